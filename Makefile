@@ -1,0 +1,61 @@
+# Two commands do everything: `make demo` and `make test`. Each can be repeated; what is done is skipped.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+RUN    := $(BIN)/python -m workbench
+TORCH  := $(shell grep '^torch==' requirements.lock)
+# Another build of torch: make demo TORCH_INDEX=<address of a wheel index>
+TORCH_INDEX ?=
+WORLD  := data/synthadl/tiny
+
+# One test process per core, one thread each: two threads on two cores slow each other down.
+CORES  := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+export MPLBACKEND := agg
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint lab bench study pretrain pictures lock clean
+
+help:            ## what can be made
+	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+$(VENV)/installed: requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11, or name yours: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) (a few minutes the first time) ..."
+	@$(PIP) install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH) \
+	  && $(PIP) install --quiet --requirement requirements.lock \
+	  && $(PIP) install --quiet --no-deps --editable . \
+	  || { echo "make: a package could not be downloaded or built (see the lines above); check the network and run the same command again, it goes on where it stopped"; exit 1; }
+	@touch $@
+
+demo: $(VENV)/installed   ## generate SynthADL, train three systems, execute the notebooks, write gallery/index.html
+	@$(RUN) demo --root $(WORLD)
+
+test: lint                ## every test (browser tests need Chromium)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+
+lint: $(VENV)/installed   ## ruff and the import contracts
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/lint-imports --no-logo 2>&1 | tail -n 12 | grep -E "KEPT|BROKEN|broken|->|Could not" || { echo "make: lint failed; see above"; exit 1; }
+
+lab: $(VENV)/installed    ## JupyterLab on the notebooks
+	@$(BIN)/jupyter lab notebooks
+
+bench: $(VENV)/installed  ## speed and memory on this machine, one script per subject
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+study: $(VENV)/installed  ## the comparison in the README: 5 systems x 3 seeds, about an hour on two cores
+	@$(RUN) sweep notebooks/ablations/synthadl_tiny.yaml --seeds 3 --report docs/results.md
+
+pretrain: $(VENV)/installed  ## the narrow I3D weights that ship in data/weights
+	@$(RUN) synth data/synthadl/pretrain --world pretrain
+	@$(RUN) train rgb --root data/synthadl/pretrain --export data/weights/i3d_synthadl_p.safetensors
+
+pictures: $(VENV)/installed  ## the pictures of the README and docs
+	@$(BIN)/python docs/pictures.py
+
+lock: $(VENV)/installed   ## pin what is installed now
+	@$(PIP) freeze --exclude-editable | sed -E 's/\+cpu//; s/^(decord==.*)/\1 ; sys_platform != "darwin" or platform_machine != "arm64"/' > requirements.lock
+
+clean:           ## delete what the commands made, keep .venv and your own data
+	rm -rf gallery runs tests/artifacts .pytest_cache .ruff_cache $(WORLD) data/cache

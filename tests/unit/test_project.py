@@ -1,0 +1,77 @@
+"""The files that describe the project agree with each other."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK = {
+    requirement.name.lower().replace("_", "-"): requirement
+    for requirement in map(Requirement, (ROOT / "requirements.lock").read_text().splitlines())
+}
+DIRECT = PROJECT["dependencies"] + [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
+
+
+@pytest.mark.parametrize("line", DIRECT)
+def test_lock_pins_a_version_that_pyproject_admits(line):
+    requirement = Requirement(line)
+    pinned = LOCK[requirement.name.lower()]
+    (pin,) = pinned.specifier
+    assert pin.operator == "=="
+    assert requirement.specifier.contains(pin.version)
+    assert str(requirement.marker) == str(pinned.marker)
+
+
+def test_lock_holds_exact_pins_only():
+    for requirement in LOCK.values():
+        assert [pin.operator for pin in requirement.specifier] == ["=="], requirement
+
+
+def test_conda_environment_defers_to_the_lock_and_to_the_same_python():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    python, _, pip = environment["dependencies"]
+    assert SpecifierSet(PROJECT["requires-python"]).contains(python.removeprefix("python="))
+    assert pip["pip"] == ["-r requirements.lock", "--no-deps -e ."]
+
+
+def test_import_workbench_and_its_models_load_nothing_heavy():
+    code = (
+        "import json, sys; import workbench; light = set(sys.modules); import workbench.systems;"
+        "print(json.dumps([sorted(light), sorted(sys.modules)]))"
+    )
+    light, models = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    assert not {"torch", "numpy", "pandas"} & set(light)
+    assert not {"pandas", "scipy", "cv2", "av", "decord", "plotly", "captum", "lightning", "mlflow", "numba", "umap"} & set(models)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_notebooks_are_committed_clean_and_define_nothing(path):
+    notebook = json.loads(path.read_text())
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == [] and cell["execution_count"] is None
+            assert not any(line.startswith(("def ", "class ")) for line in "".join(cell["source"]).splitlines())
+    assert any("parameters" in cell["metadata"].get("tags", []) for cell in notebook["cells"])
+
+
+@pytest.mark.parametrize("command", ["synth", "train", "sweep", "gallery", "demo"])
+def test_every_command_explains_itself(command):
+    done = subprocess.run([sys.executable, "-m", "workbench", command, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0 and "usage" in done.stdout
+
+
+def test_readme_names_only_make_targets_that_exist():
+    targets = {line.split(":")[0] for line in (ROOT / "Makefile").read_text().splitlines() if line[:1].isalpha()}
+    named = {word.rstrip("`.,)") for line in (ROOT / "README.md").read_text().split("make ")[1:] for word in line.split()[:1]}
+    assert {"demo", "test", "lab"} <= named
+    assert {name for name in named if name.isalpha() and name in {"demo", "test", "lab", "study", "bench", "pretrain"}} <= targets

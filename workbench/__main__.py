@@ -1,0 +1,104 @@
+"""The commands: ``python -m workbench COMMAND --help``. Each is a thin call into the library."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def synth(args: argparse.Namespace) -> None:
+    from workbench.synth import world
+
+    world.generate(args.root, size=args.size, world=args.world, seed=args.seed, workers=args.workers)
+
+
+def train(args: argparse.Namespace) -> None:
+    from workbench.nets import weights
+    from workbench.study import fit
+    from workbench.study.config import parse_pairs
+    from workbench.study.runs import open_run
+
+    run = fit({"system": args.system, "root": args.root, "seed": args.seed, "runs": args.runs, **parse_pairs(args.set)})
+    print(run)
+    if args.export:
+        weights.save(open_run(run, args.runs).system().backbone, args.export)
+
+
+def sweep(args: argparse.Namespace) -> None:
+    from workbench.study import sweep as run_sweep
+
+    for file in args.files:
+        print(run_sweep(file, seeds=args.seeds, runs=args.runs, report=args.report).to_string())
+
+
+def gallery(args: argparse.Namespace) -> None:
+    from workbench.show import gallery as page
+    from workbench.study import notebooks, runs
+
+    executed = notebooks.execute_all(args.out / "notebooks", {"root": str(args.root), "runs": str(args.runs)})
+    print(f"gallery: open {page.build(executed, runs.table(args.runs), args.out / 'index.html')} in a browser")
+
+
+def demo(args: argparse.Namespace) -> None:
+    from workbench.study import fit
+    from workbench.synth import world
+
+    world.generate(args.root)
+    for system in ("rgb", "pose_lstm", "vpn"):
+        fit({"system": system, "root": str(args.root), "runs": str(args.runs)})
+    gallery(args)
+
+
+def parser() -> argparse.ArgumentParser:
+    main = argparse.ArgumentParser(prog="python -m workbench", description="video + pose action recognition workbench")
+    commands = main.add_subparsers(dest="command", required=True)
+
+    def add(function, help: str, runs: bool = True) -> argparse.ArgumentParser:
+        command = commands.add_parser(function.__name__, help=help, description=help)
+        command.set_defaults(function=function)
+        if runs:
+            command.add_argument("--runs", default="runs", type=Path, help="folder of the run store (default: runs)")
+        return command
+
+    command = add(synth, "generate the synthetic world SynthADL", runs=False)
+    command.add_argument("root", type=Path, help="folder to write to")
+    command.add_argument("--size", default="tiny", help="tiny (default), small or paper")
+    command.add_argument("--world", default="adl", help="adl (default) or pretrain (SynthADL-P)")
+    command.add_argument("--seed", default=0, type=int)
+    command.add_argument("--workers", default=2, type=int, help="processes (default: 2)")
+
+    command = add(train, "train and evaluate one system; a finished run is not repeated")
+    command.add_argument("system", help="rgb, pose_lstm or vpn")
+    command.add_argument("--root", default="data/synthadl/tiny", help="the data set's folder or manifest file")
+    command.add_argument("--seed", default=0, type=int)
+    command.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="any other field of TrainConfig")
+    command.add_argument("--export", type=Path, help="write the trained backbone to this safetensors file")
+
+    command = add(sweep, "run every row of a table file with several seeds and report the spread")
+    command.add_argument("files", nargs="+", type=Path, help="YAML files under notebooks/ablations")
+    command.add_argument("--seeds", default=3, type=int)
+    command.add_argument("--report", type=Path, help="write the table to this Markdown file")
+
+    for function, help in (
+        (gallery, "execute the notebooks and write the offline gallery page"),
+        (demo, "the first hour: generate, train three systems, execute the notebooks, write the gallery"),
+    ):
+        command = add(function, help)
+        command.add_argument("--root", default="data/synthadl/tiny", type=Path)
+        command.add_argument("--out", default="gallery", type=Path)
+    return main
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    try:
+        args.function(args)
+    except (ValueError, FileNotFoundError, RuntimeError, OSError) as problem:
+        print(f"workbench: {problem}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,219 @@
+"""Batches for a network: the same ones for a seed whatever the number of processes, and from any position of an epoch."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from workbench.data.augment import Augment, View, mirror_body
+from workbench.data.catalog import Dataset
+from workbench.data.clips import Clips
+from workbench.data.spec import ClipSpec, Window, evaluation_windows, train_window
+from workbench.types import Batch
+
+NEEDS = frozenset({"video", "pose", "label"})
+WORDS = {"order": 0, "clip": 1}
+
+
+class Loader:
+    """The clips of ``dataset`` as batches of ``batch_size`` (of one process), cut as ``spec`` says.
+
+    Batch: video uint8 [B,3,T,H,W] (``Batch.to`` makes it float), pose float32 [B,M,t_p,V,3] in the space that
+    spec.normalize names, 0 where a joint is missing, label int64 [B], ids, frame_numbers int64 [B,T]; what is not in
+    ``needs`` is None.
+
+    train: every epoch (``set_epoch``) has its own order, windows and augmentation, all drawn from (seed, epoch, clip);
+    the clips left over by full batches are left out of that epoch. Otherwise the clips come in order, each with
+    spec.windows windows, one item each: a clip's id then occurs that often, and scores are pooled over equal ids.
+    shard (rank, world) gives every process its own batches, in training equally many.
+
+    cache is a folder for decoded clips and poses, built on first use; batches with and without are the same. A clip that
+    cannot be read is left out of its batch and listed in ``skipped`` as (id, reason); RuntimeError once they are more
+    than ``skip_limit`` of the data set. Raises ValueError for needs that the data set or the loader cannot meet.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        spec: ClipSpec,
+        batch_size: int,
+        seed: int = 0,
+        train: bool = False,
+        workers: int = 0,
+        needs: frozenset[str] = NEEDS,
+        augment: Augment | None = None,
+        cache: str | Path | None = None,
+        skip_limit: float = 0.02,
+        shard: tuple[int, int] = (0, 1),
+    ) -> None:
+        _check(dataset, batch_size, needs, train, augment, shard)
+        self.dataset, self.spec, self.train, self.skip_limit = dataset, spec, train, skip_limit
+        self.epoch, self.seed, self.skipped = 0, seed, []
+        self._rank, self._world = shard
+        self._size = min(batch_size, len(dataset) // self._world) if train else batch_size
+        self._start = self._given = 0
+        clips = Clips(dataset, spec, needs, cache)
+        self._maker = _Maker(clips, seed, train, augment)
+        self._tasks: list[_Task] = []
+        self._workers = workers
+        self._pool = self._open_pool() if workers else None
+        self._report([(dataset.ids[i], reason) for i, reason in clips.bad.items()])
+
+    def __len__(self) -> int:
+        """Batches of a whole epoch in this process."""
+        if self.train:
+            return len(self.dataset) // (self._size * self._world)
+        batches = -(-len(self.dataset) * self.spec.windows // self._size)
+        return len(range(self._rank, batches, self._world))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Which epoch the next iteration gives; another than the present one starts at its beginning."""
+        if epoch != self.epoch:
+            self.epoch, self._start, self._given = epoch, 0, 0
+
+    def state_dict(self) -> dict[str, int]:
+        """Where the epoch stands: the batches that were given so far are not given again after ``load_state_dict``."""
+        return {"epoch": self.epoch, "position": self._given}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.epoch, self._start, self._given = state["epoch"], state["position"], state["position"]
+
+    def __iter__(self) -> Iterator[Batch]:
+        self._given, self._start = self._start, 0
+        self._tasks[:] = self._epoch_tasks()[self._given :]
+        made = self._pool if self._pool is not None else map(self._maker.__getitem__, self._tasks)
+        for batch, skipped in made:
+            self._given += 1
+            self._report(skipped)
+            if len(batch):
+                yield batch
+
+    def _epoch_tasks(self) -> list[_Task]:
+        if self.train:
+            order = _rng(self.seed, self.epoch, "order").permutation(len(self.dataset))
+            items = [(int(i), None) for i in order[: len(self) * self._size * self._world]]
+        else:
+            items = [(i, window) for i in range(len(self.dataset)) for window in range(self.spec.windows)]
+        batches = [items[at : at + self._size] for at in range(0, len(items), self._size)]
+        return [_Task(self.epoch, batch) for batch in batches[self._rank :: self._world]]
+
+    def _open_pool(self) -> DataLoader:
+        # A generator of its own, because a DataLoader would else draw from torch's global one and change the dropout
+        # of a run that is resumed in the middle of an epoch.
+        return DataLoader(
+            self._maker,
+            batch_size=None,
+            sampler=self._tasks,
+            num_workers=self._workers,
+            persistent_workers=True,
+            multiprocessing_context="forkserver",
+            worker_init_fn=_one_thread,
+            collate_fn=_as_is,
+            generator=torch.Generator(),
+        )
+
+    def _report(self, skipped: list[tuple[str, str]]) -> None:
+        known = {name for name, _ in self.skipped}
+        for name, reason in skipped:
+            if name in known:
+                continue
+            self.skipped.append((name, reason))
+            warnings.warn(f"skipped clip {name}: {reason}", stacklevel=3)
+        if len(self.skipped) > self.skip_limit * len(self.dataset):
+            name, reason = self.skipped[0]
+            raise RuntimeError(
+                f"{len(self.skipped)} of {len(self.dataset)} clips of {self.dataset.name} cannot be read, more than the "
+                f"{self.skip_limit:.1%} that skip_limit allows; the first is {name}: {reason}"
+            )
+
+
+def _check(
+    dataset: Dataset, batch_size: int, needs: frozenset[str], train: bool, augment: Augment | None, shard: tuple[int, int]
+) -> None:
+    where = f"{dataset.name} ({dataset.protocol}, {dataset.split})"
+    if unknown := sorted(set(needs) - NEEDS):
+        raise ValueError(f"the loader cannot give {unknown[0]!r}; it gives: {', '.join(sorted(NEEDS))}")
+    if "pose" in needs and dataset.skeleton is None:
+        raise ValueError(f"{where} has no poses, and poses are needed")
+    if augment is not None and not train:
+        raise ValueError("augment is for training: with train=False it must be None")
+    if batch_size < 1 or not 0 <= shard[0] < shard[1]:
+        raise ValueError(f"batch_size must be at least 1 and shard (rank, world), got {batch_size} and {shard}")
+    if len(dataset) < (shard[1] if train else 1):
+        raise ValueError(f"{where} has {len(dataset)} clips, too few for {shard[1]} process(es)")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One batch to make: (clip, window) pairs, where window None means that training draws it."""
+
+    epoch: int
+    items: list[tuple[int, int | None]]
+
+
+@dataclass(frozen=True)
+class _Maker:
+    """Makes the batch of a task; holds no state, so that any process makes the same one."""
+
+    clips: Clips
+    seed: int
+    train: bool
+    augment: Augment | None
+
+    def __getitem__(self, task: _Task) -> tuple[Batch, list[tuple[str, str]]]:
+        made, skipped = [], []
+        for i, window in task.items:
+            try:
+                made.append((i, *self._clip(task.epoch, i, window)))
+            except Exception as error:  # whatever is wrong with one file, the others go on; the loader counts
+                skipped.append((self.clips.dataset.ids[i], str(error) or type(error).__name__))
+        return self._batch(made), skipped
+
+    def _clip(self, epoch: int, i: int, number: int | None) -> tuple[Window, np.ndarray | None, np.ndarray | None]:
+        clips, length = self.clips, int(self.clips.dataset.lengths[i])
+        rng = _rng(self.seed, epoch, "clip", i)
+        window = (
+            train_window(clips.spec, length, rng) if number is None else evaluation_windows(clips.spec, length)[number]
+        )
+        view = View.plain(clips.spec) if self.augment is None else self.augment.draw(clips.spec, rng)
+        video = pose = None
+        if "video" in clips.needs:
+            video = np.empty((3, clips.spec.frames, *view.size), np.uint8)
+            view.picture(clips.frames(i, window.frames), video)
+        if "pose" in clips.needs:
+            pose = clips.bodies(i, window.poses)
+            pose = mirror_body(pose, clips.dataset.skeleton.mirror) if view.mirror else pose
+        return window, video, pose
+
+    def _batch(self, made: list[tuple]) -> Batch:
+        indices = [i for i, *_ in made]
+
+        def stack(values: list[np.ndarray | None]) -> torch.Tensor | None:
+            return torch.from_numpy(np.stack(values)) if values and values[0] is not None else None
+
+        return Batch(
+            video=stack([video for _, _, video, _ in made]),
+            pose=stack([pose for *_, pose in made]),
+            label=torch.from_numpy(self.clips.dataset.labels[indices]),
+            ids=[self.clips.dataset.ids[i] for i in indices],
+            frame_numbers=stack([window.frames for _, window, _, _ in made]),
+        )
+
+
+def _rng(seed: int, epoch: int, word: str, *more: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence([seed, epoch], spawn_key=(WORDS[word], *more)))
+
+
+def _one_thread(worker: int) -> None:
+    cv2.setNumThreads(0)
+
+
+def _as_is(made: tuple) -> tuple:
+    return made

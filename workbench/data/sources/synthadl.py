@@ -1,0 +1,90 @@
+"""SynthADL, the synthetic world that ships with the workbench (see workbench.synth): RGB, 3D poses and known truth.
+
+Protocols: cs (cross-subject), cv (cross-view: views 1 and 2 train, 3 tests), setup (cross-setup: room and camera height);
+each with a validation part of its own, as fixed by the split columns of ``index.parquet``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from workbench.data.catalog import SPLITS, Dataset
+from workbench.data.sources.tables import below, require, unique
+from workbench.types import Pose, Skeleton, Truth
+
+DEFAULT_ROOT = Path("data/synthadl/tiny")
+PROTOCOLS = ("cs", "cv", "setup")
+COLUMNS = ("id", "video", "arrays", "action", "label", "subject", "view", "camera", "setup", "frames", "fps")
+KINECT = Skeleton.named("kinect_v2")
+
+
+def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
+    """See ``open_dataset``; ``root`` is the folder that holds index.parquet."""
+    root, protocol = Path(root or DEFAULT_ROOT), protocol or PROTOCOLS[0]
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"SynthADL has no protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
+    path = root / "index.parquet"
+    if not path.is_file():
+        raise FileNotFoundError(f"no SynthADL world in {root} ({path} is missing); make one with `python -m workbench synth`")
+    table = pd.read_parquet(path)
+    column = f"split_{protocol}"
+    require(table, (*COLUMNS, column), path)
+    unique(table, path)
+    _check_splits(table[column], column, path)
+    classes = _classes(table, path)
+    table = table if split == "all" else table[table[column] == split]
+    table = table.reset_index(drop=True)
+    for name in ("video", "arrays"):
+        table[name] = below(root, table[name].tolist(), path)
+    return Dataset("synthadl", classes, KINECT, table, Arrays(), protocol, split)
+
+
+def _check_splits(values: pd.Series, column: str, path: Path) -> None:
+    unknown = sorted(set(values) - {*SPLITS, "unused"})
+    if unknown:
+        raise ValueError(f"{path}: {column} holds {unknown[0]!r}; expected {', '.join(SPLITS)} or unused")
+
+
+def _classes(table: pd.DataFrame, path: Path) -> list[str]:
+    """Action names by label, over the whole world: a split that lacks an action keeps its place."""
+    pairs = table[["label", "action"]].drop_duplicates().sort_values("label")
+    if pairs["label"].tolist() != list(range(len(pairs))):
+        raise ValueError(f"{path}: labels and actions must pair up one to one from 0, got {pairs.to_dict('list')}")
+    return pairs["action"].tolist()
+
+
+class Arrays:
+    """Reads the npz of one clip; every method takes a row of the table."""
+
+    def pose(self, row: pd.Series) -> Pose:
+        """Camera space, joints float32 [1,T,25,3]."""
+        return Pose(self._load(row, "joints")[None], KINECT, "camera", np.arange(row["frames"]))
+
+    def pixels(self, row: pd.Series) -> Pose:
+        """Image space, joints float32 [1,T,25,2]."""
+        return Pose(self._load(row, "pixels")[None], KINECT, "image", np.arange(row["frames"]))
+
+    def truth(self, row: pd.Series) -> Truth:
+        with np.load(row["arrays"], allow_pickle=False) as arrays:
+            mask = np.unpackbits(arrays["truth_mask"], axis=-1, count=int(row["width"])).astype(bool)
+            interval = arrays["interval"]
+            return Truth(
+                joints=arrays["truth_joints"],
+                mask=mask,
+                box=arrays["truth_box"],
+                interval=(int(interval[0]), int(interval[1])),
+                frame_numbers=np.arange(row["frames"]),
+            )
+
+    def files(self, row: pd.Series) -> list[Path]:
+        return [Path(row["video"]), Path(row["arrays"])]
+
+    def _load(self, row: pd.Series, name: str) -> np.ndarray:
+        with np.load(row["arrays"], allow_pickle=False) as arrays:
+            values = arrays[name]
+        if len(values) != row["frames"]:
+            raise ValueError(f"{row['arrays']}: {name} has {len(values)} frames, the index says {row['frames']}")
+        return values

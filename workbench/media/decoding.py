@@ -1,0 +1,133 @@
+"""Frames of a file that ingest has verified: decord where it was found to be right, else PyAV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import av
+import numpy as np
+
+
+class VideoError(ValueError):
+    """A file that can't be read as video, or not the frames that were asked for: "<path>: <reason>"."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a complete sequential decoding of ``path`` found.
+
+    frames is the number of pictures in order of presentation, whatever the header says; fps the mean rate; width and
+    height in pixels after ``rotation`` (degrees counter-clockwise, from the file's metadata) has made it upright;
+    duration in seconds. reader is "decord" or "pyav". keyframes lists (frame number, timestamp) where PyAV may start.
+    file is what is decoded: ``path`` itself or, of a damaged file, a copy of its good part, and then note says so.
+    """
+
+    path: str
+    file: str
+    frames: int
+    fps: float
+    width: int
+    height: int
+    rotation: int
+    codec: str
+    variable_rate: bool
+    reader: str
+    keyframes: tuple[tuple[int, int], ...] = ()
+    note: str = ""
+
+    @property
+    def duration(self) -> float:
+        return self.frames / self.fps
+
+
+def has_decord() -> bool:
+    """decord has no wheel for some machines, among them Apple silicon."""
+    return find_spec("decord") is not None
+
+
+def decode(info: VideoInfo, frame_numbers: np.ndarray) -> np.ndarray:
+    """uint8 [T,H,W,3] RGB, upright: the frames ``frame_numbers`` [T] in that order, repeats allowed.
+
+    VideoError if a number is out of range or the file no longer is what ``info`` describes.
+    """
+    numbers = np.asarray(frame_numbers, np.int64)
+    if numbers.ndim != 1 or numbers.size == 0:
+        raise VideoError(f"{info.path}: frame numbers must be a non-empty list, got shape {numbers.shape}")
+    if numbers.min() < 0 or numbers.max() >= info.frames:
+        wrong = numbers[(numbers < 0) | (numbers >= info.frames)][0]
+        raise VideoError(f"{info.path}: no frame {wrong}, it has the frames 0 to {info.frames - 1}")
+    read = _decode_decord if info.reader == "decord" else _decode_pyav
+    if (np.diff(numbers) > 0).all():
+        return read(info, numbers)
+    unique, places = np.unique(numbers, return_inverse=True)
+    return read(info, unique)[places]
+
+
+def _decode_decord(info: VideoInfo, numbers: np.ndarray) -> np.ndarray:
+    import decord
+
+    try:
+        reader = decord.VideoReader(info.file, num_threads=1)
+        count = len(reader)
+        frames = reader.get_batch(numbers).asnumpy()
+    except (RuntimeError, IndexError, decord.DECORDError) as error:
+        raise VideoError(f"{info.path}: decord can't read it ({_first_line(error)})") from None
+    if count != info.frames or frames.shape[1:3] != (info.height, info.width):
+        raise VideoError(f"{info.path}: decord finds {count} frames of {frames.shape[2]} x {frames.shape[1]}, expected {info.frames} of {info.width} x {info.height}")  # fmt: skip
+    return frames
+
+
+def _decode_pyav(info: VideoInfo, numbers: np.ndarray) -> np.ndarray:
+    frames = np.empty((len(numbers), info.height, info.width, 3), np.uint8)
+    done = 0
+    try:
+        with open_container(info.file) as container:
+            for number, frame in _numbered(container, info, int(numbers[0])):
+                if number == numbers[done]:
+                    frames[done] = upright(frame, info.rotation)
+                    done += 1
+                    if done == len(numbers):
+                        return frames
+    except av.FFmpegError as error:
+        raise VideoError(f"{info.path}: PyAV can't read it ({_first_line(error)})") from None
+    raise VideoError(f"{info.path}: frame {numbers[done]} is no longer there, the file must have changed")
+
+
+def _numbered(container: av.container.InputContainer, info: VideoInfo, first: int) -> Iterator[tuple[int, av.VideoFrame]]:
+    """(frame number, frame) from the last usable keyframe before ``first`` on."""
+    stream = video_stream(container)
+    number, timestamp = max((key for key in info.keyframes if key[0] <= first), default=(0, None))
+    started = number == 0
+    if not started:
+        container.seek(timestamp, stream=stream)
+    for frame in container.decode(stream):
+        # Pictures that precede the keyframe but follow it in the file (open GOP) lack their references.
+        started = started or frame.pts == timestamp
+        if started:
+            yield number, frame
+            number += 1
+
+
+def open_container(path: str) -> av.container.InputContainer:
+    """``path`` opened for reading; titles and comments in unknown encodings do no harm."""
+    return av.open(path, metadata_errors="replace")
+
+
+def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
+    """The first stream of moving pictures (not a sound file's cover), set to one thread; None if there is none."""
+    for stream in container.streams.video:
+        if not stream.disposition & av.stream.Disposition.attached_pic:
+            stream.codec_context.thread_count = 1
+            return stream
+    return None
+
+
+def upright(frame: av.VideoFrame, rotation: int) -> np.ndarray:
+    """uint8 [H,W,3] RGB turned by ``rotation`` degrees counter-clockwise."""
+    return np.rot90(frame.to_ndarray(format="rgb24"), rotation // 90)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:200] or type(error).__name__

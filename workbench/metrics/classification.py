@@ -1,0 +1,85 @@
+"""How well clips are classified. Arrays may be numpy or torch; results are numpy or float.
+
+S clips, N classes: logits float [S,N], labels and predictions int [S] in [0,N).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def top_k(logits: Any, labels: Any, k: int = 1) -> float:
+    """Share in [0,1] of clips whose label is among the ``k`` highest logits.
+
+    Of classes that tie the first in class order is ahead, as in argmax, so that constant logits do not score 1.
+    ValueError where the shapes do not match, k is outside [1,N], there is no clip or a logit is NaN.
+    """
+    return float(hits(logits, labels, k).mean())
+
+
+def hits(logits: Any, labels: Any, k: int = 1) -> np.ndarray:
+    """bool [S]: which clips ``top_k`` counts; what the bootstrap resamples. Raises as ``top_k`` does."""
+    logits, labels = _checked(logits, labels)
+    if not 1 <= k <= logits.shape[1]:
+        raise ValueError(f"k must lie between 1 and the {logits.shape[1]} classes, got {k}")
+    own = logits[np.arange(len(labels)), labels][:, None]
+    earlier = np.arange(logits.shape[1]) < labels[:, None]
+    return ((logits > own) | ((logits == own) & earlier)).sum(1) < k
+
+
+def mean_class_accuracy(logits: Any, labels: Any) -> float:
+    """Mean over the classes that have clips of the share of their clips predicted right, in [0,1]."""
+    logits, labels = _checked(logits, labels)
+    return float(np.nanmean(per_class(logits.argmax(1), labels, logits.shape[1])))
+
+
+def confusion(labels: Any, predictions: Any, n: int) -> np.ndarray:
+    """int64 [N,N] counts of clips: row the true class, column the predicted one. ValueError outside [0,n)."""
+    labels, predictions = _classes(labels, n, "label"), _classes(predictions, n, "prediction")
+    if labels.shape != predictions.shape:
+        raise ValueError(f"{len(labels)} labels do not go with {len(predictions)} predictions")
+    return np.bincount(labels * n + predictions, minlength=n * n).reshape(n, n)
+
+
+def per_class(predictions: Any, labels: Any, n: int) -> np.ndarray:
+    """float64 [N] in [0,1]: the share of each class's clips predicted right, NaN for a class without clips."""
+    counts = confusion(labels, predictions, n)
+    clips = counts.sum(1)
+    return np.divide(np.diag(counts), clips, out=np.full(n, np.nan), where=clips > 0)
+
+
+def class_differences(first: Any, second: Any, labels: Any, n: int) -> np.ndarray:
+    """float64 [N] in [-1,1]: per-class accuracy of the ``second`` predictions minus the ``first`` on the same clips
+    (VPN figures 7 and 8), NaN for a class without clips."""
+    return per_class(second, labels, n) - per_class(first, labels, n)
+
+
+def _checked(logits: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
+    logits = as_array(logits).astype(np.float64)
+    if logits.ndim != 2 or logits.shape[0] == 0:
+        raise ValueError(f"logits must be [S,N] with at least one clip, got {list(logits.shape)}")
+    if np.isnan(logits).any():
+        raise ValueError(f"logits of clip {int(np.isnan(logits).any(1).argmax())} contain NaN")
+    labels = _classes(labels, logits.shape[1], "label")
+    if len(labels) != len(logits):
+        raise ValueError(f"{len(logits)} rows of logits do not go with {len(labels)} labels")
+    return logits, labels
+
+
+def _classes(values: Any, n: int, what: str) -> np.ndarray:
+    values = as_array(values)
+    if values.ndim != 1 or not np.issubdtype(values.dtype, np.integer):
+        raise ValueError(f"{what}s must be integers [S], got {values.dtype} {list(values.shape)}")
+    if values.size and not (values.min() >= 0 and values.max() < n):
+        raise ValueError(f"{what} {int(values.min() if values.min() < 0 else values.max())} is outside [0,{n})")
+    return values.astype(np.int64)
+
+
+def as_array(values: Any) -> np.ndarray:
+    """numpy view of an array, list or tensor (moved to the CPU, detached)."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        return (values.float() if values.is_floating_point() else values).numpy()
+    return np.asarray(values)

@@ -1,0 +1,171 @@
+"""Pose-driven attention, looked at and graded: where (A_S), when (A_T), and both coupled (A_ST = A_S o A_T)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from workbench.explain import maps
+from workbench.show.figures import common
+from workbench.types import Clip, Skeleton, Truth
+
+#: What each graded metric says; metrics of other names are shown under their own.
+METRICS = {
+    "inside_share": "share inside<br>the true region",
+    "pointing_game": "pointing game<br>(share of hits)",
+    "ranking": "ranking of places<br>(chance: 0.5)",
+    "temporal_overlap": "share within<br>the true moment",
+    "temporal_gain": "gain over even<br>weights in time",
+}
+
+
+def spatial(clip: Clip, values: np.ndarray | None, joints: np.ndarray | None, skeleton: Skeleton | None) -> go.Figure:
+    """A_S [H',W'] over the person: the clip's middle frame with its skeleton, and the weights as cells over that frame.
+
+    joints float [T,V,2] in clip pixels, or None. A blank where ``values`` is None.
+    """
+    heading = "Where: spatial attention over the person"
+    if values is None:
+        return common.blank(heading, "this run has no spatial attention")
+    middle = len(clip.frames) // 2
+    frame = clip.frames[middle]
+    height, width = frame.shape[:2]
+    rows, columns = values.shape
+    figure = make_subplots(1, 2, subplot_titles=["frame and skeleton", "weights of the grid's cells"])
+    figure.add_trace(common.image(frame), 1, 1)
+    figure.add_trace(common.image(frame), 1, 2)
+    if joints is not None and skeleton is not None:
+        x, y = common.skeleton_lines(joints[middle], skeleton.bones)
+        figure.add_scatter(
+            x=x, y=y, mode="lines", line={"color": "#F0E442", "width": 3}, row=1, col=1, hoverinfo="skip"
+        )
+    figure.add_heatmap(
+        z=values,
+        x=(np.arange(columns) + 0.5) * width / columns,
+        y=(np.arange(rows) + 0.5) * height / rows,
+        opacity=0.65,
+        colorscale="Inferno",
+        colorbar=common.bar("weight", "0 to 1"),
+        hovertemplate="weight %{z:.3f}<extra></extra>",
+        row=1,
+        col=2,
+    )
+    figure.update_xaxes(title_text="u (clip pixels)", range=[0, width], showgrid=False)
+    figure.update_yaxes(title_text="v (clip pixels, down)", range=[height, 0], showgrid=False)
+    below = f"frame {clip.frame_numbers[middle]}; one weight a cell, between {values.min():.3f} and {values.max():.3f}"
+    return common.finish(figure, heading, below, 470, showlegend=False)
+
+
+def temporal(clip: Clip, values: Mapping[str, np.ndarray], truth: Truth | None) -> go.Figure:
+    """A_T [T'] of one or more runs as steps over the clip's seconds, with the uniform weight and the truth interval.
+
+    A blank where ``values`` is empty."""
+    heading = "When: temporal attention"
+    if not values:
+        return common.blank(heading, "this run has no temporal attention")
+    seconds = np.append(clip.frame_numbers, clip.frame_numbers[-1] + _stride(clip.frame_numbers)) / clip.fps
+    figure = go.Figure()
+    if truth is not None:
+        common.mark_interval(figure, truth.interval[0] / clip.fps, truth.interval[1] / clip.fps)
+    for index, (name, weights) in enumerate(values.items()):
+        edges = np.append(maps.spans(len(weights), len(clip.frames))[:, 0], len(clip.frames))
+        figure.add_scatter(
+            x=seconds[edges],
+            y=np.append(weights, weights[-1]),
+            mode="lines",
+            line={"shape": "hv", "width": 4, "color": common.color(index)},
+            fill="tozeroy" if len(values) == 1 else None,
+            name=common.text(name),
+            hovertemplate="%{y:.3f}<extra></extra>",
+        )
+    steps = len(next(iter(values.values())))
+    even = {"dash": "dot", "color": common.SOFT}
+    figure.add_hline(1 / steps, line=even, annotation_text=f"even: 1/{steps}", annotation_position="bottom right")
+    figure.update_xaxes(title_text="time (seconds)", range=[seconds[0], seconds[-1]])
+    figure.update_yaxes(title_text="weight of a time step (sums to 1)", rangemode="tozero")
+    below = "above the dotted line a step counts for more than an even share"
+    return common.finish(
+        figure, heading, below, 380, legend={"orientation": "h", "y": 1.08, "x": 1, "xanchor": "right"}
+    )
+
+
+def coupled(
+    clip: Clip,
+    values: Mapping[str, np.ndarray | None],
+    truth: Truth | None = None,
+    opacity: float = 0.8,
+    columns: int = 8,
+) -> go.Figure:
+    """A_ST [T',H',W'] over the video: the frames (the truth region outlined), then a row a map, on one scale a row.
+
+    A map that is None is a labelled blank row.
+    """
+    rows = {"frames": _outlined(clip.frames, truth)}
+    for name, value in values.items():
+        if value is None:
+            rows[f"{name}\n(this run has no such map)"] = np.full_like(clip.frames, 235)
+            continue
+        frames = maps.upsample(maps.normalise(value), clip.frames.shape[:3])
+        rows[name] = maps.overlay(clip.frames, frames, opacity)
+    labels = common.frame_labels(clip.frame_numbers, clip.fps)
+    below = "bright: much attention (each row on its own scale over the whole clip)"
+    below += "; green outline: what makes the label what it is" if truth is not None else ""
+    heading = "Where and when: the maps over the video"
+    return common.sheet(rows, labels, heading, below, columns, "frame of the source video (seconds)")
+
+
+def graded(scores: Mapping[str, Mapping[str, Sequence[float]]]) -> go.Figure:
+    """Attention against what is known to be true: source (a run or a baseline) -> metric -> one value in [0,1] a clip.
+
+    Bars are means over clips, whiskers 95 % of the mean (1.96 standard errors). A blank where there is nothing.
+    """
+    heading = "Graded: does attention lie where and when the action is?"
+    metrics = list(dict.fromkeys(metric for values in scores.values() for metric in values))
+    if not metrics:
+        return common.blank(heading, "no attention to grade: these runs have none, or the data set has no known truth")
+    names = [METRICS.get(metric, common.text(metric)) for metric in metrics]
+    figure = make_subplots(1, len(metrics), subplot_titles=names, horizontal_spacing=0.03, shared_yaxes=True)
+    for column, metric in enumerate(metrics, 1):
+        for index, (source, values) in enumerate(scores.items()):
+            clips = np.asarray(values.get(metric, ()), np.float64)
+            clips = clips[np.isfinite(clips)]
+            if not len(clips):
+                continue
+            error = 1.96 * clips.std(ddof=1) / np.sqrt(len(clips)) if len(clips) > 1 else 0.0
+            figure.add_bar(
+                x=[clips.mean()],
+                y=[common.text(source)],
+                orientation="h",
+                error_x={"array": [error], "thickness": 2},
+                marker_color=common.COLORS[0] if index == 0 else common.SOFT,
+                text=f"{clips.mean():.2f}",
+                textposition="inside",
+                insidetextanchor="start",
+                hovertemplate=f"%{{x:.3f}} over {len(clips)} clips<extra></extra>",
+                row=1,
+                col=column,
+            )
+    figure.update_yaxes(autorange="reversed").update_yaxes(title_text="source of the attention", col=1)
+    figure.update_xaxes(title_text="score (1: perfect)", rangemode="tozero", nticks=4)
+    below = "means over clips with 95 % intervals; a map that beats no baseline explains nothing"
+    return common.finish(figure, heading, below, 180 + 38 * len(scores), showlegend=False, barmode="overlay")
+
+
+def _outlined(frames: np.ndarray, truth: Truth | None) -> np.ndarray:
+    import cv2
+
+    if truth is None:
+        return frames
+    drawn = frames.copy()
+    for frame, mask, inside in zip(drawn, truth.mask, truth.moment, strict=True):
+        outline, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        cv2.drawContours(frame, outline, -1, (0, 190, 140), 2 if inside else 1)
+    return drawn
+
+
+def _stride(numbers: np.ndarray) -> float:
+    steps = np.diff(numbers)
+    return float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0

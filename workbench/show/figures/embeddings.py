@@ -1,0 +1,125 @@
+"""Features in the plane: one run, or two runs aligned (VPN fig. 6b)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from workbench.explain.embeddings import Comparison, Embedding
+from workbench.show.figures import common
+
+METHODS = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
+#: Two dozen classes fit beside the clouds without scrolling.
+LEGEND = {"font": {"size": 12}, "tracegroupgap": 0}
+
+
+def scatter(
+    embedding: Embedding,
+    labels: np.ndarray,
+    classes: Sequence[str],
+    ids: Sequence[str],
+    run: str,
+    shown: Sequence[str] = (),
+) -> go.Figure:
+    """One run's clips [S] coloured by class; ``shown`` names the classes in colour, the rest is grey (none: all)."""
+    figure = go.Figure()
+    _clouds(figure, embedding, labels, classes, ids, shown, {})
+    name = METHODS[embedding.method]
+    figure.update_xaxes(title_text=f"{name} 1 (no unit)").update_yaxes(
+        title_text=f"{name} 2 (no unit)", scaleanchor="x"
+    )
+    below = f"{len(embedding.points)} clips; trustworthiness {embedding.trustworthiness:.3f} of 1"
+    return common.finish(figure, f"{name} of the features of {run}", below, 600, legend=LEGEND)
+
+
+def aligned(
+    comparison: Comparison, labels: np.ndarray, classes: Sequence[str], runs: tuple[str, str], shown: Sequence[str] = ()
+) -> go.Figure:
+    """Two runs on the same clips [S] in one frame, side by side; hovering names the clip in either."""
+    pair = (comparison.first, comparison.second)
+    titles = [
+        f"{common.text(run)}<br><span style='font-size:13px'>trustworthiness {one.trustworthiness:.3f}</span>"
+        for run, one in zip(runs, pair, strict=True)
+    ]
+    figure = make_subplots(1, 2, subplot_titles=titles, shared_yaxes=True, shared_xaxes="all", horizontal_spacing=0.03)
+    for column, one in enumerate(pair, 1):
+        _clouds(figure, one, labels, classes, comparison.ids, shown, {"row": 1, "col": column}, legend=column == 1)
+    name = METHODS[comparison.first.method]
+    figure.update_xaxes(title_text=f"{name} 1 (no unit)").update_yaxes(title_text=f"{name} 2 (no unit)", col=1)
+    below = f"{len(comparison.ids)} common clips; the right cloud is turned onto the left (orthogonal Procrustes)"
+    return common.finish(figure, f"{name} of two runs, aligned", below, 580, legend=LEGEND)
+
+
+def movement(
+    comparison: Comparison, labels: np.ndarray, classes: Sequence[str], runs: tuple[str, str], shown: Sequence[str] = ()
+) -> go.Figure:
+    """How far each class's clips moved from the first run to the second: a dot a clip, a bar at the class's median.
+
+    Classes that moved most come first; ``shown`` picks classes (none: all). Unit: the spread of the embedding.
+    """
+    present = [index for index, name in enumerate(classes) if (labels == index).any() and (not shown or name in shown)]
+    present.sort(key=lambda index: -float(np.median(comparison.movement[labels == index])))
+    figure = go.Figure()
+    for row, index in enumerate(present):
+        mine = np.flatnonzero(labels == index)
+        figure.add_scatter(
+            x=comparison.movement[mine],
+            y=np.full(len(mine), row),
+            mode="markers",
+            marker={"color": common.COLORS[0], "size": 8, "opacity": 0.55},
+            text=[common.text(comparison.ids[clip]) for clip in mine],
+            hovertemplate="%{text}: %{x:.2f}<extra></extra>",
+        )
+        middle = float(np.median(comparison.movement[mine]))
+        figure.add_scatter(
+            x=[middle], y=[row], mode="markers", hoverinfo="skip",
+            marker={"symbol": "line-ns-open", "size": 20, "color": common.COLORS[1], "line": {"width": 4}},
+        )  # fmt: skip
+    names = [common.text(classes[index]) for index in present]
+    figure.update_yaxes(title_text="action", tickvals=list(range(len(names))), ticktext=names, autorange="reversed")
+    figure.update_xaxes(title_text="distance moved (spreads of the embedding)", rangemode="tozero")
+    below = f"from {runs[0]} to {runs[1]}; orange: the action's median"
+    return common.finish(figure, "What moved", below, 150 + 26 * max(6, len(present)), showlegend=False)
+
+
+def _clouds(
+    figure: go.Figure,
+    embedding: Embedding,
+    labels: np.ndarray,
+    classes: Sequence[str],
+    ids: Sequence[str],
+    shown: Sequence[str],
+    where: dict,
+    legend: bool = True,
+) -> None:
+    unknown = set(shown) - set(classes)
+    if unknown:
+        raise ValueError(f"unknown classes {sorted(unknown)}; this data set has: {', '.join(classes)}")
+    order = [index for index, name in enumerate(classes) if not shown or name in shown]
+    rest = np.flatnonzero(~np.isin(labels, order))
+    if len(rest):
+        grey = {"color": "#CBD2D9", "size": 6}
+        points = embedding.points[rest]
+        figure.add_scatter(
+            x=points[:, 0], y=points[:, 1], mode="markers", marker=grey, name="other", hoverinfo="skip",
+            showlegend=legend, legendgroup="other", **where,
+        )  # fmt: skip
+    for place, index in enumerate(order):
+        mine = np.flatnonzero(labels == index)
+        if not len(mine):
+            continue
+        figure.add_scatter(
+            x=embedding.points[mine, 0],
+            y=embedding.points[mine, 1],
+            mode="markers",
+            marker={**common.marker(place), "size": 9, "opacity": 0.85, "line": {"width": 0.5, "color": "white"}},
+            name=common.text(classes[index]),
+            legendgroup=str(index),
+            showlegend=legend,
+            text=[common.text(ids[clip]) for clip in mine],
+            hovertemplate="%{text}<extra>" + common.text(classes[index]) + "</extra>",
+            **where,
+        )

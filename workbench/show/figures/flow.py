@@ -1,0 +1,175 @@
+"""How data flows: size and look of what passes from the file to the feature map, and from the camera to t_p poses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from workbench.explain import joints as kernels
+from workbench.explain import maps
+from workbench.show.figures import common
+from workbench.types import Clip, Pose, Skeleton
+
+BRANCHES = {"video": common.COLORS[0], "pose": common.COLORS[1], "both": common.COLORS[2]}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One station of the flow: its name, axes ("B C T H W"), shape, element type, unit and space, and branch."""
+
+    name: str
+    axes: str
+    shape: tuple[int, ...]
+    dtype: str
+    unit: str
+    branch: str
+
+
+def step(name: str, values: object, axes: str, unit: str, branch: str = "video") -> Step:
+    """The station ``name`` that holds ``values`` (array or tensor); ``axes`` names each of its dimensions."""
+    shape = tuple(int(size) for size in values.shape)
+    if len(axes.split()) != len(shape):
+        raise ValueError(f"step {name!r} has shape {list(shape)} but axes {axes!r}")
+    if branch not in BRANCHES:
+        raise ValueError(f"unknown branch {branch!r}; known: {', '.join(BRANCHES)}")
+    return Step(name, axes, shape, str(values.dtype).removeprefix("torch."), unit, branch)
+
+
+def shapes(steps: Sequence[Step]) -> go.Figure:
+    """The stations from top to bottom: a bar as long as the number of values held there, with its axes and unit."""
+    count = [max(1, int(np.prod(one.shape))) for one in steps]
+    written = [
+        "  ".join(f"{common.text(axis)} <b>{size}</b>" for axis, size in zip(one.axes.split(), one.shape, strict=True))
+        + f"<br><span style='font-size:13px'>{common.text(one.dtype)}, {common.text(one.unit)}</span>"
+        for one in steps
+    ]
+    figure = go.Figure()
+    for branch, colour in BRANCHES.items():
+        rows = [index for index, one in enumerate(steps) if one.branch == branch]
+        figure.add_bar(
+            x=[count[index] for index in rows],
+            y=rows,
+            orientation="h",
+            marker_color=colour,
+            marker_opacity=0.85,
+            name=branch,
+            width=0.5,
+            hovertemplate="%{x:,} values<extra></extra>",
+            visible=bool(rows),
+        )
+    for row, label in enumerate(written):
+        figure.add_annotation(
+            x=0, y=row, text=label, xref="paper", xanchor="left", showarrow=False, align="left", yshift=0
+        )
+    for annotation, total in zip(figure.layout.annotations, count, strict=True):
+        annotation.update(xref="x", x=np.log10(total) + 0.08)
+    figure.update_yaxes(
+        tickvals=list(range(len(steps))), ticktext=[common.text(one.name) for one in steps], autorange="reversed"
+    )
+    figure.update_xaxes(
+        type="log", title_text="values held (count, logarithmic)", range=[0, np.log10(max(count)) * 1.75]
+    )
+    figure.update_yaxes(title_text="station, in the order of flow")
+    below = "blue: the video branch; orange: the pose branch; green: where both meet"
+    return common.finish(figure, "What passes from station to station", below, 120 + 58 * len(steps), showlegend=False)
+
+
+def frames(clip: Clip, heading: str = "Frames of the clip", columns: int = 8) -> go.Figure:
+    """A contact sheet of ``clip``, labelled with source frame numbers and seconds."""
+    height, width = clip.frames.shape[1:3]
+    below = f"{len(clip.frames)} frames of {width} x {height} pixels at {clip.fps:g} frames per second"
+    labels = common.frame_labels(clip.frame_numbers, clip.fps)
+    return common.sheet({"frame": clip.frames}, labels, heading, below, columns, "frame of the source video (seconds)")
+
+
+def crop(
+    frame: np.ndarray, box: tuple[float, float, float, float], joints: np.ndarray, skeleton: Skeleton
+) -> go.Figure:
+    """The cut around the person: ``frame`` uint8 [H,W,3], ``box`` (x0,y0,x1,y1) and ``joints`` [V,2] in its pixels."""
+    x, y = common.skeleton_lines(joints, skeleton.bones)
+    x0, y0, x1, y1 = box
+    figure = go.Figure(common.image(frame))
+    figure.add_scatter(x=x, y=y, mode="lines", line={"color": "#F0E442", "width": 3}, name="skeleton, projected")
+    outline = {"color": "#D55E00", "width": 4}
+    figure.add_scatter(x=[x0, x1, x1, x0, x0], y=[y0, y0, y1, y1, y0], mode="lines", line=outline, name="crop")
+    figure.update_xaxes(title_text="u (pixels)", showgrid=False, range=[min(0, x0), max(frame.shape[1], x1)])
+    figure.update_yaxes(title_text="v (pixels, down)", showgrid=False, range=[max(frame.shape[0], y1), min(0, y0)])
+    below = "the box holds every projected joint of the clip, so the person keeps one size and place"
+    return common.finish(
+        figure, "The crop follows the person", below, 460, legend={"orientation": "v", "x": 1.02, "y": 1}
+    )
+
+
+def feature_map(values: np.ndarray, count: int = 4) -> go.Figure:
+    """The ``count`` strongest channels of a feature map [C,T',H',W'], a column a time step."""
+    led = kernels.kernels_over_time(values, count)
+    rows = {}
+    for channel in led.channels[:count]:
+        scaled = maps.normalise(values[channel])
+        big = maps.upsample(scaled, (len(scaled), 96, 96 * scaled.shape[2] // scaled.shape[1]), smooth=False)
+        rows[f"channel {channel}"] = maps.colorize(big, "cividis")
+    labels = [f"t' = {index}" for index in range(values.shape[1])]
+    below = f"{len(values)} channels in all; each square is one cell of the {values.shape[2]} x {values.shape[3]} grid"
+    return common.sheet(
+        rows, labels, "What the backbone hands on: the feature map", below, axis="time step of the grid"
+    )
+
+
+def pose_spaces(spaces: Mapping[str, Pose], frame: int) -> go.Figure:
+    """One pose in several spaces side by side: name -> Pose, drawn at clip frame ``frame``."""
+    units = {"camera": "metres", "image": "pixels", "normalised": "spine lengths"}
+    figure = make_subplots(
+        1, len(spaces), subplot_titles=[common.text(name) for name in spaces], horizontal_spacing=0.09
+    )
+    for column, pose in enumerate(spaces.values(), 1):
+        joints = pose.joints[0, min(frame, pose.joints.shape[1] - 1)]
+        x, y = common.skeleton_lines(joints, pose.skeleton.bones)
+        figure.add_scatter(x=x, y=y, mode="lines", line={"color": common.COLORS[0], "width": 3}, row=1, col=column)
+        figure.add_scatter(
+            x=joints[:, 0],
+            y=joints[:, 1],
+            mode="markers",
+            marker={"color": common.COLORS[1], "size": 8},
+            text=[common.text(name) for name in pose.skeleton.joints],
+            hovertemplate="%{text}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
+            row=1,
+            col=column,
+        )
+        unit = units[pose.space]
+        turned = "reversed" if pose.space == "image" else True
+        figure.update_xaxes(title_text=f"x ({unit})", row=1, col=column)
+        figure.update_yaxes(
+            title_text=f"y ({unit}, {'down' if pose.space == 'image' else 'up'})",
+            autorange=turned,
+            scaleanchor=f"x{column if column > 1 else ''}",
+            row=1,
+            col=column,
+        )
+    below = "the same body in the same frame: the sensor's metres, the picture's pixels, and centred on the hip"
+    return common.finish(figure, "One pose, three spaces", below, 500, showlegend=False)
+
+
+def pose_samples(pose: Pose, spread: float = 1.1) -> go.Figure:
+    """The t_p poses that a pose backbone reads, from left to right, early ones dark (``spread`` body widths apart)."""
+    joints = pose.joints[0].astype(np.float64)
+    width = np.nanmax(np.ptp(joints[..., 0], axis=1)) * spread
+    colours = maps.colorize(np.linspace(0, 0.85, len(joints)), "viridis")
+    figure = go.Figure()
+    for index, (one, colour) in enumerate(zip(joints, colours, strict=True)):
+        x, y = common.skeleton_lines(one, pose.skeleton.bones)
+        rgb = f"rgb({colour[0]},{colour[1]},{colour[2]})"
+        figure.add_scatter(x=x + index * width, y=y, mode="lines", line={"color": rgb, "width": 2.5}, hoverinfo="skip")
+    ticks = common.pick(len(joints), 10)
+    figure.update_xaxes(
+        title_text="frame of the source video",
+        tickvals=ticks * width,
+        ticktext=[str(pose.frame_numbers[index]) for index in ticks],
+        showgrid=False,
+    )
+    figure.update_yaxes(title_text="height (spine lengths)", scaleanchor="x")
+    below = f"{len(joints)} poses, evenly spread over the clip"
+    return common.finish(figure, "The poses that the network reads", below, 320, showlegend=False)

@@ -1,0 +1,157 @@
+"""The player: a clip with its skeleton, maps and temporal weights, in a notebook, on a page, in a mailed file."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import os
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import traitlets
+
+from workbench.show.scene import Track, contact_sheet, describe, pictures
+from workbench.show.session import attended
+from workbench.types import Clip, Pose, Truth
+
+__all__ = ["Player", "Track", "page", "page_script", "without_script"]
+
+HERE = Path(__file__).parent
+_OPEN, _CLOSE = "<!--player script-->", "<!--/player script-->"
+
+
+class Player(anywidget.AnyWidget):
+    """Plays a clip with every map in step; scrubs frame by frame without asking the kernel.
+
+    clip: what is shown, uint8 [T,H,W,3]. pixels: Pose in clip pixels (space "image") on the clip's frames, or None.
+    maps: name -> float [T',H',W'], [T,H,W] or [H',W'] (None: this system lacks it, shown as a labelled blank); a step t' covers
+    the frames [t' T/T', (t'+1) T/T'), a cell the same share of the picture. A map finer than 64 cells on a side is averaged down
+    to that. temporal: name -> float [T']. truth: on the clip's frames, in clip pixels. title and caption are text, never HTML.
+    tracks: two to four runs side by side on the same clip, instead of maps and temporal; maps of one name share a colour scale.
+    quality: of the JPEG pictures, 1..100.
+
+    ``frame`` is the frame in view, synchronised both ways when the player rests. ``update`` exchanges what is drawn over the
+    clip. ValueError where sizes do not fit.
+    """
+
+    _esm = HERE / "player.js"
+    _css = HERE / "player.css"
+    _frames = traitlets.List().tag(sync=True)
+    _scene = traitlets.Dict().tag(sync=True)
+    frame = traitlets.Int(0).tag(sync=True)
+
+    def __init__(
+        self,
+        clip: Clip,
+        pixels: Pose | None = None,
+        maps: Mapping[str, Any] | None = None,
+        temporal: Mapping[str, Any] | None = None,
+        truth: Truth | None = None,
+        title: str = "",
+        caption: str = "",
+        tracks: Sequence[Track] | None = None,
+        quality: int = 85,
+    ) -> None:
+        if not len(clip.frames):
+            raise ValueError(f"the clip {clip.source!r} has no frames to play")
+        self._parts = {"clip": clip, "pixels": pixels, "truth": truth, "title": title, "caption": caption}
+        self._parts["tracks"] = _tracks(maps, temporal, tracks)
+        super().__init__(_frames=pictures(clip, quality), _scene=describe(**self._parts))
+
+    def open(self) -> None:
+        """Connects to the front end. A headless run has none: its notebook keeps the static page alone."""
+        if attended():
+            super().open()
+
+    def update(
+        self,
+        maps: Mapping[str, Any] | None = None,
+        temporal: Mapping[str, Any] | None = None,
+        tracks: Sequence[Track] | None = None,
+        **parts: Any,
+    ) -> None:
+        """Draws other maps, pixels, truth, title or caption over the same pictures; what is not named stays."""
+        if unknown := sorted(set(parts) - {"pixels", "truth", "title", "caption"}):
+            raise ValueError(f"a player cannot update {', '.join(unknown)}; it can: pixels, truth, title, caption, maps, temporal, tracks")
+        if not (maps is temporal is tracks is None):
+            parts["tracks"] = _tracks(maps, temporal, tracks)
+        merged = {**self._parts, **parts}
+        self._scene = describe(**merged)
+        self._parts = merged
+
+    def to_html(self, script: bool = True) -> str:
+        """An HTML fragment that plays offline. script=False leaves out the module, for a page that holds ``page_script()`` once."""
+        title, caption = (html.escape(str(self._parts[key])) for key in ("title", "caption"))
+        frames = [base64.b64encode(frame).decode() for frame in self._frames]
+        data = json.dumps({"scene": self._scene, "frames": frames}, allow_nan=False, separators=(",", ":"))
+        poster = base64.b64encode(contact_sheet(self._parts["clip"])).decode()
+        fragment = (
+            f'<div class="wb-player" data-player role="group" aria-label="{title or "clip"}">'
+            f'<figure><img alt="{title or "clip"}: some frames" src="data:image/jpeg;base64,{poster}">'
+            f"<figcaption><b>{title}</b> {caption}</figcaption></figure>"
+            f'<script type="application/json">{data.replace("<", chr(92) + "u003c")}</script></div>'
+        )
+        return fragment + page_script() if script else fragment
+
+    def save(self, path: str | Path) -> Path:
+        """Writes a page that plays offline, atomically; returns its path."""
+        return write(Path(path), page(self.to_html(), str(self._parts["title"]) or "Clip"))
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict]:
+        """The static page always; the live view too where somebody is there to use it."""
+        live = super()._repr_mimebundle_(**kwargs)[0] if self.comm is not None else {}
+        return {"text/plain": repr(self), **live, "text/html": self.to_html()}, {}
+
+    def __repr__(self) -> str:
+        scene = self._scene
+        return f"Player({scene['title']!r}, {len(self._frames)} frames, {len(scene['tracks'])} track(s))"
+
+
+def page_script() -> str:
+    """The player's module and style; players on the page start when they scroll into view."""
+    style, module = ((HERE / name).read_text() for name in ("player.css", "player.js"))
+    return f'{_OPEN}<style>{style}</style><script type="module">{module}\nboot(document);</script>{_CLOSE}'
+
+
+def without_script(fragment: str) -> str:
+    """The fragment without the module, for a page that holds many."""
+    return re.sub(re.escape(_OPEN) + ".*?" + re.escape(_CLOSE), "", fragment, flags=re.DOTALL)
+
+
+def page(body: str, title: str) -> str:
+    """A whole HTML page around trusted ``body``; ``title`` is text."""
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,"></head>'
+        f'<body style="margin:24px;background:#fff">{body}</body></html>'
+    )
+
+
+def write(path: Path, text: str) -> Path:
+    """Writes text atomically: a reader sees the old page or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _tracks(maps: Any, temporal: Any, tracks: Sequence[Track] | None) -> list[Track]:
+    if tracks is None:
+        return [Track("", maps or {}, temporal or {})]
+    if maps is not None or temporal is not None:
+        raise ValueError("a player takes either maps and temporal, or tracks that bring their own")
+    if not 1 <= len(tracks) <= 4:
+        raise ValueError(f"a player shows one to four tracks side by side, got {len(tracks)}")
+    return list(tracks)

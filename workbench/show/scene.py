@@ -1,0 +1,149 @@
+"""From a clip and its maps to the numbers that the player draws: one JSON-able dict and a list of JPEG pictures."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any
+
+import cv2
+import numpy as np
+
+from workbench.types import Clip, Pose, Truth
+
+#: A map is drawn a few hundred pixels wide: cells finer than this many on a side only cost bytes.
+FINEST = 64
+#: Maps travel as bytes: 0..254 between ``low`` and ``high``, this one for "not a number".
+MISSING = 255
+
+
+@dataclass(frozen=True)
+class Track:
+    """One run's view of the clip. maps: name -> float [T',H',W'], [T,H,W] or [H',W']; temporal: name -> float [T'].
+
+    A value may be None: the system has no such map, and the player shows a labelled blank.
+    """
+
+    title: str = ""
+    maps: Mapping[str, Any] = field(default_factory=dict)
+    temporal: Mapping[str, Any] = field(default_factory=dict)
+
+
+def describe(clip: Clip, pixels: Pose | None, truth: Truth | None, tracks: list[Track], title: str, caption: str) -> dict:
+    """The scene: everything but the pictures, in clip pixels and clip frames, ready for ``json.dumps``."""
+    count, height, width = clip.frames.shape[:3]
+    return {
+        "title": str(title),
+        "caption": str(caption),
+        "source": PurePath(clip.source).name,
+        "size": [width, height],
+        "fps": float(clip.fps),
+        "interval": seconds_per_frame(clip),
+        "numbers": [int(number) for number in clip.frame_numbers],
+        "pose": None if pixels is None else _pose(pixels, count),
+        "truth": None if truth is None else _truth(truth, count),
+        "tracks": [_track(track) for track in tracks],
+    }
+
+
+def pictures(clip: Clip, quality: int) -> list[bytes]:
+    """One JPEG per frame: decoded once, a short clip can then be shown frame by frame, exactly and in any order."""
+    return [jpeg(frame, quality) for frame in clip.frames]
+
+
+def jpeg(frame: np.ndarray, quality: int = 85) -> bytes:
+    """uint8 [H,W,3] RGB as JPEG bytes."""
+    done, encoded = cv2.imencode(".jpg", cv2.cvtColor(frame, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise RuntimeError(f"a frame of size {frame.shape} could not be written as JPEG")
+    return encoded.tobytes()
+
+
+def contact_sheet(clip: Clip, columns: int = 6) -> bytes:
+    """JPEG of a few frames in a row: what is seen where scripts may not run (print, mail, an untrusted notebook)."""
+    chosen = np.unique(np.linspace(0, len(clip.frames) - 1, columns).round().astype(int))
+    row = np.hstack(clip.frames[chosen])
+    scale = min(1.0, 900 / row.shape[1])
+    return jpeg(cv2.resize(row, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), 75)
+
+
+def seconds_per_frame(clip: Clip) -> float:
+    """Real time between two sampled frames; a clip that wraps round counts only its forward steps."""
+    steps = np.diff(clip.frame_numbers)
+    forward = steps[steps > 0]
+    return float(np.median(forward) if len(forward) else 1.0) / float(clip.fps)
+
+
+def _pose(pixels: Pose, count: int) -> dict:
+    if pixels.space != "image":
+        raise ValueError(f"the player draws poses in clip pixels (space 'image'), got space {pixels.space!r}")
+    if pixels.joints.shape[1] != count:
+        raise ValueError(f"the pose has {pixels.joints.shape[1]} frames, the clip {count}")
+    skeleton = pixels.skeleton
+    sides = np.zeros(skeleton.count, int)
+    for left, right in skeleton.pairs:
+        sides[left], sides[right] = 1, 2
+    return {
+        "joints": _numbers(pixels.joints[..., :2], 1),
+        "bones": [list(bone) for bone in skeleton.bones],
+        "names": list(skeleton.joints),
+        "sides": sides.tolist(),
+    }
+
+
+def _truth(truth: Truth, count: int) -> dict:
+    if len(truth.frame_numbers) != count:
+        raise ValueError(f"the truth has {len(truth.frame_numbers)} frames, the clip {count}")
+    return {"box": _numbers(truth.box, 1), "moment": [bool(inside) for inside in truth.moment]}
+
+
+def _track(track: Track) -> dict:
+    return {
+        "title": str(track.title),
+        "maps": {str(name): _map(name, value) for name, value in track.maps.items() if value is not None},
+        "temporal": {str(name): _weights(name, value) for name, value in track.temporal.items() if value is not None},
+        "lacks": [str(name) for name, value in [*track.maps.items(), *track.temporal.items()] if value is None],
+    }
+
+
+def _map(name: str, value: Any) -> dict:
+    """Bytes [T',H',W'] with their range; a map with negative values gets a range symmetric about zero."""
+    cells = np.asarray(value, np.float32)
+    cells = cells[None] if cells.ndim == 2 else cells
+    if cells.ndim != 3 or 0 in cells.shape:
+        raise ValueError(f"map {name!r} must be [T',H',W'] or [H',W'], got shape {np.shape(value)}")
+    if np.isinf(cells).any():
+        raise ValueError(f"map {name!r} holds infinite values; a map is finite, or NaN where it is missing")
+    if max(cells.shape[1:]) > FINEST:
+        scale = FINEST / max(cells.shape[1:])
+        size = [max(1, round(side * scale)) for side in reversed(cells.shape[1:])]
+        cells = np.stack([cv2.resize(step, size, interpolation=cv2.INTER_AREA) for step in cells])
+    low, high = span(cells)
+    coded = np.where(np.isnan(cells), MISSING, np.rint((cells - low) / (high - low) * (MISSING - 1)))
+    data = base64.b64encode(coded.astype(np.uint8).tobytes()).decode()
+    return {"shape": list(cells.shape), "low": low, "high": high, "data": data}
+
+
+def span(cells: np.ndarray) -> tuple[float, float]:
+    """The range of a colour scale: from zero to the largest value, symmetric about zero where values are negative."""
+    finite = cells[~np.isnan(cells)]
+    high = float(np.abs(finite).max(initial=0.0)) or 1.0
+    return (-high, high) if finite.min(initial=0.0) < 0 else (0.0, high)
+
+
+def _weights(name: str, value: Any) -> list:
+    weights = np.asarray(value, np.float32)
+    if weights.ndim != 1 or not len(weights):
+        raise ValueError(f"temporal weights {name!r} must be [T'], got shape {np.shape(value)}")
+    if np.isinf(weights).any():
+        raise ValueError(f"temporal weights {name!r} hold infinite values")
+    return _numbers(weights, 6)
+
+
+def _numbers(array: np.ndarray, digits: int) -> list:
+    """Nested lists with None for NaN: JSON has no NaN."""
+    rounded = np.round(np.asarray(array, np.float64), digits).astype(object)
+    rounded[~np.isfinite(np.asarray(array, np.float64))] = None
+    return rounded.tolist()

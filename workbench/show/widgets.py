@@ -1,0 +1,221 @@
+"""Controls from a typed configuration: change one, and the figure is drawn again."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
+
+import ipywidgets
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
+from workbench.show.session import attended
+
+PLOTLY = "application/vnd.plotly.v1+json"
+WIDE = {"description_width": "130px"}
+
+
+class Checked(NamedTuple):
+    """One line of the report of ``Panel.exercise``."""
+
+    control: str
+    value: Any
+    ok: bool
+
+
+class Panel(ipywidgets.VBox):
+    """Controls above a picture. ``config`` is the configuration in view, ``drawn`` what was last drawn from it,
+    ``controls`` field name -> widget, ``error`` what went wrong at the last change, or None."""
+
+    def __init__(self, config: BaseModel, draw: Callable[[Any], Any], choices: Mapping[str, Sequence] | None, fields: Sequence[str] | None) -> None:
+        known = list(type(config).model_fields)
+        if unknown := sorted({*(choices or {}), *(fields or [])} - set(known)):
+            raise ValueError(f"{type(config).__name__} has no field {', '.join(unknown)}; it has: {', '.join(known)}")
+        self.config, self.draw, self.drawn, self.error = config, draw, None, None
+        self.controls, self._read = {}, {}
+        for name in fields or known:
+            info, value, options = type(config).model_fields[name], getattr(config, name), (choices or {}).get(name)
+            self.controls[name], self._read[name] = control(name, info, value, options)
+        self._message = ipywidgets.HTML()
+        self._picture = ipywidgets.VBox()
+        layout = ipywidgets.Layout(display="flex", flex_flow="row wrap", align_items="center", grid_gap="2px 18px")
+        super().__init__([ipywidgets.Box(list(self.controls.values()), layout=layout), self._message, self._picture])
+        self.add_class("wb-panel")
+        for widget in self.controls.values():
+            widget.observe(self._changed, "value")
+        self._changed()
+
+    def exercise(self) -> list[Checked]:
+        """Sets every control to each of its values (a slider: lowest, middle, highest), one control at a time, and draws.
+
+        Returns one line per drawing. RuntimeError on the first that fails, naming the control and the value.
+        """
+        report = []
+        for name, widget in self.controls.items():
+            start = widget.value
+            for value in values(widget):
+                self._put(widget, value)
+                self._changed()
+                if self.error is not None:
+                    failed, _ = self.error, self._put(widget, start)
+                    raise RuntimeError(f"control {name!r} set to {value!r}: {sentence(failed)}") from failed
+                report.append(Checked(name, value, True))
+            self._put(widget, start)
+        self._changed()
+        return report
+
+    def _put(self, widget: ipywidgets.Widget, value: Any) -> None:
+        """Sets a control without the drawing that follows by itself."""
+        widget.unobserve(self._changed, "value")
+        widget.value = value
+        widget.observe(self._changed, "value")
+
+    def _changed(self, _: Any = None) -> None:
+        """Draws what the controls say; what fails is told in one sentence and leaves the last picture in place."""
+        try:
+            asked = {name: self._read[name](widget.value) for name, widget in self.controls.items()}
+            config = type(self.config).model_validate({**self.config.model_dump(), **asked})
+            drawn = self.draw(config)
+            shown = view(drawn)
+        except Exception as error:  # whatever a drawing raises must reach the reader, not end the panel
+            self.error = error
+            self._message.value = f'<span role="alert" style="color:#a61b1b;font-weight:600">{html.escape(sentence(error))}</span>'
+            return
+        self.config, self.drawn, self.error, self._message.value = config, drawn, None, ""
+        last, self._picture.children = self._picture.children, (shown,)
+        for widget in last:
+            if widget is not shown:
+                widget.close()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """The panel where somebody can use it; the picture alone in a notebook that runs headless."""
+        if attended():
+            return super()._repr_mimebundle_(**kwargs)
+        if self.error is not None:
+            raise RuntimeError(sentence(self.error)) from self.error
+        return bundle(self.drawn)
+
+
+def panel(
+    config: BaseModel, draw: Callable[[Any], Any], choices: Mapping[str, Sequence] | None = None, fields: Sequence[str] | None = None
+) -> Panel:
+    """Controls for a pydantic model, and the picture that ``draw(config)`` returns: a plotly Figure, a Player, any widget or
+    anything a notebook can display.
+
+    bool becomes a checkbox, Literal or a field named in ``choices`` a menu (a list field: several may be chosen), a number with
+    both bounds a slider, other numbers and text a box; anything else a box that takes JSON. ``fields`` limits the controls to some.
+    A widget that ``draw`` returned is closed when the next one takes its place, which frees its memory in the browser.
+    ValueError where choices or fields name what the model lacks.
+    """
+    return Panel(config, draw, choices, fields)
+
+
+def control(name: str, info: FieldInfo, value: Any, choices: Sequence | None) -> tuple[ipywidgets.Widget, Callable[[Any], Any]]:
+    """The widget for one field, and what turns the widget's value into the field's."""
+    known = {"description": info.title or name.replace("_", " "), "tooltip": info.description or "", "style": WIDE}
+    kind, optional = without_none(info.annotation)
+    several = get_origin(kind) in (list, tuple, set, frozenset)
+    literal = get_args(kind)[0] if several and get_args(kind) else kind
+    if choices is None and get_origin(literal) is Literal:
+        choices = get_args(literal)
+    if choices is not None:
+        return menu(list(choices), value, several, optional, known)
+    if not optional and kind is bool:
+        return ipywidgets.Checkbox(value=value, indent=False, **known), same
+    if not optional and kind in (int, float):
+        return number(kind, info, value, known), same
+    if not optional and kind in (str, Path):
+        return ipywidgets.Text(value=str(value), continuous_update=False, **known), same
+    text = json.dumps(TypeAdapter(info.annotation).dump_python(value, mode="json"))
+    return ipywidgets.Text(value=text, continuous_update=False, **known), json.loads
+
+
+def menu(options: list, value: Any, several: bool, optional: bool, known: dict) -> tuple[ipywidgets.Widget, Callable[[Any], Any]]:
+    """A menu of the options and the present value; of a list field several may be chosen."""
+    present = list(value or []) if several else [value]
+    options = list(dict.fromkeys([*([None] if optional and not several else []), *options, *present]))
+    labelled = [("none" if option is None else str(option), option) for option in options]
+    if several:
+        return ipywidgets.SelectMultiple(options=labelled, value=tuple(present), rows=min(6, len(labelled)), **known), list
+    return ipywidgets.Dropdown(options=labelled, value=value, **known), same
+
+
+def number(kind: type, info: FieldInfo, value: float, known: dict) -> ipywidgets.Widget:
+    """A slider between the field's bounds, or a box where a side is open."""
+    low, high = bounds(kind, info)
+    if low is None or high is None:
+        return (ipywidgets.IntText if kind is int else ipywidgets.FloatText)(value=value, continuous_update=False, **known)
+    if kind is int:
+        return ipywidgets.IntSlider(value=value, min=low, max=high, continuous_update=False, **known)
+    return ipywidgets.FloatSlider(value=value, min=low, max=high, step=(high - low) / 100, readout_format=".3g", continuous_update=False, **known)
+
+
+def bounds(kind: type, info: FieldInfo) -> tuple[float | None, float | None]:
+    """The lowest and highest value a field takes; an open bound moves inwards by one (int) or by a hundredth of the range (float)."""
+    found = {name: getattr(rule, name) for rule in info.metadata for name in ("ge", "gt", "le", "lt") if getattr(rule, name, None) is not None}
+    low, high = found.get("ge", found.get("gt")), found.get("le", found.get("lt"))
+    if low is None or high is None:
+        return None, None
+    inwards = 1 if kind is int else (high - low) / 100
+    return low + inwards * ("gt" in found), high - inwards * ("lt" in found)
+
+
+def values(widget: ipywidgets.Widget) -> list:
+    """What ``exercise`` sets a control to."""
+    if isinstance(widget, ipywidgets.Checkbox):
+        return [False, True]
+    if isinstance(widget, ipywidgets.Dropdown):
+        return [value for _, value in widget.options]
+    if isinstance(widget, ipywidgets.SelectMultiple):
+        every = tuple(value for _, value in widget.options)
+        return [*[(value,) for value in every], every]
+    if isinstance(widget, (ipywidgets.IntSlider, ipywidgets.FloatSlider)):
+        middle = type(widget.value)((widget.min + widget.max) / 2)
+        return list(dict.fromkeys([widget.min, middle, widget.max]))
+    return [widget.value]
+
+
+def view(drawn: Any) -> ipywidgets.Widget:
+    """What stands in the panel for a drawing: itself if it is a widget, otherwise an output that displays it."""
+    if isinstance(drawn, ipywidgets.Widget):
+        return drawn
+    data, metadata = bundle(drawn)
+    return ipywidgets.Output(outputs=({"output_type": "display_data", "data": data, "metadata": metadata},))
+
+
+def bundle(drawn: Any) -> tuple[dict, dict]:
+    """The MIME bundle of a drawing; a plotly figure as its JSON, which every front end and the gallery can draw."""
+    if drawn is None:
+        raise ValueError("draw returned nothing; it must return the figure or widget to show")
+    if hasattr(drawn, "to_plotly_json"):
+        return {PLOTLY: json.loads(drawn.to_json()), "text/plain": "plotly figure"}, {}
+    if hasattr(drawn, "_repr_mimebundle_"):
+        found = drawn._repr_mimebundle_()
+        return found if isinstance(found, tuple) else (found, {})
+    from IPython.core.formatters import DisplayFormatter
+
+    return DisplayFormatter().format(drawn)
+
+
+def sentence(error: BaseException) -> str:
+    """One line for the reader: what an error says, without the traceback."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc'])) or error.title}: {first['msg']}"
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+
+
+def without_none(annotation: Any) -> tuple[Any, bool]:
+    """The annotation without ``| None``, and whether it had that."""
+    if get_origin(annotation) in (Union, UnionType) and NoneType in get_args(annotation):
+        rest = [part for part in get_args(annotation) if part is not NoneType]
+        return (rest[0] if len(rest) == 1 else annotation), True
+    return annotation, False
+
+
+def same(value: Any) -> Any:
+    return value

@@ -1,0 +1,238 @@
+"""What an experiment is: one typed, checked configuration, and the presets' numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Plain = bool | int | float | str
+
+
+class Config(BaseModel):
+    """A pydantic model whose errors are one sentence that names the valid ones (ValueError)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as problem:
+            raise ValueError(_sentence(type(self), problem)) from None
+
+
+def _sentence(model: type[BaseModel], problem: ValidationError) -> str:
+    error = problem.errors()[0]
+    path = [str(part) for part in error["loc"]]
+    if error["type"] == "extra_forbidden":
+        return f"{model.__name__} has no parameter {path[-1]!r}; valid names: {', '.join(model.model_fields)}"
+    if error["type"] == "missing":
+        return f"{model.__name__} needs the parameter {path[-1]!r}; valid names: {', '.join(model.model_fields)}"
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    # Pydantic gives one error per member of a union: together they say what would have been right.
+    wanted = dict.fromkeys(e["msg"].removeprefix("Input should be ") for e in problem.errors() if e["loc"][0] == path[0])
+    return f"{model.__name__}: {path[0]} should be {' or '.join(wanted)}, got {error['input']!r}"
+
+
+class Preset(Config):
+    """The numbers that differ between two cores and a cluster; never code.
+
+    clip (T,H,W) in frames and pixels; width of the backbone; output_stride (T,H,W) of its feature map; batch_size over
+    all devices together; epochs as a factor on each stage's published number; optimizer and schedule as in
+    ``TrainConfig``; the rest says how clips are cut (fields of data.ClipSpec).
+    """
+
+    clip: tuple[int, int, int] = Field(strict=False)
+    width: float = Field(gt=0)
+    output_stride: tuple[int, int, int] = Field(strict=False)
+    batch_size: int = Field(gt=0)
+    epochs: float = Field(default=1.0, gt=0)
+    optimizer: dict[str, Any] | None = None
+    schedule: dict[str, Any] | None = None
+    poses: int = Field(gt=0)
+    sampling: Literal["uniform", "strided"] = "strided"
+    stride: int = Field(default=2, gt=0)
+    phases: int = Field(default=1, gt=0)
+    windows: int = Field(default=1, gt=0)
+    crop: Literal["person", "frame"] = "person"
+    margin: float = Field(default=0.1, ge=0, lt=1)
+    border: float = Field(default=0.0625, ge=0, lt=1)
+    test_area: Literal["centre", "whole"] = "centre"
+    normalize: Literal["thesis", "agcn", "none"] = "thesis"
+    persons: int = Field(default=1, gt=0)
+
+    def cut(self) -> dict[str, Any]:
+        """The fields of data.ClipSpec."""
+        first = list(type(self).model_fields).index("poses")
+        same = list(type(self).model_fields)[first:]
+        return {"frames": self.clip[0], "size": self.clip[1:], **{name: getattr(self, name) for name in same}}
+
+
+#: "paper" is VPN's published setting (section 4.2: 64 frames, 4 GPUs x 4 clips; stride and windows of thesis section
+#: 4.6.1); "tiny" is for two CPU cores.
+PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": {
+        "clip": (16, 96, 96),
+        "width": 0.25,
+        "output_stride": (4, 16, 16),
+        "batch_size": 16,
+        "epochs": 1 / 3,
+        "optimizer": {"name": "adam", "lr": 2e-3},
+        "schedule": {"name": "cosine", "warmup": 3},
+        "poses": 16,
+        "sampling": "uniform",
+        "phases": 2,
+    },
+    "paper": {
+        "clip": (64, 224, 224),
+        "width": 1.0,
+        "output_stride": (8, 32, 32),
+        "batch_size": 16,
+        "poses": 20,
+        "windows": 10,
+        "test_area": "whole",
+    },
+}
+
+
+class TrainConfig(Config):
+    """One training run. Equal configurations on equal data are one run: its second ``fit`` returns at once.
+
+    What is learnt
+      system, options      a name of systems.names() and its variant options
+      preset               "tiny", "paper", or a dict: {"base": "tiny", "width": 0.125, ...} (fields of ``Preset``)
+      dataset, root        a name of data.open_dataset and its folder or file; protocol None is the data set's first
+      seed                 of weights, order, augmentation and dropout
+      epochs               of every stage, or by stage name; None: published number times the preset's factor
+      batch_size           over all devices together; None: the preset's
+      optimizer, schedule  replace (with "name") or amend (without) those of every stage, e.g. {"lr": 0.001}
+      clip_grad            largest gradient norm, None for no clipping
+      patience             epochs without a better validation score before a stage ends early, None to never
+      init                 weights to start from, by module: {"backbone": "file.safetensors"} or a run id, whose
+                           module of the same name is taken ("run:module" for another; "" is the whole system)
+      pose_quality         high (as recorded), medium or low (media.pose.degrade), in training and in test
+      augment              crop, mirror, brightness, contrast in training
+      limit                use only that many clips of each split, for a quick try
+      precision            auto (bf16 where the processor has it and the system convolves in 3D), fp32, bf16, fp16
+      channels_last        auto (as bf16's auto), on or off
+    Where and how it runs, without a say in which run it is
+      runs                 folder of the run store; evaluate: the splits that are predicted at the end
+      device, devices, nodes, strategy   Lightning Fabric's; strategy auto is plain or DDP
+      workers, cache       of the loader: processes, and a folder for decoded clips (None: decode every time)
+      checkpoint_seconds, checkpoint_steps   how often within an epoch; always after one
+      tags                 free words stored with the run; progress: show bars
+    """
+
+    system: str
+    options: dict[str, Plain | list[Plain] | None] = {}
+    preset: str | dict[str, Any] = "tiny"
+    dataset: str = "synthadl"
+    root: str | None = None
+    protocol: str | None = None
+    seed: int = Field(default=0, ge=0)
+    epochs: int | dict[str, int] | None = None
+    batch_size: int | None = Field(default=None, gt=0)
+    optimizer: dict[str, Any] | None = None
+    schedule: dict[str, Any] | None = None
+    clip_grad: float | None = Field(default=5.0, gt=0)
+    patience: int | None = Field(default=None, gt=0)
+    init: dict[str, str] = {}
+    pose_quality: Literal["high", "medium", "low"] = "high"
+    augment: bool = True
+    limit: int | None = Field(default=None, gt=0)
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    channels_last: Literal["auto", "on", "off"] = "auto"
+
+    runs: str = "runs"
+    evaluate: list[Literal["train", "validation", "test"]] = ["test"]
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: int = Field(default=1, gt=0)
+    nodes: int = Field(default=1, gt=0)
+    strategy: str = "auto"
+    workers: int = Field(default=0, ge=0)
+    cache: str | None = None
+    checkpoint_seconds: float | None = Field(default=120.0, gt=0)
+    checkpoint_steps: int | None = Field(default=None, gt=0)
+    tags: dict[str, str] = {}
+    progress: bool = True
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> TrainConfig:
+        from workbench.systems import names, variants
+
+        if self.system not in names():
+            raise ValueError(f"unknown system {self.system!r}; known: {', '.join(names())}")
+        for option in self.options:
+            if option not in variants(self.system):
+                valid = ", ".join(variants(self.system)) or "none"
+                raise ValueError(f"{self.system} has no option {option!r}; valid options: {valid}")
+        _ = self.numbers
+        counts = self.epochs.values() if isinstance(self.epochs, dict) else [self.epochs]
+        if any(count is not None and count < 1 for count in counts):
+            raise ValueError(f"TrainConfig: epochs should be 1 or more, got {self.epochs!r}")
+        return self
+
+    @property
+    def numbers(self) -> Preset:
+        """The preset's numbers, with this configuration's batch_size."""
+        chosen = dict(self.preset) if isinstance(self.preset, dict) else {"base": self.preset}
+        base = chosen.pop("base", "tiny")
+        if base not in PRESETS:
+            raise ValueError(f"unknown preset {base!r}; known: {', '.join(PRESETS)}")
+        own = {} if self.batch_size is None else {"batch_size": self.batch_size}
+        return Preset(**{**PRESETS[base], **chosen, **own})
+
+    def identity(self) -> dict[str, Any]:
+        """The part that says which run this is; what is left out says where and how it runs."""
+        return self.model_dump(mode="json", exclude=ELSEWHERE)
+
+
+#: Fields without a say in what is learnt, and paths of what has one: the contents of data and weights count (see runs).
+ELSEWHERE = {
+    "root",
+    "init",
+    "runs",
+    "evaluate",
+    "device",
+    "devices",
+    "nodes",
+    "strategy",
+    "workers",
+    "cache",
+    "checkpoint_seconds",
+    "checkpoint_steps",
+    "tags",
+    "progress",
+}
+
+
+def parse(config: TrainConfig | dict[str, Any]) -> TrainConfig:
+    """The configuration itself, or the one that a plain dict describes; ValueError naming what is wrong."""
+    return config if isinstance(config, TrainConfig) else TrainConfig(**config)
+
+
+def amend(published: dict[str, Any], *changes: dict[str, Any] | None) -> dict[str, Any]:
+    """``published`` with each change in turn: one that has a "name" replaces it, another only changes its values."""
+    for change in changes:
+        if change is not None:
+            published = dict(change) if "name" in change else {**published, **change}
+    return published
+
+
+def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
+    """``["epochs=3", "options.coupler=false"]`` as {"epochs": 3, "options": {"coupler": False}}; values are YAML.
+    ValueError for a pair without "="."""
+    values: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not name or not equals:
+            raise ValueError(f"{pair!r} should read NAME=VALUE")
+        *folders, leaf = name.split(".")
+        place = values
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[leaf] = yaml.safe_load(text)
+    return values

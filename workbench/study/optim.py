@@ -1,0 +1,157 @@
+"""A stage's optimiser and schedule, from the data that describe them, by torch's own classes."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from torch import nn, optim
+from torch.optim import lr_scheduler
+
+from workbench.study.config import TrainConfig, amend
+from workbench.systems.base import Stage
+
+OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
+#: Arguments of each schedule with their defaults. every, warmup and milestones count epochs of the published number.
+SCHEDULES: dict[str, dict[str, Any]] = {
+    "constant": {},
+    "step": {"every": 10, "factor": 0.1},
+    "cosine": {"warmup": 0, "floor": 0.0},
+    "plateau": {"patience": 3, "factor": 0.1},
+}
+
+
+def adapt(stages: Sequence[Stage], config: TrainConfig) -> list[Stage]:
+    """The published stages with the preset's and the configuration's epochs, optimiser and schedule.
+
+    Epochs are the configuration's, else the published number times the preset's factor (at least 1); the schedule's
+    own epochs shrink and grow with them. ValueError naming the valid ones for an unknown stage, optimiser,
+    schedule or argument.
+    """
+    numbers = config.numbers
+    known = [stage.name for stage in stages]
+    if isinstance(config.epochs, dict) and (unknown := set(config.epochs) - set(known)):
+        raise ValueError(f"{config.system} has no stage {min(unknown)!r}; its stages: {', '.join(known)}")
+    adapted = []
+    for stage in stages:
+        own = config.epochs.get(stage.name) if isinstance(config.epochs, dict) else config.epochs
+        epochs = own or max(1, round(stage.epochs * numbers.epochs))
+        schedule = _schedule(amend(stage.schedule, numbers.schedule, config.schedule), epochs / stage.epochs)
+        optimizer = amend(stage.optimizer, numbers.optimizer, config.optimizer)
+        _arguments(optimizer)
+        adapted.append(replace(stage, epochs=epochs, optimizer=optimizer, schedule=schedule))
+    return adapted
+
+
+def _arguments(described: dict[str, Any]) -> dict[str, Any]:
+    """The optimiser's arguments, checked against its signature."""
+    name = described.get("name")
+    if name not in OPTIMIZERS:
+        raise ValueError(f"unknown optimizer {name!r}; known: {', '.join(OPTIMIZERS)}")
+    arguments = {key: value for key, value in described.items() if key not in ("name", "scale")}
+    valid = [key for key in inspect.signature(OPTIMIZERS[name]).parameters if key != "params"]
+    if unknown := set(arguments) - set(valid):
+        raise ValueError(f"optimizer {name} has no argument {min(unknown)!r}; valid: {', '.join(valid)}, scale")
+    return arguments
+
+
+def _schedule(described: dict[str, Any], stretch: float) -> dict[str, Any]:
+    name = described.get("name")
+    if name not in SCHEDULES:
+        raise ValueError(f"unknown schedule {name!r}; known: {', '.join(SCHEDULES)}")
+    defaults = SCHEDULES[name]
+    if unknown := set(described) - {"name", *defaults}:
+        valid = ", ".join(defaults) or "none"
+        raise ValueError(f"schedule {name} has no argument {min(unknown)!r}; valid: {valid}")
+    schedule = {**defaults, **described}
+    if "every" in schedule:
+        schedule["every"] = max(1, round(schedule["every"] * stretch))
+    if "warmup" in schedule:
+        schedule["warmup"] = schedule["warmup"] * stretch
+    return schedule
+
+
+def matches(name: str, prefixes: Sequence[str]) -> bool:
+    """Whether the parameter or module called ``name`` is one of, or inside one of, ``prefixes`` ("" is everything)."""
+    return any(not prefix or name == prefix or name.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+def freeze(system: nn.Module, stage: Stage) -> None:
+    """Marks which parameters ``stage`` trains; ValueError for a prefix that names no parameter."""
+    names = [name for name, _ in system.named_parameters()]
+    for prefix in (*stage.trains, *stage.freezes):
+        if not any(matches(name, (prefix,)) for name in names):
+            tops = sorted({name.split(".")[0] for name in names})
+            raise ValueError(f"stage {stage.name!r} names {prefix!r}, which has no parameters; there are: {', '.join(tops)}")
+    for name, parameter in system.named_parameters():
+        parameter.requires_grad_(matches(name, stage.trains) and not matches(name, stage.freezes))
+
+
+def train_mode(system: nn.Module) -> None:
+    """Training mode, but evaluation mode for frozen modules: no dropout, and batch statistics that stay as they are."""
+    system.train()
+    for module in system.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.eval()
+
+
+def make_optimizer(system: nn.Module, described: dict[str, Any]) -> optim.Optimizer:
+    """The optimiser over what the stage trains. "scale" multiplies the learning rate of modules by prefix, e.g.
+    {"backbone": 0.1} for a backbone that was trained before; the longest prefix wins."""
+    arguments, scales = _arguments(described), described.get("scale", {})
+    groups: dict[str, list[nn.Parameter]] = {}
+    for name, parameter in system.named_parameters():
+        if parameter.requires_grad:
+            prefix = max((prefix for prefix in scales if matches(name, (prefix,))), key=len, default="")
+            groups.setdefault(prefix, []).append(parameter)
+    rate = arguments.get("lr", 1e-3)
+    lists = [{"params": group, "lr": rate * scales.get(prefix, 1.0)} for prefix, group in groups.items()]
+    return OPTIMIZERS[described["name"]](lists, **arguments)
+
+
+class Schedule:
+    """Moves the learning rate: ``step`` after each optimiser step, ``epoch`` after each epoch."""
+
+    def __init__(self, optimizer: optim.Optimizer, described: dict[str, Any], epochs: int, steps: int) -> None:
+        self.name = described["name"]
+        if self.name == "step":
+            self.inner = lr_scheduler.StepLR(optimizer, described["every"], described["factor"])
+        elif self.name == "plateau":
+            self.inner = lr_scheduler.ReduceLROnPlateau(
+                optimizer, patience=described["patience"], factor=described["factor"]
+            )
+        elif self.name == "cosine":
+            self.inner = _cosine(optimizer, described["floor"], described["warmup"] * steps, epochs * steps)
+        else:
+            self.inner = lr_scheduler.ConstantLR(optimizer, factor=1.0)
+
+    def step(self) -> None:
+        if self.name == "cosine":
+            self.inner.step()
+
+    def epoch(self, score: float) -> None:
+        """``score``: what plateau watches, the validation loss (training loss where there is no validation)."""
+        if self.name == "plateau":
+            self.inner.step(score)
+        elif self.name != "cosine":
+            self.inner.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.inner.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.inner.load_state_dict(state)
+
+
+def _cosine(optimizer: optim.Optimizer, floor: float, warmup: float, total: int) -> lr_scheduler.LRScheduler:
+    """Linear warm-up over the first steps, then half a cosine down to ``floor`` times the learning rate."""
+    warm = min(round(warmup), total - 1)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    cosine = lr_scheduler.CosineAnnealingLR(optimizer, total - warm, eta_min=floor * max(rates))
+    if warm == 0:
+        return cosine
+    linear = lr_scheduler.LinearLR(optimizer, start_factor=1 / (warm + 1), total_iters=warm)
+    return lr_scheduler.SequentialLR(optimizer, [linear, cosine], milestones=[warm])

@@ -1,0 +1,233 @@
+"""A run is one folder. This file names, opens, finds and lists them.
+
+config.json       the configuration, class names, skeleton and a fingerprint of the data
+environment.json  versions, processor, git revision, precision, where the run is stored besides
+checkpoint.pt     everything to go on with (weights_only-loadable)
+history.csv       one row an epoch
+weights.safetensors   the best weights; written last, so that a run that has them is finished
+predictions_<split>.npz, maps_<split>.npz, metrics.json   written by ``evaluate``
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.data import Dataset
+from workbench.data.spec import ClipSpec
+from workbench.study import files
+from workbench.study.config import TrainConfig, parse
+from workbench.study.inputs import open_split
+from workbench.systems.base import System
+
+LATEST = "latest:"
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a run says about each clip of a split, in the data set's order.
+
+    ids S clip names; labels int64 [S]; logits float32 [S,N], of the window that is surest where there are several;
+    features float32 [S,F], the mean over windows; scores float32 [S,N], softmax, the maximum over windows.
+    """
+
+    ids: list[str]
+    labels: np.ndarray
+    logits: np.ndarray
+    features: np.ndarray
+    scores: np.ndarray
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: what was asked (``config``), what happened (``history``), what came out (``predictions``, ``maps``)."""
+
+    id: str
+    folder: Path
+
+    @cached_property
+    def _facts(self) -> dict[str, Any]:
+        return files.read_json(self.folder / "config.json")
+
+    @cached_property
+    def config(self) -> TrainConfig:
+        return parse(self._facts["config"])
+
+    @property
+    def classes(self) -> list[str]:
+        return self._facts["classes"]
+
+    @property
+    def spec(self) -> ClipSpec:
+        return ClipSpec(**self.config.numbers.cut())
+
+    @property
+    def finished(self) -> bool:
+        return (self.folder / "weights.safetensors").is_file()
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch: epoch, stage, seconds, learning_rate, train_<term>, train_top1, validation_<...>."""
+        path = self.folder / "history.csv"
+        return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """By split, what ``evaluate`` measured; empty where nothing was evaluated."""
+        path = self.folder / "metrics.json"
+        return files.read_json(path) if path.is_file() else {}
+
+    def predictions(self, split: str = "test") -> Predictions:
+        arrays = files.read_arrays(self._result("predictions", split))
+        return Predictions(ids=arrays.pop("ids").tolist(), **arrays)
+
+    def maps(self, split: str = "test") -> dict[str, np.ndarray]:
+        """The small maps by name, float32 [S, ...] in the order of ``predictions`` (see types.MAPS); may be empty."""
+        return files.read_arrays(self._result("maps", split))
+
+    def _result(self, kind: str, split: str) -> Path:
+        path = self.folder / f"{kind}_{split}.npz"
+        if not path.is_file():
+            raise FileNotFoundError(f"run {self.id} has no {kind} for {split!r}; make them with evaluate(run, {split!r})")
+        return path
+
+    def dataset(self, split: str = "test") -> Dataset:
+        return open_split(self.config, split, root=self._facts["data"]["root"])
+
+    def system(self) -> System:
+        """The trained system with its best weights, on the CPU, in evaluation mode; RuntimeError if it isn't finished."""
+        from safetensors.torch import load_file
+
+        if not self.finished:
+            raise RuntimeError(f"run {self.id} is not finished; call fit with the same configuration to go on with it")
+        system = make_system(self.config, self.classes, self._facts["skeleton"])
+        system.load_state_dict(load_file(self.folder / "weights.safetensors"))
+        return system.eval()
+
+
+def make_system(config: TrainConfig, classes: list[str], skeleton: str | None) -> System:
+    """The untrained system of ``config``. skeleton None (no poses in the data) leaves the system's own default."""
+    from workbench.systems import build
+
+    numbers = config.numbers
+    body = {} if skeleton is None else {"skeleton": skeleton}
+    return build(
+        config.system,
+        num_classes=len(classes),
+        clip=numbers.clip,
+        width=numbers.width,
+        output_stride=numbers.output_stride,
+        poses=numbers.poses,
+        **body,
+        **config.options,
+    )
+
+
+def run_of(config: TrainConfig, dataset: Dataset) -> Run:
+    """The run that ``config`` on ``dataset`` (its training split) is, whether or not it exists yet.
+
+    The name reads system-protocol-seed-hash; the hash covers the configuration and the data's fingerprint.
+    """
+    words = json.dumps([config.identity(), _init_contents(config), fingerprint(dataset)], sort_keys=True)
+    digest = hashlib.sha256(words.encode()).hexdigest()[:8]
+    protocol = re.sub(r"[^a-zA-Z0-9]+", "-", dataset.protocol).strip("-")[:40]
+    name = f"{config.system}-{protocol}-s{config.seed}-{digest}"
+    return Run(name, Path(config.runs) / name)
+
+
+def create(run: Run, config: TrainConfig, dataset: Dataset) -> None:
+    """Writes config.json of a new run; ValueError where the folder holds another configuration."""
+    facts = {
+        "id": run.id,
+        "config": config.model_dump(mode="json"),
+        "classes": dataset.classes,
+        "skeleton": dataset.skeleton.name if dataset.skeleton else None,
+        "data": {"clips": len(dataset), "fingerprint": fingerprint(dataset), "root": _absolute(config.root)},
+    }
+    path = run.folder / "config.json"
+    if path.is_file() and parse(files.read_json(path)["config"]).identity() != config.identity():
+        raise ValueError(f"{path} holds another configuration than the run that goes by its name; move the folder away")
+    files.write_json(path, facts)
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """Sixteen hex digits that change with the clips, their labels and lengths, and the size of their videos."""
+    digest = hashlib.sha256(json.dumps([dataset.classes, dataset.ids]).encode())
+    digest.update(dataset.labels.tobytes() + dataset.lengths.tobytes())
+    for video in dataset.videos[:: max(1, len(dataset) // 256)]:
+        digest.update(f"{Path(video).stat().st_size if Path(video).exists() else 0},".encode())
+    return digest.hexdigest()[:16]
+
+
+def _init_contents(config: TrainConfig) -> dict[str, str]:
+    """What stands behind ``init``, by module: a file counts by its bytes, a run by its id."""
+
+    def content(source: str) -> str:
+        return hashlib.sha256(Path(source).read_bytes()).hexdigest() if Path(source).is_file() else source
+
+    return {module: content(source) for module, source in config.init.items()}
+
+
+def _absolute(root: str | None) -> str | None:
+    return None if root is None else str(Path(root).resolve())
+
+
+def open_run(run: str, root: str | Path = "runs") -> Run:
+    """The run called ``run`` under ``root``, or the newest finished one of a system: "latest:vpn".
+
+    FileNotFoundError naming the runs there are."""
+    if run.startswith(LATEST):
+        return latest(root, system=run.removeprefix(LATEST))
+    folder = Path(root) / run
+    if not run or folder.parent.resolve() != Path(root).resolve() or not (folder / "config.json").is_file():
+        there = ", ".join(found.id for found in _all(root)) or "none"
+        raise FileNotFoundError(f"{root} has no run {run!r}; it has: {there}")
+    return Run(run, folder)
+
+
+def latest(root: str | Path = "runs", **filters: Any) -> Run:
+    """The finished run that was finished last, of those whose configuration has the values of ``filters``, e.g.
+    ``latest("runs", system="vpn", seed=1)``. ValueError for a filter that is no field; FileNotFoundError for no run."""
+    if unknown := set(filters) - set(TrainConfig.model_fields):
+        raise ValueError(f"runs have no field {min(unknown)!r}; valid: {', '.join(TrainConfig.model_fields)}")
+    fitting = [
+        run
+        for run in _all(root)
+        if run.finished and all(getattr(run.config, name) == value for name, value in filters.items())
+    ]
+    if not fitting:
+        wanted = ", ".join(f"{name}={value!r}" for name, value in filters.items()) or "any configuration"
+        raise FileNotFoundError(f"{root} has no finished run with {wanted}; train one with `python -m workbench train`")
+    return max(fitting, key=lambda run: (run.folder / "weights.safetensors").stat().st_mtime_ns)
+
+
+def table(root: str | Path = "runs") -> pd.DataFrame:
+    """One row a run: id, the configuration's main fields, status, epochs and the measured numbers of each split (such
+    as test_top1, test_top1_low, test_top1_high). Empty where there are no runs."""
+    rows = []
+    for run in _all(root):
+        config = run.config
+        row = {name: getattr(config, name) for name in ("system", "dataset", "protocol", "seed")}
+        row["options"] = json.dumps(config.options, sort_keys=True) if config.options else ""
+        row |= {"status": "finished" if run.finished else "unfinished", "epochs": len(run.history)}
+        numbers = {
+            f"{split}_{name}": value
+            for split, measured in run.metrics.items()
+            for name, value in measured.items()
+            if isinstance(value, int | float)
+        }
+        rows.append({"id": run.id, **row, **numbers})
+    return pd.DataFrame(rows)
+
+
+def _all(root: str | Path) -> list[Run]:
+    """Runs under ``root``, by name; folders that are none are not."""
+    return [Run(path.parent.name, path.parent) for path in sorted(Path(root).glob("*/config.json"))]

@@ -1,0 +1,130 @@
+"""The actions of SynthADL and how one is performed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from workbench.synth import motion
+from workbench.synth.actions import chores, desk, gestures, holding, kitchen, setting, wearing, whole_body
+from workbench.synth.actions.rig import play
+from workbench.synth.actions.score import Moment, Score
+from workbench.synth.body import JOINT, Subject
+from workbench.synth.performance import Performance, Prop
+
+SECONDS = (2.0, 6.0)
+
+
+@dataclass(frozen=True)
+class Action:
+    """How an action is played. ``seconds``: how long it takes where the clip leaves room; ``sits``: may be done seated;
+    ``front``: "any", "table" (needs one) or "free" (nothing may stand in front); ``backwards``: played in reverse."""
+
+    write: Callable[[Score], Moment]
+    seconds: tuple[float, float] = (1.8, 4.0)
+    sits: bool = True
+    front: str = "any"
+    chair: bool = False
+    backwards: bool = False
+
+
+DRINK, POUR, SHORT, DESK, LONG = (2.2, 4.2), (2.4, 4.4), (1.5, 3.0), (2.0, 5.4), (4.2, 5.8)
+FLOOR = {"sits": False, "front": "free"}
+
+ADL: dict[str, Action] = {
+    "drink_from_cup": Action(partial(holding.drink, kind="cup"), DRINK),
+    "drink_from_bottle": Action(partial(holding.drink, kind="bottle"), DRINK),
+    "drink_from_can": Action(partial(holding.drink, kind="can"), DRINK),
+    "read_book": Action(partial(holding.read, kind="book"), DESK),
+    "use_tablet": Action(partial(holding.read, kind="tablet"), DESK),
+    "pour_water": Action(partial(kitchen.pour, kind="kettle"), POUR),
+    "pour_grains": Action(partial(kitchen.pour, kind="grain_box"), POUR),
+    "put_on_glasses": Action(wearing.glasses, (1.7, 3.2)),
+    "take_off_glasses": Action(wearing.glasses, (1.7, 3.2), backwards=True),
+    "put_on_shoe": Action(wearing.shoe, (1.9, 3.4)),
+    "take_off_shoe": Action(wearing.shoe, (1.9, 3.4), backwards=True),
+    "put_into_pocket": Action(holding.pocket, SHORT),
+    "take_out_of_pocket": Action(holding.pocket, SHORT, backwards=True),
+    "sit_down": Action(whole_body.sit, (1.3, 2.4), chair=True, **FLOOR),
+    "stand_up": Action(whole_body.sit, (1.3, 2.4), chair=True, backwards=True, **FLOOR),
+    "clap": Action(partial(gestures.palms, rhythm="clap"), (1.6, 4.5)),
+    "rub_hands": Action(partial(gestures.palms, rhythm="rub"), (1.6, 4.5)),
+    "type_on_keyboard": Action(desk.type_on_keyboard, DESK, front="table"),
+    "write": Action(desk.write, DESK, front="table"),
+    "cut_bread": Action(kitchen.cut, DESK, front="table"),
+    "stir": Action(kitchen.stir, DESK, front="table"),
+    "jump_up": Action(whole_body.jump_up, (1.6, 4.0), **FLOOR),
+    "hop_on_one_foot": Action(whole_body.hop_on_one_foot, (1.8, 4.5), **FLOOR),
+    "kick": Action(whole_body.kick, (1.4, 3.4), **FLOOR),
+    "wave": Action(gestures.wave, (1.6, 4.0)),
+    "flick_hair": Action(gestures.flick_hair, (1.4, 2.6)),
+    "cook": Action(chores.cook, LONG, front="table"),
+    "make_coffee": Action(chores.make_coffee, LONG, front="table"),
+    "clean_up": Action(chores.clean_up, (3.4, 5.4), front="table"),
+}
+PRETRAIN: dict[str, Action] = {}
+
+ACTIONS: tuple[str, ...] = tuple(ADL)
+PRETRAIN_ACTIONS: tuple[str, ...] = tuple(PRETRAIN)
+
+
+def perform(action: str, subject: Subject, rng: np.random.Generator, fps: float = 25.0) -> Performance:
+    """One performance of ``action`` (a name of ACTIONS or PRETRAIN_ACTIONS), 2 to 6 s long at ``fps`` frames a second.
+
+    The number of frames is drawn before anything that knows the action, so no label can be read from it. Raises
+    ValueError naming the known actions if ``action`` is none of them.
+    """
+    recipe = ADL.get(action) or PRETRAIN.get(action)
+    if recipe is None:
+        raise ValueError(f"unknown action {action!r}; known: {', '.join(ACTIONS + PRETRAIN_ACTIONS)}")
+    frames = int(rng.integers(round(SECONDS[0] * fps), round(SECONDS[1] * fps) + 1))
+    t = np.arange(frames) / fps
+    place = setting.sample(rng, subject, recipe.sits, recipe.front, recipe.chair)
+    score = Score(place, subject, rng, t, _active(rng, recipe, subject, frames / fps))
+    moment = recipe.write(score)
+    rig = play(score)
+    return _performance(action, recipe, score, moment, rig, _world(rng), fps)
+
+
+def _active(rng: np.random.Generator, recipe: Action, subject: Subject, seconds: float) -> tuple[float, float]:
+    wanted = rng.uniform(*recipe.seconds) / subject.speed
+    length = min(wanted, 0.94 * seconds)
+    lead = rng.uniform(0.02, 0.98) * (seconds - length)
+    return float(lead), float(lead + length)
+
+
+def _world(rng: np.random.Generator) -> np.ndarray:
+    root = np.eye(4)
+    root[:3, :3] = motion.rotation(np.array([0.0, rng.uniform(-25.0, 25.0), 0.0]))
+    root[:3, 3] = rng.uniform(-0.2, 0.2), 0.0, rng.uniform(-0.2, 0.2)
+    return root
+
+
+def _performance(action, recipe, score, moment, rig, world, fps) -> Performance:
+    """From the root frame and seconds to the world and frame numbers, turned round in time where the action is."""
+    order = slice(None, None, -1) if recipe.backwards else slice(None)
+    frames = rig.count
+    joints = rig.joints[order] @ world[:3, :3].T + world[:3, 3]
+    props = tuple(Prop(thing.kind, world @ thing.place(rig)[order], dict(thing.look)) for thing in score.things)
+    furniture = tuple(
+        Prop(thing.kind, world @ thing.place(rig), dict(thing.look)) for thing in score.setting.furniture
+    )
+    first = int(np.clip(round(moment.start * fps), 0, frames - 2))
+    last = int(np.clip(round(moment.end * fps), first + 1, frames))
+    if recipe.backwards:
+        first, last = frames - last, frames - first
+    truth = np.zeros(25, dtype=bool)
+    truth[[JOINT[name] for name in moment.joints]] = True
+    return Performance(
+        action=action,
+        joints=joints,
+        props=props,
+        furniture=furniture,
+        truth_joints=truth,
+        truth_props=tuple(score.things.index(thing) for thing in moment.things),
+        interval=(first, last),
+        head=world[:3, :3] @ rig.frames["head"][0][order],
+    )

@@ -1,0 +1,149 @@
+"""Draws a performance: the still room once, then what moves, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from workbench.synth import shading, shapes
+from workbench.synth.body import Subject
+from workbench.synth.camera import Camera
+from workbench.synth.figure import dress
+from workbench.synth.performance import Performance
+from workbench.synth.raycast import FAR
+from workbench.synth.scene import Scene
+from workbench.synth.solids import Table, affines, chain, compose3, table, upright
+
+#: What the bits of a mark mean: the discriminative region, the person, a prop.
+TRUTH, PERSON, PROP = 1, 2, 4
+
+#: Sub-pixel offsets of the samples of a pixel (rotated grid) and the moments, in frames, at which each is taken: the
+#: shutter is open for half a frame, so that one set of samples smooths edges and blurs motion.
+OFFSETS = np.array([[0.625, 0.125], [0.125, 0.375], [0.875, 0.625], [0.375, 0.875]])
+SHUTTER = np.array([-0.1875, -0.0625, 0.0625, 0.1875])
+
+SHADOW_SIZE, SHADOW_SPAN = 240, 5.4
+NOISE_SIZE = 512
+
+
+@dataclass(frozen=True)
+class Film:
+    """How the sensor records: ``noise`` in grey levels (standard deviation), gamma of the curve."""
+
+    noise: float = 1.2
+    gamma: float = 2.2
+
+
+@dataclass(frozen=True)
+class Actors:
+    """Everything that moves: table; world float64 [T,S,P,3,4] and shapes float64 [T,S,P,3], S samples a frame."""
+
+    table: Table
+    world: np.ndarray
+    shapes: np.ndarray
+
+
+def cast_actors(performance: Performance, subject: Subject, rng: np.random.Generator) -> Actors:
+    """The dressed subject and the props at every moment the shutter is open; truth is marked in ``table.bits``."""
+    joints = _moments(performance.joints)
+    frames, samples = joints.shape[:2]
+    head = None if performance.head is None else _moments(performance.head).reshape(-1, 3, 3)
+    socks = frozenset(prop.look["foot"] for prop in performance.props if prop.kind == "shoe" and "foot" in prop.look)
+    figure = dress(joints.reshape(-1, 25, 3), subject, head, socks)
+    truth = {name for name, marked in zip(_joint_names(), performance.truth_joints, strict=True) if marked}
+    bits = [PERSON | (TRUTH if truth & set(names) else 0) for names in figure.joints]
+    tables, worlds, forms = [figure.table._replace(bits=np.array(bits, np.uint8))], [figure.world], [figure.shapes]
+    for number, prop in enumerate(performance.props):
+        solids = shapes.build(prop.kind, prop.look, rng)
+        paths = _moments(prop.transform).reshape(-1, 1, 4, 4)
+        own, shape = affines(solids)
+        tables.append(table(solids, [PROP | (TRUTH if number in performance.truth_props else 0)] * len(solids)))
+        worlds.append(chain(paths, own[None]))
+        forms.append(np.broadcast_to(shape, (frames * samples, *shape.shape)))
+    merged = Table(*(np.concatenate(columns) for columns in zip(*tables, strict=True)))
+    count = len(merged.form)
+    return Actors(
+        merged,
+        np.concatenate(worlds, 1).reshape(frames, samples, count, 3, 4),
+        np.concatenate(forms, 1).reshape(frames, samples, count, 3),
+    )
+
+
+def draw(scene: Scene, camera: Camera, actors: Actors, film: Film, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Frames one by one: uint8 [H,W,3] RGB, and marks uint8 [H,W] (TRUTH, PERSON, PROP bits of what moves)."""
+    view, eye = camera.rays(), camera.extrinsics[:3]
+    height, width, samples = camera.height, camera.width, len(OFFSETS)
+    light = _light(scene, camera)
+    lamp_eye, lamp_view = _lamp(scene)
+    depth = np.empty((samples, height, width), np.float32)
+    ambient, direct, picture = (np.empty((height, width, 3), np.float32) for _ in range(3))
+    solids = scene.shell + scene.solids
+    world, shape = affines(solids)
+    shading.still(table(solids), shape, world, eye, view, light, OFFSETS, depth, ambient, direct)
+    fixed = np.full((SHADOW_SIZE, SHADOW_SIZE), FAR, np.float32)
+    world, shape = affines(scene.solids)
+    shading.shadows(table(scene.solids).form, shape, world, lamp_eye, lamp_view, fixed)
+    lamp = chain(lamp_eye, _inverse(eye))
+    curve = _curve(film.gamma)
+    grain = np.random.default_rng(NOISE_SIZE).normal(0, 1, (NOISE_SIZE, NOISE_SIZE, 3)).astype(np.float32)
+    grain = grain + grain.mean(-1, keepdims=True)
+    marks, out = np.empty((height, width), np.uint8), np.empty((height, width, 3), np.uint8)
+    middle = samples // 2
+    for moment in range(len(actors.world)):
+        shadow = fixed.copy()
+        shading.shadows(
+            actors.table.form, actors.shapes[moment, middle], actors.world[moment, middle], lamp_eye, lamp_view, shadow
+        )
+        shading.frame(
+            actors.table, actors.shapes[moment], actors.world[moment], eye, view, light, OFFSETS, depth, ambient, direct,
+            lamp, lamp_view, shadow, picture, marks,
+        )  # fmt: skip
+        y, x = rng.integers(0, NOISE_SIZE - height), rng.integers(0, NOISE_SIZE - width)
+        shading.develop(picture, curve, scene.light.exposure, grain[y : y + height, x : x + width], film.noise, out)
+        yield out.copy(), marks.copy()
+
+
+def _joint_names() -> tuple[str, ...]:
+    from workbench.types import Skeleton
+
+    return Skeleton.named("kinect_v2").joints
+
+
+def _moments(path: np.ndarray) -> np.ndarray:
+    """A path [T,...] at the shutter's moments, [T,S,...]: straight between frames; where a neighbour is NaN, still."""
+    path = np.asarray(path, np.float64)
+    before = np.concatenate([path[:1], path[:-1]])
+    after = np.concatenate([path[1:], path[-1:]])
+    steps = [path + abs(at) * ((after if at > 0 else before) - path) for at in SHUTTER]
+    return np.stack([np.where(np.isnan(step), path, step) for step in steps], 1)
+
+
+def _inverse(eye: np.ndarray) -> np.ndarray:
+    """The inverse float64 [3,4] of a camera's rigid map [3,4]."""
+    turn = eye[:, :3].T
+    return np.concatenate([turn, -compose3(turn, eye[:, 3:])], 1)
+
+
+def _light(scene: Scene, camera: Camera) -> np.ndarray:
+    light, turn = scene.light, camera.extrinsics[:3, :3]
+    toward = compose3(turn, light.direction[:, None])[:, 0]
+    return np.array([toward, light.lamp, light.sky, light.floor, turn[:, 1], [light.exposure, light.headlamp, 0.0]])
+
+
+def _lamp(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """World -> lamp space [3,4] (z along the light's travel, the subject 20 m away) and its picture [8]."""
+    turn = upright(-scene.light.direction)
+    rows = np.stack([turn[:, 0], turn[:, 2], turn[:, 1]])
+    middle = np.array([0.0, 0.5, 0.0])
+    eye = np.concatenate([rows, (np.array([0.0, 0.0, 20.0]) - (rows * middle).sum(-1))[:, None]], 1)
+    texel = SHADOW_SPAN / SHADOW_SIZE
+    half = SHADOW_SPAN / 2
+    return eye, np.array([texel, -half, texel, -half, -1.0, SHADOW_SIZE, SHADOW_SIZE, 0.0])
+
+
+def _curve(gamma: float) -> np.ndarray:
+    """Film curve float32 [4096]: linear light in [0,1) to grey levels, highlights rolled off."""
+    light = np.linspace(0, 1, 4096)
+    return (255 * (light * (1.18 - 0.18 * light)) ** (1 / gamma)).clip(0, 255).astype(np.float32)

@@ -1,0 +1,48 @@
+"""What every system is: a network, its loss and the stages of its training, seen through Batch and Output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from workbench.types import Batch, Output
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a published training procedure, as data.
+
+    trains / freezes are prefixes of parameter names ("" is everything; freezes wins); loss names a method of the
+    system ``(output, batch) -> dict`` whose "total" is minimised; epochs is the paper's number. optimizer has a
+    "name" (sgd, adam) and its arguments; schedule has a "name" (constant, step, cosine, plateau) and its arguments.
+    """
+
+    name: str
+    trains: tuple[str, ...] = ("",)
+    freezes: tuple[str, ...] = ()
+    loss: str = "loss"
+    epochs: int = 30
+    optimizer: dict = field(default_factory=lambda: {"name": "sgd", "lr": 0.01, "momentum": 0.9})
+    schedule: dict = field(default_factory=lambda: {"name": "step", "every": 10, "factor": 0.1})
+
+
+class System(nn.Module):
+    """Base of all systems: ``output = system(batch)``, ``system.loss(output, batch)``, ``system.stages()``.
+
+    needs_train and needs_test name the fields of Batch that are read in training and in evaluation.
+    """
+
+    needs_train: frozenset[str] = frozenset({"video", "label"})
+    needs_test: frozenset[str] = frozenset({"video"})
+
+    def forward(self, batch: Batch) -> Output:
+        raise NotImplementedError
+
+    def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """Scalar terms by name; "total" is what is minimised."""
+        raise NotImplementedError
+
+    def stages(self) -> list[Stage]:
+        """The paper's training procedure."""
+        raise NotImplementedError

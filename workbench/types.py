@@ -1,0 +1,222 @@
+"""The objects that cross module borders: Skeleton, Clip, Pose, Truth, Batch, Output.
+
+Shapes use one set of letters everywhere: B batch, C channels, T frames, H W pixels; T' H' W' the feature grid;
+M persons, t_p poses, V joints, D coordinates; K body parts; N classes. Nothing here imports torch, so that media
+workers start quickly; annotations name tensors all the same.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+#: The fixed vocabulary of ``Output.maps`` and the axes of each map (``segments/<G>`` and ``teacher/<name>`` besides).
+MAPS = {
+    "feature_map": "B C T' H' W'",
+    "modulated": "B C T' H' W'",
+    "spatial": "B H' W'",
+    "temporal": "B T'",
+    "attention": "B T' H' W'",
+    "affinity": "B P P'",
+    "affinity_grid": "3",
+    "joints": "B t_p V",
+    "parts": "B K",
+    "granularities": "B n",
+    "covariance": "B C C",
+}
+
+
+@dataclass(frozen=True)
+class Skeleton:
+    """A joint schema. Indices count from 0 in the order of ``joints``.
+
+    ``bones`` are (child, parent) pairs. ``root`` and ``spine`` list the joints whose mean is the hip centre and the
+    middle of the trunk (one joint where the schema stores it). ``hips`` and ``shoulders`` are (left, right).
+    """
+
+    name: str
+    joints: tuple[str, ...]
+    bones: tuple[tuple[int, int], ...]
+    pairs: tuple[tuple[int, int], ...]
+    root: tuple[int, ...]
+    spine: tuple[int, ...]
+    hips: tuple[int, int]
+    shoulders: tuple[int, int]
+
+    @classmethod
+    def named(cls, name: str) -> Skeleton:
+        """The schema called ``name``; ValueError listing the known names otherwise."""
+        table = _skeleton_table()
+        if name not in table:
+            raise ValueError(f"unknown skeleton {name!r}; known: {', '.join(sorted(table))}")
+        return table[name]
+
+    @property
+    def count(self) -> int:
+        return len(self.joints)
+
+    def index(self, joint: str) -> int:
+        """Position of the joint called ``joint``; ValueError naming the schema otherwise."""
+        if joint not in self.joints:
+            raise ValueError(f"skeleton {self.name} has no joint {joint!r}; it has: {', '.join(self.joints)}")
+        return self.joints.index(joint)
+
+    @cached_property
+    def mirror(self) -> np.ndarray:
+        """int64 [V]: the permutation that swaps left with right."""
+        order = np.arange(self.count)
+        for left, right in self.pairs:
+            order[[left, right]] = right, left
+        return order
+
+
+@cache
+def _skeleton_table() -> dict[str, Skeleton]:
+    raw = json.loads(files("workbench").joinpath("skeletons.json").read_text())
+
+    def freeze(value: Any) -> Any:
+        return tuple(freeze(item) for item in value) if isinstance(value, list) else value
+
+    return {name: Skeleton(name=name, **{key: freeze(value) for key, value in row.items()}) for name, row in raw.items()}
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Some frames of one video.
+
+    frames uint8 [T,H,W,3] RGB; frame_numbers int64 [T], counted from 0 in the source; fps of the source;
+    crop (x0, y0, x1, y1) in source pixels if the frames are cut out of a larger picture; source names the file.
+    """
+
+    frames: np.ndarray
+    frame_numbers: np.ndarray
+    fps: float
+    crop: tuple[float, float, float, float] | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.frames.ndim != 4 or self.frames.shape[-1] != 3 or self.frames.dtype != np.uint8:
+            raise ValueError(f"Clip.frames must be uint8 [T,H,W,3], got {self.frames.dtype} {self.frames.shape}")
+        if len(self.frame_numbers) != len(self.frames):
+            raise ValueError(f"Clip has {len(self.frames)} frames but {len(self.frame_numbers)} frame numbers")
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Skeletons over time.
+
+    joints float32 [M,T,V,D], a missing body or joint is NaN; confidence float32 [M,T,V] in [0,1] or None;
+    space is "camera" (metres; x right in the image, y up, z away from the sensor), "image" (source pixels, y down)
+    or "normalised" (body-centred, see media.pose); frame_numbers int64 [T] in the source video.
+    """
+
+    joints: np.ndarray
+    skeleton: Skeleton
+    space: str
+    frame_numbers: np.ndarray
+    confidence: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        if self.joints.ndim != 4 or self.joints.shape[2] != self.skeleton.count:
+            raise ValueError(
+                f"Pose.joints must be [M,T,V,D] with V={self.skeleton.count} ({self.skeleton.name}), got {self.joints.shape}"
+            )
+        if self.space not in ("camera", "image", "normalised"):
+            raise ValueError(f"Pose.space must be camera, image or normalised, got {self.space!r}")
+        if len(self.frame_numbers) != self.joints.shape[1]:
+            raise ValueError(f"Pose has {self.joints.shape[1]} frames but {len(self.frame_numbers)} frame numbers")
+        if self.confidence is not None and self.confidence.shape != self.joints.shape[:3]:
+            raise ValueError(f"Pose.confidence must be {self.joints.shape[:3]}, got {self.confidence.shape}")
+
+    def with_joints(self, joints: np.ndarray, space: str | None = None) -> Pose:
+        """The same pose with other coordinates, and another ``space`` if one is named."""
+        return replace(self, joints=joints, space=space or self.space)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What makes the label of a synthetic clip what it is, on the frames of ``frame_numbers``.
+
+    joints bool [V] the discriminative joints; mask bool [T,H,W] the discriminative region (object and hand pixels);
+    box float32 [T,4] (x0, y0, x1, y1) around it in pixels of the mask, NaN where nothing is visible;
+    interval (start, end) the discriminative moment as source frame numbers, end exclusive.
+    """
+
+    joints: np.ndarray
+    mask: np.ndarray
+    box: np.ndarray
+    interval: tuple[int, int]
+    frame_numbers: np.ndarray
+
+    @property
+    def moment(self) -> np.ndarray:
+        """bool [T]: which of the frames lie inside the discriminative interval."""
+        return (self.frame_numbers >= self.interval[0]) & (self.frame_numbers < self.interval[1])
+
+
+@dataclass
+class Batch:
+    """What a system reads. Absent modalities are None.
+
+    video float [B,3,T,H,W] in [-1,1], or uint8 in [0,255] until ``to`` has moved it; pose float [B,M,t_p,V,3], zero
+    where a joint is missing; flow float [B,2,T,H,W] in [-1,1]; parts float [B,K,3,T,H,W] in [-1,1];
+    label int64 [B] (detection: float [B,T,N]); ids the B clip names; frame_numbers int64 [B,T] in the source.
+    """
+
+    video: Tensor | None = None
+    pose: Tensor | None = None
+    flow: Tensor | None = None
+    parts: Tensor | None = None
+    label: Tensor | None = None
+    ids: list[str] = field(default_factory=list)
+    frame_numbers: Tensor | None = None
+
+    def __len__(self) -> int:
+        for value in (self.video, self.pose, self.flow, self.parts, self.label):
+            if value is not None:
+                return len(value)
+        return len(self.ids)
+
+    def to(self, device: Any) -> Batch:
+        """A copy on ``device``; uint8 pictures become float in [-1,1] there, so that only bytes cross the bus."""
+
+        def move(name: str) -> Any:
+            value = getattr(self, name)
+            if value is None:
+                return None
+            value = value.to(device, non_blocking=True)
+            return value.float().div_(127.5).sub_(1) if name in ("video", "parts") and not value.is_floating_point() else value
+
+        names = ("video", "pose", "flow", "parts", "label", "frame_numbers")
+        return replace(self, **{name: move(name) for name in names})
+
+    def replace(self, **changes: Any) -> Batch:
+        """A copy with some fields exchanged: ``batch.replace(pose=other)`` asks a counterfactual."""
+        return replace(self, **changes)
+
+
+@dataclass
+class Output:
+    """What every system returns, in training and in evaluation alike.
+
+    logits [B,N] (detection [B,T,N]); features [B,F], what the classifier reads; maps: named tensors, see ``MAPS``;
+    aux: intermediates that only the system's own loss reads.
+    """
+
+    logits: Tensor
+    features: Tensor
+    maps: dict[str, Tensor] = field(default_factory=dict)
+    aux: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.maps:
+            if name not in MAPS and not name.startswith(("segments/", "teacher/")):
+                raise ValueError(f"unknown map {name!r}; the vocabulary is {', '.join(MAPS)}, segments/<G>, teacher/<name>")
