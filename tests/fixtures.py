@@ -65,7 +65,7 @@ def fake_synthadl(
     table["split_cv"] = np.where(table["view"] == views, "test", part)
     table["split_setup"] = np.where(table.setup == 2, "test", part)
     table.to_parquet(root / "index.parquet")
-    (root / "world.json").write_text(json.dumps({"size": "tiny", "seed": seed, "version": 1, "knobs": {}}))
+    (root / "world.json").write_text(json.dumps({"size": "tiny", "seed": seed, "version": 1, "settings": {}}))
     return root
 
 

@@ -19,7 +19,7 @@ def train(args: argparse.Namespace) -> None:
     from workbench.study.config import parse_pairs
     from workbench.study.runs import open_run
 
-    run = fit({"system": args.system, "root": args.root, "seed": args.seed, "runs": args.runs, **parse_pairs(args.set)})
+    run = fit({"system": args.system, "root": args.root, "seed": args.seed, "runs": str(args.runs), **parse_pairs(args.set)})
     print(run)
     if args.export:
         weights.save(open_run(run, args.runs).system().backbone, args.export)

@@ -59,6 +59,11 @@ class Skeleton:
             raise ValueError(f"unknown skeleton {name!r}; known: {', '.join(sorted(table))}")
         return table[name]
 
+    @staticmethod
+    def names() -> list[str]:
+        """All known schemas."""
+        return sorted(_skeleton_table())
+
     @property
     def count(self) -> int:
         return len(self.joints)

@@ -1,4 +1,4 @@
-"""A small driver for headless Chromium over the DevTools protocol: open a page, press keys, read pixels, hear errors."""
+"""A small driver for headless Chromium over the DevTools protocol: open a page, press keys, hear errors."""
 
 from __future__ import annotations
 
@@ -17,28 +17,52 @@ from typing import Any
 
 import websocket
 
-FLAGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --no-first-run --hide-scrollbars --mute-audio --remote-debugging-port=0 "
-    "--disable-background-networking --disable-component-update --disable-sync --disable-extensions --remote-allow-origins=*"
-).split()
-KEYS = {" ": ("Space", 32), "ArrowLeft": ("ArrowLeft", 37), "ArrowRight": ("ArrowRight", 39), "Home": ("Home", 36), "End": ("End", 35), "Tab": ("Tab", 9)}
+FLAGS = [
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--mute-audio"),
+    *("--hide-scrollbars", "--disable-extensions", "--remote-debugging-port=0", "--remote-allow-origins=*"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+MIDDLE = """node => {
+    node.scrollIntoView({ block: "center", behavior: "instant" });
+    const box = node.getBoundingClientRect();
+    return [box.x + box.width / 2, box.y + box.height / 2];
+}"""
+KEYS = {
+    " ": ("Space", 32),
+    "ArrowLeft": ("ArrowLeft", 37),
+    "ArrowRight": ("ArrowRight", 39),
+    "Home": ("Home", 36),
+    "End": ("End", 35),
+    "Tab": ("Tab", 9),
+}
 
 
 def chromium() -> str:
     """Path of Chromium or Chrome; CHROMIUM names another one. RuntimeError where there is none."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    found = os.environ.get("CHROMIUM") or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
     if not found:
-        raise RuntimeError("the browser tests need Chromium: install it (apt-get install chromium) or set CHROMIUM to its path")
+        raise RuntimeError(
+            "the browser tests need Chromium: install it (apt-get install chromium) or set CHROMIUM to its path"
+        )
     return found
 
 
 class Browser:
-    """A Chromium process with one page. ``errors`` are console errors and uncaught exceptions, ``requests`` every address asked
-    for other than data: and blob: ones."""
+    """A Chromium process with one page. ``errors`` are console errors and uncaught exceptions, ``requests`` every
+    address asked for other than data: and blob: ones."""
 
     def __init__(self, width: int = 1200, height: int = 900, *flags: str) -> None:
         self.profile = tempfile.mkdtemp(prefix="workbench-chromium-")
-        command = [chromium(), *FLAGS, *flags, f"--user-data-dir={self.profile}", f"--window-size={width},{height}", "about:blank"]
+        command = [
+            chromium(),
+            *FLAGS,
+            *flags,
+            f"--user-data-dir={self.profile}",
+            f"--window-size={width},{height}",
+            "about:blank",
+        ]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.errors: list[str] = []
         self.requests: list[str] = []
@@ -61,7 +85,9 @@ class Browser:
                 if pages:
                     return pages[0]["webSocketDebuggerUrl"]
             if self.process.poll() is not None:
-                raise RuntimeError(f"{chromium()} ended with exit status {self.process.returncode} before it could be driven")
+                raise RuntimeError(
+                    f"{chromium()} ended with exit status {self.process.returncode} before it could be driven"
+                )
             time.sleep(0.05)
         raise RuntimeError(f"{chromium()} did not open its DevTools port within 30 s")
 
@@ -102,7 +128,9 @@ class Browser:
                 thrown = details["exceptionDetails"]
                 self.errors.append(thrown.get("exception", {}).get("description") or thrown["text"])
             case "Runtime.consoleAPICalled" if details["type"] in ("error", "assert"):
-                self.errors.append(" ".join(str(part.get("value", part.get("description"))) for part in details["args"]))
+                self.errors.append(
+                    " ".join(str(part.get("value", part.get("description"))) for part in details["args"])
+                )
             case "Log.entryAdded" if details["entry"]["level"] == "error":
                 self.errors.append(f"{details['entry']['text']} {details['entry'].get('url', '')}".strip())
             case "Network.requestWillBeSent":
@@ -118,7 +146,9 @@ class Browser:
 
     def run(self, script: str) -> Any:
         """The JSON value of a JavaScript expression, awaited where it is a promise; RuntimeError where it throws."""
-        answer = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True)
+        answer = self.call(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True
+        )
         if "exceptionDetails" in answer:
             thrown = answer["exceptionDetails"]
             raise RuntimeError(f"{script[:80]}: {thrown.get('exception', {}).get('description', thrown['text'])}")
@@ -143,13 +173,17 @@ class Browser:
 
     def drag(self, start: tuple[float, float], *stops: tuple[float, float]) -> None:
         """Presses the mouse at a place, moves it through the stops and lets go; without a stop it is a click."""
-        for kind, (x, y) in [("mouseMoved", start), ("mousePressed", start), *(("mouseMoved", stop) for stop in stops), ("mouseReleased", (start, *stops)[-1])]:
+        for kind, (x, y) in [
+            ("mouseMoved", start),
+            ("mousePressed", start),
+            *(("mouseMoved", stop) for stop in stops),
+            ("mouseReleased", (start, *stops)[-1]),
+        ]:
             self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1)
 
     def centre(self, selector: str) -> tuple[float, float]:
         """Where the middle of an element is, after it has been scrolled into view."""
-        rectangle = f"(e => {{ e.scrollIntoView({{block: 'center'}}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; }})"
-        return tuple(self.run(f"{rectangle}(document.querySelector({json.dumps(selector)}))"))
+        return tuple(self.run(f"({MIDDLE})(document.querySelector({json.dumps(selector)}))"))
 
     def resize(self, width: int, height: int) -> None:
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
@@ -159,7 +193,10 @@ class Browser:
         options = {}
         if whole:
             size = self.call("Page.getLayoutMetrics")["cssContentSize"]
-            options = {"captureBeyondViewport": True, "clip": {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], 16000), "scale": 1}}
+            options = {
+                "captureBeyondViewport": True,
+                "clip": {"x": 0, "y": 0, "width": size["width"], "height": min(size["height"], 16000), "scale": 1},
+            }
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png", **options)["data"]))
         return path

@@ -10,7 +10,7 @@ import torch
 from scipy.spatial import procrustes
 from torch import nn
 
-from workbench.explain import confusion, dynamicity, embeddings, gradcam, joints, maps
+from workbench.explain import confusion, embeddings, gradcam, joints, maps, outputs
 from workbench.types import Batch, Output, Pose, Skeleton
 
 KINECT = Skeleton.named("kinect_v2")
@@ -73,7 +73,9 @@ def test_gradcam_over_time_is_captums(system, batch):
 
 def test_gradcam_explains_the_predicted_class_of_each_clip(system, batch):
     found = gradcam.gradcam(system, batch)
-    assert found.target.tolist() == found.logits.argmax(1).tolist()
+    scores = system(batch).logits.softmax(1)
+    assert found.target.tolist() == scores.argmax(1).tolist()
+    np.testing.assert_allclose(found.scores, scores.max(1).values.detach(), rtol=1e-5)
     explicit = gradcam.gradcam(system, batch, torch.as_tensor(found.target))
     np.testing.assert_array_equal(found.maps["per_step"], explicit.maps["per_step"])
 
@@ -111,6 +113,19 @@ def test_gradcam_says_what_is_wrong(system, batch, change, said):
         system.forward = lambda b: Output(system.norm(system.head.new_ones(2, 3) * b.video.mean()), b.video.flatten(1))
     with pytest.raises(ValueError, match=said):
         gradcam.gradcam(**{"system": system, "batch": batch, "target": 0, **change})
+
+
+def test_asking_keeps_the_mode_and_names_the_maps(system, batch):
+    system.train()
+    system.forward = lambda b: Output(
+        torch.tensor([[0.0, 1.0], [2.0, 2.0]]),
+        b.video.flatten(1),
+        {"spatial": torch.ones(2, 3, 3) * int(system.norm.training), "affinity_grid": torch.ones(3)},
+    )
+    found = outputs.ask(system, batch)
+    assert system.training and system.norm.training
+    assert list(outputs.arrays(found, 1)) == ["spatial"] and outputs.arrays(found)["spatial"].tolist() == [[0] * 3] * 3
+    assert outputs.score(found, 1, clip=1) == pytest.approx(0.5)
 
 
 def test_steps_cover_their_frames():
@@ -273,40 +288,23 @@ def test_confusion_pairs_by_hand():
         confusion.rates(COUNTS[:2])
 
 
+def test_rival_is_the_class_taken_for_it_most():
+    assert confusion.rival(COUNTS, 0) == 1 and confusion.rival(COUNTS, 2) == 1
+    assert confusion.rival(np.diag([3, 3, 3]), 2) == 0
+
+
 def _pose(joints_: np.ndarray) -> Pose:
     return Pose(joints_[None].astype(np.float32), KINECT, "camera", np.arange(len(joints_)))
 
 
-def test_procrustes_distance_is_scipys():
+def test_dynamicity_is_the_classes_mean_procrustes_distance():
     rng = np.random.default_rng(0)
-    first, second = rng.normal(size=(4, 25, 3)), rng.normal(size=(4, 25, 3))
-    wanted = [procrustes(a, b)[2] for a, b in zip(first, second, strict=True)]
-    np.testing.assert_allclose(dynamicity.procrustes_distance(first, second), wanted, rtol=1e-9)
-
-
-def test_dynamicity_ignores_place_turn_and_size():
-    rng = np.random.default_rng(1)
     body = rng.normal(size=(25, 3))
     turns = [np.linalg.qr(rng.normal(size=(3, 3)))[0] for _ in range(4)]
     still = np.stack([scale * body @ turn + scale for scale, turn in enumerate(turns, 1)])
-    assert dynamicity.dynamicity(_pose(still)) < 1e-5
-    moving = still.copy()
-    moving[2, :8] += 0.5
-    assert dynamicity.dynamicity(_pose(moving)) > 1e-3
-
-
-def test_dynamicity_reads_what_is_known():
-    rng = np.random.default_rng(2)
-    frames = rng.normal(size=(5, 25, 3))
-    hidden = frames.copy()
-    hidden[:, 24] = np.nan
-    hidden[4] = np.nan
-    wanted = np.mean([procrustes(a, b)[2] for a, b in zip(frames[:3, :24], frames[1:4, :24], strict=True)])
-    assert dynamicity.dynamicity(_pose(hidden)) == pytest.approx(wanted, rel=1e-5)
-    with pytest.raises(ValueError, match="two successive poses"):
-        dynamicity.dynamicity(_pose(np.full((5, 25, 3), np.nan)))
-
-
-def test_class_means_leave_out_the_unknown():
-    found = dynamicity.per_class([1.0, 3.0, np.nan, 5.0], [0, 0, 1, 2], 4)
-    np.testing.assert_array_equal(found, [2, np.nan, 5, np.nan])
+    wild = rng.normal(size=(4, 25, 3))
+    wanted = np.mean([procrustes(a, b)[2] for a, b in zip(wild[:-1], wild[1:], strict=True)])
+    poses = [_pose(still), _pose(wild), _pose(still), None, _pose(np.full((4, 25, 3), np.nan))]
+    found = confusion.dynamicity(iter(poses), [0, 1, 1, 2, 2], 4)
+    np.testing.assert_allclose(found[:2], [0, wanted / 2], atol=1e-6)
+    assert np.isnan(found[2:]).all()

@@ -9,16 +9,15 @@ import cv2
 import numpy as np
 
 from workbench.data.spec import ClipSpec
-from workbench.types import Pose, Truth
 
 
 @dataclass(frozen=True)
 class Augment:
     """What is drawn for each training clip.
 
-    scale: the side of the crop varies by up to this share (its place is anywhere within the clip's border); mirror: the
-    probability that left and right are exchanged; brightness: the largest shift, as a share of the full range; contrast:
-    the largest relative change around mid grey. All zero, and a spec with border 0, is no augmentation.
+    scale: the side of the crop varies by up to this share (its place is anywhere within the clip's border);
+    mirror: the probability that left and right are exchanged; brightness: the largest shift, as a share of the full
+    range; contrast: the largest relative change around mid grey. All zero, and a spec with border 0: no augmentation.
     """
 
     scale: float = 0.08
@@ -89,49 +88,8 @@ class View:
         values = self.gain * (np.arange(256) - 127.5) + 127.5 + self.shift
         return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
-    def points(self, pose: Pose) -> Pose:
-        """A pose in pixels of the area -> pixels of the clip, [0,W) x [0,H)."""
-        joints = (pose.joints - [self.left, self.top]) * self._zoom()
-        if self.mirror:
-            joints = (joints * [-1, 1] + [self.size[1], 0])[:, :, pose.skeleton.mirror]
-        confidence = pose.confidence
-        if self.mirror and confidence is not None:
-            confidence = confidence[:, :, pose.skeleton.mirror]
-        return dataclasses.replace(pose, joints=joints.astype(np.float32), confidence=confidence)
-
-    def truth(self, truth: Truth, pose: Pose) -> Truth:
-        """A truth in pixels of the area -> pixels of the clip; ``pose`` tells which joints change places."""
-        cut = truth.mask[:, self.top : self.top + self.rows, self.left : self.left + self.columns]
-        mask = resize_mask(cut, self.size)
-        box = (truth.box - [self.left, self.top] * 2) * np.tile(self._zoom(), 2)
-        joints = truth.joints
-        if self.mirror:
-            mask = mask[:, :, ::-1].copy()
-            box = (self.size[1] * np.array([1, 0, 1, 0]) + box * [-1, 1, -1, 1])[:, [2, 1, 0, 3]]
-            joints = joints[pose.skeleton.mirror]
-        return dataclasses.replace(truth, mask=mask, box=clip_box(box, self.size), joints=joints)
-
-    def _zoom(self) -> np.ndarray:
-        return np.array([self.size[1] / self.columns, self.size[0] / self.rows])
-
-
-def mirror_body(joints: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """float [M,T,V,3] in camera or normalised space with left and right exchanged: x -> -x, joints in ``order``."""
-    return joints[:, :, order] * np.array([-1, 1, 1], joints.dtype)
-
-
-def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """bool [T,h,w] -> bool [T,H,W]: a pixel is in where at least half of it is."""
-    if mask.shape[1:] == tuple(size):
-        return mask
-    resized = [cv2.resize(frame.astype(np.float32), size[::-1], interpolation=cv2.INTER_LINEAR) for frame in mask]
-    return np.stack(resized) >= 0.5
-
-
-def clip_box(box: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """float32 [T,4] cut to the picture of ``size`` (H, W); NaN where nothing of it is inside."""
-    height, width = size
-    box = np.clip(box, 0, [width, height, width, height])
-    empty = (box[:, 2] <= box[:, 0]) | (box[:, 3] <= box[:, 1])
-    box[empty] = np.nan
-    return box.astype(np.float32)
+    def points(self, points: np.ndarray) -> np.ndarray:
+        """float [...,2] (x, y) in pixels of the area -> pixels of the result, [0,W) x [0,H) inside."""
+        height, width = self.size
+        moved = (points - [self.left, self.top]) * [width / self.columns, height / self.rows]
+        return [width, 0] + moved * [-1, 1] if self.mirror else moved

@@ -78,7 +78,7 @@ class Dataset:
     @cached_property
     def problems(self) -> dict[int, str]:
         """Why a clip cannot be used, by position, where that was found when the data set was opened."""
-        texts = self.table["problem"] if "problem" in self.table else []
+        texts = self.table.get("problem", [])
         return {position: text for position, text in enumerate(texts) if text}
 
     @cached_property
@@ -126,8 +126,8 @@ def open_dataset(
     """The clips of ``split`` (train, validation, test, or all) of the data set called ``name``.
 
     root is the folder (synthadl) or the table (manifest: a CSV or parquet file) to open; None is the source's default.
-    protocol says who is held out (synthadl: cs, cv, setup; manifest: split, leave-out:<subject>[,<subject>...]); None is
-    the source's first. Raises ValueError naming the valid ones for an unknown name, protocol or split, and
+    protocol says who is held out (synthadl: cs, cv, setup; manifest: split, leave-out:<subject>[,<subject>...]); None
+    is the source's first. Raises ValueError naming the valid ones for an unknown name, protocol or split, and
     FileNotFoundError naming the missing file.
     """
     if name not in SOURCES:

@@ -1,25 +1,26 @@
-"""Batches for a network: the same ones for a seed whatever the number of processes, and from any position of an epoch."""
+"""Batches for a network: for one seed the same, whatever the number of processes, from any position of an epoch."""
 
 from __future__ import annotations
 
+import math
+import os
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
-import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from workbench.data.augment import Augment, View, mirror_body
+from workbench.data.augment import Augment
+from workbench.data.batches import Maker, Task, generator
 from workbench.data.catalog import Dataset
 from workbench.data.clips import Clips
-from workbench.data.spec import ClipSpec, Window, evaluation_windows, train_window
+from workbench.data.spec import ClipSpec, evaluation_windows
 from workbench.types import Batch
 
 NEEDS = frozenset({"video", "pose", "label"})
-WORDS = {"order": 0, "clip": 1}
 
 
 class Loader:
@@ -34,9 +35,9 @@ class Loader:
     spec.windows windows, one item each: a clip's id then occurs that often, and scores are pooled over equal ids.
     shard (rank, world) gives every process its own batches, in training equally many.
 
-    cache is a folder for decoded clips and poses, built on first use; batches with and without are the same. A clip that
-    cannot be read is left out of its batch and listed in ``skipped`` as (id, reason); RuntimeError once they are more
-    than ``skip_limit`` of the data set. Raises ValueError for needs that the data set or the loader cannot meet.
+    cache is a folder for decoded clips and poses, built on first use; batches with and without are the same. A clip
+    that cannot be read is left out of its batch and listed in ``skipped`` as (id, reason); RuntimeError once they are
+    more than ``skip_limit`` of the data set. Raises ValueError for needs that data set or loader cannot meet.
     """
 
     def __init__(
@@ -53,25 +54,31 @@ class Loader:
         skip_limit: float = 0.02,
         shard: tuple[int, int] = (0, 1),
     ) -> None:
-        _check(dataset, batch_size, needs, train, augment, shard)
+        _check(dataset, spec, batch_size, needs, train, augment, shard)
         self.dataset, self.spec, self.train, self.skip_limit = dataset, spec, train, skip_limit
         self.epoch, self.seed, self.skipped = 0, seed, []
         self._rank, self._world = shard
         self._size = min(batch_size, len(dataset) // self._world) if train else batch_size
         self._start = self._given = 0
-        clips = Clips(dataset, spec, needs, cache)
-        self._maker = _Maker(clips, seed, train, augment)
-        self._tasks: list[_Task] = []
-        self._workers = workers
-        self._pool = self._open_pool() if workers else None
+        self._report([(dataset.ids[i], reason) for i, reason in dataset.problems.items()])
+        clips = Clips(dataset, spec, needs, cache, max(workers, os.cpu_count() or 1))
         self._report([(dataset.ids[i], reason) for i, reason in clips.bad.items()])
+        self._maker = Maker(clips, seed, augment)
+        self._tasks: list[Task] = []
+        self._pool = self._open_pool(workers) if workers else None
 
     def __len__(self) -> int:
         """Batches of a whole epoch in this process."""
         if self.train:
             return len(self.dataset) // (self._size * self._world)
-        batches = -(-len(self.dataset) * self.spec.windows // self._size)
+        batches = math.ceil(len(self._windows) / self._size)
         return len(range(self._rank, batches, self._world))
+
+    @cached_property
+    def _windows(self) -> list[tuple[int, int]]:
+        """(clip, number of its window), as evaluation goes through them."""
+        counts = [len(evaluation_windows(self.spec, max(length, 1))) for length in self.dataset.lengths.tolist()]
+        return [(i, number) for i, count in enumerate(counts) for number in range(count)]
 
     def set_epoch(self, epoch: int) -> None:
         """Which epoch the next iteration gives; another than the present one starts at its beginning."""
@@ -95,23 +102,23 @@ class Loader:
             if len(batch):
                 yield batch
 
-    def _epoch_tasks(self) -> list[_Task]:
+    def _epoch_tasks(self) -> list[Task]:
         if self.train:
-            order = _rng(self.seed, self.epoch, "order").permutation(len(self.dataset))
+            order = generator(self.seed, self.epoch, "order").permutation(len(self.dataset))
             items = [(int(i), None) for i in order[: len(self) * self._size * self._world]]
         else:
-            items = [(i, window) for i in range(len(self.dataset)) for window in range(self.spec.windows)]
+            items = self._windows
         batches = [items[at : at + self._size] for at in range(0, len(items), self._size)]
-        return [_Task(self.epoch, batch) for batch in batches[self._rank :: self._world]]
+        return [Task(self.epoch, batch) for batch in batches[self._rank :: self._world]]
 
-    def _open_pool(self) -> DataLoader:
+    def _open_pool(self, workers: int) -> DataLoader:
         # A generator of its own, because a DataLoader would else draw from torch's global one and change the dropout
         # of a run that is resumed in the middle of an epoch.
         return DataLoader(
             self._maker,
             batch_size=None,
             sampler=self._tasks,
-            num_workers=self._workers,
+            num_workers=workers,
             persistent_workers=True,
             multiprocessing_context="forkserver",
             worker_init_fn=_one_thread,
@@ -129,86 +136,33 @@ class Loader:
         if len(self.skipped) > self.skip_limit * len(self.dataset):
             name, reason = self.skipped[0]
             raise RuntimeError(
-                f"{len(self.skipped)} of {len(self.dataset)} clips of {self.dataset.name} cannot be read, more than the "
-                f"{self.skip_limit:.1%} that skip_limit allows; the first is {name}: {reason}"
+                f"{len(self.skipped)} of {len(self.dataset)} clips of {self.dataset.name} cannot be read, more than "
+                f"the {self.skip_limit:.1%} that skip_limit allows; the first is {name}: {reason}"
             )
 
 
 def _check(
-    dataset: Dataset, batch_size: int, needs: frozenset[str], train: bool, augment: Augment | None, shard: tuple[int, int]
+    dataset: Dataset,
+    spec: ClipSpec,
+    batch_size: int,
+    needs: frozenset[str],
+    train: bool,
+    augment: Augment | None,
+    shard: tuple[int, int],
 ) -> None:
     where = f"{dataset.name} ({dataset.protocol}, {dataset.split})"
     if unknown := sorted(set(needs) - NEEDS):
         raise ValueError(f"the loader cannot give {unknown[0]!r}; it gives: {', '.join(sorted(NEEDS))}")
     if "pose" in needs and dataset.skeleton is None:
         raise ValueError(f"{where} has no poses, and poses are needed")
+    if "video" in needs and spec.crop == "person" and dataset.skeleton is None:
+        raise ValueError(f"{where} has no joints in pixels to crop the person by; use crop='frame'")
     if augment is not None and not train:
         raise ValueError("augment is for training: with train=False it must be None")
     if batch_size < 1 or not 0 <= shard[0] < shard[1]:
         raise ValueError(f"batch_size must be at least 1 and shard (rank, world), got {batch_size} and {shard}")
     if len(dataset) < (shard[1] if train else 1):
         raise ValueError(f"{where} has {len(dataset)} clips, too few for {shard[1]} process(es)")
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One batch to make: (clip, window) pairs, where window None means that training draws it."""
-
-    epoch: int
-    items: list[tuple[int, int | None]]
-
-
-@dataclass(frozen=True)
-class _Maker:
-    """Makes the batch of a task; holds no state, so that any process makes the same one."""
-
-    clips: Clips
-    seed: int
-    train: bool
-    augment: Augment | None
-
-    def __getitem__(self, task: _Task) -> tuple[Batch, list[tuple[str, str]]]:
-        made, skipped = [], []
-        for i, window in task.items:
-            try:
-                made.append((i, *self._clip(task.epoch, i, window)))
-            except Exception as error:  # whatever is wrong with one file, the others go on; the loader counts
-                skipped.append((self.clips.dataset.ids[i], str(error) or type(error).__name__))
-        return self._batch(made), skipped
-
-    def _clip(self, epoch: int, i: int, number: int | None) -> tuple[Window, np.ndarray | None, np.ndarray | None]:
-        clips, length = self.clips, int(self.clips.dataset.lengths[i])
-        rng = _rng(self.seed, epoch, "clip", i)
-        window = (
-            train_window(clips.spec, length, rng) if number is None else evaluation_windows(clips.spec, length)[number]
-        )
-        view = View.plain(clips.spec) if self.augment is None else self.augment.draw(clips.spec, rng)
-        video = pose = None
-        if "video" in clips.needs:
-            video = np.empty((3, clips.spec.frames, *view.size), np.uint8)
-            view.picture(clips.frames(i, window.frames), video)
-        if "pose" in clips.needs:
-            pose = clips.bodies(i, window.poses)
-            pose = mirror_body(pose, clips.dataset.skeleton.mirror) if view.mirror else pose
-        return window, video, pose
-
-    def _batch(self, made: list[tuple]) -> Batch:
-        indices = [i for i, *_ in made]
-
-        def stack(values: list[np.ndarray | None]) -> torch.Tensor | None:
-            return torch.from_numpy(np.stack(values)) if values and values[0] is not None else None
-
-        return Batch(
-            video=stack([video for _, _, video, _ in made]),
-            pose=stack([pose for *_, pose in made]),
-            label=torch.from_numpy(self.clips.dataset.labels[indices]),
-            ids=[self.clips.dataset.ids[i] for i in indices],
-            frame_numbers=stack([window.frames for _, window, _, _ in made]),
-        )
-
-
-def _rng(seed: int, epoch: int, word: str, *more: int) -> np.random.Generator:
-    return np.random.default_rng(np.random.SeedSequence([seed, epoch], spawn_key=(WORDS[word], *more)))
 
 
 def _one_thread(worker: int) -> None:

@@ -23,13 +23,14 @@ class ClipSpec:
     Evaluation reads ``windows`` clips a video, evenly spread (1: the middle), so that scores can be pooled over them;
     "all", for strided, is every clip of T frames that follows the one before until the video's end (thesis 4.6.1).
 
-    crop "person" is the square around the person's joints in all frames, with ``margin`` (a share of its side) on each
-    side; "frame" is the whole picture, resized. What is read is larger than the clip by ``border`` (a share of the clip's
-    size) on each side: the room in which training moves its crop. test_area "centre" evaluates on the clip's own size,
-    "whole" on that larger area (fully convolutional inference).
+    crop "person" is a box, in the clip's proportions, around the person's joints in all frames, with ``margin`` (a
+    share of its longer side) on each side; "frame" is the whole picture, resized. What is read is larger than the clip
+    by ``border`` (a share of the clip's size) on each side: the room in which training moves its crop. test_area
+    "centre" evaluates on the clip's own size, "whole" on that larger area (fully convolutional inference).
 
-    poses t_p are spread evenly over the time span of the clip's frames; normalize is how (thesis, agcn, none); persons M
-    bodies are kept.
+    poses t_p are spread evenly over the time span of the clip's frames; normalize is how (thesis, agcn, none); persons
+    M is how many bodies are kept, those that move most; pose_quality below "high" is how much worse than recorded the
+    poses are made (media.pose.degrade).
     """
 
     frames: int = 16
@@ -45,6 +46,7 @@ class ClipSpec:
     poses: int = 16
     normalize: str = "thesis"
     persons: int = 1
+    pose_quality: str = "high"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "size", tuple(self.size))
@@ -53,6 +55,7 @@ class ClipSpec:
             "crop": ("person", "frame"),
             "test_area": ("centre", "whole"),
             "normalize": ("thesis", "agcn", "none"),
+            "pose_quality": ("high", "medium", "low"),
         }
         for name, known in choices.items():
             if getattr(self, name) not in known:

@@ -1,13 +1,17 @@
-"""Reading a confusion matrix: the worst block (VPN fig. 9), action pairs (fig. 8c), gains over another run (fig. 7, 8).
+"""Reading a confusion matrix: the worst block (VPN fig. 9), action pairs (fig. 8c), gains over another run (fig. 7, 8)
+and the dynamicity that they are plotted against (fig. 6a).
 
 A confusion matrix holds counts [N,N]: row the true class, column the predicted one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+
+from workbench.media import pose as bodies
+from workbench.types import Pose
 
 
 def rates(confusion: np.ndarray) -> np.ndarray:
@@ -63,3 +67,25 @@ def gains(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """float64 [N] in [-1,1]: per-class accuracy of ``second`` minus ``first`` (confusion matrices [N,N]), NaN where a
     class has no clips in either."""
     return np.diag(rates(second)) - np.diag(rates(first))
+
+
+def rival(confusion: np.ndarray, label: int) -> int:
+    """The class that is confused most with class ``label``, in either direction; the next class where none is."""
+    share = np.nan_to_num(rates(confusion))
+    both = share[label] + share[:, label]
+    both[label] = -1
+    return int(both.argmax()) if both.max() > 0 else (label + 1) % len(both)
+
+
+def dynamicity(poses: Iterable[Pose | None], labels: Sequence[int], classes: int) -> np.ndarray:
+    """float64 [N]: how much the body moves in each action, the mean over its clips of the mean Procrustes distance
+    between subsequent poses (section 4.3); NaN for a class without a clip that has two poses to compare."""
+    total, count = np.zeros(classes), np.zeros(classes)
+    for pose, label in zip(poses, labels, strict=True):
+        if pose is None:
+            continue
+        distances = bodies.procrustes(pose.joints[:, :-1], pose.joints[:, 1:])
+        if np.isfinite(distances).any():
+            total[label] += np.nanmean(distances)
+            count[label] += 1
+    return np.divide(total, count, out=np.full(classes, np.nan), where=count > 0)

@@ -26,13 +26,17 @@ class GradCAM:
     """What one backward pass says.
 
     maps: per pooling float32 [B,T',H',W'] >= 0, in units of the logit; weights: "per_step" float32 [B,C,T'],
-    "over_time" float32 [B,C]; target int64 [B], the explained class; logits float32 [B,N].
+    "over_time" float32 [B,C]; target int64 [B], the explained class; scores float32 [B], its softmax score.
     """
 
     maps: dict[str, np.ndarray]
     weights: dict[str, np.ndarray]
     target: np.ndarray
-    logits: np.ndarray
+    scores: np.ndarray
+
+    def of(self, clip: int = 0) -> dict[str, np.ndarray]:
+        """Both maps of one clip of the batch: pooling -> float32 [T',H',W']."""
+        return {name: value[clip] for name, value in self.maps.items()}
 
 
 def gradcam(system: nn.Module, batch: Batch, target: int | Tensor | None = None, layer: str = "backbone") -> GradCAM:
@@ -73,7 +77,7 @@ def gradcam(system: nn.Module, batch: Batch, target: int | Tensor | None = None,
             "over_time": weights["over_time"][..., 0, 0, 0].cpu().numpy(),
         },
         target=seen["target"].cpu().numpy(),
-        logits=seen["logits"].detach().float().cpu().numpy(),
+        scores=seen["logits"].detach().float().softmax(1).gather(1, seen["target"][:, None])[:, 0].cpu().numpy(),
     )
 
 

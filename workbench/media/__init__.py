@@ -1,0 +1,1 @@
+"""One clip: its video, its skeletons, and one drawn on the other."""

@@ -37,6 +37,11 @@ class VideoInfo:
     keyframes: tuple[tuple[int, int], ...] = ()
     note: str = ""
 
+    @classmethod
+    def from_fields(cls, fields: dict) -> VideoInfo:
+        """The inverse of ``dataclasses.asdict``, also after JSON; TypeError if fields are missing or unknown."""
+        return cls(**{**fields, "keyframes": tuple(map(tuple, fields["keyframes"]))})
+
     @property
     def duration(self) -> float:
         return self.frames / self.fps
@@ -75,7 +80,8 @@ def _decode_decord(info: VideoInfo, numbers: np.ndarray) -> np.ndarray:
     except (RuntimeError, IndexError, decord.DECORDError) as error:
         raise VideoError(f"{info.path}: decord can't read it ({_first_line(error)})") from None
     if count != info.frames or frames.shape[1:3] != (info.height, info.width):
-        raise VideoError(f"{info.path}: decord finds {count} frames of {frames.shape[2]} x {frames.shape[1]}, expected {info.frames} of {info.width} x {info.height}")  # fmt: skip
+        found, expected = (count, *frames.shape[1:3]), (info.frames, info.height, info.width)
+        raise VideoError(f"{info.path}: decord finds (frames, height, width) {found}, expected {expected}")
     return frames
 
 
@@ -95,7 +101,9 @@ def _decode_pyav(info: VideoInfo, numbers: np.ndarray) -> np.ndarray:
     raise VideoError(f"{info.path}: frame {numbers[done]} is no longer there, the file must have changed")
 
 
-def _numbered(container: av.container.InputContainer, info: VideoInfo, first: int) -> Iterator[tuple[int, av.VideoFrame]]:
+def _numbered(
+    container: av.container.InputContainer, info: VideoInfo, first: int
+) -> Iterator[tuple[int, av.VideoFrame]]:
     """(frame number, frame) from the last usable keyframe before ``first`` on."""
     stream = video_stream(container)
     number, timestamp = max((key for key in info.keyframes if key[0] <= first), default=(0, None))

@@ -1,11 +1,14 @@
 """Files from outside become verified files, once.
 
 A decoder can hang on a damaged file, abort the process, or quietly return other frames. So each file is decoded
-completely, in order, by PyAV in a child process that can be given up on (``sandbox``). That gives the true frame count and
-a reader that was seen to return the right frames at random access: decord, or PyAV where decord would be wrong (open GOP,
-AV1, some AVI and MPEG files, or no decord at all). What was found is remembered in a small record, by path, size and
-time of change, so every later use costs one ``stat``. After that, frames are read in the caller's own process at full
-speed: what could have gone wrong has gone wrong before. Files that nobody should trust even then go through ``Decoder``.
+completely, in order, by PyAV in a child process that can be given up on (``sandbox``). That gives the true frame
+count and a reader that was seen to return the right frames at random access: decord, or PyAV where decord would be
+wrong (open GOP, AV1, some AVI and MPEG files) or is not there. What was found is remembered in a small record, by
+path, size and time of change, so that every later use costs one ``stat``. After that, frames are read in the caller's
+own process at full speed: what could have gone wrong has gone wrong before. ``video.Decoder`` reads in a process
+apart even then. A damaged file is an error; its good part, if asked for, is copied as H.264 that any reader is safe on.
+
+What can't be seen: damage that a codec does not notice. H.264 and MPEG-4 notice nearly all, HEVC and VP9 much less.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import os
 import stat
 import threading
 import warnings
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -90,6 +94,8 @@ def _key(file: Path, folder: Path, allow_partial: bool) -> str:
         raise VideoError(f"{file}: it is not a regular file")
     if state.st_size == 0:
         raise VideoError(f"{file}: it is empty (0 bytes)")
+    if not os.access(file, os.R_OK):
+        raise VideoError(f"{file}: it may not be read (permissions)")
     facts = (VERSION, str(file), state.st_size, state.st_mtime_ns, has_decord(), allow_partial, str(folder))
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 
@@ -97,13 +103,15 @@ def _key(file: Path, folder: Path, allow_partial: bool) -> str:
 def _verify(file: Path, folder: Path, key: str, timeout: float, allow_partial: bool) -> VideoInfo | VideoError:
     try:
         found = _inspect(str(file), timeout)
-        info = VideoInfo(**found["info"]) if found["info"] else None
+        info = VideoInfo.from_fields(found["info"]) if found["info"] else None
         if found["damage"] and info is None:
             known = VideoError(f"{file}: {found['damage']}")
         elif found["damage"] and allow_partial:
             known = _salvage(info, folder / f"{key[:32]}.mp4", found["damage"], timeout)
         elif found["damage"]:
-            known = VideoError(f"{file}: {found['damage']}; its first {info.frames} frames are good (allow_partial=True)")
+            known = VideoError(
+                f"{file}: {found['damage']}; its first {info.frames} frames are good (allow_partial=True)"
+            )
         else:
             known = info
     except SandboxError as error:
@@ -126,7 +134,7 @@ def _inspect(file: str, timeout: float) -> dict:
 def _salvage(info: VideoInfo, copy: Path, damage: str, timeout: float) -> VideoInfo:
     copy.parent.mkdir(parents=True, exist_ok=True)
     _sandbox.call(SALVAGE, info.path, str(copy), asdict(info), timeout=timeout + info.frames)
-    good = VideoInfo(**_inspect(str(copy), timeout)["info"])
+    good = VideoInfo.from_fields(_inspect(str(copy), timeout)["info"])
     note = f"{info.path}: only the first {good.frames} frames are used, {damage} after them"
     return replace(good, path=info.path, codec=info.codec, rotation=info.rotation, note=note)
 
@@ -136,8 +144,7 @@ def _read_record(record: Path) -> VideoInfo | VideoError | None:
         content = json.loads(record.read_text())
         if "error" in content:
             return VideoError(content["error"])
-        content["keyframes"] = tuple(map(tuple, content["keyframes"]))
-        info = VideoInfo(**content)
+        info = VideoInfo.from_fields(content)
     except (OSError, ValueError, KeyError, TypeError):
         # A record is only a memory: what can't be read is found out again.
         return None
@@ -153,7 +160,8 @@ def _write_record(record: Path, known: VideoInfo | VideoError) -> None:
         os.replace(draft, record)
     except OSError as error:
         warnings.warn(f"{record.parent}: can't remember verified videos here ({error.strerror})", stacklevel=2)
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
 
 
 def _remember(key: str, known: VideoInfo | VideoError) -> None:

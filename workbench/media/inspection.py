@@ -28,7 +28,7 @@ def inspect(path: str, with_decord: bool) -> Generator[None, None, dict]:
     try:
         with open_container(path) as container:
             scan = yield from _scan(container)
-            found = _describe(path, scan) if scan.landmarks.count else None
+            found = _describe(path, scan) if scan.good else None
     except av.FFmpegError as error:
         return {"info": None, "damage": f"it can't be opened as a video ({error.strerror})"}
     if found is None or scan.damage:
@@ -107,10 +107,17 @@ class _Scan:
     landmarks: _Landmarks
     times: list[int | None] = field(default_factory=list)
     packets: int = 0
+    discarded: int = 0
+    doubtful: int = 0
     open_gop: bool = False
     size: tuple[int, int] = (0, 0)
     damage: str = ""
     stream: av.VideoStream | None = None
+
+    @property
+    def good(self) -> int:
+        """How many frames from the first on are what they should be."""
+        return max(self.landmarks.count - self.doubtful, 0)
 
     @property
     def monotonic(self) -> bool:
@@ -131,7 +138,13 @@ def _scan(container: av.container.InputContainer) -> Generator[None, None, _Scan
             yield
     except av.FFmpegError as error:
         scan.damage = f"decoding fails ({error.strerror})"
-    scan.damage = scan.damage or _missing(container, stream, scan)
+    if not scan.damage and (lost := _lost(stream, scan)):
+        scan.damage = f"{lost} of its {scan.packets} pictures can't be decoded"
+        scan.doubtful = scan.landmarks.count
+    elif not scan.damage:
+        scan.damage = _missing(container, stream, scan)
+        # Of pictures stored out of order, those shown last may lack their predecessors where a file is cut off.
+        scan.doubtful = stream.codec_context.reorder_depth if scan.damage else 0
     scan.landmarks.keep()
     return scan
 
@@ -141,6 +154,7 @@ def _good_packets(container: av.container.InputContainer, stream: av.VideoStream
     key_time = None
     for packet in container.demux(stream):
         scan.packets += packet.size > 0
+        scan.discarded += packet.size > 0 and packet.is_discard
         if packet.is_corrupt:
             scan.damage = "its data are cut off or damaged"
             return
@@ -167,6 +181,14 @@ def _take(frame: av.VideoFrame, scan: _Scan) -> str:
     scan.landmarks.see(frame)
     scan.times.append(frame.pts)
     return ""
+
+
+def _lost(stream: av.VideoStream, scan: _Scan) -> int:
+    """How many pictures the decoder left out without a word, as HEVC's does; 0 if the number could be in order."""
+    lost = scan.packets - scan.discarded - scan.landmarks.count
+    fields = abs(scan.packets - 2 * scan.landmarks.count) <= 2
+    never_shown = stream.codec_context.codec.canonical_name in ("vp8", "vp9", "av1")
+    return lost if lost > max(2, 0.02 * scan.packets) and scan.landmarks.count and not fields and not never_shown else 0
 
 
 def _missing(container: av.container.InputContainer, stream: av.VideoStream, scan: _Scan) -> str:
@@ -214,7 +236,7 @@ def _describe(path: str, scan: _Scan) -> VideoInfo:
     return VideoInfo(
         path=path,
         file=path,
-        frames=scan.landmarks.count,
+        frames=scan.good,
         fps=rate or 25.0,
         width=width,
         height=height,
@@ -227,7 +249,8 @@ def _describe(path: str, scan: _Scan) -> VideoInfo:
 
 def _choose_reader(info: VideoInfo, scan: _Scan, with_decord: bool) -> Generator[None, None, VideoInfo]:
     """decord if it is right, else PyAV with seeking if that is right, else PyAV from the start."""
-    if with_decord and not scan.open_gop:
+    # decord turns pictures before it converts them, which smears colours.
+    if with_decord and not scan.open_gop and not info.rotation:
         candidate = replace(info, reader="decord")
         if (yield from _agrees(candidate, scan.landmarks)):
             return candidate

@@ -16,9 +16,7 @@ def sample_uniform(total: int, count: int, rng: np.random.Generator | None = Non
     return ((np.arange(count) + place) * total / count).astype(np.int64)
 
 
-def sample_strided(
-    total: int, count: int = 64, stride: int = 2, start: int | np.random.Generator = 0
-) -> np.ndarray:
+def sample_strided(total: int, count: int, stride: int, start: int | np.random.Generator = 0) -> np.ndarray:
     """int64 [count]: every ``stride``-th frame from ``start``, continued from frame 0 where the video ends.
 
     The clips of VPN and the thesis: 64 frames at stride 2; with a Generator as ``start`` the start is drawn from the
@@ -32,11 +30,11 @@ def sample_strided(
     return (start + stride * np.arange(count)) % total
 
 
-def windows(total: int, count: int = 64, stride: int = 2) -> np.ndarray:
+def windows(total: int, count: int, stride: int) -> np.ndarray:
     """int64 [n, count]: the strided clips that follow each other over all of a video, for test time.
 
-    Thesis section 4.6.1: "for all stack of 64 frames in a video". Each clip starts where the one before ends; the last one is
-    moved back to end with the video; a video shorter than a clip gives one, wrapped round. ValueError as above.
+    Thesis section 4.6.1, "for all stack of 64 frames in a video": each clip starts where the one before ends; the last
+    is moved back to end with the video; a video shorter than a clip gives one, wrapped round. ValueError as above.
     """
     _positive(total=total, count=count, stride=stride)
     span = count * stride

@@ -28,6 +28,9 @@ from workbench.media.sandbox import serve
 serve(int(sys.argv[1]))
 """
 
+#: Seconds that a busy machine may take to start the child and to import what a task needs.
+START = 60.0
+
 
 class SandboxError(RuntimeError):
     """The child hung, died or raised; ``lost`` tells the first two (another try may end otherwise) from the third."""
@@ -41,7 +44,8 @@ class Sandbox:
     """One child process that is started when first needed and again after it died or was given up on.
 
     It is started by the interpreter's command line, not forked, so it also works inside the daemonic workers of a
-    data loader and inherits neither locks nor CUDA. Calls from several threads take turns. A context manager.
+    data loader and inherits neither locks nor CUDA. Calls from several threads take turns. A context manager. POSIX
+    only, for it talks through an inherited socket.
     """
 
     def __init__(self) -> None:
@@ -52,8 +56,8 @@ class Sandbox:
         """The result of ``task``, "module:function", with JSON-able ``arguments``, run in the child.
 
         A task returns something JSON-able or an ndarray. If it is a generator function, each ``yield`` is a sign of
-        life and its return value is the result. SandboxError if ``timeout`` seconds pass without result or sign of
-        life (the child is killed), if the child dies, or if the task raises.
+        life and its return value is the result. SandboxError if, once the task has begun, ``timeout`` seconds pass
+        without result or sign of life (the child is killed), if the child dies, or if the task raises.
         """
         with self._lock:
             if self._process is None or self._owner != os.getpid():
@@ -69,7 +73,9 @@ class Sandbox:
                 raise
 
     def _answer(self, timeout: float) -> Any:
-        while self._connection.poll(timeout):
+        patience = max(timeout, START)
+        while self._connection.poll(patience):
+            patience = timeout
             kind, value = json.loads(self._connection.recv_bytes())
             if kind == "error":
                 raise SandboxError(value)
@@ -78,11 +84,11 @@ class Sandbox:
                 return np.frombuffer(data, value["dtype"]).reshape(value["shape"])
             if kind == "value":
                 return value
-        raise SandboxError(f"no progress for {timeout:g} seconds, given up", lost=True)
+        raise SandboxError(f"no progress for {patience:g} seconds, given up", lost=True)
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        self._stderr = tempfile.TemporaryFile()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the child lives)
         self._process = subprocess.Popen(
             [sys.executable, "-c", _SERVE, str(theirs.fileno()), json.dumps(_search_path())],
             pass_fds=[theirs.fileno()],
@@ -112,7 +118,9 @@ class Sandbox:
         process, self._process = self._process, None
         if process is not None and self._owner == os.getpid():
             process.kill()
-            process.wait()
+            # Not even a kill ends a process that waits for a disk that went away: it must not hold up this one.
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(5)
             self._connection.close()
             atexit.unregister(self.close)
 
@@ -149,7 +157,9 @@ def serve(handle: int) -> None:
 
 def _run(connection: Connection, task: str, arguments: list) -> Any:
     module, _, name = task.partition(":")
-    result = getattr(importlib.import_module(module), name)(*arguments)
+    function = getattr(importlib.import_module(module), name)
+    _send(connection, "alive", None)
+    result = function(*arguments)
     if not inspect.isgenerator(result):
         return result
     while True:

@@ -47,8 +47,8 @@ def read(
 ) -> Clip:
     """Exactly the frames ``frame_numbers``, counted from 0, in the given order, repeats allowed; None: all of them.
 
-    Frames are uint8 [T,H,W,3] RGB and upright, whatever the file's rotation. ``path`` is verified first (see ``ingest``,
-    also for what is raised) unless it is the VideoInfo that ``ingest`` returned. Decoding takes place in this process.
+    Frames are uint8 [T,H,W,3] RGB and upright, whatever the file's rotation. ``path`` is verified first (see
+    ``ingest``, also for what is raised) unless it is the VideoInfo that ``ingest`` returned. Decodes in this process.
     VideoError if a number is out of range.
     """
     info = path if isinstance(path, VideoInfo) else ingest(path, cache_dir)
@@ -68,7 +68,9 @@ class Decoder:
         self.timeout = timeout
         self._sandbox = Sandbox()
 
-    def read(self, path: str | os.PathLike | VideoInfo, frame_numbers: Sequence[int] | np.ndarray | None = None) -> Clip:
+    def read(
+        self, path: str | os.PathLike | VideoInfo, frame_numbers: Sequence[int] | np.ndarray | None = None
+    ) -> Clip:
         """As ``video.read``."""
         info = path if isinstance(path, VideoInfo) else ingest(path)
         numbers = np.arange(info.frames) if frame_numbers is None else np.asarray(frame_numbers, np.int64)
@@ -95,5 +97,4 @@ DECODE = "workbench.media.video:decode_fields"
 
 def decode_fields(fields: dict, frame_numbers: list[int]) -> np.ndarray:
     """``decode`` with a VideoInfo that came as plain fields."""
-    fields["keyframes"] = tuple(map(tuple, fields["keyframes"]))
-    return decode(VideoInfo(**fields), np.asarray(frame_numbers))
+    return decode(VideoInfo.from_fields(fields), np.asarray(frame_numbers))

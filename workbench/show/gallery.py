@@ -24,14 +24,15 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PLOTLY = "application/vnd.plotly.v1+json"
-TAGS = set("p a em strong b i code pre ul ol li br sub sup blockquote table thead tbody tr th td caption h4 span".split())
+WORDS = {"p", "a", "em", "strong", "b", "i", "code", "pre", "ul", "ol", "li", "br", "sub", "sup", "blockquote"}
+TABLES = {"table", "thead", "tbody", "tr", "th", "td", "caption"}
 SPREAD = ("_std", "_sd", "_spread")
 
 
 @dataclass(frozen=True)
 class Item:
-    """One thing to look at. kind is plot, player, image or table; body is trusted HTML (a plot: JSON); title and caption
-    come from the words above it in the notebook."""
+    """One thing to look at. kind is plot, player, image or table; body is trusted HTML (of a plot: JSON); title and
+    caption come from the words above it in the notebook."""
 
     kind: str
     body: str
@@ -60,10 +61,10 @@ def build(
 ) -> Path:
     """Writes the page for EXECUTED notebooks, atomically; returns its path.
 
-    results: the measured table; a column that has a companion ending in _std, _sd or _spread is shown as mean ± spread. note
-    says in a sentence what the table measures. Each figure takes its heading and caption from the Markdown above its cell.
-    Outputs that only a running kernel can draw are left out. FileNotFoundError for a missing notebook; ValueError for one that
-    was not executed or that ended in an error.
+    results: the measured table; a column with a companion ending in _std, _sd or _spread is shown as mean ± spread.
+    note says in a sentence what the table measures. Each figure takes its heading and caption from the Markdown above
+    its cell. Outputs that only a running kernel can draw are left out. FileNotFoundError for a missing notebook;
+    ValueError for one that was not executed or that ended in an error.
     """
     sections = [section(Path(path), number) for number, path in enumerate(notebooks, 1)]
     kinds = {item.kind for part in sections for item in part.items}
@@ -106,7 +107,7 @@ def read(path: Path) -> nbformat.NotebookNode:
         raise FileNotFoundError(f"{path} does not exist")
     try:
         notebook = nbformat.read(path, as_version=4)
-    except (nbformat.reader.NotJSONError, nbformat.ValidationError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, nbformat.ValidationError) as error:
         raise ValueError(f"{path} is not a Jupyter notebook") from error
     cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     if cells and not any(cell.execution_count for cell in cells):
@@ -119,7 +120,9 @@ def outputs(cell: nbformat.NotebookNode, path: Path) -> list[tuple]:
     found = []
     for output in cell.outputs:
         if output.output_type == "error":
-            raise ValueError(f"{path} ended in an error: {output.ename}: {output.evalue.splitlines()[0] if output.evalue else ''}")
+            raise ValueError(
+                f"{path} ended in an error: {output.ename}: {output.evalue.splitlines()[0] if output.evalue else ''}"
+            )
         data = output.get("data", {})
         if PLOTLY in data:
             found.append(plot(data[PLOTLY]))
@@ -154,7 +157,11 @@ def formula(found: re.Match) -> str:
     """A short formula as HTML (Greek letters, sub- and superscripts): the page holds no TeX."""
     text = re.sub(r"\\([A-Za-z]+) ?", lambda name: symbol(name[1]), found[1].strip())
     for mark, tag in (("_", "sub"), ("^", "sup")):
-        text = re.sub(re.escape(mark) + r"(?:\{([^{}]*)\}|(\w))", lambda part, tag=tag: f"<{tag}>{part[1] or part[2]}</{tag}>", text)
+        text = re.sub(
+            re.escape(mark) + r"(?:\{([^{}]*)\}|(\w))",
+            lambda part, tag=tag: f"<{tag}>{part[1] or part[2]}</{tag}>",
+            text,
+        )
     return f"<i>{text.replace('{', '').replace('}', '')}</i>"
 
 
@@ -166,7 +173,17 @@ def symbol(name: str) -> str:
     except KeyError:
         if name.startswith(("math", "text", "left", "right", "operatorname")):  # how a letter looks, not what it is
             return ""
-        return {"times": "×", "cdot": "·", "sum": "∑", "odot": "⊙", "in": "∈", "to": "→", "approx": "≈", "le": "≤", "ge": "≥"}.get(name, name)
+        return {
+            "times": "×",
+            "cdot": "·",
+            "sum": "∑",
+            "odot": "⊙",
+            "in": "∈",
+            "to": "→",
+            "approx": "≈",
+            "le": "≤",
+            "ge": "≥",
+        }.get(name, name)
 
 
 def clean(text: str) -> Markup:
@@ -174,9 +191,11 @@ def clean(text: str) -> Markup:
     without = re.sub(r"<(style|script)\b.*?</\1\s*>", "", text, flags=re.DOTALL | re.IGNORECASE)
 
     def allowed(tag: str, name: str, value: str) -> bool:
-        return (tag == "a" and name == "href" and value.startswith(("https://", "http://"))) or (tag in ("th", "td") and name in ("colspan", "rowspan"))
+        return (tag == "a" and name == "href" and value.startswith(("https://", "http://"))) or (
+            tag in ("th", "td") and name in ("colspan", "rowspan")
+        )
 
-    return Markup(bleach.clean(without, tags=TAGS, attributes=allowed, strip=True))
+    return Markup(bleach.clean(without, tags=WORDS | TABLES, attributes=allowed, strip=True))
 
 
 def table(results: pd.DataFrame) -> dict:
@@ -184,7 +203,10 @@ def table(results: pd.DataFrame) -> dict:
     import pandas as pd
 
     frame = results if isinstance(results.index, pd.RangeIndex) else results.reset_index()
-    frame = frame.set_axis(["_".join(filter(None, map(str, name))) if isinstance(name, tuple) else str(name) for name in frame.columns], axis=1)
+    frame = frame.set_axis(
+        ["_".join(filter(None, map(str, name))) if isinstance(name, tuple) else str(name) for name in frame.columns],
+        axis=1,
+    )
     spreads = {}
     for column in frame.columns:
         base = column.removesuffix("_mean")

@@ -9,6 +9,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,14 @@ class Player(anywidget.AnyWidget):
     """Plays a clip with every map in step; scrubs frame by frame without asking the kernel.
 
     clip: what is shown, uint8 [T,H,W,3]. pixels: Pose in clip pixels (space "image") on the clip's frames, or None.
-    maps: name -> float [T',H',W'], [T,H,W] or [H',W'] (None: this system lacks it, shown as a labelled blank); a step t' covers
-    the frames [t' T/T', (t'+1) T/T'), a cell the same share of the picture. A map finer than 64 cells on a side is averaged down
-    to that. temporal: name -> float [T']. truth: on the clip's frames, in clip pixels. title and caption are text, never HTML.
-    tracks: two to four runs side by side on the same clip, instead of maps and temporal; maps of one name share a colour scale.
-    quality: of the JPEG pictures, 1..100.
+    maps: name -> float [T',H',W'], [T,H,W] or [H',W'], or None where the system lacks it (a labelled blank); a step t'
+    covers the frames [t' T/T', (t'+1) T/T'), a cell the same share of the picture. A map finer than 64 cells on a side
+    is averaged down to that. temporal: name -> float [T']. truth: on the clip's frames, in clip pixels. title and
+    caption are text, never HTML. tracks: two to four runs side by side on the same clip, instead of maps and temporal;
+    maps of one name share a colour scale. quality: of the JPEG pictures, 1..100.
 
-    ``frame`` is the frame in view, synchronised both ways when the player rests. ``update`` exchanges what is drawn over the
-    clip. ValueError where sizes do not fit.
+    ``frame`` is the frame in view, synchronised both ways when the player rests. ``update`` exchanges what is drawn
+    over the clip. ValueError where sizes do not fit.
     """
 
     _esm = HERE / "player.js"
@@ -63,11 +64,6 @@ class Player(anywidget.AnyWidget):
         self._parts["tracks"] = _tracks(maps, temporal, tracks)
         super().__init__(_frames=pictures(clip, quality), _scene=describe(**self._parts))
 
-    def open(self) -> None:
-        """Connects to the front end. A headless run has none: its notebook keeps the static page alone."""
-        if attended():
-            super().open()
-
     def update(
         self,
         maps: Mapping[str, Any] | None = None,
@@ -75,17 +71,31 @@ class Player(anywidget.AnyWidget):
         tracks: Sequence[Track] | None = None,
         **parts: Any,
     ) -> None:
-        """Draws other maps, pixels, truth, title or caption over the same pictures; what is not named stays."""
-        if unknown := sorted(set(parts) - {"pixels", "truth", "title", "caption"}):
-            raise ValueError(f"a player cannot update {', '.join(unknown)}; it can: pixels, truth, title, caption, maps, temporal, tracks")
-        if not (maps is temporal is tracks is None):
+        """Draws other maps, weights, pixels, truth, title or caption over the same pictures; what is not named stays.
+
+        maps and temporal belong to a player of one run; one that shows several takes ``tracks``.
+        """
+        valid = ("pixels", "truth", "title", "caption")
+        if unknown := sorted(set(parts) - set(valid)):
+            raise ValueError(
+                f"a player cannot update {', '.join(unknown)}; it can: maps, temporal, tracks, {', '.join(valid)}"
+            )
+        if tracks is not None:
             parts["tracks"] = _tracks(maps, temporal, tracks)
+        elif maps is not None or temporal is not None:
+            if len(self._parts["tracks"]) > 1:
+                raise ValueError(
+                    f"this player shows {len(self._parts['tracks'])} tracks; update them with tracks=[...]"
+                )
+            changes = {"maps": maps, "temporal": temporal}
+            changes = {name: value for name, value in changes.items() if value is not None}
+            parts["tracks"] = [replace(self._parts["tracks"][0], **changes)]
         merged = {**self._parts, **parts}
         self._scene = describe(**merged)
         self._parts = merged
 
     def to_html(self, script: bool = True) -> str:
-        """An HTML fragment that plays offline. script=False leaves out the module, for a page that holds ``page_script()`` once."""
+        """An HTML fragment that plays offline; script=False leaves the module out, for a page that has one."""
         title, caption = (html.escape(str(self._parts[key])) for key in ("title", "caption"))
         frames = [base64.b64encode(frame).decode() for frame in self._frames]
         data = json.dumps({"scene": self._scene, "frames": frames}, allow_nan=False, separators=(",", ":"))
@@ -103,8 +113,11 @@ class Player(anywidget.AnyWidget):
         return write(Path(path), page(self.to_html(), str(self._parts["title"]) or "Clip"))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict]:
-        """The static page always; the live view too where somebody is there to use it."""
-        live = super()._repr_mimebundle_(**kwargs)[0] if self.comm is not None else {}
+        """The static page always; the live view too where somebody is there to use it.
+
+        A headless run keeps the page alone: readers of the notebook would otherwise prefer a view whose kernel is gone.
+        """
+        live = super()._repr_mimebundle_(**kwargs)[0] if attended() else {}
         return {"text/plain": repr(self), **live, "text/html": self.to_html()}, {}
 
     def __repr__(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
@@ -31,7 +31,9 @@ class Track:
     temporal: Mapping[str, Any] = field(default_factory=dict)
 
 
-def describe(clip: Clip, pixels: Pose | None, truth: Truth | None, tracks: list[Track], title: str, caption: str) -> dict:
+def describe(
+    clip: Clip, pixels: Pose | None, truth: Truth | None, tracks: list[Track], title: str, caption: str
+) -> dict:
     """The scene: everything but the pictures, in clip pixels and clip frames, ready for ``json.dumps``."""
     count, height, width = clip.frames.shape[:3]
     return {
@@ -100,11 +102,14 @@ def _truth(truth: Truth, count: int) -> dict:
 
 
 def _track(track: Track) -> dict:
+    def coded(given: Mapping[str, Any], code: Callable[[str, Any], Any]) -> dict:
+        return {str(name): code(name, value) for name, value in given.items() if value is not None}
+
     return {
         "title": str(track.title),
-        "maps": {str(name): _map(name, value) for name, value in track.maps.items() if value is not None},
-        "temporal": {str(name): _weights(name, value) for name, value in track.temporal.items() if value is not None},
-        "lacks": [str(name) for name, value in [*track.maps.items(), *track.temporal.items()] if value is None],
+        "maps": coded(track.maps, _map),
+        "temporal": coded(track.temporal, _weights),
+        "lacks": [str(name) for name, value in track.maps.items() if value is None],
     }
 
 

@@ -16,7 +16,13 @@ from pydantic.fields import FieldInfo
 from workbench.show.session import attended
 
 PLOTLY = "application/vnd.plotly.v1+json"
-WIDE = {"description_width": "130px"}
+STYLE = {"description_width": "110px"}
+GRID = {
+    "display": "grid",
+    "grid_template_columns": "repeat(auto-fill, minmax(300px, 1fr))",
+    "grid_gap": "4px 20px",
+    "max_width": "1000px",
+}
 
 
 class Checked(NamedTuple):
@@ -31,7 +37,13 @@ class Panel(ipywidgets.VBox):
     """Controls above a picture. ``config`` is the configuration in view, ``drawn`` what was last drawn from it,
     ``controls`` field name -> widget, ``error`` what went wrong at the last change, or None."""
 
-    def __init__(self, config: BaseModel, draw: Callable[[Any], Any], choices: Mapping[str, Sequence] | None, fields: Sequence[str] | None) -> None:
+    def __init__(
+        self,
+        config: BaseModel,
+        draw: Callable[[Any], Any],
+        choices: Mapping[str, Sequence] | None,
+        fields: Sequence[str] | None,
+    ) -> None:
         known = list(type(config).model_fields)
         if unknown := sorted({*(choices or {}), *(fields or [])} - set(known)):
             raise ValueError(f"{type(config).__name__} has no field {', '.join(unknown)}; it has: {', '.join(known)}")
@@ -42,15 +54,15 @@ class Panel(ipywidgets.VBox):
             self.controls[name], self._read[name] = control(name, info, value, options)
         self._message = ipywidgets.HTML()
         self._picture = ipywidgets.VBox()
-        layout = ipywidgets.Layout(display="flex", flex_flow="row wrap", align_items="center", grid_gap="2px 18px")
-        super().__init__([ipywidgets.Box(list(self.controls.values()), layout=layout), self._message, self._picture])
+        controls = ipywidgets.Box(list(self.controls.values()), layout=ipywidgets.Layout(**GRID, padding="4px 0 8px"))
+        super().__init__([controls, self._message, self._picture])
         self.add_class("wb-panel")
         for widget in self.controls.values():
             widget.observe(self._changed, "value")
         self._changed()
 
     def exercise(self) -> list[Checked]:
-        """Sets every control to each of its values (a slider: lowest, middle, highest), one control at a time, and draws.
+        """Sets each control in turn to each of its values (a slider: lowest, middle, highest) and draws.
 
         Returns one line per drawing. RuntimeError on the first that fails, naming the control and the value.
         """
@@ -83,7 +95,9 @@ class Panel(ipywidgets.VBox):
             shown = view(drawn)
         except Exception as error:  # whatever a drawing raises must reach the reader, not end the panel
             self.error = error
-            self._message.value = f'<span role="alert" style="color:#a61b1b;font-weight:600">{html.escape(sentence(error))}</span>'
+            self._message.value = (
+                f'<span role="alert" style="color:#a61b1b;font-weight:600">{html.escape(sentence(error))}</span>'
+            )
             return
         self.config, self.drawn, self.error, self._message.value = config, drawn, None, ""
         last, self._picture.children = self._picture.children, (shown,)
@@ -101,22 +115,32 @@ class Panel(ipywidgets.VBox):
 
 
 def panel(
-    config: BaseModel, draw: Callable[[Any], Any], choices: Mapping[str, Sequence] | None = None, fields: Sequence[str] | None = None
+    config: BaseModel,
+    draw: Callable[[Any], Any],
+    choices: Mapping[str, Sequence] | None = None,
+    fields: Sequence[str] | None = None,
 ) -> Panel:
-    """Controls for a pydantic model, and the picture that ``draw(config)`` returns: a plotly Figure, a Player, any widget or
-    anything a notebook can display.
+    """Controls for a pydantic model, and the picture that ``draw(config)`` returns: a plotly Figure, a Player, any
+    widget or anything a notebook can display.
 
-    bool becomes a checkbox, Literal or a field named in ``choices`` a menu (a list field: several may be chosen), a number with
-    both bounds a slider, other numbers and text a box; anything else a box that takes JSON. ``fields`` limits the controls to some.
-    A widget that ``draw`` returned is closed when the next one takes its place, which frees its memory in the browser.
-    ValueError where choices or fields name what the model lacks.
+    bool becomes a checkbox; Literal or a field named in ``choices`` a menu (of a list field several may be chosen); a
+    number with both bounds a slider; other numbers and text a box; anything else a box that takes JSON. ``fields``
+    limits the controls to some. A widget that ``draw`` returned is closed when the next one takes its place, which
+    frees its memory in the browser. ValueError where choices or fields name what the model lacks.
     """
     return Panel(config, draw, choices, fields)
 
 
-def control(name: str, info: FieldInfo, value: Any, choices: Sequence | None) -> tuple[ipywidgets.Widget, Callable[[Any], Any]]:
+def control(
+    name: str, info: FieldInfo, value: Any, choices: Sequence | None
+) -> tuple[ipywidgets.Widget, Callable[[Any], Any]]:
     """The widget for one field, and what turns the widget's value into the field's."""
-    known = {"description": info.title or name.replace("_", " "), "tooltip": info.description or "", "style": WIDE}
+    known = {
+        "description": info.title or name.replace("_", " "),
+        "tooltip": info.description or "",
+        "style": STYLE,
+        "layout": ipywidgets.Layout(width="auto"),
+    }
     kind, optional = without_none(info.annotation)
     several = get_origin(kind) in (list, tuple, set, frozenset)
     literal = get_args(kind)[0] if several and get_args(kind) else kind
@@ -125,7 +149,7 @@ def control(name: str, info: FieldInfo, value: Any, choices: Sequence | None) ->
     if choices is not None:
         return menu(list(choices), value, several, optional, known)
     if not optional and kind is bool:
-        return ipywidgets.Checkbox(value=value, indent=False, **known), same
+        return ipywidgets.Checkbox(value=value, **known), same
     if not optional and kind in (int, float):
         return number(kind, info, value, known), same
     if not optional and kind in (str, Path):
@@ -134,13 +158,17 @@ def control(name: str, info: FieldInfo, value: Any, choices: Sequence | None) ->
     return ipywidgets.Text(value=text, continuous_update=False, **known), json.loads
 
 
-def menu(options: list, value: Any, several: bool, optional: bool, known: dict) -> tuple[ipywidgets.Widget, Callable[[Any], Any]]:
+def menu(
+    options: list, value: Any, several: bool, optional: bool, known: dict
+) -> tuple[ipywidgets.Widget, Callable[[Any], Any]]:
     """A menu of the options and the present value; of a list field several may be chosen."""
     present = list(value or []) if several else [value]
     options = list(dict.fromkeys([*([None] if optional and not several else []), *options, *present]))
     labelled = [("none" if option is None else str(option), option) for option in options]
     if several:
-        return ipywidgets.SelectMultiple(options=labelled, value=tuple(present), rows=min(6, len(labelled)), **known), list
+        return ipywidgets.SelectMultiple(
+            options=labelled, value=tuple(present), rows=min(6, len(labelled)), **known
+        ), list
     return ipywidgets.Dropdown(options=labelled, value=value, **known), same
 
 
@@ -148,15 +176,24 @@ def number(kind: type, info: FieldInfo, value: float, known: dict) -> ipywidgets
     """A slider between the field's bounds, or a box where a side is open."""
     low, high = bounds(kind, info)
     if low is None or high is None:
-        return (ipywidgets.IntText if kind is int else ipywidgets.FloatText)(value=value, continuous_update=False, **known)
+        return (ipywidgets.IntText if kind is int else ipywidgets.FloatText)(
+            value=value, continuous_update=False, **known
+        )
     if kind is int:
         return ipywidgets.IntSlider(value=value, min=low, max=high, continuous_update=False, **known)
-    return ipywidgets.FloatSlider(value=value, min=low, max=high, step=(high - low) / 100, readout_format=".3g", continuous_update=False, **known)
+    return ipywidgets.FloatSlider(
+        value=value, min=low, max=high, step=(high - low) / 100, readout_format=".3g", continuous_update=False, **known
+    )
 
 
 def bounds(kind: type, info: FieldInfo) -> tuple[float | None, float | None]:
-    """The lowest and highest value a field takes; an open bound moves inwards by one (int) or by a hundredth of the range (float)."""
-    found = {name: getattr(rule, name) for rule in info.metadata for name in ("ge", "gt", "le", "lt") if getattr(rule, name, None) is not None}
+    """The lowest and highest value of a field; an open bound moves inwards by one, or by a hundredth of the range."""
+    found = {
+        name: getattr(rule, name)
+        for rule in info.metadata
+        for name in ("ge", "gt", "le", "lt")
+        if getattr(rule, name, None) is not None
+    }
     low, high = found.get("ge", found.get("gt")), found.get("le", found.get("lt"))
     if low is None or high is None:
         return None, None

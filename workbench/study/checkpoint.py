@@ -29,7 +29,9 @@ def load(path: Path) -> dict[str, Any]:
     except Exception as problem:
         # torch raises whatever the damaged bytes lead it to.
         reason = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-        raise ValueError(f"{path} can't be read as a checkpoint ({reason}); delete it to train from the start") from None
+        raise ValueError(
+            f"{path} can't be read as a checkpoint ({reason}); delete it to train from the start"
+        ) from None
 
 
 def random_state() -> dict[str, Any]:

@@ -24,7 +24,8 @@ class Config(BaseModel):
 
 
 def _sentence(model: type[BaseModel], problem: ValidationError) -> str:
-    error = problem.errors()[0]
+    # A misspelt name explains a missing one, so it is told first.
+    error = min(problem.errors(), key=lambda error: error["type"] != "extra_forbidden")
     path = [str(part) for part in error["loc"]]
     if error["type"] == "extra_forbidden":
         return f"{model.__name__} has no parameter {path[-1]!r}; valid names: {', '.join(model.model_fields)}"
@@ -33,7 +34,9 @@ def _sentence(model: type[BaseModel], problem: ValidationError) -> str:
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     # Pydantic gives one error per member of a union: together they say what would have been right.
-    wanted = dict.fromkeys(e["msg"].removeprefix("Input should be ") for e in problem.errors() if e["loc"][0] == path[0])
+    wanted = dict.fromkeys(
+        e["msg"].removeprefix("Input should be ") for e in problem.errors() if e["loc"][0] == path[0]
+    )
     return f"{model.__name__}: {path[0]} should be {' or '.join(wanted)}, got {error['input']!r}"
 
 
@@ -42,7 +45,8 @@ class Preset(Config):
 
     clip (T,H,W) in frames and pixels; width of the backbone; output_stride (T,H,W) of its feature map; batch_size over
     all devices together; epochs as a factor on each stage's published number; optimizer and schedule as in
-    ``TrainConfig``; the rest says how clips are cut (fields of data.ClipSpec).
+    ``TrainConfig``; options of the systems that have them, where the configuration says nothing; the rest says how
+    clips are cut (fields of data.ClipSpec).
     """
 
     clip: tuple[int, int, int] = Field(strict=False)
@@ -52,11 +56,12 @@ class Preset(Config):
     epochs: float = Field(default=1.0, gt=0)
     optimizer: dict[str, Any] | None = None
     schedule: dict[str, Any] | None = None
+    options: dict[str, Plain] = {}
     poses: int = Field(gt=0)
     sampling: Literal["uniform", "strided"] = "strided"
     stride: int = Field(default=2, gt=0)
     phases: int = Field(default=1, gt=0)
-    windows: int = Field(default=1, gt=0)
+    windows: int | Literal["all"] = 1
     crop: Literal["person", "frame"] = "person"
     margin: float = Field(default=0.1, ge=0, lt=1)
     border: float = Field(default=0.0625, ge=0, lt=1)
@@ -82,6 +87,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "epochs": 1 / 3,
         "optimizer": {"name": "adam", "lr": 2e-3},
         "schedule": {"name": "cosine", "warmup": 3},
+        # 250 steps are too few for batch statistics that follow by a hundredth a step.
+        "options": {"bn_momentum": 0.1, "hidden": 128, "lstm_hidden": 128},
         "poses": 16,
         "sampling": "uniform",
         "phases": 2,
@@ -92,7 +99,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "output_stride": (8, 32, 32),
         "batch_size": 16,
         "poses": 20,
-        "windows": 10,
+        "windows": "all",
         "test_area": "whole",
     },
 }
@@ -106,7 +113,8 @@ class TrainConfig(Config):
       preset               "tiny", "paper", or a dict: {"base": "tiny", "width": 0.125, ...} (fields of ``Preset``)
       dataset, root        a name of data.open_dataset and its folder or file; protocol None is the data set's first
       seed                 of weights, order, augmentation and dropout
-      epochs               of every stage, or by stage name; None: published number times the preset's factor
+      epochs               of every stage, or by stage name (0 leaves a stage out); None: published number times the
+                           preset's factor
       batch_size           over all devices together; None: the preset's
       optimizer, schedule  replace (with "name") or amend (without) those of every stage, e.g. {"lr": 0.001}
       clip_grad            largest gradient norm, None for no clipping
@@ -121,7 +129,8 @@ class TrainConfig(Config):
     Where and how it runs, without a say in which run it is
       runs                 folder of the run store; evaluate: the splits that are predicted at the end
       device, devices, nodes, strategy   Lightning Fabric's; strategy auto is plain or DDP
-      workers, cache       of the loader: processes, and a folder for decoded clips (None: decode every time)
+      workers, cache       of the loader: processes, and a folder for decoded clips ("auto": data/cache where a clip
+                           is a few frames of its video; None: decode every time)
       checkpoint_seconds, checkpoint_steps   how often within an epoch; always after one
       tags                 free words stored with the run; progress: show bars
     """
@@ -153,7 +162,7 @@ class TrainConfig(Config):
     nodes: int = Field(default=1, gt=0)
     strategy: str = "auto"
     workers: int = Field(default=0, ge=0)
-    cache: str | None = None
+    cache: str | None = "auto"
     checkpoint_seconds: float | None = Field(default=120.0, gt=0)
     checkpoint_steps: int | None = Field(default=None, gt=0)
     tags: dict[str, str] = {}
@@ -171,8 +180,8 @@ class TrainConfig(Config):
                 raise ValueError(f"{self.system} has no option {option!r}; valid options: {valid}")
         _ = self.numbers
         counts = self.epochs.values() if isinstance(self.epochs, dict) else [self.epochs]
-        if any(count is not None and count < 1 for count in counts):
-            raise ValueError(f"TrainConfig: epochs should be 1 or more, got {self.epochs!r}")
+        if any(count is not None and count < 0 for count in counts):
+            raise ValueError(f"TrainConfig: epochs should be 0 or more, got {self.epochs!r}")
         return self
 
     @property
@@ -184,6 +193,13 @@ class TrainConfig(Config):
             raise ValueError(f"unknown preset {base!r}; known: {', '.join(PRESETS)}")
         own = {} if self.batch_size is None else {"batch_size": self.batch_size}
         return Preset(**{**PRESETS[base], **chosen, **own})
+
+    def variant(self) -> dict[str, Any]:
+        """The system's options: the preset's as far as the system has them, then this configuration's own."""
+        from workbench.systems import variants
+
+        known = variants(self.system)
+        return {name: value for name, value in self.numbers.options.items() if name in known} | self.options
 
     def identity(self) -> dict[str, Any]:
         """The part that says which run this is; what is left out says where and how it runs."""

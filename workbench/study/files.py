@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+#: How files end that are being written.
+PART = ".part"
+
 
 def write(path: Path, data: bytes) -> None:
     """Replaces ``path`` by ``data`` at once; its folder is made where needed.
@@ -18,7 +21,7 @@ def write(path: Path, data: bytes) -> None:
     OSError in one sentence that names the file and what the system said (a full disk, say); the old file stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PART)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -32,6 +35,12 @@ def write(path: Path, data: bytes) -> None:
         ) from None
     finally:
         Path(temporary).unlink(missing_ok=True)
+
+
+def discard_parts(folder: Path) -> None:
+    """Removes what a process that was killed had begun to write there."""
+    for path in folder.glob(f".*{PART}"):
+        path.unlink(missing_ok=True)
 
 
 def write_json(path: Path, values: Any) -> None:

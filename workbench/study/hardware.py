@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import subprocess
@@ -33,7 +34,7 @@ def device(config: TrainConfig) -> str:
 
 
 def has_bf16(kind: str) -> bool:
-    """Whether bf16 is fast on ``kind``: on a CPU that means AVX512-bf16 or AMX, without which it is slower than fp32."""
+    """Whether bf16 is fast on ``kind``; a CPU needs AVX512-bf16 or AMX, and is slower than in fp32 without."""
     if kind == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return kind == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
@@ -58,6 +59,9 @@ def make_fabric(config: TrainConfig, choice: dict[str, Any]) -> Fabric:
     """The Lightning Fabric of ``suits``: one process, or data-parallel over devices and nodes."""
     from lightning.fabric import Fabric
 
+    # They would announce the precision, which the run records.
+    for talkative in ("lightning.fabric", "lightning.pytorch"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     several = config.devices * config.nodes > 1
     strategy = config.strategy
     if strategy == "auto" and several:
@@ -98,7 +102,9 @@ def git_revision() -> str | None:
     folder = Path(workbench.__file__).parent
     try:
         commit, changes = (
-            subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=10).stdout
+            subprocess.run(
+                ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=10
+            ).stdout
             for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "."])
         )
     except (OSError, subprocess.SubprocessError):

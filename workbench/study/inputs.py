@@ -1,25 +1,24 @@
-"""From a configuration to the clips it asks for: splits, degraded poses, loaders."""
+"""From a configuration to the clips it asks for: spec, splits, loaders."""
 
 from __future__ import annotations
 
-import dataclasses
-import zlib
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
-import pandas as pd
-
-from workbench.data import Augment, Dataset, Loader, open_dataset
-from workbench.data.catalog import Reader
-from workbench.data.spec import ClipSpec
-from workbench.media import pose as poses
+from workbench.data import Augment, ClipSpec, Dataset, Loader, open_dataset
 from workbench.study.config import TrainConfig
-from workbench.types import Pose, Truth
+
+CACHE = "data/cache"
+
+
+def clip_spec(config: TrainConfig) -> ClipSpec:
+    """How clips are cut, and how good their poses are."""
+    return ClipSpec(**config.numbers.cut(), pose_quality=config.pose_quality)
 
 
 def open_split(config: TrainConfig, split: str, root: str | None = None) -> Dataset:
-    """One split of the configuration's data, with its ``limit`` and ``pose_quality``. ``root``, where the data were when
-    the run was made, stands in where the configuration's own relative path leads nowhere from here."""
+    """One split of the configuration's data, with its ``limit``. ``root``, where the data were when the run was made,
+    stands in where the configuration's own relative path leads nowhere from here."""
     where = config.root
     if where is not None and root is not None and not Path(where).exists():
         where = root
@@ -27,44 +26,30 @@ def open_split(config: TrainConfig, split: str, root: str | None = None) -> Data
     if config.limit is not None and len(dataset) > config.limit:
         # Evenly spread, since tables are often sorted by class.
         dataset = dataset.subset([i * len(dataset) // config.limit for i in range(config.limit)])
-    if config.pose_quality != "high" and dataset.skeleton is not None:
-        dataset = dataclasses.replace(dataset, reader=Degraded(dataset.reader, config.pose_quality))
     return dataset
 
 
+def cache_folder(cache: str | None, spec: ClipSpec) -> str | None:
+    """Where decoded clips are kept: "auto" is ``CACHE`` where a clip is a few frames of its video (uniform sampling),
+    and None where it would be every frame."""
+    if cache != "auto":
+        return cache
+    return CACHE if spec.sampling == "uniform" else None
+
+
 def loader(config: TrainConfig, dataset: Dataset, needs: frozenset[str], train: bool, shard: tuple[int, int]) -> Loader:
-    """The configuration's batches of ``dataset``; its batch_size is shared by all processes."""
-    numbers = config.numbers
+    """The configuration's batches of ``dataset``, for training or, one window a clip, for validation; batch_size is
+    shared by all processes."""
+    spec = clip_spec(config)
     return Loader(
         dataset,
-        ClipSpec(**{**numbers.cut(), **({} if train else {"windows": 1, "test_area": "centre"})}),
-        batch_size=max(1, numbers.batch_size // shard[1]),
+        spec if train else replace(spec, windows=1, test_area="centre"),
+        batch_size=max(1, config.numbers.batch_size // shard[1]),
         seed=config.seed,
         train=train,
         workers=config.workers,
         needs=needs,
         augment=Augment() if train and config.augment else None,
-        cache=config.cache,
+        cache=cache_folder(config.cache, spec),
         shard=shard,
     )
-
-
-@dataclass(frozen=True)
-class Degraded:
-    """A reader whose 3D poses are as bad as ``level`` says (media.pose.degrade), the same way every time."""
-
-    inner: Reader
-    level: str
-
-    def pose(self, row: pd.Series) -> Pose | None:
-        pose = self.inner.pose(row)
-        return None if pose is None else poses.degrade(pose, self.level, seed=zlib.crc32(str(row["id"]).encode()))
-
-    def pixels(self, row: pd.Series) -> Pose | None:
-        return self.inner.pixels(row)
-
-    def truth(self, row: pd.Series) -> Truth | None:
-        return self.inner.truth(row)
-
-    def files(self, row: pd.Series) -> list[Path]:
-        return self.inner.files(row)

@@ -26,9 +26,9 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 def adapt(stages: Sequence[Stage], config: TrainConfig) -> list[Stage]:
     """The published stages with the preset's and the configuration's epochs, optimiser and schedule.
 
-    Epochs are the configuration's, else the published number times the preset's factor (at least 1); the schedule's
-    own epochs shrink and grow with them. ValueError naming the valid ones for an unknown stage, optimiser,
-    schedule or argument.
+    Epochs are the configuration's (0 leaves a stage out), else the published number times the preset's factor
+    (at least 1); the schedule's own epochs shrink and grow with them. ValueError naming the valid ones for an unknown
+    stage, optimiser, schedule or argument.
     """
     numbers = config.numbers
     known = [stage.name for stage in stages]
@@ -37,11 +37,15 @@ def adapt(stages: Sequence[Stage], config: TrainConfig) -> list[Stage]:
     adapted = []
     for stage in stages:
         own = config.epochs.get(stage.name) if isinstance(config.epochs, dict) else config.epochs
-        epochs = own or max(1, round(stage.epochs * numbers.epochs))
+        epochs = max(1, round(stage.epochs * numbers.epochs)) if own is None else own
+        if epochs == 0:
+            continue
         schedule = _schedule(amend(stage.schedule, numbers.schedule, config.schedule), epochs / stage.epochs)
         optimizer = amend(stage.optimizer, numbers.optimizer, config.optimizer)
         _arguments(optimizer)
         adapted.append(replace(stage, epochs=epochs, optimizer=optimizer, schedule=schedule))
+    if not adapted:
+        raise ValueError(f"epochs {config.epochs!r} leaves out every stage of {config.system}")
     return adapted
 
 
@@ -84,7 +88,9 @@ def freeze(system: nn.Module, stage: Stage) -> None:
     for prefix in (*stage.trains, *stage.freezes):
         if not any(matches(name, (prefix,)) for name in names):
             tops = sorted({name.split(".")[0] for name in names})
-            raise ValueError(f"stage {stage.name!r} names {prefix!r}, which has no parameters; there are: {', '.join(tops)}")
+            raise ValueError(
+                f"stage {stage.name!r} names {prefix!r}, which has no parameters; there are: {', '.join(tops)}"
+            )
     for name, parameter in system.named_parameters():
         parameter.requires_grad_(matches(name, stage.trains) and not matches(name, stage.freezes))
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.data import Dataset
-from workbench.data.spec import ClipSpec
+from workbench.data import ClipSpec, Dataset
 from workbench.study import files
 from workbench.study.config import TrainConfig, parse
-from workbench.study.inputs import open_split
+from workbench.study.inputs import clip_spec, open_split
 from workbench.systems.base import System
 
 LATEST = "latest:"
@@ -67,7 +66,8 @@ class Run:
 
     @property
     def spec(self) -> ClipSpec:
-        return ClipSpec(**self.config.numbers.cut())
+        """How the clips are cut that ``maps`` belong to: as in training, one window a clip, the middle one."""
+        return replace(clip_spec(self.config), windows=1, test_area="centre")
 
     @property
     def finished(self) -> bool:
@@ -96,14 +96,16 @@ class Run:
     def _result(self, kind: str, split: str) -> Path:
         path = self.folder / f"{kind}_{split}.npz"
         if not path.is_file():
-            raise FileNotFoundError(f"run {self.id} has no {kind} for {split!r}; make them with evaluate(run, {split!r})")
+            raise FileNotFoundError(
+                f"run {self.id} has no {kind} for {split!r}; make them with evaluate(run, {split!r})"
+            )
         return path
 
     def dataset(self, split: str = "test") -> Dataset:
         return open_split(self.config, split, root=self._facts["data"]["root"])
 
     def system(self) -> System:
-        """The trained system with its best weights, on the CPU, in evaluation mode; RuntimeError if it isn't finished."""
+        """The trained system with its best weights, on the CPU, in evaluation mode; RuntimeError if unfinished."""
         from safetensors.torch import load_file
 
         if not self.finished:
@@ -127,7 +129,7 @@ def make_system(config: TrainConfig, classes: list[str], skeleton: str | None) -
         output_stride=numbers.output_stride,
         poses=numbers.poses,
         **body,
-        **config.options,
+        **config.variant(),
     )
 
 
@@ -162,7 +164,7 @@ def fingerprint(dataset: Dataset) -> str:
     """Sixteen hex digits that change with the clips, their labels and lengths, and the size of their videos."""
     digest = hashlib.sha256(json.dumps([dataset.classes, dataset.ids]).encode())
     digest.update(dataset.labels.tobytes() + dataset.lengths.tobytes())
-    for video in dataset.videos[:: max(1, len(dataset) // 256)]:
+    for video in dataset.videos[:: max(1, len(dataset.videos) // 256)]:
         digest.update(f"{Path(video).stat().st_size if Path(video).exists() else 0},".encode())
     return digest.hexdigest()[:16]
 
@@ -187,7 +189,7 @@ def open_run(run: str, root: str | Path = "runs") -> Run:
     if run.startswith(LATEST):
         return latest(root, system=run.removeprefix(LATEST))
     folder = Path(root) / run
-    if not run or folder.parent.resolve() != Path(root).resolve() or not (folder / "config.json").is_file():
+    if Path(run).name != run or not (folder / "config.json").is_file():
         there = ", ".join(found.id for found in _all(root)) or "none"
         raise FileNotFoundError(f"{root} has no run {run!r}; it has: {there}")
     return Run(run, folder)
@@ -199,9 +201,7 @@ def latest(root: str | Path = "runs", **filters: Any) -> Run:
     if unknown := set(filters) - set(TrainConfig.model_fields):
         raise ValueError(f"runs have no field {min(unknown)!r}; valid: {', '.join(TrainConfig.model_fields)}")
     fitting = [
-        run
-        for run in _all(root)
-        if run.finished and all(getattr(run.config, name) == value for name, value in filters.items())
+        run for run in finished(root) if all(getattr(run.config, name) == value for name, value in filters.items())
     ]
     if not fitting:
         wanted = ", ".join(f"{name}={value!r}" for name, value in filters.items()) or "any configuration"
@@ -218,14 +218,26 @@ def table(root: str | Path = "runs") -> pd.DataFrame:
         row = {name: getattr(config, name) for name in ("system", "dataset", "protocol", "seed")}
         row["options"] = json.dumps(config.options, sort_keys=True) if config.options else ""
         row |= {"status": "finished" if run.finished else "unfinished", "epochs": len(run.history)}
-        numbers = {
-            f"{split}_{name}": value
-            for split, measured in run.metrics.items()
-            for name, value in measured.items()
-            if isinstance(value, int | float)
-        }
-        rows.append({"id": run.id, **row, **numbers})
+        rows.append({"id": run.id, **row, **flat(run.metrics)})
     return pd.DataFrame(rows)
+
+
+def flat(metrics: dict[str, Any]) -> dict[str, float]:
+    """The numbers of metrics.json under one-word names: test_top1, test_top1_low, and of graded attention
+    test_inside_share, test_inside_share_minus_centre."""
+    numbers: dict[str, float] = {}
+    for split, measured in metrics.items():
+        numbers |= {f"{split}_{name}": value for name, value in measured.items() if isinstance(value, int | float)}
+        for grade, values in measured.get("attention", {}).items():
+            for name, interval in values.items():
+                if name == "system" or name.startswith("minus_"):
+                    numbers[f"{split}_{grade}" + ("" if name == "system" else f"_{name}")] = interval["value"]
+    return numbers
+
+
+def finished(root: str | Path = "runs") -> list[Run]:
+    """The runs that have their weights, by name."""
+    return [run for run in _all(root) if run.finished]
 
 
 def _all(root: str | Path) -> list[Run]:

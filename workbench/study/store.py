@@ -14,11 +14,21 @@ from typing import Any
 
 from filelock import FileLock
 
+from workbench.study.runs import Run
+
 EXPERIMENT = "workbench"
 KEY = "workbench.run"
-MISSING = "mlflow is not installed: runs are kept as folders only (pip install 'video-pose-workbench[store]' adds the store)"
+MISSING = (
+    "mlflow is not installed: runs are kept as folders only (pip install 'video-pose-workbench[store]' adds the store)"
+)
 
 log = logging.getLogger(__name__)
+
+
+def row_of(run: Run, tags: dict[str, Any] | None = None) -> Store:
+    """The row of ``run`` in the store that belongs to its folder."""
+    config = run.config
+    return Store(run.folder.parent, run.id, config.identity() | {"init": config.init}, {**config.tags, **(tags or {})})
 
 
 class Store:

@@ -10,12 +10,13 @@ import yaml
 
 from workbench.study import files
 from workbench.study.config import Config
-from workbench.study.runs import open_run
+from workbench.study.runs import flat, open_run
 from workbench.study.train import fit
 
 
 class Column(Config):
-    """A measured number: ``metric`` as in metrics.json of the test split, shown under ``label``, in percent."""
+    """A measured number of the test split: ``metric`` as in runs.flat without "test_" (top1, inside_share, ...), shown
+    under ``label``, in percent."""
 
     metric: str
     label: str
@@ -57,21 +58,25 @@ def read_table(path: str | Path) -> Table:
         raise ValueError(f"{path} is not a table file: {problem}") from None
 
 
-def sweep(path: str | Path, seeds: int = 3, runs: str | Path = "runs", report: str | Path | None = None) -> pd.DataFrame:
+def sweep(
+    path: str | Path, seeds: int = 3, runs: str | Path = "runs", report: str | Path | None = None
+) -> pd.DataFrame:
     """Runs what is not yet done and returns one line a row: mean and standard deviation over seeds, in percent.
 
     Columns are (label, "mean") and (label, "sd"); ``report`` also writes them as Markdown, with every seed's number.
     """
     table = read_table(path)
     measured = {
-        (row.id, seed): open_run(run, runs).metrics["test"]
+        (row.id, seed): flat({"test": open_run(run, runs).metrics["test"]})
         for seed in range(seeds)
         for row, run in _runs(table, seed, runs)
     }
     shown = [row for row in table.rows if row.show]
     numbers = pd.DataFrame(
         {
-            (column.label, seed): [100 * measured[row.id, seed].get(column.metric, float("nan")) for row in shown]
+            (column.label, seed): [
+                100 * measured[row.id, seed].get(f"test_{column.metric}", float("nan")) for row in shown
+            ]
             for column in table.columns
             for seed in range(seeds)
         },
@@ -79,7 +84,11 @@ def sweep(path: str | Path, seeds: int = 3, runs: str | Path = "runs", report: s
     )
     labels = [column.label for column in table.columns]
     result = pd.concat(
-        {(label, kind): getattr(numbers[label], call)(axis=1) for label in labels for kind, call in (("mean", "mean"), ("sd", "std"))},
+        {
+            (label, kind): getattr(numbers[label], call)(axis=1)
+            for label in labels
+            for kind, call in (("mean", "mean"), ("sd", "std"))
+        },
         axis=1,
     )
     if report is not None:
@@ -117,7 +126,12 @@ def markdown(table: Table, result: pd.DataFrame, numbers: pd.DataFrame, seeds: i
         for name in result.index
     ]
     each = [
-        line([name, *(" / ".join("–" if pd.isna(v) else f"{v:.1f}" for v in numbers.loc[name, label]) for label in labels)])
+        line(
+            [
+                name,
+                *(" / ".join("–" if pd.isna(v) else f"{v:.1f}" for v in numbers.loc[name, label]) for label in labels),
+            ]
+        )
         for name in numbers.index
     ]
     command = f"python -m workbench sweep {path} --seeds {seeds}"

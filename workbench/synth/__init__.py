@@ -1,0 +1,1 @@
+"""The synthetic world SynthADL: bodies, motions, rooms, pictures and their truth."""

@@ -49,14 +49,21 @@ RADII = {
 }
 
 SKINS = ((0.96, 0.80, 0.69), (0.90, 0.70, 0.56), (0.78, 0.57, 0.42), (0.60, 0.41, 0.29), (0.43, 0.29, 0.20))
-HAIRS = ((0.09, 0.07, 0.06), (0.24, 0.15, 0.09), (0.42, 0.27, 0.14), (0.76, 0.60, 0.33), (0.62, 0.62, 0.62), (0.50, 0.20, 0.10))
+HAIRS = (
+    (0.09, 0.07, 0.06),
+    (0.24, 0.15, 0.09),
+    (0.42, 0.27, 0.14),
+    (0.76, 0.60, 0.33),
+    (0.62, 0.62, 0.62),
+    (0.50, 0.20, 0.10),
+)
 
 
 @dataclass(frozen=True)
 class Subject:
     """One person. Lengths and radii in metres, colours as RGB in [0, 1], angles in degrees.
 
-    ``lengths`` has the keys of LENGTHS and ``radii`` those of RADII; ``colours`` has skin, hair, top, trousers and shoes;
+    ``lengths`` has the keys of LENGTHS, ``radii`` those of RADII; ``colours`` has skin, hair, top, trousers and shoes;
     ``hair`` is "short", "long" or "bald", ``sleeves`` "long" or "short". Style: ``speed`` and ``amplitude`` around 1,
     ``tremor`` in metres, ``hunch`` the resting bend of the chest, ``sway`` the size of the idle motion around 1.
     """

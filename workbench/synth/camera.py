@@ -17,8 +17,8 @@ YAWS = {1: -40.0, 2: 0.0, 3: 40.0}
 MONITORING = (4, 5)
 FRAMINGS = {"close": 1.2, "normal": 1.0, "wide": 0.72}
 
-#: Focal length over picture height: 43 degrees from top to bottom, so that 2.4 m are seen at 3 m.
-FOCAL = 1.26
+#: Focal length over picture height: 40 degrees from top to bottom, so that 2.2 m are seen at 3 m.
+FOCAL = 1.37
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,13 @@ def look(position: np.ndarray, target: np.ndarray, focal: float, width: int, hei
 
 
 def aim(
-    view: int, elevation: float, distance: float, rng: np.random.Generator, width: int, height: int, framing: str = "normal"
+    view: int,
+    elevation: float,
+    distance: float,
+    rng: np.random.Generator,
+    width: int,
+    height: int,
+    framing: str = "normal",
 ) -> Camera:
     """The camera of one clip. ``view`` 1 to 3: around the subject, ``elevation`` and ``distance`` metres as its setup
     says; ``view`` 4 and 5: in a corner under the ceiling, the subject small and off-centre, sometimes cut by the edge.
@@ -85,11 +91,12 @@ def aim(
         yaw = np.radians(YAWS[view] + rng.uniform(-5.0, 5.0))
         away = distance * rng.uniform(0.98, 1.04)
         position = np.array([away * np.sin(yaw), elevation + rng.uniform(-0.05, 0.05), away * np.cos(yaw)])
-        target = np.array([rng.uniform(-0.1, 0.1), 0.98 + rng.uniform(-0.04, 0.04), 0.1])
+        target = np.array([rng.uniform(-0.1, 0.1), 1.0 + rng.uniform(-0.04, 0.04), 0.1])
         return look(position, target, focal, width, height)
     if view in MONITORING:
         side = -1.0 if view == MONITORING[0] else 1.0
         position = np.array([side * rng.uniform(2.0, 2.35), rng.uniform(2.25, 2.5), rng.uniform(2.4, 2.8)])
-        off = np.array([rng.choice([-1.0, 1.0]) * rng.uniform(0.55, 1.15), rng.uniform(-0.2, 0.3), 0.0])
-        return look(position, np.array([0.0, 0.8, 0.0]) + off, 0.8 * focal, width, height)
+        across = np.array([position[2], 0.0, -position[0]]) / np.sqrt(position[0] ** 2 + position[2] ** 2)
+        off = rng.choice([-1.0, 1.0]) * rng.uniform(0.7, 2.0) * across
+        return look(position, np.array([0.0, rng.uniform(0.65, 1.0), 0.0]) + off, 0.8 * focal, width, height)
     raise ValueError(f"view must be one of {', '.join(map(str, (*YAWS, *MONITORING)))}, got {view}")

@@ -16,7 +16,7 @@ HAND_SCALE, FOOT_SCALE = 1.2, 1.1
 @dataclass(frozen=True)
 class Figure:
     """The solids of a person: ``table``; world float64 [F,P,3,4] and shapes float64 [F,P,3] as raycast.cast reads them;
-    joints: for each solid the joints whose part of the body it is."""
+    joints: for each solid the joints that mark it as discriminative (an arm never is: what counts is the hand)."""
 
     table: Table
     world: np.ndarray
@@ -52,7 +52,9 @@ class _Tailor:
 
     def _add(self, form, linear, origin, shape, size, color, second, texture, marks) -> None:
         world = np.concatenate([linear, origin[..., None]], -1)
-        self.parts.append((form, world, shape, size, (color, color if second is None else second), CODES[texture], marks))
+        self.parts.append(
+            (form, world, shape, size, (color, color if second is None else second), CODES[texture], marks)
+        )
 
     def figure(self) -> Figure:
         forms, worlds, shapes, sizes, colors, textures, marks = zip(*self.parts, strict=True)
@@ -69,7 +71,9 @@ class _Tailor:
         return Figure(constant, np.stack(worlds, 1), np.stack(shapes, 1), marks)
 
 
-def dress(joints: np.ndarray, subject: Subject, head: np.ndarray | None = None, socks: frozenset[str] = frozenset()) -> Figure:
+def dress(
+    joints: np.ndarray, subject: Subject, head: np.ndarray | None = None, socks: frozenset[str] = frozenset()
+) -> Figure:
     """The clothed body on joints float64 [F,25,3] (world metres); ``head`` float64 [F,3,3] its rotation if known;
     ``socks`` names the sides ("left", "right") whose foot wears no shoe."""
     tailor = _Tailor(np.asarray(joints, np.float64), subject, head)
@@ -97,10 +101,41 @@ def _trunk(t: _Tailor) -> None:
     wide = 0.86 * span / (2 * r["trunk"])
     cloth = {"texture": _pattern(t.subject), "second": 0.55 * top + 0.45 * np.array([0.85, 0.85, 0.85])}
     hips = {"hint": t.across_hips}
-    t.limb(base - 0.02 * up, base + 0.06 * up, r["pelvis"], r["pelvis"], trousers, ("spine_base",), wide=1.28, deep=0.92, **hips)
-    t.limb(base + 0.06 * up, mid, 0.98 * r["pelvis"], 0.96 * r["trunk"], top, ("spine_mid",), wide=1.28, deep=0.9, **hips, **cloth)
+    t.limb(
+        base - 0.02 * up,
+        base + 0.06 * up,
+        r["pelvis"],
+        r["pelvis"],
+        trousers,
+        ("spine_base",),
+        wide=1.28,
+        deep=0.92,
+        **hips,
+    )
+    t.limb(
+        base + 0.06 * up,
+        mid,
+        0.98 * r["pelvis"],
+        0.96 * r["trunk"],
+        top,
+        ("spine_mid",),
+        wide=1.28,
+        deep=0.9,
+        **hips,
+        **cloth,
+    )
     chest = shoulder - 0.085 * up
-    t.limb(mid, chest, 0.96 * r["trunk"], 0.9 * r["trunk"], top, ("spine_mid", "spine_shoulder"), wide=wide, deep=0.92, **cloth)
+    t.limb(
+        mid,
+        chest,
+        0.96 * r["trunk"],
+        0.9 * r["trunk"],
+        top,
+        ("spine_mid", "spine_shoulder"),
+        wide=wide,
+        deep=0.92,
+        **cloth,
+    )
     slope = r["upper_arm"] * 1.15
     for side in ("left", "right"):
         t.limb(shoulder + 0.0 * up, t[f"shoulder_{side}"] - 0.012 * up, 0.062, slope, top, ("spine_shoulder",), **cloth)
@@ -112,22 +147,46 @@ def _head(t: _Tailor) -> None:
     r, skin, hair = t.radii["head"], t.color["skin"], t.color["hair"]
     right, up, front = t.head[..., 0], t.head[..., 1], t.head[..., 2]
     center, bald, marks = t["head"], t.subject.hair == "bald", ("head",)
-    t.ball(center, t.head, (0.84 * r, 1.2 * r, 1.0 * r), skin, marks, "face" if not bald else "face", hair if not bald else skin)
+    t.ball(
+        center,
+        t.head,
+        (0.84 * r, 1.2 * r, 1.0 * r),
+        skin,
+        marks,
+        "face" if not bald else "face",
+        hair if not bald else skin,
+    )
     t.ball(center + r * (0.98 * front - 0.12 * up), t.head, (0.16 * r, 0.24 * r, 0.2 * r), 1.04 * skin, marks)
     for sign in (-1, 1):
-        t.ball(center + r * (0.84 * sign * right - 0.05 * up - 0.05 * front), t.head, (0.12 * r, 0.26 * r, 0.18 * r), skin, marks)
+        t.ball(
+            center + r * (0.84 * sign * right - 0.05 * up - 0.05 * front),
+            t.head,
+            (0.12 * r, 0.26 * r, 0.18 * r),
+            skin,
+            marks,
+        )
     if bald:
         return
     t.ball(center + r * (0.28 * up - 0.2 * front), t.head, (0.94 * r, 1.04 * r, 0.96 * r), hair, marks)
     if t.subject.hair == "long":
         back = center - r * (0.5 * front)
-        t.limb(back + 0.2 * r * up, back - r * (1.75 * up + 0.15 * front), 0.8 * r, 0.55 * r, hair, marks, hint=right, wide=1.15, deep=0.6)
+        t.limb(
+            back + 0.2 * r * up,
+            back - r * (1.75 * up + 0.15 * front),
+            0.8 * r,
+            0.55 * r,
+            hair,
+            marks,
+            hint=right,
+            wide=1.15,
+            deep=0.6,
+        )
 
 
 def _arm(t: _Tailor, side: str) -> None:
     skin, top, r = t.color["skin"], t.color["top"], t.radii
     shoulder, elbow, wrist, hand = (t[f"{name}_{side}"] for name in ("shoulder", "elbow", "wrist", "hand"))
-    marks = (f"elbow_{side}",)
+    marks: tuple[str, ...] = ()
     long = t.subject.sleeves == "long"
     thick, thin, hem = 1.02 * r["upper_arm"], 0.98 * r["forearm"], 1.2 * r["upper_arm"]
     if long:
@@ -143,7 +202,9 @@ def _arm(t: _Tailor, side: str) -> None:
     turn = upright(along, thumb - hand)
     t.ball(hand - 0.25 * size * along, turn, (1.12 * size, 1.35 * size, 0.68 * size), skin, marks)
     reach = hand + 1.12 * (tip - hand)
-    t.limb(hand + 0.3 * size * along, reach, 0.62 * size, 0.5 * size, skin, marks, hint=turn[..., 0], wide=1.55, deep=0.85)
+    t.limb(
+        hand + 0.3 * size * along, reach, 0.62 * size, 0.5 * size, skin, marks, hint=turn[..., 0], wide=1.55, deep=0.85
+    )
     t.limb(hand - 0.4 * size * along, hand + 1.1 * (thumb - hand), 0.4 * size, 0.32 * size, skin, marks)
 
 

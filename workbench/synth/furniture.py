@@ -43,7 +43,10 @@ def chair(look: Look) -> list[Solid]:
     """look: seat, its height in metres."""
     height, color = look.get("seat", 0.46), look.get("color", (0.35, 0.18, 0.08))
     seat = look.get("second", color)
-    solids = [box((0, height - 0.02, 0), (0.22, 0.022, 0.21), seat, gloss=0.1), *_legs(0.44, 0.42, height - 0.02, 0.04, color)]
+    solids = [
+        box((0, height - 0.02, 0), (0.22, 0.022, 0.21), seat, gloss=0.1),
+        *_legs(0.44, 0.42, height - 0.02, 0.04, color),
+    ]
     solids += [box((x, height + 0.23, -0.2), (0.02, 0.24, 0.018), color) for x in (-0.19, 0.19)]
     return [*solids, box((0, height + 0.36, -0.2), (0.2, 0.11, 0.014), seat)]
 
@@ -81,9 +84,15 @@ def side_table(look: Look) -> list[Solid]:
 def sofa(look: Look) -> list[Solid]:
     """1.5 wide, seat 0.42 high, open towards +z."""
     color = look.get("color", (0.25, 0.3, 0.4))
-    solids = [box((0, 0.22, 0.03), (0.72, 0.2, 0.36), color, "fabric"), box((0, 0.5, -0.3), (0.75, 0.34, 0.1), color, "fabric")]
+    solids = [
+        box((0, 0.22, 0.03), (0.72, 0.2, 0.36), color, "fabric"),
+        box((0, 0.5, -0.3), (0.75, 0.34, 0.1), color, "fabric"),
+    ]
     solids += [box((x, 0.32, 0), (0.09, 0.3, 0.4), color, "fabric") for x in (-0.72, 0.72)]
-    return [*solids, box((-0.4, 0.55, -0.14), (0.17, 0.14, 0.06), look.get("second", (0.7, 0.45, 0.1)), turn=rotation(x=-18))]
+    return [
+        *solids,
+        box((-0.4, 0.55, -0.14), (0.17, 0.14, 0.06), look.get("second", (0.7, 0.45, 0.1)), turn=rotation(x=-18)),
+    ]
 
 
 def lamp(look: Look) -> list[Solid]:
@@ -105,7 +114,9 @@ def plant(look: Look) -> list[Solid]:
             tuple(c * (0.8 + 0.15 * (k % 4)) for c in leaf),
             turn=rotation(x=32 * z, z=-32 * x),
         )
-        for k, (x, z) in enumerate([(1, 0), (-1, 0.2), (0, 1), (0.2, -1), (0.7, 0.7), (-0.7, -0.7), (-0.6, 0.8), (0, 0)])
+        for k, (x, z) in enumerate(
+            [(1, 0), (-1, 0.2), (0, 1), (0.2, -1), (0.7, 0.7), (-0.7, -0.7), (-0.6, 0.8), (0, 0)]
+        )
     ]
     return [frustum((0, 0, 0), 0.32, 0.12, 0.16, look.get("second", (0.5, 0.22, 0.12))), *leaves]
 
@@ -113,21 +124,35 @@ def plant(look: Look) -> list[Solid]:
 def rug(look: Look) -> list[Solid]:
     """2.2 x 1.5, flat on the floor."""
     color, second = look.get("color", (0.45, 0.12, 0.1)), look.get("second", (0.6, 0.5, 0.35))
-    return [box((0, 0.003, 0), (1.1, 0.004, 0.75), second, "fabric"), box((0, 0.006, 0), (0.98, 0.004, 0.63), color, "checks", second)]
+    return [
+        box((0, 0.003, 0), (1.1, 0.004, 0.75), second, "fabric"),
+        box((0, 0.006, 0), (0.98, 0.004, 0.63), color, "checks", second),
+    ]
 
 
 def painting(look: Look) -> list[Solid]:
     """look: width and height in metres; the middle hangs at the origin."""
     half = (look.get("width", 0.6) / 2, look.get("height", 0.45) / 2, 0.015)
-    return [box((0, 0, 0.015), half, look.get("color", (0.12, 0.3, 0.12)), "picture", look.get("second", (0.45, 0.65, 0.85)))]
+    return [
+        box(
+            (0, 0, 0.015), half, look.get("color", (0.12, 0.3, 0.12)), "picture", look.get("second", (0.45, 0.65, 0.85))
+        )
+    ]
 
 
 def window(look: Look) -> list[Solid]:
     """1.1 x 1.2, its middle at the origin, with a sill and curtains."""
     curtain = look.get("second", (0.6, 0.5, 0.35))
     solids = [box((0, 0, 0.01), (0.55, 0.6, 0.02), WHITE, "window", (0.55, 0.75, 1.0), glow=0.6)]
-    solids += [box((x, -0.03, 0.06), (0.13, 0.7, 0.03), curtain, "stripes", tuple(0.85 * c for c in curtain)) for x in (-0.66, 0.66)]
-    return [*solids, box((0, -0.64, 0.06), (0.6, 0.02, 0.07), WHITE), rod((-0.85, 0.7, 0.07), (0.85, 0.7, 0.07), 0.015, 0.015, DARK)]
+    solids += [
+        box((x, -0.03, 0.06), (0.13, 0.7, 0.03), curtain, "stripes", tuple(0.85 * c for c in curtain))
+        for x in (-0.66, 0.66)
+    ]
+    return [
+        *solids,
+        box((0, -0.64, 0.06), (0.6, 0.02, 0.07), WHITE),
+        rod((-0.85, 0.7, 0.07), (0.85, 0.7, 0.07), 0.015, 0.015, DARK),
+    ]
 
 
 def door(look: Look) -> list[Solid]:

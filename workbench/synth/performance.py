@@ -13,8 +13,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Prop:
-    """A thing in the room. kind names its geometry (scene.SHAPES); transform float64 [T,4,4] maps its own
-    coordinates (metres, origin where it stands or is held, y up) to the world. ``look`` overrides colours or fill by name."""
+    """A thing in the room. kind names its geometry (actions/props.py has sizes and origins, shapes.py the solids);
+    transform float64 [T,4,4] maps its own coordinates (metres, y up) to the world. ``look`` overrides colours, fill or
+    sizes by name."""
 
     kind: str
     transform: np.ndarray

@@ -137,18 +137,16 @@ def hit_frustum(ox, oy, oz, dx, dy, dz, low, high):
 
 @njit(cache=True, nogil=True, inline="always")
 def hit_round(ox, oy, oz, dx, dy, dz, ra, rb, length):
-    """Entry into the hull of two spheres on the y axis (after I. Quilez' rounded cone)."""
-    norm = math.sqrt(dx * dx + dy * dy + dz * dz)
-    dx, dy, dz = dx / norm, dy / norm, dz / norm
+    """Entry into the hull of two spheres on the y axis (after I. Quilez' rounded cone, for rays of any length)."""
     rr = ra - rb
     d2 = length * length - rr * rr
     o2 = ox * ox + oz * oz
     along = ox * dx + oz * dz
-    best = FAR
+    dd = dx * dx + dy * dy + dz * dz
     if d2 > 0.0:
         m1, m2 = length * oy, length * dy
         m3, m5 = along + oy * dy, o2 + oy * oy
-        k2 = d2 - m2 * m2
+        k2 = d2 * dd - m2 * m2
         k1 = d2 * m3 - m1 * m2 + m2 * rr * ra
         h = k1 * k1 - k2 * (d2 * m5 - m1 * m1 + m1 * rr * ra * 2.0 - length * length * ra * ra)
         if h < 0.0:
@@ -157,17 +155,18 @@ def hit_round(ox, oy, oz, dx, dy, dz, ra, rb, length):
             t = (-math.sqrt(h) - k1) / k2
             y = m1 - ra * rr + t * m2
             if 0.0 < y < d2:
-                return t / norm if t > 0.0 else FAR
+                return t if t > 0.0 else FAR
+    best = FAR
     for end in (0.0, 1.0):
         radius = rb if end > 0.5 else ra
         y = oy - end * length
         b = along + y * dy
-        h = b * b - (o2 + y * y) + radius * radius
+        h = b * b - dd * (o2 + y * y - radius * radius)
         if h > 0.0:
-            t = -b - math.sqrt(h)
+            t = (-b - math.sqrt(h)) / dd
             if 0.0 < t < best:
                 best = t
-    return best / norm if best < FAR else FAR
+    return best
 
 
 @njit(cache=True, nogil=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -71,38 +72,46 @@ def cast_actors(performance: Performance, subject: Subject, rng: np.random.Gener
     )
 
 
-def draw(scene: Scene, camera: Camera, actors: Actors, film: Film, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+def draw(
+    scene: Scene, camera: Camera, actors: Actors, film: Film, rng: np.random.Generator
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Frames one by one: uint8 [H,W,3] RGB, and marks uint8 [H,W] (TRUTH, PERSON, PROP bits of what moves)."""
     view, eye = camera.rays(), camera.extrinsics[:3]
     height, width, samples = camera.height, camera.width, len(OFFSETS)
     light = _light(scene, camera)
     lamp_eye, lamp_view = _lamp(scene)
-    depth = np.empty((samples, height, width), np.float32)
-    ambient, direct, picture = (np.empty((height, width, 3), np.float32) for _ in range(3))
-    solids = scene.shell + scene.solids
-    world, shape = affines(solids)
-    shading.still(table(solids), shape, world, eye, view, light, OFFSETS, depth, ambient, direct)
+    lamp = chain(lamp_eye, _inverse(eye))
     fixed = np.full((SHADOW_SIZE, SHADOW_SIZE), FAR, np.float32)
     world, shape = affines(scene.solids)
     shading.shadows(table(scene.solids).form, shape, world, lamp_eye, lamp_view, fixed)
-    lamp = chain(lamp_eye, _inverse(eye))
-    curve = _curve(film.gamma)
-    grain = np.random.default_rng(NOISE_SIZE).normal(0, 1, (NOISE_SIZE, NOISE_SIZE, 3)).astype(np.float32)
-    grain = grain + grain.mean(-1, keepdims=True)
-    marks, out = np.empty((height, width), np.uint8), np.empty((height, width, 3), np.uint8)
-    middle = samples // 2
-    for moment in range(len(actors.world)):
-        shadow = fixed.copy()
-        shading.shadows(
-            actors.table.form, actors.shapes[moment, middle], actors.world[moment, middle], lamp_eye, lamp_view, shadow
-        )
+    depth = np.empty((samples, height, width), np.float32)
+    ambient, direct, below, base = (np.empty((height, width, 3), np.float32) for _ in range(4))
+    solids = scene.shell + scene.solids
+    world, shape = affines(solids)
+    shading.still(
+        table(solids), shape, world, eye, view, light, OFFSETS, lamp, lamp_view, fixed,
+        depth, ambient, direct, below, base,
+    )  # fmt: skip
+    curve, grain = _curve(film.gamma), _grain()
+    for world, shape in zip(actors.world, actors.shapes, strict=True):
+        shadow, picture, marks = fixed.copy(), base.copy(), np.empty((height, width), np.uint8)
+        out = np.empty((height, width, 3), np.uint8)
+        middle = samples // 2
+        changed = shading.shadows(actors.table.form, shape[middle], world[middle], lamp_eye, lamp_view, shadow)
+        shading.relight(ambient, direct, below, shadow, changed, picture)
         shading.frame(
-            actors.table, actors.shapes[moment], actors.world[moment], eye, view, light, OFFSETS, depth, ambient, direct,
-            lamp, lamp_view, shadow, picture, marks,
+            actors.table, shape, world, eye, view, light, OFFSETS, depth, lamp, lamp_view, shadow, picture, marks
         )  # fmt: skip
         y, x = rng.integers(0, NOISE_SIZE - height), rng.integers(0, NOISE_SIZE - width)
         shading.develop(picture, curve, scene.light.exposure, grain[y : y + height, x : x + width], film.noise, out)
-        yield out.copy(), marks.copy()
+        yield out, marks
+
+
+@cache
+def _grain() -> np.ndarray:
+    """Sensor noise float32 [N,N,3] of about unit variance, mostly of lightness."""
+    noise = np.random.default_rng(NOISE_SIZE).normal(0, 1, (NOISE_SIZE, NOISE_SIZE, 3))
+    return (noise + noise.mean(-1, keepdims=True)).astype(np.float32)
 
 
 def _joint_names() -> tuple[str, ...]:

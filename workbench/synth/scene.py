@@ -1,7 +1,7 @@
 """A furnished room: floor and walls, what stands in it, the light, and the imposters.
 
-Nothing here knows the action. The room itself belongs to the setup (its own seed); light, colours of small things and the
-place of the imposters belong to the clip.
+Nothing here knows the action. The room itself belongs to the setup (its own seed); light, colours of small things and
+the place of the imposters belong to the clip.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ IMPOSTERS = (
     "cup", "bottle", "can", "mug", "book", "tablet", "kettle", "grain_box", "bowl", "glasses", "shoe", "phone",
     "keyboard", "knife", "bread", "pot", "sponge", "cloth", "plate", "paper",
 )  # fmt: skip
-WALLS = ("plain", "stripes", "brick", "fabric", "wood")
+WALLS = ("plain", "stripes", "brick", "fabric", "planks")
 FLOORS = ("planks", "tiles", "speckle", "planks")
 CEILING = 2.75
 
 
 @dataclass(frozen=True)
 class Light:
-    """direction float64 [3] from the scene to the lamp (world); linear RGB of lamp, sky and floor; exposure; strength of
-    the lamp at the camera."""
+    """direction float64 [3] from the scene to the lamp (world); linear RGB of lamp, sky and floor; exposure; strength
+    of the lamp at the camera."""
 
     direction: np.ndarray
     lamp: np.ndarray
@@ -57,15 +57,15 @@ def sample_light(rng: np.random.Generator) -> Light:
     around, up = np.radians(rng.uniform(-75, 75)), np.radians(rng.uniform(42, 66))
     warm = rng.uniform(-1, 1)
     color = np.array([1 + 0.1 * warm, 1.0, 1 - 0.16 * warm])
-    power = rng.uniform(0.75, 1.15)
-    soft = rng.uniform(0.42, 0.62)
+    power = rng.uniform(0.62, 0.95)
+    soft = rng.uniform(0.24, 0.4)
     return Light(
         direction=np.array([np.sin(around) * np.cos(up), np.sin(up), np.cos(around) * np.cos(up)]),
         lamp=power * color,
         sky=soft * (1.3 - 0.3 * color),
         floor=0.5 * soft * np.array([1.0, 0.95, 0.88]),
-        exposure=float(rng.uniform(0.85, 1.12)),
-        headlamp=float(rng.uniform(0.1, 0.2)),
+        exposure=float(rng.uniform(1.0, 1.3)),
+        headlamp=float(rng.uniform(0.04, 0.1)),
     )
 
 
@@ -88,11 +88,18 @@ def room(rng: np.random.Generator) -> tuple[list[Solid], list[Solid]]:
             (shell if kind == "door" else solids).extend(moved(shapes.build(kind, look), there))
         elif rng.random() < 0.85:
             kind = str(rng.choice(hanging))
-            look = {"width": rng.uniform(0.5, 0.85), "height": rng.uniform(0.4, 0.65), "second": tint(rng, 0.3, 0.7, 0.4)}
+            look = {
+                "width": rng.uniform(0.5, 0.85),
+                "height": rng.uniform(0.4, 0.65),
+                "color": tint(rng, 0.1, 0.4, 0.7),
+                "second": tint(rng, 0.3, 0.7, 0.4),
+            }
             shell += moved(shapes.build(kind, look), place(x, rng.uniform(1.5, 1.65), z, yaw))
     if rng.random() < 0.6:
         look = {"color": tint(rng, 0.15, 0.45, 0.6), "second": tint(rng, 0.4, 0.7, 0.2)}
-        shell += moved(shapes.build("rug", look), place(rng.uniform(-0.3, 0.3), 0, rng.uniform(-0.2, 0.3), rng.uniform(-20, 20)))
+        shell += moved(
+            shapes.build("rug", look), place(rng.uniform(-0.3, 0.3), 0, rng.uniform(-0.2, 0.3), rng.uniform(-20, 20))
+        )
     return shell, solids
 
 
@@ -107,17 +114,19 @@ def _furniture_color(rng: np.random.Generator, kind: str) -> tuple[float, float,
 
 def _shell(rng: np.random.Generator, left: float, right: float, back: float) -> list[Solid]:
     wall = str(rng.choice(WALLS))
-    paint = tint(rng, 0.35, 0.75, 0.22)
+    paint = tint(rng, 0.25, 0.65, 0.4)
     second = tuple(min(c * rng.uniform(0.72, 0.9), 0.9) for c in paint)
     if wall == "brick":
         paint, second = (0.45 * rng.uniform(0.7, 1.1), 0.2, 0.14), (0.5, 0.48, 0.44)
-    elif wall == "wood":
+    elif wall == "planks":
         paint = tuple(np.array([0.6, 0.42, 0.25]) * rng.uniform(0.7, 1.2))
         second = tuple(0.7 * np.array(paint))
     floor = str(rng.choice(FLOORS))
-    ground = tuple(np.array([0.5, 0.32, 0.18]) * rng.uniform(0.6, 1.5)) if floor == "planks" else tint(rng, 0.25, 0.6, 0.25)
+    ground = (
+        tuple(np.array([0.5, 0.32, 0.18]) * rng.uniform(0.6, 1.5)) if floor == "planks" else tint(rng, 0.25, 0.6, 0.25)
+    )
     other = tuple(c * rng.uniform(0.55, 0.95) for c in ground)
-    feature = paint if wall in ("plain", "fabric") else tint(rng, 0.45, 0.75, 0.12)
+    feature = paint if rng.random() < 0.3 else tint(rng, 0.4, 0.75, 0.15)
     width, depth = right - left, 6.5
     base = tint(rng, 0.5, 0.8, 0.05)
     middle, front = (left + right) / 2, back + depth / 2
@@ -201,15 +210,16 @@ def _on_top(surface: Prop, props: tuple[Prop, ...], rng: np.random.Generator) ->
 
 
 def occluder(camera_position: np.ndarray, rng: np.random.Generator) -> list[Solid]:
-    """A piece of furniture between the camera and the subject, a little to one side."""
+    """A piece of furniture between the camera and the subject that hides a leg, the legs or a side."""
     kind = str(rng.choice(["sofa", "plant", "chair", "table", "lamp"]))
-    toward = np.array([camera_position[0], 0, camera_position[2]])
-    away = np.sqrt((toward**2).sum())
-    toward = toward / away
-    side = np.array([toward[2], 0, -toward[0]]) * rng.choice([-1, 1]) * rng.uniform(0.15, 0.45)
-    where = toward * rng.uniform(0.42, 0.52) * away + side
+    away = float(np.sqrt(camera_position[0] ** 2 + camera_position[2] ** 2))
+    toward = np.array([camera_position[0], 0.0, camera_position[2]]) / away
+    side = np.array([toward[2], 0.0, -toward[0]]) * rng.uniform(-0.3, 0.3)
+    # From above one sees over what stands far from the subject.
+    share = rng.uniform(0.42, 0.5) if camera_position[1] < 1.7 else rng.uniform(0.27, 0.33)
+    where = toward * share * away + side
     yaw = np.degrees(np.arctan2(toward[0], toward[2])) + 180 + rng.uniform(-30, 30)
-    look = {"width": 0.9, "depth": 0.5} if kind == "table" else {}
+    look = {"width": 0.9, "depth": 0.45} if kind == "table" else {}
     return moved(shapes.build(kind, look), place(where[0], 0, where[2], yaw))
 
 

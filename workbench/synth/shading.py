@@ -15,13 +15,15 @@ from numba import njit
 from workbench.synth.raycast import FAR, cast, invert, normal
 from workbench.synth.textures import paint
 
-BIAS = 0.03
+#: Metres by which a point is moved off its surface before its shadow is looked up, so that none shades itself.
+BIAS, LIFT = 0.012, 0.03
+#: Texels between the four looks into the lamp's depth map, for soft edges.
 SPREAD = 1.3
 
 
 @njit(cache=True, nogil=True)
 def shade(p, table, shape, inverse, light, px, py, pz):
-    """Colour of solid ``p`` at the camera-space point, without the lamp and from the lamp alone: two linear RGB."""
+    """Solid ``p`` at a camera-space point: linear RGB without the lamp, linear RGB from it alone, and the normal."""
     m = inverse[p]
     x = m[0, 0] * px + m[0, 1] * py + m[0, 2] * pz + m[0, 3]
     y = m[1, 0] * px + m[1, 1] * py + m[1, 2] * pz + m[1, 3]
@@ -48,19 +50,29 @@ def shade(p, table, shape, inverse, light, px, py, pz):
     a0 = red * (light[2, 0] * above + light[3, 0] * (1 - above) + soft + glow)
     a1 = green * (light[2, 1] * above + light[3, 1] * (1 - above) + soft + glow)
     a2 = blue * (light[2, 2] * above + light[3, 2] * (1 - above) + soft + glow)
-    d0, d1, d2 = light[1, 0] * (red * lamp + shine), light[1, 1] * (green * lamp + shine), light[1, 2] * (blue * lamp + shine)
-    return a0, a1, a2, d0, d1, d2
+    d0, d1, d2 = (
+        light[1, 0] * (red * lamp + shine),
+        light[1, 1] * (green * lamp + shine),
+        light[1, 2] * (blue * lamp + shine),
+    )
+    return a0, a1, a2, d0, d1, d2, nx, ny, nz
 
 
 @njit(cache=True, nogil=True)
-def lit(lamp, view, shadow, px, py, pz):
-    """Share of the lamp's light in [0,1] that reaches a camera-space point; lamp [3,4] maps camera to lamp space."""
+def under(lamp, view, px, py, pz):
+    """A camera-space point in the lamp's depth map: column, row, depth; lamp [3,4] maps camera to lamp space."""
     a = lamp[0, 0] * px + lamp[0, 1] * py + lamp[0, 2] * pz + lamp[0, 3]
     b = lamp[1, 0] * px + lamp[1, 1] * py + lamp[1, 2] * pz + lamp[1, 3]
-    t = lamp[2, 0] * px + lamp[2, 1] * py + lamp[2, 2] * pz + lamp[2, 3] - BIAS
-    u, v = (a - view[1]) / view[0] - 0.5, (b - view[3]) / view[2] - 0.5
+    t = lamp[2, 0] * px + lamp[2, 1] * py + lamp[2, 2] * pz + lamp[2, 3]
+    return (a - view[1]) / view[0] - 0.5, (b - view[3]) / view[2] - 0.5, t
+
+
+@njit(cache=True, nogil=True)
+def lit(shadow, u, v, t):
+    """Share of the lamp's light in [0,1] that reaches a point of the lamp's depth map float32 [N,N]."""
     if not (SPREAD + 1 < u < shadow.shape[1] - SPREAD - 2 and SPREAD + 1 < v < shadow.shape[0] - SPREAD - 2):
         return 1.0
+    t -= BIAS
     total = 0.0
     for k in range(4):
         su = u + (SPREAD if k & 1 else -SPREAD)
@@ -73,15 +85,25 @@ def lit(lamp, view, shadow, px, py, pz):
 
 
 @njit(cache=True, nogil=True)
-def still(table, shape, world, eye, view, light, offsets, depth, ambient, direct):
-    """What does not move: fills depth float32 [S,H,W] (one layer per sub-pixel offset [S,2]) and the mean colours
-    ambient and direct float32 [H,W,3] without and from the lamp."""
+def shadows(form, shape, world, eye, view, shadow):
+    """Draw solids into the lamp's depth map float32 [N,N]; returns the rectangle that changed, as raycast.cast does."""
+    inverse = np.empty((world.shape[0], 3, 4))
+    invert(eye, world, inverse)
+    return cast(form, shape, world, inverse, eye, view, 0.5, 0.5, shadow, np.empty(shadow.shape, np.int16))
+
+
+@njit(cache=True, nogil=True)
+def still(table, shape, world, eye, view, light, offsets, lamp, lamp_view, shadow, depth, ambient, direct, below, base):
+    """What does not move: fills depth float32 [S,H,W] (one layer per sub-pixel offset [S,2]), the mean colours ambient
+    and direct float32 [H,W,3] without and from the lamp, below float32 [H,W,3] (see ``under``) and the lit picture base
+    float32 [H,W,3]."""
     samples, height, width = depth.shape
     inverse = np.empty((world.shape[0], 3, 4))
     invert(eye, world, inverse)
     index = np.empty((height, width), np.int16)
     ambient[:] = 0
     direct[:] = 0
+    below[:] = -FAR
     for s in range(samples):
         depth[s] = FAR
         index[:] = -1
@@ -89,75 +111,83 @@ def still(table, shape, world, eye, view, light, offsets, depth, ambient, direct
         cast(table.form, shape, world, inverse, eye, view, sx, sy, depth[s], index)
         for j in range(height):
             for i in range(width):
-                if index[j, i] < 0:
-                    continue
                 z = depth[s, j, i]
                 x, y = (view[0] * (i + sx) + view[1]) * z, (view[2] * (j + sy) + view[3]) * z
-                a0, a1, a2, d0, d1, d2 = shade(index[j, i], table, shape, inverse, light, x, y, z)
-                ambient[j, i, 0] += a0 / samples
-                ambient[j, i, 1] += a1 / samples
-                ambient[j, i, 2] += a2 / samples
-                direct[j, i, 0] += d0 / samples
-                direct[j, i, 1] += d1 / samples
-                direct[j, i, 2] += d2 / samples
+                if index[j, i] < 0:
+                    continue
+                colors = shade(index[j, i], table, shape, inverse, light, x, y, z)
+                if s == 0:
+                    nx, ny, nz = colors[6], colors[7], colors[8]
+                    below[j, i] = under(lamp, lamp_view, x + LIFT * nx, y + LIFT * ny, z + LIFT * nz)
+                for c in range(3):
+                    ambient[j, i, c] += colors[c] / samples
+                    direct[j, i, c] += colors[3 + c] / samples
+    base[:] = ambient + direct
+    relight(ambient, direct, below, shadow, (0, shadow.shape[1], 0, shadow.shape[0]), base)
 
 
 @njit(cache=True, nogil=True)
-def shadows(form, shape, world, eye, view, shadow):
-    """Draw solids into the lamp's depth map float32 [N,N]."""
-    inverse = np.empty((world.shape[0], 3, 4))
-    invert(eye, world, inverse)
-    cast(form, shape, world, inverse, eye, view, 0.5, 0.5, shadow, np.empty(shadow.shape, np.int16))
+def relight(ambient, direct, below, shadow, changed, picture):
+    """Light the still pixels that look up the changed rectangle of the lamp's depth map."""
+    i0, i1, j0, j1 = changed[0] - 3, changed[1] + 3, changed[2] - 3, changed[3] + 3
+    for j in range(picture.shape[0]):
+        for i in range(picture.shape[1]):
+            u, v = below[j, i, 0], below[j, i, 1]
+            if i0 <= u < i1 and j0 <= v < j1:
+                share = lit(shadow, u, v, below[j, i, 2])
+                for c in range(3):
+                    picture[j, i, c] = ambient[j, i, c] + share * direct[j, i, c]
 
 
 @njit(cache=True, nogil=True)
-def frame(table, shape, world, eye, view, light, offsets, depth, ambient, direct, lamp, lamp_view, shadow, picture, marks):
-    """One frame: picture float32 [H,W,3] linear RGB and marks uint8 [H,W], the bits of what moving solids show there.
+def frame(table, shape, world, eye, view, light, offsets, depth, lamp, lamp_view, shadow, picture, marks):
+    """What moves, over the still picture float32 [H,W,3] linear RGB; marks uint8 [H,W], the bits of what shows there.
 
     shape [S,P,3] and world [S,P,3,4] hold the solids at the S moments that the shutter is open, each drawn with its own
-    sub-pixel offset; depth [S,H,W], ambient and direct come from ``still``; shadow is the lamp's finished map.
+    sub-pixel offset; depth [S,H,W] comes from ``still``; shadow is the lamp's finished map.
     """
     samples, height, width = depth.shape
-    for j in range(height):
-        b = view[2] * (j + 0.5) + view[3]
-        for i in range(width):
-            z = depth[0, j, i]
-            share = lit(lamp, lamp_view, shadow, (view[0] * (i + 0.5) + view[1]) * z, b * z, z)
-            for c in range(3):
-                picture[j, i, c] = ambient[j, i, c] + share * direct[j, i, c]
-            marks[j, i] = 0
-    inverse = np.empty((world.shape[1], 3, 4))
-    near = np.empty((height, width), np.float32)
-    index = np.full((height, width), -1, np.int16)
-    added = np.zeros((height, width, 3), np.float32)
-    cover = np.zeros((height, width), np.uint8)
+    marks[:] = 0
+    inverse = np.empty((samples, world.shape[1], 3, 4))
+    near = depth.copy()
+    index = np.full((samples, height, width), -1, np.int16)
+    i0, i1, j0, j1 = width, 0, height, 0
     for s in range(samples):
+        invert(eye, world[s], inverse[s])
         sx, sy = offsets[s, 0], offsets[s, 1]
-        near[:] = depth[s]
-        invert(eye, world[s], inverse)
-        i0, i1, j0, j1 = cast(table.form, shape[s], world[s], inverse, eye, view, sx, sy, near, index)
-        for j in range(j0, j1):
-            b = view[2] * (j + sy) + view[3]
-            for i in range(i0, i1):
-                p = index[j, i]
+        box = cast(table.form, shape[s], world[s], inverse[s], eye, view, sx, sy, near[s], index[s])
+        i0, i1, j0, j1 = min(i0, box[0]), max(i1, box[1]), min(j0, box[2]), max(j1, box[3])
+    for j in range(j0, j1):
+        for i in range(i0, i1):
+            covered = 0
+            red = green = blue = 0.0
+            for s in range(samples):
+                p = index[s, j, i]
                 if p < 0:
                     continue
-                index[j, i] = -1
-                z = near[j, i]
-                x, y = (view[0] * (i + sx) + view[1]) * z, b * z
-                share = lit(lamp, lamp_view, shadow, x, y, z)
-                a0, a1, a2, d0, d1, d2 = shade(p, table, shape[s], inverse, light, x, y, z)
-                added[j, i, 0] += a0 + share * d0
-                added[j, i, 1] += a1 + share * d1
-                added[j, i, 2] += a2 + share * d2
-                cover[j, i] += 1
+                # Surfaces without a pattern need one look per pixel, however many samples hit them.
+                count = 1
+                if table.texture[p] == 0:
+                    for other in range(s + 1, samples):
+                        if index[other, j, i] == p:
+                            index[other, j, i] = -1
+                            count += 1
+                z = near[s, j, i]
+                x = (view[0] * (i + offsets[s, 0]) + view[1]) * z
+                y = (view[2] * (j + offsets[s, 1]) + view[3]) * z
+                a0, a1, a2, d0, d1, d2, nx, ny, nz = shade(p, table, shape[s], inverse[s], light, x, y, z)
+                u, v, t = under(lamp, lamp_view, x + LIFT * nx, y + LIFT * ny, z + LIFT * nz)
+                share = count * lit(shadow, u, v, t)
+                red += count * a0 + share * d0
+                green += count * a1 + share * d1
+                blue += count * a2 + share * d2
+                covered += count
                 marks[j, i] |= table.bits[p]
-    for j in range(height):
-        for i in range(width):
-            if cover[j, i]:
-                rest = (samples - cover[j, i]) / samples
-                for c in range(3):
-                    picture[j, i, c] = picture[j, i, c] * rest + added[j, i, c] / samples
+            if covered:
+                rest = samples - covered
+                picture[j, i, 0] = (picture[j, i, 0] * rest + red) / samples
+                picture[j, i, 1] = (picture[j, i, 1] * rest + green) / samples
+                picture[j, i, 2] = (picture[j, i, 2] * rest + blue) / samples
 
 
 @njit(cache=True, nogil=True)
@@ -171,24 +201,3 @@ def develop(picture, curve, exposure, noise, sigma, out):
                 value = picture[j, i, c] * exposure
                 level = curve[min(max(int(value * top), 0), top)] + sigma * noise[j, i, c] + 0.5
                 out[j, i, c] = np.uint8(min(max(level, 0.0), 255.0))
-
-
-@njit(cache=True, nogil=True)
-def to_yuv(rgb, out):
-    """RGB uint8 [H,W,3] to planar YUV 4:2:0 uint8 [H*3/2,W], BT.601 limited range; H and W even."""
-    height, width = rgb.shape[0], rgb.shape[1]
-    for j in range(height):
-        for i in range(width):
-            r, g, b = int(rgb[j, i, 0]), int(rgb[j, i, 1]), int(rgb[j, i, 2])
-            out[j, i] = np.uint8(16 + ((66 * r + 129 * g + 25 * b + 128) >> 8))
-    flat = out[height:].reshape(-1)
-    plane = (height // 2) * (width // 2)
-    for j in range(height // 2):
-        for i in range(width // 2):
-            r = g = b = 0
-            for k in range(4):
-                y, x = 2 * j + (k >> 1), 2 * i + (k & 1)
-                r, g, b = r + int(rgb[y, x, 0]), g + int(rgb[y, x, 1]), b + int(rgb[y, x, 2])
-            at = j * (width // 2) + i
-            flat[at] = np.uint8(128 + ((-38 * r - 74 * g + 112 * b + 512) >> 10))
-            flat[plane + at] = np.uint8(128 + ((112 * r - 94 * g - 18 * b + 512) >> 10))

@@ -85,20 +85,33 @@ def _solid(form, linear, origin, shape, color, texture, second, gloss, glow) -> 
     return Solid(form, affine, shape, size, color, color if second is None else second, CODES[texture], gloss, glow)
 
 
-def box(center: Triple, half: Triple, color: Triple, texture="plain", second=None, turn=None, gloss=0.05, glow=0.0) -> Solid:
+def box(
+    center: Triple, half: Triple, color: Triple, texture="plain", second=None, turn=None, gloss=0.05, glow=0.0
+) -> Solid:
     """A box with its centre and half extents in metres; ``turn`` float64 [3,3] rotates it about its centre."""
     linear = (np.eye(3) if turn is None else turn) * np.asarray(half, np.float64)
     return _solid(BOX, linear, center, (0.0, 0.0, 0.0), color, texture, second, gloss, glow)
 
 
-def ball(center: Triple, radii: Triple, color: Triple, texture="plain", second=None, turn=None, gloss=0.1, glow=0.0) -> Solid:
+def ball(
+    center: Triple, radii: Triple, color: Triple, texture="plain", second=None, turn=None, gloss=0.1, glow=0.0
+) -> Solid:
     """An ellipsoid with its half axes in metres."""
     linear = (np.eye(3) if turn is None else turn) * np.asarray(radii, np.float64)
     return _solid(BALL, linear, center, (0.0, 0.0, 0.0), color, texture, second, gloss, glow)
 
 
 def frustum(
-    base: Triple, height: float, low: float, high: float, color: Triple, texture="plain", second=None, turn=None, gloss=0.15, glow=0.0
+    base: Triple,
+    height: float,
+    low: float,
+    high: float,
+    color: Triple,
+    texture="plain",
+    second=None,
+    turn=None,
+    gloss=0.15,
+    glow=0.0,
 ) -> Solid:
     """A capped cone from ``base`` along its own y; radii ``low`` and ``high`` in metres."""
     wide = max(low, high)
@@ -106,7 +119,9 @@ def frustum(
     return _solid(FRUSTUM, linear, base, (low / wide, high / wide, 0.0), color, texture, second, gloss, glow)
 
 
-def rod(a: Triple, b: Triple, ra: float, rb: float, color: Triple, texture="plain", second=None, gloss=0.1, glow=0.0) -> Solid:
+def rod(
+    a: Triple, b: Triple, ra: float, rb: float, color: Triple, texture="plain", second=None, gloss=0.1, glow=0.0
+) -> Solid:
     """A capsule from ``a`` to ``b`` (metres) with radii ``ra`` and ``rb``."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     length = float(np.sqrt(((b - a) ** 2).sum()))

@@ -12,7 +12,8 @@ from numba import njit
 from workbench.synth.solids import CODES
 
 PLANKS, TILES, STRIPES, BRICK, LINES, KEYS, SCREEN, FACE, PICTURE, WINDOW = (
-    CODES[name] for name in ("planks", "tiles", "stripes", "brick", "lines", "keys", "screen", "face", "picture", "window")
+    CODES[name]
+    for name in ("planks", "tiles", "stripes", "brick", "lines", "keys", "screen", "face", "picture", "window")
 )
 WOOD, CHECKS, SPECKLE, BOOKS, LABEL, DOOR, BANDS, FABRIC = (
     CODES[name] for name in ("wood", "checks", "speckle", "books", "label", "door", "bands", "fabric")
@@ -101,10 +102,19 @@ def face(x, y, z, color):
 
 @njit(**INLINE)
 def picture(u, v, color):
-    """A framed landscape; u and v in [-1,1]."""
+    """A framed picture, u and v in [-1,1]: a landscape, an abstract or a still life, as the first colour decides."""
     if abs(u) > 0.86 or abs(v) > 0.86:
         return 0.12, 0.08, 0.05
-    hills = 0.25 * math.sin(3.1 * u + 5 * color[0, 0]) + 0.12 * math.sin(7.3 * u) - 0.1
+    motif = int(color[0, 0] * 1000) % 3
+    if motif == 1:
+        patch = lottery(int(math.floor(1.7 * u + 9)), int(math.floor(1.4 * v + 9 + color[0, 1] * 50)))
+        return (0.7, 0.12, 0.08) if patch < 0.25 else mix(color, patch, 1.1 - 0.5 * patch)
+    if motif == 2:
+        radius = math.sqrt(u * u + (v + 0.2) ** 2)
+        if radius < 0.42:
+            return mix(color, 0.15, 1.3)
+        return (0.3, 0.22, 0.16) if v < -0.35 else mix(color, 1.0, 0.8)
+    hills = 0.25 * math.sin(3.1 * u + 40 * color[0, 1]) + 0.12 * math.sin(7.3 * u) - 0.1
     if v < hills:
         return mix(color, 0.0, 0.7 + 0.4 * v)
     if (u - 0.4) ** 2 + (v - 0.5) ** 2 < 0.04:

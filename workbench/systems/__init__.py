@@ -1,0 +1,56 @@
+"""The published systems, by name: ``build("vpn", num_classes=60, coupler=False)``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workbench.systems.base import Stage, System
+from workbench.systems.building import BACKBONES, Option, Setting, choose
+from workbench.systems.building import variants as _declared
+from workbench.systems.inference import max_pool_clips
+from workbench.systems.pose_lstm import PoseLSTMClassifier
+from workbench.systems.rgb import RGB
+from workbench.systems.vpn import VPN
+from workbench.types import Skeleton
+
+__all__ = ["Option", "Stage", "System", "build", "max_pool_clips", "names", "variants"]
+
+SYSTEMS: dict[str, type[System]] = {"rgb": RGB, "pose_lstm": PoseLSTMClassifier, "vpn": VPN}
+
+
+def names() -> list[str]:
+    """The names that ``build`` knows."""
+    return list(SYSTEMS)
+
+
+def variants(name: str) -> dict[str, Option]:
+    """The options of a system, each with its default and valid values; ValueError for an unknown system."""
+    backbone = {"backbone": Option("i3d", tuple(BACKBONES))} if "video" in _system(name).needs_test else {}
+    return backbone | _declared(_system(name).Options)
+
+
+def build(
+    name: str,
+    num_classes: int,
+    *,
+    skeleton: str | Skeleton = "kinect_v2",
+    clip: tuple[int, int, int] = (64, 224, 224),
+    width: float = 1.0,
+    output_stride: tuple[int, int, int] = (8, 32, 32),
+    poses: int = 20,
+    backbone: str = "i3d",
+    **variant: Any,
+) -> System:
+    """An untrained system. The arguments before ``variant`` are ``Setting``'s (a system ignores those of a modality
+    that it does not read); ``variant`` are the options of ``variants(name)``. ValueError listing the valid ones
+    otherwise."""
+    kind = _system(name)
+    options = choose(name, kind.Options, variant)
+    body = skeleton if isinstance(skeleton, Skeleton) else Skeleton.named(skeleton)
+    return kind(Setting(num_classes, body, tuple(clip), poses, backbone, width, tuple(output_stride)), options)
+
+
+def _system(name: str) -> type[System]:
+    if name not in SYSTEMS:
+        raise ValueError(f"unknown system {name!r}; known: {', '.join(SYSTEMS)}")
+    return SYSTEMS[name]

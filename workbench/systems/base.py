@@ -30,11 +30,24 @@ class Stage:
 class System(nn.Module):
     """Base of all systems: ``output = system(batch)``, ``system.loss(output, batch)``, ``system.stages()``.
 
-    needs_train and needs_test name the fields of Batch that are read in training and in evaluation.
+    needs_train and needs_test name the fields of Batch that are read in training and in evaluation. Options is the
+    dataclass of the variants that ``systems.build`` accepts for it.
     """
+
+    Options: type
 
     needs_train: frozenset[str] = frozenset({"video", "label"})
     needs_test: frozenset[str] = frozenset({"video"})
+
+    def take(self, batch: Batch, name: str) -> Tensor:
+        """The field of ``batch`` called ``name``; ValueError where it is absent, or is pictures that are still
+        bytes."""
+        value = getattr(batch, name)
+        if value is None:
+            raise ValueError(f"{type(self).__name__} reads batch.{name}, which this batch doesn't have")
+        if name in ("video", "flow", "parts") and not value.is_floating_point():
+            raise ValueError(f"batch.{name} is {value.dtype}, expected floats in [-1,1]: call batch.to(device) first")
+        return value
 
     def forward(self, batch: Batch) -> Output:
         raise NotImplementedError

@@ -9,12 +9,12 @@ Columns (all values are read as text and class names are kept to the letter):
 - ``id`` (optional): unique name of the clip, else the video's path without its suffix;
 - ``pose`` (optional): path of an npz, empty where a clip has none; ``camera``, ``view``, ``setup`` (optional).
 
-A pose file holds ``joints`` float [T,V,3] or [M,T,V,3], camera space in metres (x right in the image, y up, z away), NaN
-where a joint or body is missing, T the video's frames; ``skeleton``, the name of a known schema; and, optionally,
-``pixels`` [T,V,2] or [M,T,V,2], the same joints in source pixels (without them a clip is not cropped to its person).
+A pose file holds ``joints`` float [T,V,3] or [M,T,V,3], camera space in metres (x right in the image, y up, z away),
+NaN where a joint or body is missing, T the video's frames; ``skeleton``, the name of a known schema; and, optionally,
+``pixels`` [T,V,2] or [M,T,V,2], the same joints in source pixels (only with them can clips be cropped to the person).
 
-Protocols: ``split`` takes the split column. ``leave-out:<subject>[,<subject>...]`` tests on these subjects; of the others
-one in ten (at least one: those that follow the last left-out subject in sorted order, cyclically) is for validation.
+Protocols: ``split`` takes the split column. ``leave-out:<subject>[,<subject>...]`` tests on these subjects; of the
+others one in ten, at least one, is for validation (those after the last left-out subject in sorted order, cyclically).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from workbench.data.catalog import SPLITS, Dataset
-from workbench.data.sources.tables import below, require, unique
+from workbench.data.sources.tables import below, read_arrays, require, unique
 from workbench.media import video
 from workbench.types import Pose, Skeleton, Truth
 
@@ -98,11 +98,11 @@ def _leave_out(subjects: list[str], left_out: list[str], path: Path) -> dict[str
     last = subjects.index(max(left_out))
     others = [name for name in subjects[last:] + subjects[:last] if name not in left_out]
     if len(others) < 2:
-        raise ValueError(f"{path}: leaving out {', '.join(left_out)} leaves {len(others)} subject(s); training and validation need 2")
+        raise ValueError(
+            f"{path}: leaving out {', '.join(left_out)} leaves {len(others)} subject(s); training and validation need 2"
+        )
     held = set(others[: max(1, len(others) // 10)])
-    return {
-        name: "test" if name in left_out else "validation" if name in held else "train" for name in subjects
-    }
+    return {name: "test" if name in left_out else "validation" if name in held else "train" for name in subjects}
 
 
 def _resolve_poses(table: pd.DataFrame, path: Path) -> Skeleton | None:
@@ -117,7 +117,8 @@ def _resolve_poses(table: pd.DataFrame, path: Path) -> Skeleton | None:
 
 def _with_lengths(table: pd.DataFrame) -> pd.DataFrame:
     """Adds the verified frames and fps, or, for a file that is no good, the problem."""
-    facts = [_facts(path) for path in tqdm(table["video"], desc="checking videos", unit="file", disable=len(table) < 20)]
+    bar = tqdm(table["video"], desc="checking videos", unit="file", disable=len(table) < 20)
+    facts = [_facts(path) for path in bar]
     return table.join(pd.DataFrame(facts, columns=["frames", "fps", "problem"], index=table.index))
 
 
@@ -130,10 +131,7 @@ def _facts(path: str) -> tuple[int, float, str]:
 
 
 def _skeleton(path: Path) -> Skeleton:
-    with np.load(path, allow_pickle=False) as arrays:
-        if "joints" not in arrays or "skeleton" not in arrays:
-            raise ValueError(f"{path} must hold the arrays joints and skeleton, it holds: {', '.join(arrays.files)}")
-        return Skeleton.named(str(arrays["skeleton"]))
+    return Skeleton.named(str(read_arrays(path, ("skeleton",))["skeleton"]))
 
 
 @dataclass(frozen=True)
@@ -162,14 +160,18 @@ class PoseFiles:
         path = row["pose"]
         if not path:
             return None
-        if _skeleton(path) != self.skeleton:
-            raise ValueError(f"{path} is not a {self.skeleton.name} skeleton, as the first pose file of the manifest is")
-        with np.load(path, allow_pickle=False) as arrays:
-            if name not in arrays:
-                return None
-            values = arrays[name].astype(np.float32)
+        arrays = read_arrays(path, ("joints", "skeleton"), ("pixels",))
+        if str(arrays["skeleton"]) != self.skeleton.name:
+            raise ValueError(f"{path} is not a {self.skeleton.name} skeleton, as the manifest's first pose file is")
+        if name not in arrays:
+            return None
+        values = arrays[name].astype(np.float32)
         values = values[None] if values.ndim == 3 else values
         expected = (row["frames"], self.skeleton.count, dimensions)
         if values.ndim != 4 or values.shape[1:] != expected:
-            raise ValueError(f"{path}: {name} must be [T,V,{dimensions}] or [M,T,V,{dimensions}] with T,V = {expected[:2]}, got {values.shape}")
+            frames, joints, _ = expected
+            raise ValueError(
+                f"{path}: {name} must be [T,V,{dimensions}] or [M,T,V,{dimensions}] with T={frames} frames and "
+                f"V={joints} joints, got {values.shape}"
+            )
         return values

@@ -1,18 +1,22 @@
 """SynthADL, the synthetic world that ships with the workbench (see workbench.synth): RGB, 3D poses and known truth.
 
-Protocols: cs (cross-subject), cv (cross-view: views 1 and 2 train, 3 tests), setup (cross-setup: room and camera height);
-each with a validation part of its own, as fixed by the split columns of ``index.parquet``.
+Protocols: cs (cross-subject), cv (cross-view: views 1 and 2 train, 3 tests), setup (cross-setup: room and camera
+height); each with a validation part of its own, as fixed by the split columns of ``index.parquet``.
 """
 
 from __future__ import annotations
 
+import json
+import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from workbench.data.catalog import SPLITS, Dataset
-from workbench.data.sources.tables import below, require, unique
+from workbench.data.sources.tables import below, read_arrays, require, unique
+from workbench.media.degradation import degrade
 from workbench.types import Pose, Skeleton, Truth
 
 DEFAULT_ROOT = Path("data/synthadl/tiny")
@@ -28,7 +32,9 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
         raise ValueError(f"SynthADL has no protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
     path = root / "index.parquet"
     if not path.is_file():
-        raise FileNotFoundError(f"no SynthADL world in {root} ({path} is missing); make one with `python -m workbench synth`")
+        raise FileNotFoundError(
+            f"no SynthADL world in {root} ({path} is missing); make one with `python -m workbench synth`"
+        )
     table = pd.read_parquet(path)
     column = f"split_{protocol}"
     require(table, (*COLUMNS, column), path)
@@ -39,7 +45,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     table = table.reset_index(drop=True)
     for name in ("video", "arrays"):
         table[name] = below(root, table[name].tolist(), path)
-    return Dataset("synthadl", classes, KINECT, table, Arrays(), protocol, split)
+    return Dataset("synthadl", classes, KINECT, table, Arrays(_pose_quality(root / "world.json")), protocol, split)
 
 
 def _check_splits(values: pd.Series, column: str, path: Path) -> None:
@@ -56,35 +62,44 @@ def _classes(table: pd.DataFrame, path: Path) -> list[str]:
     return pairs["action"].tolist()
 
 
+def _pose_quality(path: Path) -> str:
+    """The world's knob: its arrays are clean, and this is how well its sensor is meant to see them."""
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} is missing; it says what world this is")
+    return json.loads(path.read_text()).get("settings", {}).get("pose_quality", "high")
+
+
+@dataclass(frozen=True)
 class Arrays:
-    """Reads the npz of one clip; every method takes a row of the table."""
+    """Reads the npz of one clip; every method takes a row of the table. Poses are degraded to ``pose_quality``."""
+
+    pose_quality: str
 
     def pose(self, row: pd.Series) -> Pose:
         """Camera space, joints float32 [1,T,25,3]."""
-        return Pose(self._load(row, "joints")[None], KINECT, "camera", np.arange(row["frames"]))
+        clean = Pose(self._load(row, "joints")[None], KINECT, "camera", np.arange(row["frames"]))
+        return degrade(clean, self.pose_quality, zlib.crc32(row["id"].encode()))
 
     def pixels(self, row: pd.Series) -> Pose:
         """Image space, joints float32 [1,T,25,2]."""
         return Pose(self._load(row, "pixels")[None], KINECT, "image", np.arange(row["frames"]))
 
     def truth(self, row: pd.Series) -> Truth:
-        with np.load(row["arrays"], allow_pickle=False) as arrays:
-            mask = np.unpackbits(arrays["truth_mask"], axis=-1, count=int(row["width"])).astype(bool)
-            interval = arrays["interval"]
-            return Truth(
-                joints=arrays["truth_joints"],
-                mask=mask,
-                box=arrays["truth_box"],
-                interval=(int(interval[0]), int(interval[1])),
-                frame_numbers=np.arange(row["frames"]),
-            )
+        arrays = read_arrays(row["arrays"], ("truth_joints", "truth_mask", "truth_box", "interval"))
+        start, end = arrays["interval"].tolist()
+        return Truth(
+            joints=arrays["truth_joints"],
+            mask=np.unpackbits(arrays["truth_mask"], axis=-1, count=int(row["width"])).astype(bool),
+            box=arrays["truth_box"],
+            interval=(start, end),
+            frame_numbers=np.arange(row["frames"]),
+        )
 
     def files(self, row: pd.Series) -> list[Path]:
         return [Path(row["video"]), Path(row["arrays"])]
 
     def _load(self, row: pd.Series, name: str) -> np.ndarray:
-        with np.load(row["arrays"], allow_pickle=False) as arrays:
-            values = arrays[name]
+        values = read_arrays(row["arrays"], (name,))[name]
         if len(values) != row["frames"]:
             raise ValueError(f"{row['arrays']}: {name} has {len(values)} frames, the index says {row['frames']}")
         return values

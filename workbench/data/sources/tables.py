@@ -1,11 +1,14 @@
-"""What every source checks about its table before it trusts a row."""
+"""What every source checks about its table and its arrays before it trusts them."""
 
 from __future__ import annotations
 
 import os
+import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 
@@ -13,7 +16,9 @@ def require(table: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
     """ValueError naming the columns that ``table`` (read from ``path``) lacks."""
     missing = [column for column in columns if column not in table]
     if missing:
-        raise ValueError(f"{path} lacks the column(s) {', '.join(missing)}; it has: {', '.join(map(str, table.columns))}")
+        raise ValueError(
+            f"{path} lacks the column(s) {', '.join(missing)}; it has: {', '.join(map(str, table.columns))}"
+        )
 
 
 def unique(table: pd.DataFrame, path: Path) -> None:
@@ -25,8 +30,9 @@ def unique(table: pd.DataFrame, path: Path) -> None:
 
 def below(root: Path, names: Iterable[str], path: Path) -> list[str]:
     """Absolute paths of ``names`` (relative to ``root``) listed in ``path``; none may leave ``root`` or be missing."""
-    base = os.path.realpath(root)
-    full = [os.path.realpath(os.path.join(base, name)) for name in names]
+    # By name, not by where links lead: a folder that its owner has linked to a larger disk is fine.
+    base = os.path.abspath(root)
+    full = [os.path.normpath(os.path.join(base, name)) for name in names]
     for name, target in zip(names, full, strict=True):
         if os.path.commonpath([base, target]) != base:
             raise ValueError(f"{path} names {name!r}, which lies outside {base}")
@@ -34,3 +40,15 @@ def below(root: Path, names: Iterable[str], path: Path) -> list[str]:
     if missing:
         raise FileNotFoundError(f"{path} names {len(missing)} file(s) that do not exist, the first is {missing[0]}")
     return full
+
+
+def read_arrays(path: str | Path, required: Iterable[str], optional: Iterable[str] = ()) -> dict[str, np.ndarray]:
+    """The arrays of an npz by name, never unpickled; ValueError naming ``path`` if it is damaged or lacks one."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = [name for name in required if name not in arrays]
+            if missing:
+                raise ValueError(f"it lacks {', '.join(missing)} and holds: {', '.join(arrays.files)}")
+            return {name: arrays[name] for name in (*required, *optional) if name in arrays}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} cannot be read as arrays: {error}") from None

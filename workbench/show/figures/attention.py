@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import plotly.graph_objects as go
@@ -10,7 +10,7 @@ from plotly.subplots import make_subplots
 
 from workbench.explain import maps
 from workbench.show.figures import common
-from workbench.types import Clip, Skeleton, Truth
+from workbench.types import Clip, Pose, Truth
 
 #: What each graded metric says; metrics of other names are shown under their own.
 METRICS = {
@@ -22,10 +22,10 @@ METRICS = {
 }
 
 
-def spatial(clip: Clip, values: np.ndarray | None, joints: np.ndarray | None, skeleton: Skeleton | None) -> go.Figure:
+def spatial(clip: Clip, values: np.ndarray | None, pixels: Pose | None) -> go.Figure:
     """A_S [H',W'] over the person: the clip's middle frame with its skeleton, and the weights as cells over that frame.
 
-    joints float [T,V,2] in clip pixels, or None. A blank where ``values`` is None.
+    pixels: the pose in clip pixels, or None. A blank where ``values`` is None.
     """
     heading = "Where: spatial attention over the person"
     if values is None:
@@ -37,8 +37,8 @@ def spatial(clip: Clip, values: np.ndarray | None, joints: np.ndarray | None, sk
     figure = make_subplots(1, 2, subplot_titles=["frame and skeleton", "weights of the grid's cells"])
     figure.add_trace(common.image(frame), 1, 1)
     figure.add_trace(common.image(frame), 1, 2)
-    if joints is not None and skeleton is not None:
-        x, y = common.skeleton_lines(joints[middle], skeleton.bones)
+    if pixels is not None:
+        x, y = common.skeleton_lines(pixels.joints[0, middle], pixels.skeleton.bones)
         figure.add_scatter(
             x=x, y=y, mode="lines", line={"color": "#F0E442", "width": 3}, row=1, col=1, hoverinfo="skip"
         )
@@ -59,11 +59,13 @@ def spatial(clip: Clip, values: np.ndarray | None, joints: np.ndarray | None, sk
     return common.finish(figure, heading, below, 470, showlegend=False)
 
 
-def temporal(clip: Clip, values: Mapping[str, np.ndarray], truth: Truth | None) -> go.Figure:
+def temporal(clip: Clip, values: Mapping[str, np.ndarray | None], truth: Truth | None) -> go.Figure:
     """A_T [T'] of one or more runs as steps over the clip's seconds, with the uniform weight and the truth interval.
 
-    A blank where ``values`` is empty."""
+    A blank where no run has any.
+    """
     heading = "When: temporal attention"
+    values = {name: weights for name, weights in values.items() if weights is not None}
     if not values:
         return common.blank(heading, "this run has no temporal attention")
     seconds = np.append(clip.frame_numbers, clip.frame_numbers[-1] + _stride(clip.frame_numbers)) / clip.fps
@@ -117,41 +119,40 @@ def coupled(
     return common.sheet(rows, labels, heading, below, columns, "frame of the source video (seconds)")
 
 
-def graded(scores: Mapping[str, Mapping[str, Sequence[float]]]) -> go.Figure:
-    """Attention against what is known to be true: source (a run or a baseline) -> metric -> one value in [0,1] a clip.
+def graded(grades: Mapping[str, Mapping[str, Mapping[str, float]]], run: str) -> go.Figure:
+    """Attention against what is known to be true, and against attention that cannot know it.
 
-    Bars are means over clips, whiskers 95 % of the mean (1.96 standard errors). A blank where there is nothing.
+    grades: grade -> source -> {"value", "low", "high"} (an interval; without it a bare value), as in a run's metrics;
+    the source "system" is called ``run``, differences ("minus_...") are left out. A blank where there is nothing.
     """
-    heading = "Graded: does attention lie where and when the action is?"
-    metrics = list(dict.fromkeys(metric for values in scores.values() for metric in values))
-    if not metrics:
-        return common.blank(heading, "no attention to grade: these runs have none, or the data set has no known truth")
-    names = [METRICS.get(metric, common.text(metric)) for metric in metrics]
-    figure = make_subplots(1, len(metrics), subplot_titles=names, horizontal_spacing=0.03, shared_yaxes=True)
-    for column, metric in enumerate(metrics, 1):
-        for index, (source, values) in enumerate(scores.items()):
-            clips = np.asarray(values.get(metric, ()), np.float64)
-            clips = clips[np.isfinite(clips)]
-            if not len(clips):
-                continue
-            error = 1.96 * clips.std(ddof=1) / np.sqrt(len(clips)) if len(clips) > 1 else 0.0
-            figure.add_bar(
-                x=[clips.mean()],
-                y=[common.text(source)],
-                orientation="h",
-                error_x={"array": [error], "thickness": 2},
-                marker_color=common.COLORS[0] if index == 0 else common.SOFT,
-                text=f"{clips.mean():.2f}",
-                textposition="inside",
-                insidetextanchor="start",
-                hovertemplate=f"%{{x:.3f}} over {len(clips)} clips<extra></extra>",
-                row=1,
-                col=column,
-            )
+    heading = f"Graded: is the attention of {run} where and when the action is?"
+    if not grades:
+        return common.blank(heading, "nothing to grade: this run has no attention, or its data have no known truth")
+    names = [METRICS.get(grade, common.text(grade)) for grade in grades]
+    figure = make_subplots(1, len(grades), subplot_titles=names, horizontal_spacing=0.03, shared_yaxes=True)
+    for column, sources in enumerate(grades.values(), 1):
+        known = {source: one for source, one in sources.items() if not source.startswith("minus_")}
+        value = np.array([one["value"] for one in known.values()])
+        high = np.array([one.get("high", one["value"]) for one in known.values()])
+        low = np.array([one.get("low", one["value"]) for one in known.values()])
+        figure.add_bar(
+            x=value,
+            y=[common.text(run if source == "system" else source.replace("_", " ")) for source in known],
+            orientation="h",
+            error_x={"array": high - value, "arrayminus": value - low, "thickness": 2},
+            marker_color=[common.COLORS[0] if source == "system" else "#9AA5B1" for source in known],
+            text=[f"{one:.2f}" for one in value],
+            textposition="inside",
+            insidetextanchor="start",
+            hovertemplate="%{x:.3f}<extra></extra>",
+            row=1,
+            col=column,
+        )
     figure.update_yaxes(autorange="reversed").update_yaxes(title_text="source of the attention", col=1)
     figure.update_xaxes(title_text="score (1: perfect)", rangemode="tozero", nticks=4)
-    below = "means over clips with 95 % intervals; a map that beats no baseline explains nothing"
-    return common.finish(figure, heading, below, 180 + 38 * len(scores), showlegend=False, barmode="overlay")
+    below = "means over clips with 95 % intervals; attention that beats no baseline explains nothing"
+    rows = max(len(sources) for sources in grades.values())
+    return common.finish(figure, heading, below, 180 + 30 * rows, showlegend=False)
 
 
 def _outlined(frames: np.ndarray, truth: Truth | None) -> np.ndarray:

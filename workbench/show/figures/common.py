@@ -133,7 +133,7 @@ def sheet(
     below: str = "",
     columns: int = 8,
     axis: str = "frame of the source video",
-    side: str = "",
+    side: str = "what is shown",
 ) -> go.Figure:
     """A contact sheet: one row a name, frames uint8 [T,H,W,3] from left to right, ``labels`` [T] under them.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -22,7 +22,7 @@ def scatter(
     classes: Sequence[str],
     ids: Sequence[str],
     run: str,
-    shown: Sequence[str] = (),
+    shown: Sequence[str] | None = None,
 ) -> go.Figure:
     """One run's clips [S] coloured by class; ``shown`` names the classes in colour, the rest is grey (none: all)."""
     figure = go.Figure()
@@ -36,25 +36,45 @@ def scatter(
 
 
 def aligned(
-    comparison: Comparison, labels: np.ndarray, classes: Sequence[str], runs: tuple[str, str], shown: Sequence[str] = ()
+    comparisons: Mapping[str, Comparison],
+    labels: np.ndarray,
+    classes: Sequence[str],
+    runs: tuple[str, str],
+    shown: Sequence[str] | None = None,
 ) -> go.Figure:
-    """Two runs on the same clips [S] in one frame, side by side; hovering names the clip in either."""
-    pair = (comparison.first, comparison.second)
-    titles = [
-        f"{common.text(run)}<br><span style='font-size:13px'>trustworthiness {one.trustworthiness:.3f}</span>"
-        for run, one in zip(runs, pair, strict=True)
+    """Two runs on the same clips [S], side by side, a row a method (method -> Comparison); hovering names the clip.
+
+    ``shown`` names the classes in colour, the rest is grey (none: all).
+    """
+    panels = [
+        (method, run, one) for method, found in comparisons.items() for run, one in zip(runs, _pair(found), strict=True)
     ]
-    figure = make_subplots(1, 2, subplot_titles=titles, shared_yaxes=True, shared_xaxes="all", horizontal_spacing=0.03)
-    for column, one in enumerate(pair, 1):
-        _clouds(figure, one, labels, classes, comparison.ids, shown, {"row": 1, "col": column}, legend=column == 1)
-    name = METHODS[comparison.first.method]
-    figure.update_xaxes(title_text=f"{name} 1 (no unit)").update_yaxes(title_text=f"{name} 2 (no unit)", col=1)
-    below = f"{len(comparison.ids)} common clips; the right cloud is turned onto the left (orthogonal Procrustes)"
-    return common.finish(figure, f"{name} of two runs, aligned", below, 580, legend=LEGEND)
+    titles = [
+        f"{METHODS[method]} of {common.text(run)}, trustworthiness {one.trustworthiness:.3f}"
+        for method, run, one in panels
+    ]
+    rows = len(comparisons)
+    figure = make_subplots(rows, 2, subplot_titles=titles, horizontal_spacing=0.05, vertical_spacing=0.2 / rows)
+    for index, (method, _, one) in enumerate(panels):
+        where = {"row": index // 2 + 1, "col": index % 2 + 1}
+        _clouds(figure, one, labels, classes, comparisons[method].ids, shown, where, legend=index == 0)
+        figure.update_yaxes(title_text=f"{METHODS[method]} 2 (no unit)" if index % 2 == 0 else "", **where)
+        figure.update_xaxes(title_text=f"{METHODS[method]} 1 (no unit)", **where)
+    # One frame a method: what lies at one place left and right is the same place.
+    for row in range(rows):
+        reach = 1.1 * max(float(np.abs(one.points).max()) for one in _pair(list(comparisons.values())[row]))
+        figure.update_xaxes(range=[-reach, reach], row=row + 1).update_yaxes(range=[-reach, reach], row=row + 1)
+    clips = len(next(iter(comparisons.values())).ids)
+    below = f"{clips} common clips; the right cloud is turned onto the left (orthogonal Procrustes)"
+    return common.finish(figure, "The features of two runs, aligned", below, 130 + 430 * rows, legend=LEGEND)
 
 
 def movement(
-    comparison: Comparison, labels: np.ndarray, classes: Sequence[str], runs: tuple[str, str], shown: Sequence[str] = ()
+    comparison: Comparison,
+    labels: np.ndarray,
+    classes: Sequence[str],
+    runs: tuple[str, str],
+    shown: Sequence[str] | None = None,
 ) -> go.Figure:
     """How far each class's clips moved from the first run to the second: a dot a clip, a bar at the class's median.
 
@@ -85,17 +105,21 @@ def movement(
     return common.finish(figure, "What moved", below, 150 + 26 * max(6, len(present)), showlegend=False)
 
 
+def _pair(comparison: Comparison) -> tuple[Embedding, Embedding]:
+    return comparison.first, comparison.second
+
+
 def _clouds(
     figure: go.Figure,
     embedding: Embedding,
     labels: np.ndarray,
     classes: Sequence[str],
     ids: Sequence[str],
-    shown: Sequence[str],
+    shown: Sequence[str] | None,
     where: dict,
     legend: bool = True,
 ) -> None:
-    unknown = set(shown) - set(classes)
+    unknown = set(shown or ()) - set(classes)
     if unknown:
         raise ValueError(f"unknown classes {sorted(unknown)}; this data set has: {', '.join(classes)}")
     order = [index for index, name in enumerate(classes) if not shown or name in shown]

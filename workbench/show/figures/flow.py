@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from workbench.explain import joints as kernels
 from workbench.explain import maps
 from workbench.show.figures import common
-from workbench.types import Clip, Pose, Skeleton
+from workbench.types import Clip, Pose
 
 BRANCHES = {"video": common.COLORS[0], "pose": common.COLORS[1], "both": common.COLORS[2]}
 
@@ -86,22 +86,34 @@ def frames(clip: Clip, heading: str = "Frames of the clip", columns: int = 8) ->
     return common.sheet({"frame": clip.frames}, labels, heading, below, columns, "frame of the source video (seconds)")
 
 
-def crop(
-    frame: np.ndarray, box: tuple[float, float, float, float], joints: np.ndarray, skeleton: Skeleton
-) -> go.Figure:
-    """The cut around the person: ``frame`` uint8 [H,W,3], ``box`` (x0,y0,x1,y1) and ``joints`` [V,2] in its pixels."""
-    x, y = common.skeleton_lines(joints, skeleton.bones)
-    x0, y0, x1, y1 = box
-    figure = go.Figure(common.image(frame))
-    figure.add_scatter(x=x, y=y, mode="lines", line={"color": "#F0E442", "width": 3}, name="skeleton, projected")
+def crop(whole: Clip, clip: Clip, pixels: Pose | None = None) -> go.Figure:
+    """The cut around the person: the middle frame of ``whole`` with the box, and that frame of ``clip``.
+
+    whole and clip show the same moments, clip.crop is the box; pixels is the pose in clip pixels, drawn on both.
+    """
+    middle = len(clip.frames) // 2
+    height, width = clip.frames.shape[1:3]
+    source_height, source_width = whole.frames.shape[1:3]
+    x0, y0, x1, y1 = clip.crop or (0, 0, source_width, source_height)
+    names = [f"source frame, {source_width} x {source_height}", f"frame of the clip, {width} x {height}"]
+    figure = make_subplots(1, 2, subplot_titles=names, horizontal_spacing=0.12)
+    figure.add_trace(common.image(whole.frames[middle]), 1, 1)
+    figure.add_trace(common.image(clip.frames[middle]), 1, 2)
     outline = {"color": "#D55E00", "width": 4}
-    figure.add_scatter(x=[x0, x1, x1, x0, x0], y=[y0, y0, y1, y1, y0], mode="lines", line=outline, name="crop")
-    figure.update_xaxes(title_text="u (pixels)", showgrid=False, range=[min(0, x0), max(frame.shape[1], x1)])
-    figure.update_yaxes(title_text="v (pixels, down)", showgrid=False, range=[max(frame.shape[0], y1), min(0, y0)])
-    below = "the box holds every projected joint of the clip, so the person keeps one size and place"
-    return common.finish(
-        figure, "The crop follows the person", below, 460, legend={"orientation": "v", "x": 1.02, "y": 1}
+    figure.add_scatter(x=[x0, x1, x1, x0, x0], y=[y0, y0, y1, y1, y0], mode="lines", line=outline, row=1, col=1)
+    if pixels is not None:
+        x, y = common.skeleton_lines(pixels.joints[0, middle], pixels.skeleton.bones)
+        yellow = {"color": "#F0E442", "width": 3}
+        back = {"x": x * (x1 - x0) / width + x0, "y": y * (y1 - y0) / height + y0}
+        figure.add_scatter(**back, mode="lines", line=yellow, row=1, col=1)
+        figure.add_scatter(x=x, y=y, mode="lines", line=yellow, row=1, col=2)
+    figure.update_xaxes(title_text="u (pixels)", showgrid=False).update_yaxes(
+        title_text="v (pixels, down)", showgrid=False
     )
+    figure.update_xaxes(range=[min(0, x0), max(source_width, x1)], col=1).update_xaxes(range=[0, width], col=2)
+    figure.update_yaxes(range=[max(source_height, y1), min(0, y0)], col=1).update_yaxes(range=[height, 0], col=2)
+    below = "orange: the box around every joint of the clip; yellow: the pose, projected into the picture"
+    return common.finish(figure, "The crop follows the person", below, 460, showlegend=False)
 
 
 def feature_map(values: np.ndarray, count: int = 4) -> go.Figure:

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from workbench.explain import joints as read
 from workbench.explain import maps
-from workbench.explain.joints import JointMatrix, Kernels
 from workbench.show.figures import common
-from workbench.types import Clip
+from workbench.types import Clip, Skeleton, Truth
 
 
-def matrices(values: Mapping[str, JointMatrix | None], truth: Mapping[str, np.ndarray] | None = None) -> go.Figure:
+def matrices(
+    values: Mapping[str, np.ndarray | None], skeleton: Skeleton, truth: Mapping[str, Truth | None] | None = None
+) -> go.Figure:
     """Fig. 5a: a panel a clip, joints in body order from top to bottom, poses from left to right, one colour scale.
 
-    ``truth``: name -> bool [V] in the skeleton's order; those joints are marked. A blank where no panel has values.
+    values: name -> the map ``joints`` [t_p,V] or None; truth: name -> Truth or None; its joints are marked. A blank
+    where no panel has values.
     """
     heading = "Which joints the pose backbone answers to"
-    shown = {name: matrix for name, matrix in values.items() if matrix is not None}
+    shown = {name: read.in_body_order(value, skeleton) for name, value in values.items() if value is not None}
     if not shown:
         return common.blank(heading, "this run has no pose backbone, so no joint activations")
     figure = make_subplots(1, len(shown), subplot_titles=[common.text(name) for name in shown], horizontal_spacing=0.16)
     for column, (name, matrix) in enumerate(shown.items(), 1):
-        true = np.zeros(len(matrix.names), bool) if truth is None else np.asarray(truth[name])[matrix.order]
+        known = (truth or {}).get(name)
+        true = np.zeros(len(matrix.names), bool) if known is None else known.joints[matrix.order]
         figure.add_heatmap(
             z=matrix.values, coloraxis="coloraxis", row=1, col=column, hovertemplate="%{z:.3f}<extra></extra>"
         )
@@ -34,36 +38,54 @@ def matrices(values: Mapping[str, JointMatrix | None], truth: Mapping[str, np.nd
         figure.update_yaxes(**ticks, autorange="reversed", showgrid=False, row=1, col=column)
         figure.update_xaxes(title_text="pose (t_p, in order of time)", showgrid=False, row=1, col=column)
     figure.update_yaxes(title_text="joint, in body order", col=1)
-    below = "bright: strong activation" + ("; green: the joints that make the label what it is" if truth else "")
+    below = "bright: strong activation" + (
+        "; green: the joints that make the label what it is" if any((truth or {}).values()) else ""
+    )
     bar = {"colorscale": common.SEQUENTIAL, "colorbar": common.bar("activation", "no unit")}
     return common.finish(figure, heading, below, 640, coloraxis=bar)
 
 
-def top(values: Mapping[str, Sequence[tuple[str, float]]]) -> go.Figure:
-    """The most activated joints of each clip or class: name -> [(joint, mean activation)], best first."""
-    heading = "The joints that count most"
-    if not any(values.values()):
+def top(
+    values: Mapping[str, np.ndarray | None], skeleton: Skeleton, everyone: np.ndarray | None = None, count: int = 6
+) -> go.Figure:
+    """The ``count`` joints that stand out in each clip, averaged over its poses.
+
+    values: name -> the map ``joints`` [t_p,V] or None; everyone: the same map of many clips [S,t_p,V], whose mean is
+    subtracted: joints that answer to every action then stand out in none. A blank where no clip has values.
+    """
+    heading = "The joints that stand out"
+    values = {name: value for name, value in values.items() if value is not None}
+    if not values:
         return common.blank(heading, "this run has no pose backbone, so no joint activations")
     figure = make_subplots(
         1, len(values), subplot_titles=[common.text(name) for name in values], horizontal_spacing=0.16
     )
-    for column, best in enumerate(values.values(), 1):
+    for column, value in enumerate(values.values(), 1):
+        usual = 0 if everyone is None else everyone.mean(0)
+        best = read.top_joints(value - usual, skeleton, count)
         figure.add_bar(
-            x=[value for _, value in best],
+            x=[height for _, height in best],
             y=[_joint(joint, False) for joint, _ in best],
             orientation="h",
             marker_color=common.COLORS[0],
-            hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+            hovertemplate="%{y}: %{x:.4f}<extra></extra>",
             row=1,
             col=column,
         )
         figure.update_yaxes(autorange="reversed", row=1, col=column)
-    figure.update_xaxes(title_text="mean activation (no unit)").update_yaxes(title_text="joint", col=1)
-    return common.finish(figure, heading, "averaged over the poses of the clip", 360, showlegend=False)
+    unit = "activation (no unit)" if everyone is None else "activation above the mean of all clips (no unit)"
+    figure.update_xaxes(title_text=unit).update_yaxes(title_text="joint", col=1)
+    return common.finish(figure, heading, "averaged over the poses of the clip", 380, showlegend=False)
 
 
-def kernels(led: Kernels, clip: Clip) -> go.Figure:
-    """Fig. 5b: above, the heat of each step's leading channels over its middle frame; below, which lead, and when."""
+def kernels(feature_map: np.ndarray | None, clip: Clip, count: int = 5) -> go.Figure:
+    """Fig. 5b: above, the heat of each step's leading channels over its middle frame; below, which lead, and when.
+
+    feature_map [C,T',H',W']; ``count`` channels lead at a step. A blank where it is None.
+    """
+    if feature_map is None:
+        return common.blank("Kernels over time", "this run has no feature map")
+    led = read.kernels_over_time(feature_map, count)
     steps = led.activation.shape[1]
     middles = maps.spans(steps, len(clip.frames)).mean(1).astype(np.int64)
     heat = maps.upsample(maps.normalise(led.steps), (steps, *clip.frames.shape[1:3]))

@@ -3,52 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
-import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from workbench.show.figures import common
 
 
-def curves(
-    losses: Mapping[str, Sequence[float]],
-    scores: Mapping[str, Sequence[float]],
-    starts: Mapping[str, int] | None = None,
-    heading: str = "Learning curves",
-) -> go.Figure:
-    """Loss (left) and accuracy in [0,1] (right) by epoch, from 1: name -> one value an epoch, NaN where not measured.
+def curves(history: pd.DataFrame, heading: str = "Learning curves") -> go.Figure:
+    """Loss (left) and accuracy in [0,1] (right) by epoch, in training and on the validation subjects.
 
-    ``starts``: stage -> its first epoch, drawn as a line with the stage's name.
+    history: one row an epoch with ``epoch``, ``stage``, and columns train_total, validation_total, train_top1,
+    validation_top1 (those that are there are drawn). A blank where it is empty.
     """
-    if not losses and not scores:
+    panels = {"loss": "total", "accuracy": "top1"}
+    if history.empty:
         return common.blank(heading, "this run has no history")
-    figure = make_subplots(1, 2, subplot_titles=["loss", "accuracy"], horizontal_spacing=0.11)
-    order = {name: index for index, name in enumerate(dict.fromkeys([*losses, *scores]))}
-    for column, lines in enumerate((losses, scores), 1):
-        for name, values in lines.items():
-            index = order[name]
-            figure.add_scatter(
-                x=np.arange(1, len(values) + 1),
-                y=np.asarray(values, np.float64),
-                mode="lines+markers",
-                line={"color": common.color(index), "width": 3, "dash": "solid" if index % 2 == 0 else "dash"},
-                marker={"symbol": common.SYMBOLS[index % len(common.SYMBOLS)], "size": 7},
-                connectgaps=True,
-                name=common.text(name),
-                legendgroup=name,
-                showlegend=column == 1 or name not in losses,
-                row=1,
-                col=column,
-            )
-    for stage, epoch in (starts or {}).items():
+    figure = make_subplots(1, 2, subplot_titles=list(panels), horizontal_spacing=0.11)
+    for column, ending in enumerate(panels.values(), 1):
+        for index, part in enumerate(("train", "validation")):
+            if f"{part}_{ending}" in history:
+                _line(figure, history, f"{part}_{ending}", part, index, column, legend=column == 1)
+    _stages(figure, history)
+    figure.update_xaxes(title_text="epoch")
+    figure.update_yaxes(title_text="loss (nats)", row=1, col=1)
+    figure.update_yaxes(title_text="accuracy (share right)", range=[0, 1.02], row=1, col=2)
+    below = "training data is drawn anew every epoch (crop, mirror, light); validation is what unseen subjects score"
+    return common.finish(figure, heading, below, 430, legend={"orientation": "v", "x": 1.02, "y": 1})
+
+
+def terms(history: pd.DataFrame, heading: str = "The terms of the loss") -> go.Figure:
+    """Every training term by epoch, unweighted, one panel a term: columns train_<term> but total and top1."""
+    names = [name for name in history if name.startswith("train_") and name not in ("train_total", "train_top1")]
+    if not names:
+        return common.blank(heading, "this run's loss has a single term")
+    titles = [common.text(name.removeprefix("train_").replace("_", " ")) for name in names]
+    figure = make_subplots(1, len(names), subplot_titles=titles, horizontal_spacing=0.3 / len(names))
+    for column, name in enumerate(names, 1):
+        _line(figure, history, name, name, column - 1, column, legend=False)
+    figure.update_xaxes(title_text="epoch").update_yaxes(title_text="value (no unit)", col=1)
+    return common.finish(figure, heading, "means over the training clips of an epoch", 360)
+
+
+def _line(
+    figure: go.Figure, history: pd.DataFrame, name: str, label: str, index: int, column: int, legend: bool
+) -> None:
+    figure.add_scatter(
+        x=history["epoch"],
+        y=history[name],
+        mode="lines+markers",
+        line={"color": common.color(index), "width": 3, "dash": "solid" if index % 2 == 0 else "dash"},
+        marker={"symbol": common.SYMBOLS[index % len(common.SYMBOLS)], "size": 7},
+        connectgaps=True,
+        name=common.text(label),
+        legendgroup=label,
+        showlegend=legend,
+        row=1,
+        col=column,
+    )
+
+
+def _stages(figure: go.Figure, history: pd.DataFrame) -> None:
+    """A dotted line with its name where a stage begins, in runs of more than one stage."""
+    starts = history.groupby("stage", sort=False)["epoch"].min()
+    for stage, epoch in starts.items() if len(starts) > 1 else ():
         line = {"line_dash": "dot", "line_color": common.SOFT, "annotation_text": common.text(stage)}
         figure.add_vline(epoch - 0.5, annotation_position="top left", row=1, col="all", **line)
-    figure.update_xaxes(title_text="epoch")
-    figure.update_yaxes(title_text="loss (nats)", rangemode="tozero", row=1, col=1)
-    figure.update_yaxes(title_text="accuracy (share right)", range=[0, 1.02], row=1, col=2)
-    below = "the gap between training and validation is what the network learned by heart"
-    return common.finish(figure, heading, below, 430, legend={"orientation": "v", "x": 1.02, "y": 1})
 
 
 def table(columns: Mapping[str, Sequence[object]], heading: str, below: str = "") -> go.Figure:
@@ -76,25 +98,53 @@ def table(columns: Mapping[str, Sequence[object]], heading: str, below: str = ""
     return common.finish(figure, heading, below, 150 + 48 * rows, margin={"l": 16, "r": 16, "t": 84, "b": 16})
 
 
-def accuracies(values: Mapping[str, tuple[float, float, float]], chance: float) -> go.Figure:
-    """Accuracy of runs with its interval: name -> (value, low, high), all in [0,1]; ``chance`` is drawn as a line."""
-    names = list(values)
-    value, low, high = (np.array(part) for part in zip(*values.values(), strict=True))
+def stages(procedure: Sequence[Any]) -> go.Figure:
+    """The stages of a training procedure (systems.base.Stage) as a table."""
+    columns = {
+        "stage": [stage.name for stage in procedure],
+        "trains": [", ".join(stage.trains) or "everything" for stage in procedure],
+        "frozen": [", ".join(stage.freezes) or "nothing" for stage in procedure],
+        "loss": [stage.loss for stage in procedure],
+        "epochs": [stage.epochs for stage in procedure],
+        "optimiser": [_words(stage.optimizer) for stage in procedure],
+        "schedule": [_words(stage.schedule) for stage in procedure],
+    }
+    return table(
+        columns, "The stages of training", "as published; a preset scales epochs and may replace the optimiser"
+    )
+
+
+def _words(settings: Mapping[str, Any]) -> str:
+    rest = ", ".join(f"{name} {value}" for name, value in settings.items() if name != "name")
+    return f"{settings['name']}: {rest}" if rest else str(settings["name"])
+
+
+def accuracies(results: pd.DataFrame, chance: float, split: str = "test") -> go.Figure:
+    """Accuracy of runs with its interval, a bar a row: columns id, <split>_top1, <split>_top1_low, <split>_top1_high,
+    in [0,1]; rows without are left out. ``chance`` is drawn as a line. A blank where nothing was measured."""
+    name, heading = f"{split}_top1", "Result on clips of unseen subjects"
+    measured = results.dropna(subset=name) if name in results else results.iloc[:0]
+    if measured.empty:
+        return common.blank(heading, f"no run has been evaluated on {split}")
+    value = measured[name].to_numpy()
     figure = go.Figure(
         go.Bar(
             x=value,
-            y=list(range(len(names))),
+            y=list(range(len(value))),
             orientation="h",
-            marker_color=[common.color(index) for index in range(len(names))],
-            error_x={"array": high - value, "arrayminus": value - low, "thickness": 2},
+            marker_color=common.COLORS[0],
+            error_x={
+                "array": measured[f"{name}_high"] - value,
+                "arrayminus": value - measured[f"{name}_low"],
+                "thickness": 2,
+            },
             width=0.6,
             hovertemplate="%{x:.3f}<extra></extra>",
         )
     )
     figure.add_vline(chance, line_dash="dot", annotation_text="chance", annotation_position="bottom right")
-    written = [f"{common.text(name)}<br><b>{one:.1%}</b>" for name, one in zip(names, value, strict=True)]
-    ticks = {"tickvals": list(range(len(names))), "ticktext": written}
-    figure.update_yaxes(title_text="run", autorange="reversed", **ticks)
+    written = [f"{common.text(run)}<br><b>{one:.1%}</b>" for run, one in zip(measured["id"], value, strict=True)]
+    figure.update_yaxes(title_text="run", autorange="reversed", tickvals=list(range(len(value))), ticktext=written)
     figure.update_xaxes(title_text="accuracy (share right)", range=[0, 1])
     below = "whiskers: 95 % interval over clips (bootstrap)"
-    return common.finish(figure, "Result on clips of unseen subjects", below, 180 + 56 * len(names))
+    return common.finish(figure, heading, below, 190 + 56 * len(value))

@@ -9,19 +9,36 @@ from functools import partial
 import numpy as np
 
 from workbench.synth import motion
-from workbench.synth.actions import chores, desk, gestures, holding, kitchen, setting, wearing, whole_body
-from workbench.synth.actions.rig import play
+from workbench.synth.actions import (
+    chores,
+    desk,
+    gestures,
+    holding,
+    kitchen,
+    other_moves,
+    other_things,
+    setting,
+    wearing,
+    whole_body,
+)
+from workbench.synth.actions.rig import Rig, play
 from workbench.synth.actions.score import Moment, Score
 from workbench.synth.body import JOINT, Subject
 from workbench.synth.performance import Performance, Prop
 
-SECONDS = (2.0, 6.0)
+SECONDS = (2.4, 6.0)
+#: How much of a long action may lie before the first or after the last frame of a clip that is too short for it.
+OVERHANG = 0.09
 
 
 @dataclass(frozen=True)
 class Action:
-    """How an action is played. ``seconds``: how long it takes where the clip leaves room; ``sits``: may be done seated;
-    ``front``: "any", "table" (needs one) or "free" (nothing may stand in front); ``backwards``: played in reverse."""
+    """How an action is played.
+
+    ``seconds``: how long it takes where the clip leaves room; ``sits``: may be done seated; ``front``: "any", "table"
+    (needs one) or "free" (nothing may stand in front); ``chair``: one always stands behind; ``backwards``: played in
+    reverse; ``long``: may begin before the clip does and end after it.
+    """
 
     write: Callable[[Score], Moment]
     seconds: tuple[float, float] = (1.8, 4.0)
@@ -29,6 +46,7 @@ class Action:
     front: str = "any"
     chair: bool = False
     backwards: bool = False
+    long: bool = False
 
 
 DRINK, POUR, SHORT, DESK, LONG = (2.2, 4.2), (2.4, 4.4), (1.5, 3.0), (2.0, 5.4), (4.2, 5.8)
@@ -44,8 +62,8 @@ ADL: dict[str, Action] = {
     "pour_grains": Action(partial(kitchen.pour, kind="grain_box"), POUR),
     "put_on_glasses": Action(wearing.glasses, (1.7, 3.2)),
     "take_off_glasses": Action(wearing.glasses, (1.7, 3.2), backwards=True),
-    "put_on_shoe": Action(wearing.shoe, (1.9, 3.4)),
-    "take_off_shoe": Action(wearing.shoe, (1.9, 3.4), backwards=True),
+    "put_on_shoe": Action(wearing.shoe, (1.9, 3.4), front="free"),
+    "take_off_shoe": Action(wearing.shoe, (1.9, 3.4), front="free", backwards=True),
     "put_into_pocket": Action(holding.pocket, SHORT),
     "take_out_of_pocket": Action(holding.pocket, SHORT, backwards=True),
     "sit_down": Action(whole_body.sit, (1.3, 2.4), chair=True, **FLOOR),
@@ -61,11 +79,32 @@ ADL: dict[str, Action] = {
     "kick": Action(whole_body.kick, (1.4, 3.4), **FLOOR),
     "wave": Action(gestures.wave, (1.6, 4.0)),
     "flick_hair": Action(gestures.flick_hair, (1.4, 2.6)),
-    "cook": Action(chores.cook, LONG, front="table"),
-    "make_coffee": Action(chores.make_coffee, LONG, front="table"),
-    "clean_up": Action(chores.clean_up, (3.4, 5.4), front="table"),
+    "cook": Action(chores.cook, LONG, front="table", long=True),
+    "make_coffee": Action(chores.make_coffee, LONG, front="table", long=True),
+    "clean_up": Action(chores.clean_up, LONG, front="table", long=True),
 }
-PRETRAIN: dict[str, Action] = {}
+PRETRAIN: dict[str, Action] = {
+    "point": Action(other_moves.point, (1.6, 3.6)),
+    "bow": Action(other_moves.bow, (1.8, 3.2), **FLOOR),
+    "squat": Action(other_moves.squat, (1.7, 4.4), **FLOOR),
+    "march_in_place": Action(other_moves.march_in_place, (1.9, 4.8), **FLOOR),
+    "raise_both_arms": Action(other_moves.raise_both_arms, (1.8, 3.4)),
+    "salute": Action(other_moves.salute, (1.5, 3.2)),
+    "throw": Action(other_things.throw, (1.7, 2.8), **FLOOR),
+    "punch": Action(other_moves.punch, (1.8, 3.8), front="free"),
+    "side_step": Action(other_moves.side_step, (1.8, 3.2), **FLOOR),
+    "arm_circles": Action(other_moves.arm_circles, (1.8, 4.4)),
+    "check_watch": Action(other_moves.check_watch, (1.6, 3.0)),
+    "phone_call": Action(other_things.phone_call, (2.0, 5.0)),
+    "brush_teeth": Action(other_things.brush_teeth, (2.0, 5.0)),
+    "comb_hair": Action(other_things.comb_hair, (1.9, 4.6)),
+    "eat_apple": Action(other_things.eat_apple, (1.7, 4.4)),
+    "wipe_table": Action(other_things.wipe_table, DESK, front="table"),
+    "sweep_floor": Action(other_things.sweep_floor, (1.9, 5.2), **FLOOR),
+    "carry_box": Action(other_things.carry_box, (1.8, 3.6), front="free"),
+    "lift_dumbbell": Action(other_things.lift_dumbbell, (1.9, 4.8), front="free"),
+    "put_on_hat": Action(wearing.hat, (1.8, 3.2)),
+}
 
 ACTIONS: tuple[str, ...] = tuple(ADL)
 PRETRAIN_ACTIONS: tuple[str, ...] = tuple(PRETRAIN)
@@ -90,9 +129,12 @@ def perform(action: str, subject: Subject, rng: np.random.Generator, fps: float 
 
 
 def _active(rng: np.random.Generator, recipe: Action, subject: Subject, seconds: float) -> tuple[float, float]:
+    """(start, end) of the action in seconds. A long one may begin before the clip does, with its hand on the way."""
     wanted = rng.uniform(*recipe.seconds) / subject.speed
-    length = min(wanted, 0.94 * seconds)
-    lead = rng.uniform(0.02, 0.98) * (seconds - length)
+    share = rng.uniform(0.02, 0.98)
+    over = OVERHANG if recipe.long else 0.0
+    length = min(wanted, 0.94 * seconds / (1.0 - 2.0 * over))
+    lead = -over * length + share * (seconds - (1.0 - 2.0 * over) * length)
     return float(lead), float(lead + length)
 
 
@@ -103,15 +145,15 @@ def _world(rng: np.random.Generator) -> np.ndarray:
     return root
 
 
-def _performance(action, recipe, score, moment, rig, world, fps) -> Performance:
+def _performance(
+    action: str, recipe: Action, score: Score, moment: Moment, rig: Rig, world: np.ndarray, fps: float
+) -> Performance:
     """From the root frame and seconds to the world and frame numbers, turned round in time where the action is."""
     order = slice(None, None, -1) if recipe.backwards else slice(None)
     frames = rig.count
     joints = rig.joints[order] @ world[:3, :3].T + world[:3, 3]
     props = tuple(Prop(thing.kind, world @ thing.place(rig)[order], dict(thing.look)) for thing in score.things)
-    furniture = tuple(
-        Prop(thing.kind, world @ thing.place(rig), dict(thing.look)) for thing in score.setting.furniture
-    )
+    furniture = tuple(Prop(thing.kind, world @ thing.place(rig), dict(thing.look)) for thing in score.setting.furniture)
     first = int(np.clip(round(moment.start * fps), 0, frames - 2))
     last = int(np.clip(round(moment.end * fps), first + 1, frames))
     if recipe.backwards:

@@ -9,7 +9,7 @@ from workbench.synth.actions.props import Held, Still, Thing, size
 from workbench.synth.actions.score import Anchor, Moment, Score, arm
 from workbench.synth.actions.setting import Grasp
 
-FLAT = dict(fingers=(-0.4, -0.15, 0.9), palm=(-0.2, -0.95, -0.2), elbow=(0.85, -0.5, -0.3))
+FLAT = dict(fingers=(-0.4, -0.15, 0.9), palm=(-0.2, -0.95, -0.2), elbow=(0.55, -0.7, -0.5))
 
 
 def cook(score: Score) -> Moment:
@@ -21,12 +21,13 @@ def cook(score: Score) -> Moment:
     knife = kitchen.lay_knife(score, side, board)
     kettle_spot = score.spot(side, 0.47, rng.uniform(0.16, 0.22))
     kettle = score.thing("kettle", Still(kettle_spot))
-    a, b, c, d, e, f, g, h = score.phases(0.5, 1.0, 0.45, 1.0, 0.75, 0.8, 0.5)
+    a, b, c, d, e, f, g, h = score.phases(0.5, 1.0, 0.6, 0.95, 0.75, 0.75, 0.5)
     begin_work(score, a, b, board)
     kitchen.saw(score, side, knife, board, (a, b, c))
     kitchen.steady(score, off, board, 0.11, (a, b, c, c + 0.7 * (d - c)))
-    knife.becomes(Still(knife.first.point + (0.0, 0.0, 0.0), knife.first.turn), c, c + 0.3 * (d - c))
-    spoon = kitchen.swirl(score, side, stove, (c, d, e))
+    laid = c + 0.35 * (d - c)
+    kitchen.lay_down(score, side, knife, board, (c, laid))
+    spoon = kitchen.swirl(score, side, stove, (laid + 0.03, d, e))
     spoon.becomes(spoon.first, e, e + 0.1)
     score.look(c, d, Anchor("root", stove))
     stream = take_and_pour(score, side, kettle, stove, pot, (e, f, g))
@@ -93,7 +94,7 @@ def dip(score: Score, side: str, bag: Thing, spot: np.ndarray, when: tuple[float
     """Take a tea bag by its string and dip it into the mug at ``spot`` within when[0:2], let go and rest by when[2]."""
     start, stop, end = when
     taken, there = start + 0.3 * (stop - start), start + 0.6 * (stop - start)
-    grasp = dict(fingers=(-0.55, -0.5, 0.65), palm=(-0.7, -0.6, 0.0), elbow=(0.85, -0.5, -0.3))
+    grasp = dict(fingers=(-0.55, -0.5, 0.65), palm=(-0.7, -0.6, 0.0), elbow=(0.55, -0.7, -0.5))
     score.hands[side].to(start, taken, score.over(bag.first.point, side, 0.02, **grasp), arc=(0.0, 0.05, -0.03))
     above = score.over(spot, side, size("mug")[1] + 0.12, **grasp)
     score.hands[side].to(taken, there, above, arc=(0.0, 0.06, 0.0))
@@ -119,7 +120,9 @@ def clean_up(score: Score) -> Moment:
     score.hands[side].to(a, b, take, arc=(0.03, 0.07, -0.05))
     plate.becomes(Held((side,), (score.outward(side) * rim, 0.03, -0.02), depth=0.02), b, b + 0.1)
     stacked = pile + (0.0, 0.022, 0.0)
-    score.hands[side].to(b + 0.05, c, score.over(stacked, side, 0.05, **FLAT).moved(x=rim, z=-0.02), arc=(0.0, 0.09, 0.0))
+    score.hands[side].to(
+        b + 0.05, c, score.over(stacked, side, 0.05, **FLAT).moved(x=rim, z=-0.02), arc=(0.0, 0.09, 0.0)
+    )
     plate.becomes(Still(stacked), c, c + 0.12)
     score.hands[side].to(c + 0.08, d, score.over(sponge_spot, side, 0.075, **FLAT), arc=(0.0, 0.09, -0.03))
     sponge.becomes(Held((side,), (0.0, 0.05, 0.0), depth=0.025), d, d + 0.1)

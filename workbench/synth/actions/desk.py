@@ -6,8 +6,8 @@ from workbench.synth.actions.kitchen import finish
 from workbench.synth.actions.props import Held, Still
 from workbench.synth.actions.score import Anchor, Moment, Score, arm
 
-OVER_KEYS = dict(fingers=(-0.2, -0.3, 0.95), palm=(0.0, -0.95, -0.3), elbow=(0.75, -0.6, -0.4))
-WITH_PEN = dict(fingers=(-0.45, -0.45, 0.75), palm=(-0.75, -0.6, 0.0), elbow=(0.8, -0.5, -0.4))
+OVER_KEYS = dict(fingers=(-0.2, -0.3, 0.95), palm=(0.0, -0.95, -0.3), elbow=(0.5, -0.75, -0.5))
+WITH_PEN = dict(fingers=(-0.45, -0.45, 0.75), palm=(-0.75, -0.6, 0.0), elbow=(0.55, -0.75, -0.45))
 
 
 def type_on_keyboard(score: Score) -> Moment:
@@ -38,14 +38,18 @@ def write(score: Score) -> Moment:
     a, b, c, d = score.phases(0.7, 2.0, 0.7)
     score.work(a, b)
     score.look(a, b, Anchor("root", spot))
-    begin = score.over(spot, side, 0.075, **WITH_PEN).moved(x=0.04 - 0.05 * sign * -1.0, z=-0.03)
+    begin = score.over(spot, side, 0.075, **WITH_PEN).moved(x=0.04 + 0.05 * sign, z=-0.03)
     along = 0.09 * score.subject.amplitude
     # A line runs to the writer's right: outward under a right hand, inward under a left one.
     line = begin.moved(x=-along * sign, z=-0.01)
     middle = b + rng.uniform(0.42, 0.58) * (c - b)
     track = score.hands[side].to(a, b, begin, arc=(0.03, 0.07, -0.05))
-    track.to(b, middle, line).to(middle, middle + 0.25, begin.moved(z=-0.025)).to(middle + 0.25, c, line.moved(z=-0.025))
-    track.wave(b, c, (0.009, 0.0, 0.0), score.hertz(2.2, 3.2)).wave(b, c, (0.0, 0.004, 0.013), score.hertz(2.6, 3.6), 1.0)
+    track.to(b, middle, line).to(middle, middle + 0.25, begin.moved(z=-0.025)).to(
+        middle + 0.25, c, line.moved(z=-0.025)
+    )
+    track.wave(b, c, (0.009, 0.0, 0.0), score.hertz(2.2, 3.2)).wave(
+        b, c, (0.0, 0.004, 0.013), score.hertz(2.6, 3.6), 1.0
+    )
     pen.becomes(Held((side,), (0.0, 0.075, 0.0), (-30.0, 0.0, -30.0 * sign), "root", 0.03), b - 0.1, b)
     pen.becomes(pen.first, c, c + 0.15)
     flat = score.over(spot, off, 0.04, **OVER_KEYS).moved(x=0.14, z=-0.06)

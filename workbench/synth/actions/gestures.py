@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from workbench.synth.actions.score import Anchor, Moment, Score, arm
+from workbench.synth.actions.score import Moment, Score, arm
 from workbench.synth.actions.setting import Grasp
 
 
@@ -12,17 +10,19 @@ def palms(score: Score, rhythm: str) -> Moment:
     """Hands together before the chest: they part and meet ("clap") or slide along each other ("rub")."""
     rng = score.rng
     lift, ahead = float(rng.uniform(-0.06, 0.08)), float(rng.uniform(0.27, 0.33))
+    gap, offset, amplitude = rng.uniform(0.0, 0.035), rng.uniform(-0.04, 0.04), score.subject.amplitude
     a, b, c, d = score.phases(0.45, 2.0, 0.45)
-    meet = Grasp("chest", (0.035, -0.18 + lift, ahead), (-0.35, 0.5, 0.8), (-0.95, 0.0, -0.3), (0.85, -0.55, -0.1))
-    beat = score.hertz(2.2, 3.2)
+    meet = Grasp("chest", (0.035, -0.18 + lift, ahead), (-0.35, 0.5, 0.8), (-0.95, 0.0, -0.3), (0.65, -0.75, -0.2))
+    clap, rub = score.hertz(2.2, 3.2), score.hertz(1.8, 3.0)
     for hand, sign in (("left", 1.0), ("right", -1.0)):
         track = score.hands[hand]
         if rhythm == "clap":
-            wide = 0.055 * score.subject.amplitude
-            track.to(a, b, meet.moved(x=wide), arc=(0.03, 0.0, 0.06)).wave(b, c, (wide, 0.0, 0.0), beat)
+            wide = 0.045 * amplitude
+            apart = meet.moved(x=wide, y=0.4 * sign * offset, z=0.8 * sign * offset)
+            track.to(a, b, apart, arc=(0.03, 0.0, 0.06)).wave(b, c, (wide, 0.0, 0.0), clap)
         else:
-            slide = 0.045 * score.subject.amplitude * sign
-            track.to(a, b, meet, arc=(0.03, 0.0, 0.06)).wave(b, c, (0.0, 0.4 * slide, 0.8 * slide), beat)
+            slide = 0.045 * amplitude * sign
+            track.to(a, b, meet.moved(x=gap), arc=(0.03, 0.0, 0.06)).wave(b, c, (0.0, 0.4 * slide, 0.8 * slide), rub)
         score.drop(hand, c, d)
     return Moment(arm("left", "right"), (), b, c)
 
@@ -31,7 +31,7 @@ def wave(score: Score) -> Moment:
     """Wave with a raised hand."""
     side, rng, subject = score.main, score.rng, score.subject
     a, b, c, d = score.phases(0.5, 1.6, 0.5)
-    up = Grasp("chest", (0.24, rng.uniform(0.10, 0.28), 0.22), (0.05, 1.0, 0.1), (0.0, -0.1, 1.0), (0.8, -0.7, -0.2))
+    up = Grasp("chest", (0.33, rng.uniform(0.12, 0.30), 0.18), (0.05, 1.0, 0.1), (0.0, -0.1, 1.0), (0.8, -0.7, -0.2))
     score.hands[side].to(a, b, up, arc=(0.08, 0.0, 0.06))
     score.hands[side].wave(b - 0.1, c, (0.10 * subject.amplitude, 0.0, 0.0), score.hertz(1.5, 2.3))
     score.drop(side, c, d)

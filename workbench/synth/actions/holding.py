@@ -9,7 +9,7 @@ from workbench.synth.actions.score import Anchor, Moment, Score, arm
 from workbench.synth.actions.setting import Grasp
 
 #: Where a hand carries something in front of the belly, forearm level.
-CARRY = Grasp("chest", (0.10, -0.30, 0.30), (-0.5, 0.05, 0.85), (-0.85, 0.0, -0.5), (0.7, -0.7, -0.5))
+CARRY = Grasp("chest", (0.10, -0.30, 0.30), (-0.5, 0.05, 0.85), (-0.85, 0.0, -0.5), (0.5, -0.8, -0.5))
 
 
 def drink(score: Score, kind: str) -> Moment:
@@ -73,14 +73,15 @@ def read(score: Score, kind: str) -> Moment:
     side, off, rng = score.main, score.off, score.rng
     pitch = -float(rng.uniform(35.0, 60.0))
     lift = float(rng.uniform(-0.06, 0.06))
-    wide = 0.5 * size(kind)[0]
-    hold = Grasp("chest", (wide - 0.02, -0.20 + lift, 0.34), (-0.35, 0.35, 0.85), (-0.5, 0.75, -0.35), (0.7, -0.7, -0.3))
-    held = Held(("left", "right"), (0.0, -0.01, -0.05), (pitch, 0.0, 0.0), "chest", 0.02)
+    # As wide for the one as for the other, or the elbows would tell which it is.
+    wide = 0.165
+    hold = Grasp(
+        "chest", (wide - 0.02, -0.20 + lift, 0.34), (-0.35, 0.35, 0.85), (-0.5, 0.75, -0.35), (0.45, -0.85, -0.4)
+    )
     for hand in (side, off):
         score.hands[hand].first = hold
-    thing = score.thing(kind, held)
-    one = Held((off,), (score.outward(off) * (wide - 0.02), -0.01, -0.05), (pitch, 0.0, 0.0), "chest", 0.02)
-    thing.first = one
+    edge = (score.outward(off) * (wide - 0.02), -0.01, -0.05)
+    thing = score.thing(kind, Held((off,), edge, (pitch, 0.0, 0.0), "chest", 0.02))
     score.gaze.first = Anchor("chest", (0.0, -0.2 + lift, 0.36))
     swipes = int(rng.integers(1, 3))
     cuts = score.phases(*([0.6, 0.3, 0.35, 0.4] * swipes))
@@ -89,14 +90,19 @@ def read(score: Score, kind: str) -> Moment:
         a, b, c, d = cuts[4 * index : 4 * index + 4]
         score.hands[side].to(a, b, start, arc=(0.0, 0.03, -0.03)).to(b, c, start.moved(x=-0.14))
         score.hands[side].to(c + 0.1, d + 0.1, hold, arc=(0.0, 0.02, -0.03))
-    score.look_ahead(score.t[-1] + 1.0, score.t[-1] + 2.0)
     return Moment((*arm(side, off), "head"), (thing,), score.begin, score.end)
 
 
 def pocket(score: Score) -> Moment:
     """Put a phone from before the chest into the trouser pocket (played backwards: take it out)."""
     side, rng = score.main, score.rng
-    shown = Grasp("chest", (0.08, -0.22 + rng.uniform(-0.05, 0.05), 0.30), (-0.35, 0.5, 0.8), (-0.4, 0.75, -0.5), (0.7, -0.7, -0.4))
+    shown = Grasp(
+        "chest",
+        (0.08, -0.22 + rng.uniform(-0.05, 0.05), 0.30),
+        (-0.35, 0.5, 0.8),
+        (-0.4, 0.75, -0.5),
+        (0.7, -0.7, -0.4),
+    )
     over = Grasp("hip", (0.13, 0.12, 0.07), (-0.1, -0.9, 0.3), (-0.95, 0.0, -0.3), (0.6, 0.0, -0.8))
     inside = Grasp("hip", (0.105, 0.0, 0.06), (-0.15, -0.95, 0.15), (-0.95, 0.1, -0.25), (0.6, 0.0, -0.8))
     in_hand = Held((side,), (0.0, 0.0, -0.02), (-50.0, 0.0, 0.0), "chest", 0.015)
@@ -105,8 +111,8 @@ def pocket(score: Score) -> Moment:
     score.hands[side].first = shown
     phone = score.thing("phone", in_hand)
     phone.becomes(upright, a + 0.3 * (b - a), b).becomes(None, c)
-    score.gaze.first = Anchor(side)
+    ahead, score.gaze.first = score.gaze.first, Anchor(side)
     score.hands[side].to(a, b, over, arc=(0.06, 0.0, 0.05)).to(b, c, inside)
-    score.look(a, b, Anchor("root", (0.0, 0.95 * score.subject.height, 4.0)))
+    score.look(a, b, ahead)
     score.drop(side, d, e)
     return Moment(arm(side), (phone,), a + 0.4 * (b - a), c + 0.1)

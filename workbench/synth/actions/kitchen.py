@@ -16,8 +16,8 @@ SOURCES = {
     "kettle": ("water_stream", (0.0, 0.165, 0.155), 0.225, 46.0),
     "grain_box": ("grain_stream", (0.0, 0.25, 0.035), 0.19, 128.0),
 }
-OVER = dict(fingers=(-0.6, -0.1, 0.8), palm=(-0.6, -0.75, -0.4), elbow=(0.85, -0.5, -0.2))
-POURING = dict(fingers=(-0.75, -0.25, 0.6), palm=(-0.3, -0.95, -0.2), elbow=(0.95, -0.25, -0.1))
+OVER = dict(fingers=(-0.6, -0.1, 0.8), palm=(-0.6, -0.75, -0.4), elbow=(0.6, -0.7, -0.3))
+POURING = dict(fingers=(-0.75, -0.25, 0.6), palm=(-0.3, -0.95, -0.2), elbow=(0.85, -0.5, -0.1))
 
 
 def pour(score: Score, kind: str) -> Moment:
@@ -26,9 +26,9 @@ def pour(score: Score, kind: str) -> Moment:
     vessel = str(rng.choice(("mug", "bowl")))
     a, b, c, d, e, f = score.phases(0.7, 0.9, rng.uniform(1.0, 1.8), 0.8, 0.7)
     if score.setting.surface is None:
-        hold = Grasp("chest", (0.06, -0.36, 0.31), (-0.5, 0.05, 0.85), (-0.85, 0.2, -0.5), (0.7, -0.7, -0.5))
+        hold = Grasp("chest", (0.06, -0.36, 0.35), (-0.5, 0.05, 0.85), (-0.85, 0.2, -0.5), (0.7, -0.7, -0.5))
         target = _in_hand(score, vessel, off, hold)
-        over = Grasp("chest", (0.03, -0.36 + 0.29, 0.33), **POURING)
+        over = Grasp("chest", (0.035, -0.06, 0.29), **POURING)
     else:
         spot = score.spot(side, rng.uniform(-0.05, 0.05), rng.uniform(0.16, 0.22))
         target = score.thing(vessel, Still(spot))
@@ -87,8 +87,10 @@ def cut(score: Score) -> Moment:
     score.work(a, b)
     score.look(a, b, Anchor("root", spot))
     saw(score, side, knife, spot, (a, b, c))
+    laid = c + 0.35 * (d - c)
+    lay_down(score, side, knife, spot, (c, laid))
     steady(score, off, spot, 0.11, (a, b, c, d))
-    score.drop(side, c + 0.1, d)
+    score.drop(side, laid + 0.05, d)
     finish(score, c, d)
     return Moment(arm(side), (knife, bread), b, c)
 
@@ -104,7 +106,7 @@ def saw(score: Score, side: str, knife: Thing, spot: np.ndarray, when: tuple[flo
     a, b, c = when
     sign, beat = score.outward(side), score.hertz(1.8, 2.6)
     held = Held((side,), (0.0, 0.0, 0.0), (9.0, -10.0 * sign, 0.0), "root", 0.02)
-    grasp = dict(fingers=(-0.35, -0.25, 0.9), palm=(-0.75, -0.6, -0.3), elbow=(0.8, -0.5, -0.4))
+    grasp = dict(fingers=(-0.35, -0.25, 0.9), palm=(-0.75, -0.6, -0.3), elbow=(0.55, -0.75, -0.45))
     take = score.over(knife.first.point, side, 0.03, **grasp)
     high = score.over(spot, side, 0.145, **grasp).moved(x=0.045, z=-0.17)
     reach = a + 0.55 * (b - a)
@@ -118,10 +120,18 @@ def saw(score: Score, side: str, knife: Thing, spot: np.ndarray, when: tuple[flo
     score.hands[side].wave(b, c, (0.0, 0.0, 0.045 * score.subject.amplitude), beat)
 
 
+def lay_down(score: Score, side: str, knife: Thing, spot: np.ndarray, when: tuple[float, float]) -> None:
+    """Put the knife on the table beside what was cut."""
+    place = spot + (score.outward(side) * 0.16, 0.02, -0.13)
+    grasp = dict(fingers=(-0.35, -0.25, 0.9), palm=(-0.75, -0.6, -0.3), elbow=(0.55, -0.75, -0.45))
+    score.hands[side].to(*when, score.over(place, side, 0.035, **grasp), arc=(0.0, 0.03, 0.0))
+    knife.becomes(Still(place, knife.first.turn), when[1] - 0.03, when[1] + 0.1)
+
+
 def steady(score: Score, side: str, spot: np.ndarray, up: float, when: tuple[float, float, float, float]) -> None:
     """The other hand holds what stands at ``spot`` during when[1:3] and rests after when[3]."""
     a, b, c, d = when
-    grasp = dict(fingers=(-0.6, -0.35, 0.7), palm=(-0.6, -0.75, 0.0), elbow=(0.85, -0.5, -0.3))
+    grasp = dict(fingers=(-0.6, -0.35, 0.7), palm=(-0.6, -0.75, 0.0), elbow=(0.55, -0.7, -0.5))
     hold = score.over(spot, side, up + 0.03, **grasp).moved(x=0.10, z=-0.04)
     score.hands[side].to(a, b, hold, arc=(0.03, 0.07, -0.05))
     score.drop(side, c, d)
@@ -150,9 +160,6 @@ def stir(score: Score) -> Moment:
     return Moment(arm(side), (spoon, vessel), b, c)
 
 
-SPOON_LEAN = (-16.0, 0.0)
-
-
 def swirl(score: Score, side: str, spot: np.ndarray, when: tuple[float, float, float]) -> Thing:
     """Take the spoon that stands in the vessel at ``spot`` while reaching (when[0:2]) and stir until when[2]."""
     a, b, c = when
@@ -161,7 +168,7 @@ def swirl(score: Score, side: str, spot: np.ndarray, when: tuple[float, float, f
     inside = spot + (0.0, 0.025, 0.0)
     spoon = score.thing("spoon", Still(inside, turn))
     grip = inside + motion.rotation(turn) @ np.array([0.0, 0.21, 0.0])
-    grasp = dict(fingers=(-0.6, -0.3, 0.7), palm=(-0.6, -0.6, -0.4), elbow=(0.9, -0.4, -0.2))
+    grasp = dict(fingers=(-0.6, -0.3, 0.7), palm=(-0.6, -0.6, -0.4), elbow=(0.7, -0.65, -0.3))
     hold = score.over(grip, side, 0.015, **grasp).moved(x=0.015, z=0.01)
     score.hands[side].to(a, b, hold, arc=(0.03, 0.07, -0.05))
     score.hands[side].wave(b, c, (wide, 0.0, 0.0), beat, ramp=0.3)

@@ -7,10 +7,15 @@ who faces +z (so the person's left is at +x, the far side at +z).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from workbench.synth import motion
+
+if TYPE_CHECKING:
+    from workbench.synth.actions.rig import Rig
 
 #: kind -> (size x, y, z in metres, where the origin lies and what points where). The picture side draws to these.
 KINDS: dict[str, tuple[tuple[float, float, float], str]] = {
@@ -41,7 +46,10 @@ KINDS: dict[str, tuple[tuple[float, float, float], str]] = {
     "cloth": ((0.23, 0.042, 0.19), "centre of the base"),
     "glasses": ((0.16, 0.056, 0.14), "bridge; lenses face +z, temples run back along -z"),
     "hat": ((0.32, 0.14, 0.34), "centre of the base (the rim), brim towards +z"),
-    "shoe": ((0.10, 0.10, 0.27), "the sole below the ankle, 0.07 m from the heel; toe at +z"),
+    "shoe": (
+        (0.10, 0.10, 0.27),
+        "the sole below the ankle, 0.07 m from the heel; toe at +z; look: foot, the side it belongs to",
+    ),
     "apple": ((0.10, 0.092, 0.10), "centre"),
     "ball": ((0.24, 0.24, 0.24), "centre"),
     "dumbbell": ((0.22, 0.08, 0.08), "middle of the grip, bar along x"),
@@ -50,7 +58,10 @@ KINDS: dict[str, tuple[tuple[float, float, float], str]] = {
     "chair": ((0.44, 0.90, 0.44), "floor below the middle of the seat, back rest at -z; look: seat"),
     "stool": ((0.36, 0.45, 0.36), "floor below the middle of the seat; look: seat"),
     "table": ((1.30, 0.75, 0.70), "floor below the middle of the top; look: width, height, depth"),
-    "counter": ((1.50, 0.90, 0.60), "floor below the middle of the top, closed to the floor; look: width, height, depth"),
+    "counter": (
+        (1.50, 0.90, 0.60),
+        "floor below the middle of the top, closed to the floor; look: width, height, depth",
+    ),
 }
 
 
@@ -63,12 +74,12 @@ def size(kind: str) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Still:
-    """Stands at ``point`` (root frame, metres), turned by (pitch, yaw, roll) degrees."""
+    """Stands at ``point`` (root frame, metres; [3], or [T,3] for what flies), turned by (pitch, yaw, roll) degrees."""
 
     point: np.ndarray
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
-    def place(self, rig) -> np.ndarray:
+    def place(self, rig: Rig) -> np.ndarray:
         turn = np.broadcast_to(motion.rotation(self.turn), (rig.count, 3, 3))
         return motion.matrix(turn, np.broadcast_to(self.point, (rig.count, 3)))
 
@@ -86,7 +97,7 @@ class Held:
     frame: str = "root"
     depth: float = 0.03
 
-    def place(self, rig) -> np.ndarray:
+    def place(self, rig: Rig) -> np.ndarray:
         turn = rig.frames[self.frame][0] @ motion.rotation(self.turn)
         where = np.mean([rig.palm(side, self.depth) for side in self.hands], axis=0)
         return motion.matrix(turn, where - motion.rotate(turn, np.array(self.grip)))
@@ -100,7 +111,7 @@ class Worn:
     point: np.ndarray
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
-    def place(self, rig) -> np.ndarray:
+    def place(self, rig: Rig) -> np.ndarray:
         turn, origin = rig.frames[self.frame]
         return motion.matrix(turn @ motion.rotation(self.turn), origin + motion.rotate(turn, self.point))
 
@@ -119,7 +130,7 @@ class Thing:
         self.changes.append((start, start + 0.12 if end is None else end, state))
         return self
 
-    def place(self, rig) -> np.ndarray:
+    def place(self, rig: Rig) -> np.ndarray:
         """float64 [T,4,4] in the root frame; NaN while the thing is out of sight."""
         if self.first is None:
             path, hidden = np.tile(np.eye(4), (rig.count, 1, 1)), np.ones(rig.count, dtype=bool)
@@ -131,13 +142,13 @@ class Thing:
                 continue
             weight = np.where(hidden, rig.t >= start, motion.ease(rig.t, start, end))
             hidden = np.where(rig.t >= start, False, hidden)
-            path = _blend(path, state.place(rig), weight[:, None])
+            path = _blend(path, state.place(rig), weight)
         return np.where(hidden[:, None, None], np.nan, path)
 
 
 @dataclass(eq=False)
 class Stream:
-    """What is poured: runs from ``spout`` (own coordinates of ``source``) straight down to ``bottom`` between two moments."""
+    """What is poured: falls from ``spout`` of ``source`` (its coordinates) to the base of ``target`` for a while."""
 
     kind: str
     source: Thing
@@ -147,7 +158,7 @@ class Stream:
     end: float
     look: dict = field(default_factory=dict)
 
-    def place(self, rig) -> np.ndarray:
+    def place(self, rig: Rig) -> np.ndarray:
         source, target = self.source.place(rig), self.target.place(rig)
         top = source[:, :3, 3] + motion.rotate(source[:, :3, :3], np.array(self.spout))
         length = np.maximum(top[:, 1] - target[:, 1, 3] - 0.02, 0.02)
@@ -158,7 +169,8 @@ class Stream:
 
 
 def _blend(first: np.ndarray, second: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Poses [T,4,4] between two, weight [T,1] of the second; the rotation goes through the nearest orthonormal frame."""
-    mixed = first + weight[..., None] * (second - first)
-    z, y = motion.orthonormal(mixed[:, :3, 2], mixed[:, :3, 1])
-    return motion.matrix(np.stack([np.cross(y, z), y, z], -1), mixed[:, :3, 3])
+    """Poses [T,4,4] between two, weight [T] of the second: positions on the line, rotations on the shortest turn."""
+    start = Rotation.from_matrix(first[:, :3, :3])
+    turn = (start.inv() * Rotation.from_matrix(second[:, :3, :3])).as_rotvec()
+    place = first[:, :3, 3] + weight[:, None] * (second[:, :3, 3] - first[:, :3, 3])
+    return motion.matrix((start * Rotation.from_rotvec(weight[:, None] * turn)).as_matrix(), place)

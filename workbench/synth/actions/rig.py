@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from workbench.synth import motion
 from workbench.synth.actions.score import SIDES, Anchor, Score
@@ -14,7 +15,10 @@ from workbench.synth.body import JOINT, Subject
 SHARPEST_ELBOW, SHARPEST_KNEE = 32.0, 30.0
 WRIST = 62.0
 HEAD = (48.0, 62.0)
-FEET_STRAIGHT = 0.9925
+LEG_STRAIGHT = 0.9925
+FASTEST_HAND, FASTEST_FOOT = 4.2, 5.6
+ELBOW_SMOOTH = 0.07
+ABOVE_TABLE = 0.03
 
 
 @dataclass
@@ -95,6 +99,9 @@ def _trunk(rig: Rig, score: Score, life: _Life) -> None:
         rig.joints[:, JOINT[f"shoulder_{side}"]] = shoulder
         rig.frames[f"{side}_shoulder"] = (rig.frames["root"][0], shoulder)
         rig.frames[f"{side}_hip"] = (low, hip)
+        # A hand that hangs stays beside the thigh when the trunk bows; it would reach into a table otherwise.
+        ahead = np.maximum(shoulder[:, 2] - base[:, 2] - 0.03, 0.0)
+        rig.frames[f"{side}_hanging"] = (rig.frames["root"][0], shoulder - 0.85 * ahead[:, None] * (0.0, 0.0, 1.0))
 
 
 def _head(rig: Rig, score: Score, turn: np.ndarray) -> None:
@@ -137,11 +144,11 @@ def _leg(rig: Rig, score: Score, side: str) -> None:
     def resolve(anchor: Anchor) -> np.ndarray:
         return _point(rig, Anchor(anchor.frame, np.asarray(anchor.point) * (sign, 1.0, 1.0)))
 
-    target = _mirrored(score.feet[side], np.array([sign, 1.0, 1.0])).play(rig.t, resolve)
+    target = _mirrored(score.feet[side], np.array([sign, 1.0, 1.0])).play(rig.t, resolve, FASTEST_FOOT)
     hip = rig.joints[:, JOINT[f"hip_{side}"]]
     sole = motion.rotation(score.soles[side].play(rig.t) * (1.0, sign, sign))
     pole = motion.rotate(rig.frames["pelvis"][0], np.array([0.12 * sign, 0.25, 1.0]))
-    knee, ankle = motion.two_bone(hip, target, pole, size["thigh"], size["shank"], SHARPEST_KNEE, FEET_STRAIGHT)
+    knee, ankle = motion.two_bone(hip, target, pole, size["thigh"], size["shank"], SHARPEST_KNEE, LEG_STRAIGHT)
     toe = np.array([0.0, 0.6 * (score.subject.radii["foot"] - size["ankle"]), size["foot"]])
     rig.joints[:, JOINT[f"knee_{side}"]] = knee
     rig.joints[:, JOINT[f"ankle_{side}"]] = ankle
@@ -154,7 +161,7 @@ def _arm(rig: Rig, score: Score, side: str, life: _Life) -> None:
     size, flip = subject.lengths, np.array([score.outward(side), 1.0, 1.0])
 
     def resolve(grasp: Grasp) -> np.ndarray:
-        frame = f"{side}_{grasp.frame}" if grasp.frame in ("shoulder", "hip") else grasp.frame
+        frame = f"{side}_{grasp.frame}" if grasp.frame in ("shoulder", "hip", "hanging") else grasp.frame
         turn, origin = rig.frames[frame]
         vectors = np.stack([grasp.point, grasp.fingers, grasp.palm]) * flip
         point, fingers, palm = np.einsum("tij,vj->vti", turn, vectors)
@@ -162,15 +169,17 @@ def _arm(rig: Rig, score: Score, side: str, life: _Life) -> None:
         return np.concatenate([origin + point, fingers, palm, elbow], -1)
 
     track = score.hands[side]
-    path = _mirrored(track, flip).play(rig.t, resolve)
+    path = _mirrored(track, flip).play(rig.t, resolve, FASTEST_HAND)
     palm, fingers, normal, pole = path[:, :3] + life.hands[side], path[:, 3:6], path[:, 6:9], path[:, 9:]
     base, top = rig.joints[:, JOINT["spine_base"]], rig.joints[:, JOINT["spine_shoulder"]]
-    palm = motion.push_out(palm, base, top, subject.radii["trunk"] + 0.025)
+    palm = _above(score, motion.push_out(palm, base, top, subject.radii["trunk"] + 0.025))
     shoulder = rig.joints[:, JOINT[f"shoulder_{side}"]]
     fingers, normal = motion.orthonormal(fingers, normal)
+    pole = _steady(rig.t, palm - size["palm"] * fingers - shoulder, pole)
     pole = _clear(rig, shoulder, palm - size["palm"] * fingers, pole, side, subject)
     for _ in range(2):
         wrist = motion.push_out(palm - size["palm"] * fingers, base, top, subject.radii["trunk"] + 0.02)
+        wrist = _above(score, wrist)
         elbow, wrist = motion.two_bone(shoulder, wrist, pole, size["upper_arm"], size["forearm"], SHARPEST_ELBOW)
         fingers, normal = motion.orthonormal(_within(fingers, motion.unit(wrist - elbow)), normal)
     hand = wrist + size["palm"] * fingers
@@ -187,10 +196,29 @@ def _arm(rig: Rig, score: Score, side: str, life: _Life) -> None:
     rig.frames[f"{side}_hand"] = (np.stack([np.cross(-normal, fingers), -normal, fingers], -1), hand)
 
 
+def _above(score: Score, points: np.ndarray) -> np.ndarray:
+    """Points [T,3] that would be in the top of the table in front lifted smoothly onto it."""
+    if score.setting.surface is None:
+        return points
+    gap = points[:, 1] - score.setting.surface - ABOVE_TABLE
+    over = motion.minimum_jerk((points[:, 2] - score.setting.edge + 0.08) / 0.10)
+    near = motion.minimum_jerk((gap + 0.26) / 0.12)
+    lift = 0.5 * (np.sqrt(gap**2 + 0.015**2) - gap)
+    return points + (over * near * lift)[:, None] * (0.0, 1.0, 0.0)
+
+
 def _mirrored(track, flip: np.ndarray):
     moves = [(start, end, grasp, np.asarray(arc) * flip) for start, end, grasp, arc in track.moves]
     waves = [(start, end, np.asarray(size) * flip, *rest) for start, end, size, *rest in track.waves]
     return type(track)(track.first, moves, waves)
+
+
+def _steady(t: np.ndarray, reach: np.ndarray, pole: np.ndarray) -> np.ndarray:
+    """The part of the pole [T,3] across the arm, smoothed in time: where the arm passes through its own pole the elbow
+    would otherwise swing to the other side from one frame to the next."""
+    along = motion.unit(reach)
+    across = pole - (pole * along).sum(-1, keepdims=True) * along
+    return gaussian_filter1d(across, ELBOW_SMOOTH / (t[1] - t[0]), axis=0, mode="nearest")
 
 
 def _within(fingers: np.ndarray, forearm: np.ndarray) -> np.ndarray:

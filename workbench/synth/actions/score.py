@@ -17,6 +17,10 @@ from workbench.synth.actions.setting import Grasp, Setting, lean
 from workbench.synth.body import Subject
 
 SIDES = ("left", "right")
+#: Peak over mean speed of a minimum-jerk move, and about the length of a hand in metres.
+PEAK, HAND = 1.875, 0.17
+#: How often the preferred hand acts.
+PREFERRED = 0.85
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Moment:
 
 @dataclass
 class Track:
-    """A value over time: ``first``, then (start, end, value, arc) moves, then waves (start, end, size, hertz, phase)."""
+    """A value over time: ``first``, moves (start, end, value, arc), waves (start, end, size, hertz, phase, ramp)."""
 
     first: object
     moves: list = field(default_factory=list)
@@ -55,11 +59,20 @@ class Track:
         self.waves.append((start, end, size, hertz, phase, ramp))
         return self
 
-    def play(self, t: np.ndarray, resolve: Callable[[object], np.ndarray] = np.asarray) -> np.ndarray:
-        """float64 [T,D]: ``resolve`` turns a value of the track into [D] or [T,D]."""
-        path = np.array(np.broadcast_to(resolve(self.first), (len(t), np.shape(resolve(self.first))[-1])), dtype=float)
+    def play(
+        self, t: np.ndarray, resolve: Callable[[object], np.ndarray] = np.asarray, fastest: float = np.inf
+    ) -> np.ndarray:
+        """float64 [T,D]: ``resolve`` turns a value of the track into [D] or [T,D]. A move that would exceed ``fastest``
+        (metres a second; turning the fingers counts as far as their tips travel) takes longer than was asked for."""
+        first = resolve(self.first)
+        path = np.array(np.broadcast_to(first, (len(t), np.shape(first)[-1])), dtype=float)
         for start, end, value, arc in self.moves:
-            path = path + motion.ease(t, start, end)[:, None] * (resolve(value) - path)
+            way = resolve(value) - path
+            here = np.abs(t - start).argmin()
+            far = np.linalg.norm(np.broadcast_to(way, path.shape)[here, :3]) + np.linalg.norm(arc)
+            far += HAND * np.linalg.norm(np.broadcast_to(way, path.shape)[here, 3:6])
+            end = max(end, start + PEAK * far / fastest)
+            path = path + motion.ease(t, start, end)[:, None] * way
             path[:, :3] += motion.bump(t, start, end)[:, None] * np.asarray(arc)
         for start, end, size, hertz, phase, ramp in self.waves:
             swing = motion.window(t, start, end, ramp) * np.sin(2.0 * np.pi * hertz * (t - start) + phase)
@@ -68,20 +81,20 @@ class Track:
 
 
 class Score:
-    """Everything an action may write. ``begin`` and ``end`` bound the active part of the clip (seconds); ``main`` is the
-    hand that acts and ``off`` the other one."""
+    """Everything an action may write. ``begin`` and ``end`` bound the active part of the clip (seconds); ``main`` is
+    the hand that acts and ``off`` the other one."""
 
     def __init__(self, setting: Setting, subject: Subject, rng: np.random.Generator, t: np.ndarray, active: tuple):
         self.setting, self.subject, self.rng, self.t = setting, subject, rng, t
         self.begin, self.end = active
-        self.main, self.off = SIDES if (rng.random() < 0.85) == subject.left_handed else SIDES[::-1]
+        self.main, self.off = SIDES if (rng.random() < PREFERRED) == subject.left_handed else SIDES[::-1]
         self.working_lean = lean(setting, subject)
         rest = setting.rest(subject)
         self.pelvis = Track(setting.pelvis)
         self.hips = Track((0.0, 0.0, 0.0))
         self.chest = Track((subject.hunch, 0.0, 0.0))
         self.head = Track((0.0, 0.0, 0.0))
-        self.gaze = Track(Anchor("root", (0.0, 0.95 * subject.height, 4.0)))
+        self.gaze = Track(Anchor("root", (rng.uniform(-0.9, 0.9), subject.height + rng.uniform(-0.5, 0.1), 4.0)))
         self.hands = {side: Track(rest) for side in SIDES}
         self.feet = {side: Track(Anchor("root", ankle)) for side, ankle in zip(SIDES, setting.ankles, strict=True)}
         self.soles = {side: Track((0.0, float(rng.uniform(4.0, 14.0)), 0.0)) for side in SIDES}

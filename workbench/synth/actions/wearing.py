@@ -71,13 +71,14 @@ def shoe(score: Score) -> Moment:
 
     score.hands[side].first = carried
     thing = score.thing("shoe", in_hand)
+    thing.look["foot"] = side
     lifted = setting.ankles[0].copy()
     if setting.seated:
         lifted[1:] = 0.27 * scale, setting.pelvis[2] + 0.48 * scale
         bow, sink = rng.uniform(50.0, 58.0), np.zeros(3)
     else:
-        lifted[1:] = 0.50 * scale, 0.27 * scale
-        bow, sink = rng.uniform(66.0, 74.0), np.array([-0.05 * sign, -0.10 * scale, -0.10 * scale])
+        lifted[1:] = 0.56 * scale, 0.26 * scale
+        bow, sink = rng.uniform(52.0, 60.0), np.array([-0.05 * sign, -0.10 * scale, -0.10 * scale])
     lifted[0] = 0.6 * lifted[0] + 0.02
     score.pelvis.to(a, b, setting.pelvis + sink).to(d, e, setting.pelvis)
     score.hips.to(a, b, (0.55 * bow, 0.0, 0.0)).to(d, e, (0.0, 0.0, 0.0))

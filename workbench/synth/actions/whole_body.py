@@ -8,7 +8,6 @@ from scipy.interpolate import CubicHermiteSpline
 from workbench.synth.actions.score import Anchor, Moment, Score, leg
 from workbench.synth.actions.setting import Grasp
 
-
 GRAVITY = 9.81
 
 
@@ -23,7 +22,13 @@ def sit(score: Score) -> Moment:
     score.pelvis.to(a, middle + 0.25 * (b - a), hover).to(middle - 0.15 * (b - a), b - 0.05 * (b - a), down)
     score.hips.to(a, middle + 0.1 * (b - a), (0.6 * bow, 0.0, 0.0)).to(middle + 0.1 * (b - a), b, (-4.0, 0.0, 0.0))
     score.chest.to(a, middle, (subject.hunch + 0.4 * bow, 0.0, 0.0)).to(middle, b, (subject.hunch, 0.0, 0.0))
-    thigh = Grasp("root", (0.13, down[1] + subject.radii["thigh"] + 0.04, down[2] + 0.28), (-0.25, -0.2, 1.0), (0.0, -1.0, -0.2), (0.7, -0.2, -0.7))
+    thigh = Grasp(
+        "root",
+        (0.13, down[1] + subject.radii["thigh"] + 0.04, down[2] + 0.28),
+        (-0.25, -0.2, 1.0),
+        (0.0, -1.0, -0.2),
+        (0.7, -0.2, -0.7),
+    )
     for side in ("left", "right"):
         score.hands[side].to(a + 0.1 * (b - a), b, thigh, arc=(0.04, 0.0, 0.10))
     return Moment(("spine_base", "spine_mid", "hip_left", "hip_right", "knee_left", "knee_right"), (), a, b)
@@ -31,22 +36,35 @@ def sit(score: Score) -> Moment:
 
 def jump_up(score: Score) -> Moment:
     """Crouch, jump with both feet, land softly; once, or twice where there is time."""
-    rng, subject, setting = score.rng, score.subject, score.setting
+    rng, subject = score.rng, score.subject
     times = 2 if score.end - score.begin > 3.0 else 1
     speed = float(rng.uniform(1.7, 2.2)) * np.sqrt(subject.amplitude)
     depth = float(rng.uniform(0.13, 0.2))
     knots, flights = leaps(score.begin, score.end, times, speed, depth, 0.24)
     rise = leap_curve(score.t, knots)
+    score.pelvis.first = score.setting.pelvis + rise[:, None] * (0.0, 1.0, 0.0)
     fly(score, rise, ("left", "right"))
     low = Grasp("shoulder", (0.14, -0.80 * subject.arm, -0.16), (0.0, -0.8, -0.6), (-1.0, 0.0, 0.0), (0.5, 0.0, -0.9))
-    high = Grasp("shoulder", (0.10, rng.uniform(0.05, 0.6) * subject.arm, 0.62 * subject.arm), (-0.1, 0.5, 0.85), (-0.9, -0.2, 0.0), (0.8, -0.5, 0.0))
+    high = Grasp(
+        "shoulder",
+        (0.10, rng.uniform(0.05, 0.6) * subject.arm, 0.62 * subject.arm),
+        (-0.1, 0.5, 0.85),
+        (-0.9, -0.2, 0.0),
+        (0.8, -0.5, 0.0),
+    )
     for takeoff, landing in flights:
-        score.hips.to(takeoff - 0.62, takeoff - 0.24, (26.0, 0.0, 0.0)).to(takeoff - 0.24, takeoff + 0.08, (0.0, 0.0, 0.0))
+        score.hips.to(takeoff - 0.62, takeoff - 0.24, (26.0, 0.0, 0.0)).to(
+            takeoff - 0.24, takeoff + 0.08, (0.0, 0.0, 0.0)
+        )
         score.hips.to(landing - 0.05, landing + 0.2, (22.0, 0.0, 0.0)).to(landing + 0.2, landing + 0.5, (0.0, 0.0, 0.0))
         for side in ("left", "right"):
-            score.hands[side].to(takeoff - 0.6, takeoff - 0.25, low).to(takeoff - 0.25, takeoff + 0.12, high, arc=(0.06, 0.0, 0.1))
+            score.hands[side].to(takeoff - 0.6, takeoff - 0.25, low).to(
+                takeoff - 0.25, takeoff + 0.12, high, arc=(0.06, 0.0, 0.1)
+            )
             score.drop(side, landing - 0.08, landing + 0.45)
-    return Moment((*leg("left", "right"), "hip_left", "hip_right", "spine_base"), (), flights[0][0] - 0.25, flights[-1][1] + 0.1)
+    return Moment(
+        (*leg("left", "right"), "hip_left", "hip_right", "spine_base"), (), flights[0][0] - 0.25, flights[-1][1] + 0.1
+    )
 
 
 def hop_on_one_foot(score: Score) -> Moment:
@@ -61,7 +79,7 @@ def hop_on_one_foot(score: Score) -> Moment:
     fly(score, rise, (side,))
     sign = score.outward(side)
     over = setting.pelvis + (0.75 * sign * setting.ankles[0][0], -0.02, 0.0)
-    score.pelvis.moves = [(a, b, rise[:, None] * (0.0, 1.0, 0.0) + over, (0, 0, 0)), (c, d, setting.pelvis, (0, 0, 0))]
+    score.pelvis.to(a, b, over + rise[:, None] * (0.0, 1.0, 0.0)).to(c, d, setting.pelvis)
     lifted = np.asarray(setting.ankles[0]) + (0.0, rng.uniform(0.22, 0.36), rng.uniform(-0.28, -0.12))
     raised = np.broadcast_to(lifted, (len(rise), 3)) + 0.9 * rise[:, None] * (0.0, 1.0, 0.0)
     grounded = score.feet[off].first
@@ -105,16 +123,14 @@ def leap_curve(t: np.ndarray, knots: list[tuple[float, float, float]]) -> np.nda
 
 
 def fly(score: Score, rise: np.ndarray, sides: tuple[str, ...]) -> None:
-    """Let the body follow ``rise`` (metres) and the feet leave the floor with it, toes hanging."""
+    """Let the feet leave the floor with ``rise`` (metres), toes hanging."""
     up = np.array([0.0, 1.0, 0.0])
-    score.pelvis.to(-2.0, -1.0, np.asarray(score.setting.pelvis) + rise[:, None] * up)
     lift = 0.5 * (rise - 0.01 + np.sqrt((rise - 0.01) ** 2 + 1e-5)) * (rise > -0.05)
     for side in sides:
         ankle = np.asarray(score.feet[side].first.point)
-        score.feet[side].to(-2.0, -1.0, Anchor("root", ankle + lift[:, None] * up))
-        turned = np.array(score.soles[side].first)
+        score.feet[side].first = Anchor("root", ankle + lift[:, None] * up)
         hang = 35.0 * np.clip(lift / 0.12, 0.0, 1.0)
-        score.soles[side].to(-2.0, -1.0, turned + hang[:, None] * (1.0, 0.0, 0.0))
+        score.soles[side].first = np.array(score.soles[side].first) + hang[:, None] * (1.0, 0.0, 0.0)
 
 
 def kick(score: Score) -> Moment:
@@ -129,8 +145,20 @@ def kick(score: Score) -> Moment:
     front = Anchor("root", ankle + np.array([-0.03, rng.uniform(0.30, 0.55) * subject.amplitude, 0.66]) * scale)
     grounded, turned = score.feet[side].first, score.soles[side].first
     shift = setting.pelvis + np.array([-0.8 * sign * ankle[0], -0.025, 0.0])
-    forward = Grasp("shoulder", (0.20, -0.70 * subject.arm, 0.42 * subject.arm), (0.0, -0.4, 0.9), (-1.0, 0.0, 0.0), (0.6, -0.4, -0.7))
-    behind = Grasp("shoulder", (0.22, -0.80 * subject.arm, -0.28 * subject.arm), (0.1, -0.9, -0.3), (-1.0, 0.0, 0.0), (0.5, 0.0, -0.9))
+    forward = Grasp(
+        "shoulder",
+        (0.20, -0.70 * subject.arm, 0.42 * subject.arm),
+        (0.0, -0.4, 0.9),
+        (-1.0, 0.0, 0.0),
+        (0.6, -0.4, -0.7),
+    )
+    behind = Grasp(
+        "shoulder",
+        (0.22, -0.80 * subject.arm, -0.28 * subject.arm),
+        (0.1, -0.9, -0.3),
+        (-1.0, 0.0, 0.0),
+        (0.5, 0.0, -0.9),
+    )
     moments = []
     for index in range(times):
         a, b, c, d, e = cuts[4 * index : 4 * index + 5]

@@ -1,0 +1,134 @@
+"""The gallery of a notebook that was really executed, opened from a file in Chromium."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nbclient
+import nbconvert
+import nbformat
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from tests.browser.cdp import Browser
+from workbench.show import gallery
+from workbench.show.widgets import bundle
+
+pytestmark = pytest.mark.xdist_group("gallery")
+V4 = nbformat.v4
+SETUP = """
+import numpy as np
+from typing import Literal
+from pydantic import BaseModel
+from workbench.show.player import Player
+from workbench.show.widgets import panel
+from workbench.types import Clip
+frames = np.random.default_rng(0).integers(0, 255, (8, 48, 48, 3), np.uint8)
+clip = Clip(frames, np.arange(8), 8.0, source="clip.mp4")
+maps, temporal = {"attention": np.random.rand(4, 6, 6)}, {"temporal": [1, 2, 3, 4]}
+player = Player(clip, maps=maps, temporal=temporal, title="<b>drink</b>")
+"""
+PANEL = """
+class Config(BaseModel):
+    mode: Literal["a", "b"] = "a"
+panel(Config(), lambda config: player)
+"""
+
+
+def plot(i: int) -> go.Figure:
+    return go.Figure(go.Bar(x=["<script>hacked = 1</script>", "b"], y=[1, i]), {"title": {"text": f"Plot {i}"}})
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> Path:
+    """Two sections: players and a panel of a headless run, then plots, most of them far below the fold."""
+    folder = tmp_path_factory.mktemp("gallery")
+    players = [V4.new_markdown_cell("# Players\n\nThey play."), *map(V4.new_code_cell, (SETUP, "player", PANEL))]
+    executed = V4.new_notebook(cells=players)
+    nbclient.NotebookClient(executed, kernel_name="python3", timeout=60).execute()
+    plots = [V4.new_markdown_cell("# Plots\n\nThey are plotted.")]
+    for i in range(6):
+        outputs = [V4.new_output("display_data", data=bundle(plot(i))[0])]
+        plots.append(V4.new_markdown_cell(f"## Plot {i}\n\nCaption {i}."))
+        plots.append(V4.new_code_cell("plot", outputs=outputs, execution_count=1))
+    paths = [folder / "players.ipynb", folder / "plots.ipynb"]
+    for path, notebook in zip(paths, (executed, V4.new_notebook(cells=plots)), strict=True):
+        nbformat.write(notebook, path)
+    results = pd.DataFrame({"system": ["rgb", "<i>vpn</i>"], "top-1_mean": [62.1, 77.9], "top-1_std": [1.1, 0.6]})
+    return gallery.build(paths, results, folder / "index.html", note="Three seeds each.")
+
+
+@pytest.fixture
+def shown(browser: Browser, page: Path) -> Browser:
+    browser.open(page)
+    browser.wait("!document.querySelector('[data-player]')")
+    return browser
+
+
+def test_it_is_quiet_offline_and_whole(shown, artifacts):
+    assert shown.run("document.querySelectorAll('main section').length") == 3
+    assert shown.run("[...document.querySelectorAll('nav a')].map(link => link.textContent)") == [
+        "Measured",
+        "Players",
+        "Plots",
+    ]
+    assert shown.run("[...document.querySelectorAll('.wb-player')].map(root => root.player.count)") == [8, 8]
+    shown.run("document.querySelectorAll('.plot').forEach(draw)")
+    shown.wait("document.querySelectorAll('.plot .main-svg').length >= 6")
+    shown.screenshot(artifacts / "gallery.png", whole=True)
+    assert shown.errors == []
+    assert len(shown.requests) == 1 and shown.requests[0].startswith("file://")
+
+
+def test_plots_are_drawn_when_they_come_near(shown):
+    drawn = "[...document.querySelectorAll('.plot')].map(plot => !!plot.querySelector('.main-svg'))"
+    assert shown.run("typeof Plotly") == "undefined" and not any(shown.run(drawn))
+    shown.run("document.querySelector('.plot').scrollIntoView({ behavior: 'instant' })")
+    shown.wait(f"{drawn}[0]")
+    assert shown.run(drawn)[-1] is False
+    shown.run("document.querySelectorAll('.plot')[5].scrollIntoView({ behavior: 'instant' })")
+    shown.wait(f"{drawn}[5]")
+
+
+def test_text_stays_text(shown):
+    shown.run("document.querySelectorAll('.plot').forEach(draw)")
+    shown.wait("document.querySelector('.plot .xtick')")
+    assert shown.run("typeof hacked") == "undefined"
+    assert shown.run("document.querySelector('.wb-player h3').textContent") == "<b>drink</b>"
+    assert shown.run("document.querySelector('tbody tr:last-child td').textContent") == "<i>vpn</i>"
+
+
+def test_links_lead_to_sections(shown):
+    shown.run("document.documentElement.style.scrollBehavior = 'auto'")
+    shown.drag(shown.centre("nav li:last-child a"))
+    shown.wait("document.querySelector('nav a[aria-current]')?.textContent === 'Plots'")
+    assert abs(shown.run("document.querySelectorAll('main section')[2].getBoundingClientRect().top")) < 100
+
+
+@pytest.mark.parametrize("width", [360, 800, 1600])
+def test_it_fits_every_screen(shown, width):
+    shown.resize(width, 800)
+    shown.run("document.querySelectorAll('.plot').forEach(draw)")
+    shown.wait("document.querySelector('.plot .main-svg')")
+    assert shown.run("document.documentElement.scrollWidth") <= width
+
+
+def test_nbconvert_shows_the_same_players(browser, page, tmp_path):
+    """Players of an executed notebook play without a kernel; what nbconvert itself asks the web for is not needed."""
+    exported, _ = nbconvert.HTMLExporter().from_filename(page.parent / "players.ipynb")
+    (tmp_path / "players.html").write_text(exported)
+    browser.call("Network.setBlockedURLs", urls=["http://*", "https://*"])
+    browser.open(tmp_path / "players.html")
+    browser.wait("[...document.querySelectorAll('.wb-player')].filter(root => root.player?.count === 8).length === 2")
+    browser.call("Network.setBlockedURLs", urls=[])
+
+
+def test_it_opens_fast(shown):
+    assert shown.run("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd") < 3000
+
+
+def test_it_prints_every_plot(shown):
+    size = len(shown.call("Page.printToPDF")["data"])
+    assert shown.run("[...document.querySelectorAll('.plot')].every(plot => plot.querySelector('.main-svg'))")
+    assert size > 50_000 and shown.errors == []

@@ -1,0 +1,212 @@
+"""A real JupyterLab, a real kernel: a player and a panel are run, moved and watched."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.browser.cdp import Browser
+
+pytestmark = pytest.mark.xdist_group("jupyterlab")  # one server serves all of them
+V4 = nbformat.v4
+CELLS = [
+    """
+import numpy as np, plotly.graph_objects as go
+from typing import Literal
+from pydantic import BaseModel, Field
+from workbench.show.player import Player
+from workbench.show.widgets import panel
+from workbench.types import Clip
+frames = np.broadcast_to(np.arange(16, dtype=np.uint8)[:, None, None, None] * 12, (16, 64, 64, 3)).copy()
+heat = np.zeros((4, 6, 6)); heat[1, 2, 4] = 1
+player = Player(Clip(frames, np.arange(16), 16.0), maps={"attention": heat, "flipped": heat[::-1]},
+                temporal={"temporal": [1, 2, 3, 4]}, title="<b>live</b>")
+player""",
+    """
+class Config(BaseModel):
+    bars: int = Field(3, ge=1, le=8)
+    kind: Literal["plot", "player"] = "plot"
+def draw(config):
+    if config.bars == 8:
+        raise ValueError("eight <i>bars</i> are too many")
+    if config.kind == "player":
+        return Player(Clip(frames[:config.bars], np.arange(config.bars), 16.0), title="from the panel")
+    return go.Figure(go.Bar(y=list(range(1, config.bars + 1))))
+panel(Config(), draw)""",
+]
+FLAGS = [
+    *("--no-browser", "--ip=127.0.0.1", "--allow-root", "--LabApp.expose_app_in_browser=True"),
+    *("--IdentityProvider.token=test", "--LabApp.news_url=None"),
+    "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
+]
+QUIET = {"@jupyterlab/apputils-extension/notification.jupyterlab-settings": {"fetchNews": "false"}}
+PLAYER = "document.querySelector('.wb-player').player"
+BARS = ".wb-panel .js-plotly-plot .barlayer .point"
+NOTEBOOK = "[...jupyterapp.shell.widgets('main')][0]"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory) -> Iterator[str]:
+    """A JupyterLab server whose folders are all its own, with one small notebook."""
+    root, port = tmp_path_factory.mktemp("lab"), free_port()
+    work = root / "work"
+    work.mkdir()
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    notebook = V4.new_notebook(cells=list(map(V4.new_code_cell, CELLS)), metadata=metadata)
+    nbformat.write(notebook, work / "small.ipynb")
+    for path, settings in QUIET.items():
+        (root / "settings" / path).parent.mkdir(parents=True)
+        (root / "settings" / path).write_text(json.dumps(settings))
+    folders = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime"}
+    folders |= {
+        "JUPYTERLAB_SETTINGS_DIR": "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+        "IPYTHONDIR": "ipython",
+    }
+    environment = os.environ | {name: str(root / folder) for name, folder in folders.items()}
+    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
+    command = [sys.executable, "-m", "jupyterlab", *FLAGS, f"--port={port}", f"--ServerApp.root_dir={work}"]
+    with (root / "log").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        wait_for_server(f"http://127.0.0.1:{port}/api", server, root / "log")
+        yield f"http://127.0.0.1:{port}/lab/tree/small.ipynb?token=test"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for_server(url: str, server: subprocess.Popen, log: Path) -> None:
+    for _ in range(300):
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+            return
+        except (urllib.error.URLError, ConnectionError):
+            if server.poll() is not None:
+                break
+            time.sleep(0.1)
+    raise RuntimeError(f"JupyterLab did not start: {log.read_text()[-1000:]}")
+
+
+@pytest.fixture(scope="module")
+def lab(chromium: Browser, address: str) -> Browser:
+    """The notebook, opened and run to its end."""
+    chromium.resize(1400, 2000)
+    chromium.open(address)
+    chromium.wait("globalThis.jupyterapp && document.querySelector('.jp-Notebook .jp-CodeCell')", 40)
+    chromium.wait(f"{NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'", 40)
+    chromium.run("jupyterapp.commands.execute('notebook:run-all-cells').then(() => true)")
+    chromium.wait("document.querySelector('.wb-player')?.player?.bitmaps.length === 16", 40)
+    chromium.wait("document.querySelector('.wb-panel .js-plotly-plot .main-svg')", 40)
+    return chromium
+
+
+def kernel(lab: Browser, code: str) -> str:
+    """What a piece of Python prints in the notebook's kernel."""
+    return lab.run(f"""new Promise(done => {{
+        let text = '';
+        const future = {NOTEBOOK}.sessionContext.session.kernel.requestExecute({{ code: {json.dumps(code)} }});
+        future.onIOPub = message => (text += message.content.text ?? message.content.evalue ?? '');
+        future.done.then(() => done(text.trim()));
+    }})""")
+
+
+def bars(lab: Browser) -> int:
+    return lab.run(f"document.querySelectorAll('{BARS}').length")
+
+
+def focus_player(lab: Browser) -> None:
+    lab.run("document.querySelector('.wb-player').focus()")
+
+
+def test_the_live_view_is_shown_and_its_keys_stay_with_it(lab):
+    assert lab.run("document.querySelectorAll('.jp-Notebook .wb-player').length") == 1
+    assert lab.run("document.querySelector('.wb-player h3').textContent") == "<b>live</b>"
+    before = lab.run(f"{PLAYER}.panes[0].canvas.toDataURL()")
+    focus_player(lab)
+    for key in ("m", "ArrowRight", "ArrowRight"):
+        lab.press(key)
+    assert lab.run(f"[{PLAYER}.state.map, {PLAYER}.state.frame]") == ["flipped", 2]
+    assert lab.run(f"{PLAYER}.panes[0].canvas.toDataURL()") != before
+    assert lab.run(f"{NOTEBOOK}.content.widgets.map(cell => cell.model.type)")[:2] == ["code", "code"]
+
+
+def test_the_kernel_hears_of_the_frame_when_the_player_rests(lab):
+    focus_player(lab)
+    lab.press("End")
+    lab.wait(f"{PLAYER}.state.frame === 15")
+    time.sleep(0.5)
+    assert kernel(lab, "print(player.frame)") == "15"
+    kernel(lab, "player.frame = 4")
+    lab.wait(f"{PLAYER}.state.frame === 4")
+
+
+def test_playing_needs_no_kernel(lab):
+    lab.run(f"window.count = 0; {NOTEBOOK}.sessionContext.session.kernel.anyMessage.connect(() => count++)")
+    lab.run(f"{PLAYER}.set('speed', '4'); {PLAYER}.play()")
+    time.sleep(0.7)
+    count, playing = lab.run(f"[count, {PLAYER}.state.playing]")
+    lab.run(f"{PLAYER}.pause()")
+    assert (count, playing) == (0, True)
+
+
+def test_new_maps_arrive_from_the_kernel(lab):
+    lab.run(f"{PLAYER}.set('map', 'attention'); {PLAYER}.seek(5)")
+    before = lab.run(f"{PLAYER}.panes[0].canvas.toDataURL()")
+    assert kernel(lab, "player.update(maps={'attention': heat[:, ::-1], 'flipped': heat})") == ""
+    lab.wait(f"{PLAYER}.panes[0].canvas.toDataURL() !== {json.dumps(before)}")
+    assert lab.run(f"[{PLAYER}.state.map, {PLAYER}.state.frame]") == ["attention", 5]
+
+
+def test_a_slider_redraws_the_figure(lab, artifacts):
+    before = bars(lab)
+    lab.run("document.querySelector('.wb-panel .noUi-handle').focus()")
+    for _ in range(2):
+        lab.press("ArrowRight")
+    lab.wait(f"document.querySelectorAll('{BARS}').length === {before + 2}")
+    lab.screenshot(artifacts / "jupyterlab.png")
+
+
+def test_an_error_is_told_and_the_picture_stays(lab):
+    before = bars(lab)
+    lab.run("document.querySelector('.wb-panel .noUi-handle').focus()")
+    lab.press("End")
+    lab.wait("document.querySelector('.wb-panel [role=alert]')")
+    assert lab.run("document.querySelector('.wb-panel [role=alert]').textContent") == "eight <i>bars</i> are too many"
+    assert bars(lab) == before
+    for _ in range(4):
+        lab.press("ArrowLeft")
+    lab.wait("!document.querySelector('.wb-panel [role=alert]')")
+
+
+def test_a_menu_shows_a_player_and_closing_it_frees_its_pictures(lab):
+    menu = "document.querySelector('.wb-panel select')"
+    choose = f"{menu}.selectedIndex = {{}}; {menu}.dispatchEvent(new Event('change', {{{{ bubbles: true }}}}))"
+    lab.run(choose.format(1))
+    lab.wait("document.querySelector('.wb-panel .wb-player')?.player.bitmaps.length")
+    lab.run("window.held = document.querySelector('.wb-panel .wb-player').player.bitmaps")
+    lab.run(choose.format(0))
+    lab.wait("held.every(bitmap => bitmap.width === 0) && !document.querySelector('.wb-panel .wb-player')")
+    lab.wait("document.querySelector('.wb-panel .js-plotly-plot .main-svg')")
+
+
+def test_the_console_stayed_clean_and_nothing_left_the_machine(lab):
+    assert lab.errors == []
+    assert [request for request in lab.requests if "//127.0.0.1:" not in request] == []

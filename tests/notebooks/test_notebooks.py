@@ -1,0 +1,178 @@
+"""Every notebook runs headless on a small world, shows what it promises, and is committed clean."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from tests.fixtures import fake_synthadl
+from workbench.study import fit, notebooks
+
+BOOKS = Path(__file__).parents[2] / "notebooks"
+PLOTLY = "application/vnd.plotly.v1+json"
+PRESET = {"base": "tiny", "clip": [8, 32, 32], "width": 0.125, "poses": 8, "output_stride": [4, 8, 8], "batch_size": 8}
+#: One process for all of them: they share a world and two trained runs.
+together = pytest.mark.xdist_group("notebooks")
+pytestmark = [together, pytest.mark.timeout(240)]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A world of four actions and a run store with an rgb and a vpn run, each trained for an epoch a stage."""
+    place = tmp_path_factory.mktemp("notebooks")
+    fake_synthadl(place / "world", actions=4, subjects=3, views=2, frames=16)
+    for system in ("rgb", "vpn"):
+        fit(_asked(place, system) | {"epochs": 1, "progress": False})
+    return place
+
+
+def _asked(place: Path, system: str) -> dict:
+    return {"system": system, "root": str(place / "world"), "runs": str(place / "runs"), "preset": PRESET}
+
+
+def _run(place: Path, stem: str, **parameters: object) -> nbformat.NotebookNode:
+    known = notebooks.CONFIGS[stem].model_fields
+    where = {"root": str(place / "world"), "runs": str(place / "runs")}
+    given = {name: value for name, value in where.items() if name in known} | parameters
+    out = notebooks.execute(BOOKS / f"{stem}.ipynb", place / "executed" / f"{stem}.ipynb", given, 1, progress=False)
+    return nbformat.read(out, as_version=4)
+
+
+def _figures(book: nbformat.NotebookNode) -> list[str]:
+    """The titles of the figures, in order."""
+    outputs = [output.get("data", {}) for cell in book.cells for output in cell.get("outputs", [])]
+    return [data[PLOTLY]["layout"]["title"]["text"].split("<br>")[0] for data in outputs if PLOTLY in data]
+
+
+def _text(book: nbformat.NotebookNode) -> str:
+    return json.dumps([cell.get("outputs", []) for cell in book.cells])
+
+
+def test_data_flow(place):
+    book = _run(place, "00_data_flow", preset=PRESET)
+    assert _figures(book) == [
+        "In the file: action 0 (a00_s03_v1)",
+        "The crop follows the person",
+        "One pose, three spaces",
+        "The poses that the network reads",
+        "What the backbone hands on: the feature map",
+        "What passes from station to station",
+        "The clip: action 0 (a00_s03_v1)",
+    ]
+    assert "(1, 3, 8, 32, 32) torch.float32" in _text(book)
+
+
+def test_train(place):
+    runs = sorted(path.name for path in (place / "runs").glob("*/config.json"))
+    book = _run(place, "01_train", preset=PRESET, epochs=1)
+    # The very same configuration: nothing was trained again.
+    assert sorted(path.name for path in (place / "runs").glob("*/config.json")) == runs
+    titles = _figures(book)
+    assert titles[0] == "The stages of training" and titles[3] == "Result on clips of unseen subjects"
+    assert titles[1] == titles[4] and titles[1].startswith("Learning curves of vpn-cs-s0-")
+
+
+def test_gradcam(place):
+    book = _run(place, "02_gradcam", target="action 1")
+    titles = _figures(book)
+    assert titles == ["Grad-CAM in two conventions", "The weights behind the maps", "Grad-CAM in two conventions"]
+    text = _text(book)
+    assert "explains action 1" in text and "data-player" in text
+    last = next(line for line in text.split("\\n") if "last layer" in line)
+    assert float(last.split()[-1]) < 1e-5
+
+
+def test_embeddings(place):
+    book = _run(place, "03_embeddings", methods=["tsne", "pca"])
+    titles = _figures(book)
+    assert titles == ["The features of two runs, aligned", "What moved", "The features of two runs, aligned"]
+    assert "t-SNE of rgb, trustworthiness" in _text(book) and "PCA of vpn, trustworthiness" in _text(book)
+
+
+def test_attention_maps(place):
+    book = _run(place, "04_attention_maps", clip="a02_s03_v2")
+    titles = _figures(book)
+    assert titles == [
+        "Where: spatial attention over the person",
+        "When: temporal attention",
+        "Where and when: the maps over the video",
+        "Which joints the pose backbone answers to",
+        "The joints that stand out",
+        "Kernels over time",
+        "Graded: is the attention of vpn where and when the action is?",
+        "Where and when: the maps over the video",
+        "Kernels over time",
+    ]
+    assert "shuffled pose" in _text(book) and "data-player" in _text(book)
+
+
+def test_attention_maps_of_a_run_without_attention_are_labelled_blanks(place):
+    text = _text(_run(place, "04_attention_maps", run="latest:rgb"))
+    for said in (
+        "no spatial attention",
+        "no temporal attention",
+        "no such map",
+        "no joint activations",
+        "nothing to grade",
+    ):
+        assert said in text
+
+
+def test_pose_rendering(place):
+    titles = _figures(_run(place, "05_pose_rendering", marker="dot"))
+    assert titles[0] == "The schema kinect_v2"
+    assert titles[1:-1] == [
+        "Background",
+        "Marker and colours",
+        "Width of the bars",
+        "One body, four schemas",
+        "Pose quality",
+    ]
+
+
+def test_confusion(place):
+    book = _run(place, "06_confusion", block=3)
+    titles = _figures(book)
+    assert titles[:3] == ["Confusion of rgb", "Zoom on the most confused block", "What changed between two runs"]
+    assert titles[-1] == "Gain against the dynamicity of the action"
+    assert "vpn minus rgb:" in _text(book)
+
+
+def test_a_wrong_parameter_is_one_sentence(place):
+    with pytest.raises(ValueError, match="GradCam has no parameter 'layr'; valid names: .*layer"):
+        _run(place, "02_gradcam", layr="backbone")
+
+
+@pytest.mark.parametrize("stem", notebooks.CONFIGS)
+def test_notebooks_are_committed_clean(stem):
+    book = nbformat.read(BOOKS / f"{stem}.ipynb", as_version=4)
+    nbformat.validate(book)
+    assert book.metadata.kernelspec.name == "python3" and set(book.metadata) == {"kernelspec", "language_info"}
+    assert [cell.id for cell in book.cells] == [f"{stem[:2]}-{number:02d}" for number in range(len(book.cells))]
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+    assert sum("parameters" in cell.metadata.get("tags", ()) for cell in code) == 1
+    assert book.cells[0].source.startswith("# ") and any(cell.source.startswith("## Try it") for cell in book.cells)
+
+
+@pytest.mark.parametrize("stem", notebooks.CONFIGS)
+def test_notebooks_only_call(stem):
+    book = nbformat.read(BOOKS / f"{stem}.ipynb", as_version=4)
+    logic = (ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.While, ast.If, ast.Try)
+    for cell in (cell for cell in book.cells if cell.cell_type == "code"):
+        found = [type(node).__name__ for node in ast.walk(ast.parse(cell.source)) if isinstance(node, logic)]
+        assert not found, f"{cell.id} holds {found}: it belongs in the library"
+
+
+@pytest.mark.parametrize("stem", notebooks.CONFIGS)
+def test_parameters_are_the_configurations(stem):
+    """What the parameters cell sets is known, plain, and explained beside it."""
+    book = nbformat.read(BOOKS / f"{stem}.ipynb", as_version=4)
+    cell = next(cell for cell in book.cells if "parameters" in cell.metadata.get("tags", ()))
+    given = {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(cell.source).body}
+    notebooks.CONFIGS[stem](**given)
+    assert all("# " in line for line in cell.source.splitlines())

@@ -1,0 +1,265 @@
+"""Training end to end on a small world: what a run holds, what resumes, what is skipped."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.fixtures import fake_synthadl
+from workbench.media import video
+from workbench.study import checkpoint, evaluate, fit, grading, passes, runs
+from workbench.study.config import parse
+from workbench.study.store import Store
+from workbench.types import Batch, Output, Truth
+
+PRESET = {
+    "base": "tiny",
+    "batch_size": 4,
+    "clip": [8, 32, 32],
+    "output_stride": [4, 16, 16],
+    "width": 0.125,
+    "poses": 8,
+}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Path:
+    return fake_synthadl(tmp_path_factory.mktemp("world"), actions=2, views=2, frames=12, size=(48, 64))
+
+
+def configuration(world: Path, folder: Path, **changes) -> dict:
+    shared = {"root": str(world), "runs": str(folder), "cache": None, "progress": False, "preset": PRESET, "epochs": 2}
+    return {**shared, **changes}
+
+
+@pytest.fixture(scope="module")
+def vpn(world, tmp_path_factory) -> runs.Run:
+    folder = tmp_path_factory.mktemp("runs")
+    return runs.open_run(fit(configuration(world, folder, system="vpn", tags={"why": "test"})), folder)
+
+
+@pytest.fixture
+def shared_store(vpn, monkeypatch) -> None:
+    """A database that is there already, since making one takes a second."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{vpn.folder.parent / 'mlflow.db'}")
+
+
+def test_a_run_is_one_complete_folder(vpn):
+    names = {path.name for path in vpn.folder.iterdir() if path.name != ".lock"}
+    results = {"predictions_test.npz", "maps_test.npz", "metrics.json"}
+    assert names == results | {"config.json", "environment.json", "checkpoint.pt", "history.csv", "weights.safetensors"}
+    assert vpn.finished and vpn.classes == ["action 0", "action 1"]
+    facts = json.loads((vpn.folder / "environment.json").read_text())
+    assert facts["precision"] in ("bf16", "fp32") and facts["versions"]["torch"] == torch.__version__
+    assert facts["store"].startswith("sqlite:") and facts["skipped"] == []
+    torch.load(vpn.folder / "checkpoint.pt", weights_only=True)
+
+
+def test_history_has_a_row_an_epoch_of_every_stage(vpn):
+    history = vpn.history
+    assert history["stage"].tolist() == ["backbone", "backbone", "joint", "joint"]
+    assert history["epoch"].tolist() == [1, 2, 3, 4]
+    assert {"train_total", "train_top1", "validation_total", "validation_top1", "learning_rate"} <= set(history)
+    assert history["train_embedding"].notna().tolist() == [False, False, True, True]
+    joint = history.iloc[3]
+    total = 0.8 * joint.train_classification + 0.2 * joint.train_embedding + 1e-5 * joint.train_attention
+    assert joint.train_total == pytest.approx(total, rel=1e-3)
+
+
+def test_predictions_are_the_trained_systems_own(vpn):
+    found, dataset, system = vpn.predictions(), vpn.dataset("test"), vpn.system()
+    assert found.ids == dataset.ids and found.labels.tolist() == dataset.labels.tolist()
+    assert not system.training
+    from workbench.data import sample
+
+    with torch.inference_mode():
+        output = system(sample(dataset, 1, vpn.spec).batch.to("cpu"))
+    np.testing.assert_allclose(found.logits[1], output.logits[0], atol=1e-4)
+    np.testing.assert_allclose(found.features[1], output.features[0], atol=1e-4)
+    np.testing.assert_allclose(found.scores.sum(1), 1, atol=1e-5)
+    maps = vpn.maps()
+    assert set(maps) == {"spatial", "temporal", "attention", "joints"}
+    np.testing.assert_allclose(maps["attention"][1], output.maps["attention"][0], atol=1e-5)
+    assert vpn.metrics["test"]["top1"] == (found.logits.argmax(1) == found.labels).mean()
+
+
+def test_attention_is_graded_against_four_baselines(vpn):
+    graded = vpn.metrics["test"]["attention"]
+    baselines = {"uniform", "centre", "shuffled_pose", "shuffled_time"}
+    assert set(graded["ranking"]) == {"system", *baselines, *(f"minus_{name}" for name in baselines)}
+    assert graded["ranking"]["uniform"]["value"] == pytest.approx(0.5)
+    share = graded["inside_share"]
+    assert share["minus_uniform"]["value"] == pytest.approx(share["system"]["value"] - share["uniform"]["value"])
+    row = runs.table(vpn.folder.parent).set_index("id").loc[vpn.id]
+    assert row["test_ranking"] == graded["ranking"]["system"]["value"]
+    assert row["test_ranking_minus_centre"] == graded["ranking"]["minus_centre"]["value"]
+
+
+def test_the_store_has_one_row_with_every_epoch(vpn):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{vpn.folder.parent / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("workbench").experiment_id
+    row = next(row for row in client.search_runs([experiment]) if row.info.run_name == vpn.id)
+    assert row.info.status == "FINISHED" and row.data.tags["why"] == "test"
+    assert row.data.params["system"] == "vpn" and row.data.params["seed"] == "0"
+    steps = client.get_metric_history(row.info.run_id, "train_total")
+    assert [(point.step, point.value) for point in steps] == list(enumerate(vpn.history["train_total"], start=1))
+    assert row.data.metrics["test_top1"] == vpn.metrics["test"]["top1"]
+
+
+def test_a_finished_run_is_not_repeated_and_a_missing_split_is_added(vpn):
+    before = (vpn.folder / "weights.safetensors").stat().st_mtime_ns
+    assert fit(vpn.config.model_dump() | {"evaluate": ["test", "validation"]}) == vpn.id
+    assert (vpn.folder / "weights.safetensors").stat().st_mtime_ns == before
+    assert set(vpn.metrics) == {"test", "validation"}
+    assert vpn.predictions("validation").ids == vpn.dataset("validation").ids
+
+
+def test_the_same_configuration_gives_the_same_weights(world, tmp_path, shared_store):
+    first, again, other = (
+        runs.open_run(fit(configuration(world, tmp_path / name, system="pose_lstm", seed=seed)), tmp_path / name)
+        for name, seed in (("a", 0), ("b", 0), ("c", 1))
+    )
+    weights = [(run.folder / "weights.safetensors").read_bytes() for run in (first, again, other)]
+    assert weights[0] == weights[1] != weights[2]
+    np.testing.assert_array_equal(first.predictions().logits, again.predictions().logits)
+
+
+def test_learning_happens_and_the_best_epoch_is_kept(world, tmp_path, shared_store):
+    config = configuration(world, tmp_path, system="rgb", epochs=6, augment=False, optimizer={"lr": 5e-3})
+    run = runs.open_run(fit(config), tmp_path)
+    history = run.history
+    assert history["train_total"].iloc[-1] < 0.6 * history["train_total"].iloc[0]
+    evaluate(run, "validation", progress=False, cache=None)
+    # In fp32 now, in bf16 while training: the same clips, give or take one at the border.
+    assert abs(run.metrics["validation"]["top1"] - history["validation_top1"].max()) <= 0.26
+
+
+def test_early_stopping(world, tmp_path, shared_store):
+    config = configuration(world, tmp_path, system="pose_lstm", epochs=30, patience=2, optimizer={"lr": 1e-9})
+    history = runs.open_run(fit(config), tmp_path).history
+    assert len(history) < 30 and not (tmp_path / "mlflow.db").exists()
+    scores = list(zip(history["validation_top1"], -history["validation_total"], strict=True))
+    assert scores.index(max(scores)) == len(history) - 3
+
+
+def test_a_run_starts_from_another_runs_module(vpn, world, tmp_path):
+    config = configuration(world, vpn.folder.parent, system="rgb", epochs=1, optimizer={"name": "sgd", "lr": 0.0})
+    run = runs.open_run(fit(config | {"init": {"backbone": vpn.id}, "evaluate": []}), vpn.folder.parent)
+    old, new = (load_file(folder / "weights.safetensors") for folder in (vpn.folder, run.folder))
+    for name in (name for name in new if name.startswith("backbone.") and "running" not in name and "num_" not in name):
+        assert torch.equal(old[name], new[name]), name
+    with pytest.raises(ValueError, match="init names the module 'backbon', which the system lacks; it has: backbone"):
+        fit(config | {"init": {"backbon": vpn.id}})
+    with pytest.raises(FileNotFoundError, match="has no run 'nothing'; it has: .*vpn-cs"):
+        fit(config | {"init": {"backbone": "nothing"}})
+    with pytest.raises(ValueError, match=f"run {vpn.id} can't initialise 'classifier'"):
+        fit(config | {"init": {"classifier": f"{vpn.id}:attention"}})
+
+
+def test_finding_runs(vpn):
+    root = vpn.folder.parent
+    assert runs.open_run("latest:vpn", root).id == vpn.id == runs.latest(root, system="vpn", seed=0).id
+    with pytest.raises(FileNotFoundError, match="no finished run with system='vpn', seed=7"):
+        runs.latest(root, system="vpn", seed=7)
+    with pytest.raises(ValueError, match="runs have no field 'sed'; valid: system"):
+        runs.latest(root, sed=7)
+    for name in ("..", "", "a/../" + vpn.id, str(vpn.folder)):
+        with pytest.raises(FileNotFoundError, match="has no run"):
+            runs.open_run(name, root)
+    assert runs.table(root / "nowhere").empty
+
+
+def test_random_states_come_back(tmp_path):
+    checkpoint.seed_all(3)
+    checkpoint.save(tmp_path / "c.pt", {"x": torch.arange(3)})
+    drawn = random.random(), np.random.random(), torch.rand(1).item()
+    checkpoint.seed_all(4)
+    state = checkpoint.load(tmp_path / "c.pt")
+    checkpoint.set_random_state(state["random"])
+    assert (random.random(), np.random.random(), torch.rand(1).item()) == drawn
+    assert state["x"].tolist() == [0, 1, 2]
+
+
+def test_windows_of_a_clip_are_pooled_by_their_highest_score():
+    logits = torch.tensor([[2.0, 0.0], [0.0, 5.0], [1.0, 0.0]])
+    features = torch.tensor([[1.0], [3.0], [7.0]])
+    batch = Batch(label=torch.tensor([1, 1, 0]), ids=["a", "a", "b"])
+    found = passes.gather([(batch, Output(logits, features, maps={"temporal": torch.ones(3, 2)}))])
+    assert found.ids == ["a", "b"] and found.labels.tolist() == [1, 0]
+    assert found.logits.tolist() == [[0, 5], [1, 0]] and found.features[:, 0].tolist() == [2, 7]
+    soft = logits.softmax(1)
+    np.testing.assert_allclose(found.scores, torch.stack([soft[:2].max(0).values, soft[2]]), rtol=1e-6)
+    assert found.maps["temporal"].shape == (2, 2) and found.poses is None
+
+
+def test_partners_are_other_clips_of_other_classes():
+    labels = np.array([0, 0, 0, 1, 1, 2, 2, 2])
+    partner = grading.partners(labels, seed=0)
+    assert sorted(partner) == list(range(8)) and (labels[partner] != labels).all()
+    same = grading.partners(np.zeros(5, int), seed=0)
+    assert sorted(same) == list(range(5)) and (same != np.arange(5)).all()
+    with pytest.raises(ValueError, match="two clips or more"):
+        grading.partners(np.array([0]), seed=0)
+
+
+def test_shuffled_time_permutes_what_the_system_reads_and_nothing_else():
+    pose = torch.arange(2 * 1 * 6 * 2 * 3.0).reshape(2, 1, 6, 2, 3)
+    mixed = grading.shuffle_time(0)(Batch(pose=pose, video=torch.zeros(2, 3, 4, 2, 2), ids=["a", "b"]))
+    assert mixed.video.abs().sum() == 0 and not torch.equal(mixed.pose, pose)
+    assert torch.equal(mixed.pose.sort(2).values, pose)
+    alone = grading.shuffle_time(0)(Batch(pose=pose[1:], ids=["b"]))
+    assert torch.equal(alone.pose, mixed.pose[1:])
+
+
+def test_perfect_attention_beats_every_baseline():
+    mask = np.zeros((4, 8, 8), bool)
+    mask[2:, :4, :4] = True
+    truth = Truth(np.zeros(25, bool), mask, np.zeros((4, 4), np.float32), (2, 4), np.arange(4))
+    perfect = {"attention": np.zeros((3, 2, 2, 2)), "temporal": np.tile([0.0, 1.0], (3, 1))}
+    perfect["attention"][:, 1, 0, 0] = 1
+    methods = {"system": perfect} | {name: grading.constant(name, perfect) for name in ("uniform", "centre")}
+    told = grading.summary({name: grading.grade_maps(maps, [truth] * 3) for name, maps in methods.items()})
+    for grade in ("inside_share", "pointing_game", "ranking", "temporal_overlap", "temporal_gain"):
+        assert told[grade]["system"]["value"] == 1
+        assert told[grade]["minus_uniform"]["low"] > 0 and told[grade]["minus_centre"]["low"] > 0
+
+
+def test_spatial_weights_without_coupler_are_graded_as_constant_attention():
+    maps = {"spatial": np.random.default_rng(0).random((2, 3, 3)), "temporal": np.ones((2, 4))}
+    found = grading.gradable(maps)
+    assert found["attention"].shape == (2, 4, 3, 3)
+    np.testing.assert_array_equal(found["attention"][:, 3], maps["spatial"])
+    assert grading.gradable({"joints": np.ones((2, 4, 25))}) == {}
+
+
+def test_without_mlflow_a_run_is_a_folder_and_says_so(world, tmp_path, monkeypatch, caplog):
+    monkeypatch.setitem(__import__("sys").modules, "mlflow", None)
+    run = runs.open_run(fit(configuration(world, tmp_path, system="pose_lstm", epochs=1)), tmp_path)
+    assert run.finished and run.metrics["test"]["clips"] == 4
+    assert "mlflow is not installed" in json.loads((run.folder / "environment.json").read_text())["store"]
+    assert "mlflow is not installed" in caplog.text and not (tmp_path / "mlflow.db").exists()
+
+
+def test_the_store_logs_each_epoch_once_over_a_resume(tmp_path):
+    history = [{"train_total": 1.0, "stage": "a"}, {"train_total": float("nan")}, {"train_total": 0.5}]
+    Store(tmp_path, "r", {"x": 1}, {}).epochs(history[:1])
+    again = Store(tmp_path, "r", {"x": 1}, {})
+    again.epochs(history)
+    again.finish({"test_top1": 0.5})
+    points = again._client.get_metric_history(again._row, "train_total")
+    assert [(point.step, point.value) for point in points] == [(1, 1.0), (3, 0.5)]
+
+
+def test_configurations_that_do_not_fit_the_data(world, tmp_path):
+    with pytest.raises(ValueError, match="SynthADL has no protocol 'xs'"):
+        fit(configuration(world, tmp_path, system="rgb", protocol="xs"))
+    assert parse(configuration(world, tmp_path, system="rgb")).root == str(world)
+    assert video.probe(str(next((world / "videos").glob("*.mp4")))).frames >= 12

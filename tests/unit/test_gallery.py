@@ -1,0 +1,161 @@
+"""The gallery's reading of notebooks: titles, captions, figures, tables, and what it refuses."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+from workbench.show import gallery
+from workbench.show.player import Player
+from workbench.show.widgets import bundle
+from workbench.types import Clip
+
+V4 = nbformat.v4
+PIXEL = base64.b64encode(b"\x89PNG\r\n\x1a\n not a real picture").decode()
+
+
+def output(**data: object) -> nbformat.NotebookNode:
+    return V4.new_output("display_data", data={key.replace("__", "/"): value for key, value in data.items()})
+
+
+def cell(*outputs: nbformat.NotebookNode, count: int | None = 1) -> nbformat.NotebookNode:
+    return V4.new_code_cell("1", outputs=list(outputs), execution_count=count)
+
+
+def notebook(path: Path, *cells: nbformat.NotebookNode) -> Path:
+    nbformat.write(V4.new_notebook(cells=list(cells)), path)
+    return path
+
+
+def figure(text: str) -> nbformat.NotebookNode:
+    return V4.new_output(
+        "display_data", data=bundle(go.Figure(go.Bar(y=[1, 2]), {"title": text, "width": 700, "height": 300}))[0]
+    )
+
+
+@pytest.fixture
+def story(tmp_path):
+    player = Player(Clip(np.zeros((2, 8, 8, 3), np.uint8), np.arange(2), 25.0), title="clip")
+    return notebook(
+        tmp_path / "one.ipynb",
+        V4.new_markdown_cell("# Attention & *you*\n\nWhat **it** looks at.\n\nSecond."),
+        V4.new_markdown_cell(
+            "## A figure\n\nIts [caption](https://a.org) <script>alert(1)</script>with $A_{st}$ and $\\alpha^2$."
+        ),
+        cell(figure("</script><b>x"), V4.new_output("stream", name="stdout", text="noise")),
+        cell(V4.new_output("display_data", data=player._repr_mimebundle_()[0])),
+        cell(
+            output(image__png=PIXEL),
+            output(text__html="<style>td {}</style><table><tr><td onclick='x'>&lt;i&gt;</td></tr></table>"),
+        ),
+        cell(output(text__plain="only text")),
+    )
+
+
+def test_a_notebook_becomes_a_section(story):
+    found = gallery.section(story, 3)
+    assert (found.anchor, found.title, found.lead.strip()) == (
+        "3-attention-you",
+        "Attention & you",
+        "<p>What <strong>it</strong> looks at.</p>",
+    )
+    assert [item.kind for item in found.items] == ["plot", "player", "image", "table"]
+    plot, player, image, table = found.items
+    assert plot.title == "A figure" and plot.height == 300 and player.title == ""
+    assert "<script" not in plot.caption and '<a href="https://a.org">caption</a>' in plot.caption
+    assert "<i>A<sub>st</sub></i> and <i>α<sup>2</sup></i>" in plot.caption
+    assert "<" not in plot.body
+    restored = json.loads(plot.body)
+    assert "width" not in restored["layout"] and restored["layout"]["title"]["text"] == "</script><b>x"
+    assert "module" not in player.body and "data-player" in player.body
+    assert image.body == f"data:image/png;base64,{PIXEL}"
+    assert table.body == "<table><tbody><tr><td>&lt;i&gt;</td></tr></tbody></table>"
+
+
+def test_the_page_holds_each_library_once(story, tmp_path):
+    page = gallery.build([story, story], None, tmp_path / "out" / "index.html").read_text()
+    assert page.count('type="module"') == 1
+    assert page.count("plotly.js v") == 1
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["index.html"]
+
+
+def test_a_page_without_plots_carries_no_plotly(tmp_path):
+    path = notebook(tmp_path / "n.ipynb", V4.new_markdown_cell("# T"), cell(output(image__png=PIXEL)))
+    assert gallery.build([path], None, tmp_path / "g.html").stat().st_size < 30_000
+
+
+def test_names_are_escaped_and_a_missing_title_is_the_file_name(tmp_path):
+    results = pd.DataFrame({"system": ["<script>alert(1)</script>"], "top1_mean": [0.5], "top1_std": [0.0123]})
+    path = notebook(tmp_path / "no <title>.ipynb", cell(output(text__plain="x")))
+    page = gallery.build([path], results, tmp_path / "g.html", title="<i>", description="<u>", note="<s>").read_text()
+    assert "<script>alert" not in page and "&lt;script&gt;alert(1)" in page
+    assert not re.search("<(i|u|s|title)>(?!&lt;)", page.replace("<title>&lt;i&gt;", "")) and "no &lt;title&gt;" in page
+    assert "This notebook drew no figure." in page
+
+
+def test_the_table_joins_mean_and_spread():
+    frame = pd.DataFrame(
+        {
+            "system": ["rgb", "vpn"],
+            "top1_mean": [62.14, np.nan],
+            "top1_std": [1.06, 2.0],
+            "inside": [None, 0.41234],
+            "seeds": [3, 3],
+        }
+    )
+    table = gallery.table(frame)
+    assert table["head"] == ["system", "top1", "inside", "seeds"]
+    assert table["rows"][0] == [("rgb", ""), ("62.1", "1.1"), ("", ""), ("3", "")]
+    assert table["rows"][1] == [("vpn", ""), ("", ""), ("0.412", ""), ("3", "")]
+    grouped = pd.DataFrame({"system": ["a", "a"], "top1": [0.5, 0.7]}).groupby("system").agg(["mean", "std"])
+    assert gallery.table(grouped) == {"head": ["system", "top1"], "rows": [[("a", ""), ("0.600", "0.141")]]}
+    assert gallery.table(pd.DataFrame({"x": [1.0], "x_spread": [0.25]}))["rows"] == [[("1.000", "0.250")]]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("$x < y$", "<i>x &lt; y</i>"),
+        ("$\\Lambda_{t_p} \\odot F$", "<i>Λ<sub>t_p</sub> ⊙F</i>"),
+        ("$\\mathbf{z}_1$", "<i>z<sub>1</sub></i>"),
+        ("costs 5$ or 6", "costs 5$ or 6"),
+    ],
+)
+def test_short_formulas_need_no_tex(text, shown):
+    assert shown in gallery.markdown(text)
+
+
+def test_what_was_not_run_is_refused(tmp_path):
+    path = notebook(tmp_path / "n.ipynb", cell(count=None))
+    with pytest.raises(ValueError, match="n.ipynb was not executed"):
+        gallery.build([path], None, tmp_path / "g.html")
+
+
+def test_what_ended_in_an_error_is_refused_and_the_old_page_stays(tmp_path):
+    (tmp_path / "g.html").write_text("old")
+    error = V4.new_output("error", ename="ValueError", evalue="no run\nmore", traceback=[])
+    path = notebook(tmp_path / "n.ipynb", cell(error))
+    with pytest.raises(ValueError, match="n.ipynb ended in an error: ValueError: no run$"):
+        gallery.build([path], None, tmp_path / "g.html")
+    assert (tmp_path / "g.html").read_text() == "old"
+
+
+@pytest.mark.parametrize("content", ["", "{}", "not json", '{"nbformat": 4, "cells": 1}'])
+def test_what_is_no_notebook_is_refused(tmp_path, content):
+    path = tmp_path / "n.ipynb"
+    path.write_text(content)
+    with pytest.raises(ValueError, match="n.ipynb is not a Jupyter notebook"):
+        gallery.build([path], None, tmp_path / "g.html")
+
+
+def test_a_missing_notebook_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="gone.ipynb does not exist"):
+        gallery.build([tmp_path / "gone.ipynb"], None, tmp_path / "g.html")

@@ -1,0 +1,221 @@
+"""Configurations, presets, stages as data, and what decides which run is which."""
+
+from __future__ import annotations
+
+import dataclasses
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from workbench.data import ClipSpec
+from workbench.study import hardware, optim, runs
+from workbench.study.config import PRESETS, TrainConfig, amend, parse, parse_pairs
+from workbench.study.inputs import cache_folder, clip_spec
+from workbench.systems.base import Stage
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"sytem": "vpn"}, "TrainConfig has no parameter 'sytem'; valid names: system, options"),
+        ({"system": "vnp"}, "unknown system 'vnp'; known: rgb, pose_lstm, vpn"),
+        ({"system": "vpn", "options": {"couplr": False}}, "vpn has no option 'couplr'; valid options: .*coupler"),
+        ({"system": "rgb", "seed": "0"}, "seed should be a valid integer, got '0'"),
+        ({"system": "rgb", "seed": -1}, "seed should be greater than or equal to 0, got -1"),
+        ({"system": "rgb", "precision": "half"}, "precision should be 'auto', 'fp32', 'bf16' or 'fp16', got 'half'"),
+        ({"system": "rgb", "epochs": 2.5}, "epochs should be a valid integer .*got 2.5"),
+        ({"system": "rgb", "epochs": -1}, "epochs should be 0 or more, got -1"),
+        ({"system": "rgb", "preset": "huge"}, "unknown preset 'huge'; known: tiny, paper"),
+        ({"system": "rgb", "preset": {"widht": 1.0}}, "Preset has no parameter 'widht'; valid names: clip"),
+        ({"seed": 1}, "TrainConfig needs the parameter 'system'"),
+    ],
+)
+def test_a_wrong_parameter_is_one_sentence_with_the_valid_ones(wrong, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        parse(wrong)
+    assert "\n" not in str(caught.value)
+
+
+def test_presets_are_numbers_of_one_shape():
+    specs = {name: clip_spec(TrainConfig(system="rgb", preset=name)) for name in PRESETS}
+    assert (specs["tiny"].frames, specs["tiny"].size) == (16, (96, 96))
+    assert (specs["paper"].frames, specs["paper"].size, specs["paper"].stride) == (64, (224, 224), 2)
+    assert specs["paper"].poses == 20 and specs["paper"].windows == "all"
+    for name in PRESETS:
+        numbers = TrainConfig(system="rgb", preset=name).numbers
+        assert set(numbers.cut()) <= {field.name for field in dataclasses.fields(ClipSpec)}
+
+
+def test_a_preset_of_ones_own_starts_from_another():
+    config = TrainConfig(system="rgb", preset={"base": "paper", "width": 0.5, "clip": [8, 64, 64]}, batch_size=3)
+    numbers = config.numbers
+    assert (numbers.width, numbers.clip, numbers.batch_size, numbers.poses) == (0.5, (8, 64, 64), 3, 20)
+
+
+def test_a_presets_options_reach_the_systems_that_have_them():
+    assert TrainConfig(system="rgb").variant() == {"bn_momentum": 0.1}
+    assert TrainConfig(system="pose_lstm", options={"hidden": 7}).variant() == {"hidden": 7}
+    assert TrainConfig(system="vpn", preset="paper").variant() == {}
+
+
+def test_pairs_from_the_command_line():
+    assert parse_pairs(["epochs=3", "options.coupler=false", "init.backbone=a.pt", "tags.why=a=b"]) == {
+        "epochs": 3,
+        "options": {"coupler": False},
+        "init": {"backbone": "a.pt"},
+        "tags": {"why": "a=b"},
+    }
+    with pytest.raises(ValueError, match="'epochs' should read NAME=VALUE"):
+        parse_pairs(["epochs"])
+
+
+def test_amend_replaces_with_a_name_and_changes_without():
+    published = {"name": "sgd", "lr": 0.01, "momentum": 0.9}
+    assert amend(published, None, {"lr": 0.1}) == {"name": "sgd", "lr": 0.1, "momentum": 0.9}
+    assert amend(published, {"name": "adam", "lr": 1e-3}, {"lr": 1e-4}) == {"name": "adam", "lr": 1e-4}
+    assert published["lr"] == 0.01
+
+
+def test_where_a_run_is_made_does_not_change_which_run_it_is(tmp_path):
+    dataset = SimpleNamespace(
+        protocol="cs", classes=["a"], ids=["x"], labels=np.array([0]), lengths=np.array([5]), videos=["none.mp4"]
+    )
+
+    def run(**changes):
+        return runs.run_of(TrainConfig(system="vpn", **{"runs": str(tmp_path), **changes}), dataset).id
+
+    assert run().startswith("vpn-cs-s0-") and run(seed=2).startswith("vpn-cs-s2-")
+    assert run() == run(workers=4, device="cpu", cache=None, tags={"a": "b"}, root="elsewhere", progress=False)
+    others = [{"seed": 1}, {"options": {"coupler": False}}, {"batch_size": 3}, {"optimizer": {"lr": 1.0}}, {"limit": 2}]
+    assert len({run(), *(run(**change) for change in others)}) == 1 + len(others)
+    before = run()
+    dataset.labels = np.array([1])
+    assert run() != before
+    (tmp_path / "w.pt").write_bytes(b"first")
+    first = run(init={"backbone": str(tmp_path / "w.pt")})
+    (tmp_path / "w.pt").write_bytes(b"other")
+    assert first not in (run(init={"backbone": str(tmp_path / "w.pt")}), run())
+
+
+def test_cache_is_automatic_only_where_it_is_small():
+    assert cache_folder("auto", ClipSpec(sampling="uniform")) == "data/cache"
+    assert cache_folder("auto", ClipSpec(sampling="strided")) is None
+    assert cache_folder(None, ClipSpec()) is None and cache_folder("x", ClipSpec(sampling="strided")) == "x"
+
+
+STAGES = [
+    Stage("first", epochs=30, schedule={"name": "step", "every": 10, "factor": 0.1}),
+    Stage("second", epochs=9, optimizer={"name": "adam", "lr": 1.0}, schedule={"name": "constant"}),
+]
+PAPER = {"system": "rgb", "preset": "paper"}
+
+
+def test_epochs_and_schedules_scale_together():
+    preset = {"base": "paper", "epochs": 1 / 3}
+    first, second = optim.adapt(STAGES, TrainConfig(system="rgb", preset=preset))
+    assert (first.epochs, first.schedule["every"], second.epochs) == (10, 3, 3)
+    first, second = optim.adapt(STAGES, TrainConfig(**PAPER, epochs={"first": 60}))
+    assert (first.epochs, first.schedule["every"], second.epochs) == (60, 20, 9)
+    assert [stage.name for stage in optim.adapt(STAGES, TrainConfig(**PAPER, epochs={"first": 0}))] == ["second"]
+    assert second.optimizer == {"name": "adam", "lr": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"epochs": {"third": 1}}, "rgb has no stage 'third'; its stages: first, second"),
+        ({"epochs": 0}, "leaves out every stage"),
+        ({"optimizer": {"name": "rmsprop"}}, "unknown optimizer 'rmsprop'; known: sgd, adam, adamw"),
+        ({"optimizer": {"name": "sgd", "rate": 1}}, "optimizer sgd has no argument 'rate'; valid: lr, momentum"),
+        ({"schedule": {"name": "cosin"}}, "unknown schedule 'cosin'; known: constant, step, cosine, plateau"),
+        ({"schedule": {"name": "step", "gamma": 1}}, "schedule step has no argument 'gamma'; valid: every, factor"),
+    ],
+)
+def test_unknown_optimisers_and_schedules_name_the_valid_ones(change, words):
+    with pytest.raises(ValueError, match=words):
+        optim.adapt(STAGES, TrainConfig(**PAPER, **change))
+
+
+def rates(described: dict, epochs: int, steps: int, score: float = 1.0, lr: float = 1.0) -> list[float]:
+    """The learning rate of every step."""
+    weight = nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([weight], lr=lr)
+    schedule = optim.Schedule(optimizer, described, epochs, steps)
+    seen = []
+    for _ in range(epochs):
+        for _ in range(steps):
+            seen.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            schedule.step()
+        schedule.epoch(score)
+    return seen
+
+
+def test_schedules_by_hand():
+    assert rates({"name": "constant"}, 2, 2) == [1, 1, 1, 1]
+    assert rates({"name": "step", "every": 2, "factor": 0.1}, 4, 1) == pytest.approx([1, 1, 0.1, 0.1])
+    cosine = rates({"name": "cosine", "warmup": 0, "floor": 0.0}, 2, 2)
+    assert cosine == pytest.approx([1, 0.5 + 0.25 * np.sqrt(2), 0.5, 0.5 - 0.25 * np.sqrt(2)])
+    warm = rates({"name": "cosine", "warmup": 1, "floor": 0.5}, 3, 2)
+    assert warm[:3] == pytest.approx([1 / 3, 2 / 3, 1]) and warm == sorted(warm[:3]) + sorted(warm[3:], reverse=True)
+    assert min(warm[2:]) > 0.5
+    assert rates({"name": "plateau", "patience": 1, "factor": 0.1}, 5, 1) == pytest.approx([1, 1, 1, 0.1, 0.1])
+
+
+class Small(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.backbone = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Dropout(0.5))
+        self.backbone_two = nn.Linear(2, 2)
+        self.head = nn.Linear(2, 2)
+
+
+def test_freezing_goes_by_whole_names_and_frozen_modules_rest():
+    system = Small()
+    optim.freeze(system, Stage("joint", trains=("",), freezes=("backbone",)))
+    assert not any(p.requires_grad for p in system.backbone.parameters())
+    assert all(p.requires_grad for p in system.backbone_two.parameters())
+    optim.train_mode(system)
+    assert not any(module.training for module in system.backbone.modules())
+    assert system.head.training and system.training
+    optim.freeze(system, Stage("head", trains=("head",)))
+    assert [name for name, p in system.named_parameters() if p.requires_grad] == ["head.weight", "head.bias"]
+    with pytest.raises(ValueError, match="stage 'x' names 'hed', which has no parameters; there are: backbone"):
+        optim.freeze(system, Stage("x", trains=("hed",)))
+
+
+def test_learning_rates_by_module():
+    system = Small()
+    optim.freeze(system, Stage("all"))
+    made = optim.make_optimizer(system, {"name": "sgd", "lr": 1.0, "scale": {"backbone": 0.1, "backbone.1": 0.5}})
+    rate = {id(p): group["lr"] for group in made.param_groups for p in group["params"]}
+    assert rate[id(system.head.weight)] == 1.0
+    assert rate[id(system.backbone[0].weight)] == 0.1
+    assert rate[id(system.backbone[1].weight)] == 0.5
+    assert len(rate) == len(list(system.parameters()))
+
+
+def test_precision_follows_processor_and_network(monkeypatch):
+    flat, deep = nn.Linear(2, 2), nn.Sequential(nn.Conv3d(1, 1, 1))
+    config = TrainConfig(system="rgb", device="cpu")
+    monkeypatch.setattr(hardware, "has_bf16", lambda kind: True)
+    assert hardware.suits(config, deep) == {"device": "cpu", "precision": "bf16", "channels_last": True}
+    assert hardware.suits(config, flat) == {"device": "cpu", "precision": "fp32", "channels_last": False}
+    monkeypatch.setattr(hardware, "has_bf16", lambda kind: False)
+    assert hardware.suits(config, deep)["precision"] == "fp32"
+    asked = config.model_copy(update={"precision": "fp16"})
+    with pytest.raises(ValueError, match="fp16 needs a CUDA device, this run is on cpu"):
+        hardware.suits(asked, deep)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(RuntimeError, match="device 'cuda' was asked for but this machine has: .*cpu"):
+        hardware.device(config.model_copy(update={"device": "cuda"}))
+
+
+def test_channels_last_touches_only_3d_weights():
+    module = nn.Sequential(nn.Conv3d(4, 4, 3), nn.Conv2d(4, 4, 3))
+    hardware.channels_last(module)
+    assert module[0].weight.is_contiguous(memory_format=torch.channels_last_3d)
+    assert not module[0].weight.is_contiguous() and module[1].weight.is_contiguous()

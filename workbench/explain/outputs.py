@@ -1,0 +1,38 @@
+"""Asking a system: one forward pass without gradients, and its maps as arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from workbench.types import Batch, Output
+
+
+def ask(system: torch.nn.Module, batch: Batch) -> Output:
+    """What ``system`` says about ``batch``, in evaluation mode and without gradients; its mode stays as it was."""
+    modes = {part: part.training for part in system.modules()}
+    system.eval()
+    try:
+        with torch.no_grad():
+            return system(batch.to(next(system.parameters()).device))
+    finally:
+        for part, training in modes.items():
+            part.training = training
+
+
+def arrays(output: Output, clip: int = 0) -> dict[str, np.ndarray]:
+    """The maps of one clip of the batch by name, without the batch axis, float32 (see types.MAPS for the other axes).
+
+    What a system does not have is not in it: ``arrays(output).get("spatial")`` is then None, which figures show as a
+    labelled blank. ``affinity_grid``, which belongs to no clip, is left out.
+    """
+    return {
+        name: value[clip].detach().float().cpu().numpy()
+        for name, value in output.maps.items()
+        if name != "affinity_grid"
+    }
+
+
+def score(output: Output, label: int, clip: int = 0) -> float:
+    """The softmax score in [0,1] that one clip of the batch gives to class ``label``."""
+    return float(output.logits[clip].softmax(-1)[label])

@@ -1,0 +1,106 @@
+"""Body-centred coordinates, two ways: the thesis' and 2s-AGCN's. Missing joints are NaN throughout."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from workbench.types import Pose
+
+OPTIONS = {"how": ("thesis", "agcn"), "reference": ("frame", "first"), "exact": ("x", "y")}
+
+
+def normalize(
+    pose: Pose, how: str = "thesis", reference: str = "frame", exact: str = "x", mirrored: bool = True
+) -> Pose:
+    """``pose`` (D = 3, space "camera") in body-centred coordinates, space "normalised".
+
+    "thesis" (section 3.3.1, following the NTU paper): origin at the hip centre, X parallel to right hip -> left hip,
+    Y towards hip centre -> spine, all divided by the distance of those two. The two directions are not quite
+    orthogonal: X is kept and Y made orthogonal to it, as "parallel" against "towards" reads; ``exact`` = "y" is the
+    reverse. Z = X x Y: to the back of the body in plain camera space, to its front on Kinect's mirrored axes. The text
+    speaks of the skeleton at each time step, so origin, axes and scale are those of each frame; ``reference`` =
+    "first" takes them from the first frame that shows them and so keeps where the person walks and turns.
+
+    "agcn" (2s-AGCN, data_gen/preprocess.py): origin at the middle of the spine in each frame; in the first frame the
+    spine is turned parallel to +z and then right minus left shoulder (not hip) parallel to +x, and these two rotations
+    hold for all frames. No scaling. (The second rotation can tilt the spine slightly away from z again, as in the
+    original.) The recipe counts on Kinect's mirrored pictures, in which a person who faces the sensor has the right
+    shoulder at +x. In pictures that are not ``mirrored`` that direction is -x and the rotation would be by half a turn
+    about an axis that noise decides: pass False, and x is reversed first. ``reference`` and ``exact`` do not apply.
+
+    In both, body 0 sets the frame of reference for all bodies (``main_person`` brings the main actor to the front);
+    where it lacks a joint that is needed, the nearest frame in time that has all of them stands in. ValueError if there
+    is none, if ``pose`` is not 3D or in image space, or for an unknown option.
+    """
+    for name, value in (("how", how), ("reference", reference), ("exact", exact)):
+        if value not in OPTIONS[name]:
+            raise ValueError(f"normalize: {name} must be one of {', '.join(OPTIONS[name])}, got {value!r}")
+    if pose.joints.shape[3] != 3 or pose.space == "image":
+        raise ValueError(f"normalize needs 3D joints, got {pose.joints.shape[3]} coordinates in space {pose.space!r}")
+    body = pose.joints[0].astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        joints = _thesis(pose, body, reference, exact) if how == "thesis" else _agcn(pose, body, mirrored)
+    return pose.with_joints(joints.astype(np.float32), "normalised")
+
+
+def _thesis(pose: Pose, body: np.ndarray, reference: str, exact: str) -> np.ndarray:
+    skeleton = pose.skeleton
+    origin = body[:, skeleton.root].mean(axis=1)
+    spine = body[:, skeleton.spine].mean(axis=1) - origin
+    hips = body[:, skeleton.hips[0]] - body[:, skeleton.hips[1]]
+    length = np.linalg.norm(spine, axis=1)
+    first, second = (hips, spine) if exact == "x" else (spine, hips)
+    first = first / np.linalg.norm(first, axis=1, keepdims=True)
+    second = second - (second * first).sum(axis=1, keepdims=True) * first
+    second = second / np.linalg.norm(second, axis=1, keepdims=True)
+    x, y = (first, second) if exact == "x" else (second, first)
+    axes = np.stack([x, y, np.cross(x, y)], axis=1)  # [T,3,3], one axis a row
+    complete = np.isfinite(axes).all(axis=(1, 2)) & np.isfinite(origin).all(axis=1) & (length > 1e-6)
+    use = _nearest(complete, pose, "both hips, the hip centre and the spine")
+    if reference == "first":
+        use = np.full_like(use, np.flatnonzero(complete)[0])
+    centred = pose.joints - origin[use, None]
+    return np.einsum("tij,mtvj->mtvi", axes[use], centred) / length[use, None, None]
+
+
+def _agcn(pose: Pose, body: np.ndarray, mirrored: bool) -> np.ndarray:
+    skeleton = pose.skeleton
+    axes = np.array([1.0 if mirrored else -1.0, 1, 1])
+    joints, body = pose.joints * axes, body * axes
+    origin = body[:, skeleton.spine].mean(axis=1)
+    spine = origin - body[:, skeleton.root].mean(axis=1)
+    shoulders = body[:, skeleton.shoulders[1]] - body[:, skeleton.shoulders[0]]
+    use = _nearest(np.isfinite(origin).all(axis=1), pose, "the middle of the spine")
+    complete = np.isfinite(np.concatenate([origin, spine, shoulders], axis=1)).all(axis=1)
+    _nearest(complete, pose, "both shoulders, the hip centre and the middle of the spine")
+    first = int(np.flatnonzero(complete)[0])
+    upright = _turn(spine[first], np.array([0.0, 0, 1]))
+    sideways = _turn(upright @ shoulders[first], np.array([1.0, 0, 0]))
+    return (joints - origin[use, None]) @ (sideways @ upright).T
+
+
+def _turn(vector: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """[3,3]: the rotation about their common normal that makes ``vector`` parallel to the unit vector ``target``.
+
+    The identity if they are parallel already, and, as in the original, also if they are opposed.
+    """
+    normal = np.cross(vector, target)
+    sine, cosine = np.linalg.norm(normal), vector @ target
+    angle = np.arctan2(sine, cosine)
+    if np.abs(normal).sum() < 1e-6 or abs(angle) < 1e-6:
+        return np.eye(3)
+    return cv2.Rodrigues(normal / sine * angle)[0]
+
+
+def _nearest(complete: np.ndarray, pose: Pose, needed: str) -> np.ndarray:
+    """int64 [T]: for each frame itself if it is complete, else the nearest complete one, the earlier of two."""
+    known = np.flatnonzero(complete)
+    if not len(known):
+        raise ValueError(
+            f"normalize: in none of the {len(complete)} frames does body 0 show {needed} ({pose.skeleton.name})"
+        )
+    times = np.arange(len(complete))
+    after = known[np.searchsorted(known, times).clip(max=len(known) - 1)]
+    before = known[(np.searchsorted(known, times, side="right") - 1).clip(min=0)]
+    return np.where(np.abs(times - before) <= np.abs(after - times), before, after)

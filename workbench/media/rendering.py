@@ -1,0 +1,113 @@
+"""Poses as pictures, the ways PERF-Net compares (section 3.1, fig. 2, table 2)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from workbench.media.skeletons import bone_limbs, joint_limbs
+from workbench.types import Pose
+
+OPTIONS = {"background": ("frame", "black"), "marker": ("bar", "dot"), "colors": ("fine", "coarse")}
+
+#: RGB of skeletons.COARSE: head, body, left arm, right arm, left leg, right leg.
+COARSE_COLORS = ((255, 225, 60), (235, 235, 235), (255, 80, 60), (70, 130, 255), (255, 150, 30), (50, 220, 200))
+
+#: RGB of skeletons.FINE: warm hues on the body's left, cool ones on its right.
+FINE_COLORS = (
+    (255, 225, 60),
+    (235, 235, 235),
+    (150, 150, 150),
+    (205, 170, 120),
+    (125, 175, 125),
+    (255, 80, 60),
+    (255, 150, 190),
+    (70, 130, 255),
+    (150, 195, 255),
+    (255, 150, 30),
+    (190, 100, 20),
+    (50, 220, 200),
+    (20, 140, 90),
+)
+
+#: Bars are this share of the longer side of the person's box wide (ratio-aware), or of the picture's (uniform).
+PERSON_SHARE, PICTURE_SHARE = 1 / 20, 1 / 56
+
+#: cv2's bits of a pixel, and how much wider than asked its smooth shapes come out.
+_FRACTION, _BORDER = 4, 1.4
+
+
+def draw(
+    frames: np.ndarray,
+    pose: Pose,
+    background: str = "frame",
+    marker: str = "bar",
+    colors: str = "fine",
+    ratio_aware: bool = True,
+) -> np.ndarray:
+    """uint8 [T,H,W,3] RGB: the skeletons of ``pose`` on ``frames`` (uint8 [T,H,W,3], left as they are) or on black.
+
+    pose in image space, pixels of ``frames``, any schema and number of persons, one pose a frame; what is missing is
+    left out. marker "bar" draws bones as lines, "dot" joints as discs; colors "fine" gives each of 13 limbs its own,
+    "coarse" the six of head, body, arms and legs; ``ratio_aware`` widths are proportional to the person's box in that
+    frame, else all are equal. ValueError for an unknown option, another space, or another number of poses than frames.
+    """
+    for name, value in (("background", background), ("marker", marker), ("colors", colors)):
+        if value not in OPTIONS[name]:
+            raise ValueError(f"draw: {name} must be one of {', '.join(OPTIONS[name])}, got {value!r}")
+    if pose.space != "image":
+        raise ValueError(f"draw needs joints in image space (pixels), got space {pose.space!r}")
+    if pose.joints.shape[1] != len(frames):
+        raise ValueError(f"draw needs one pose a frame, got {pose.joints.shape[1]} poses and {len(frames)} frames")
+    canvas = frames.copy() if background == "frame" else np.zeros(frames.shape, np.uint8)
+    palette = _palette(pose, marker, colors)
+    points = pose.joints[..., :2].astype(np.float64)
+    widths = _widths(points, canvas.shape[1:3], ratio_aware)
+    paint = _bars if marker == "bar" else _dots
+    for body in range(len(points)):
+        paint(canvas, points[body], widths[body], pose.skeleton.bones, palette)
+    return canvas
+
+
+def _bars(canvas: np.ndarray, points: np.ndarray, widths: np.ndarray, bones: tuple, palette: list) -> None:
+    ends = points[:, np.array(bones)]  # [T,bones,2,2]
+    known = np.isfinite(ends).all(axis=(2, 3))
+    along = ends[:, :, 1] - ends[:, :, 0]
+    across = along[..., ::-1] * [-1, 1] / np.maximum(np.linalg.norm(along, axis=2, keepdims=True), 1e-9)
+    across = across[:, :, None] * (widths / 2)[:, None, None, None]
+    corners = _fixed_point(np.concatenate([ends - across, (ends + across)[:, :, ::-1]], axis=2))
+    caps, radii = _fixed_point(ends).tolist(), _fixed_point(widths / 2).tolist()
+    for t, bone in np.argwhere(known).tolist():
+        cv2.fillConvexPoly(canvas[t], corners[t, bone], palette[bone], cv2.LINE_AA, _FRACTION)
+        for cap in caps[t][bone]:
+            cv2.circle(canvas[t], cap, radii[t], palette[bone], -1, cv2.LINE_AA, _FRACTION)
+
+
+def _dots(canvas: np.ndarray, points: np.ndarray, widths: np.ndarray, bones: tuple, palette: list) -> None:
+    centres, radii = _fixed_point(points).tolist(), _fixed_point(0.75 * widths + _BORDER / 4).tolist()
+    for t, joint in np.argwhere(np.isfinite(points).all(axis=2)).tolist():
+        cv2.circle(canvas[t], centres[t][joint], radii[t], palette[joint], -1, cv2.LINE_AA, _FRACTION)
+
+
+def _palette(pose: Pose, marker: str, colors: str) -> list[tuple[int, int, int]]:
+    """The colour of each bone, or for dots of each joint."""
+    fine, coarse = (bone_limbs if marker == "bar" else joint_limbs)(pose.skeleton)
+    return [FINE_COLORS[limb] for limb in fine] if colors == "fine" else [COARSE_COLORS[limb] for limb in coarse]
+
+
+def _widths(points: np.ndarray, size: tuple[int, int], ratio_aware: bool) -> np.ndarray:
+    """float [M,T]: pixels to draw, at least a hair; of a person's box counts what lies within the picture."""
+    if ratio_aware:
+        inside = np.clip(points, 0, size[::-1])
+        low = np.where(np.isnan(inside), np.inf, inside).min(axis=2)
+        high = np.where(np.isnan(inside), -np.inf, inside).max(axis=2)
+        widths = np.maximum(high - low, 0).max(axis=2) * PERSON_SHARE
+    else:
+        widths = np.full(points.shape[:2], max(size) * PICTURE_SHARE)
+    return np.maximum(widths - _BORDER, 0.1)
+
+
+def _fixed_point(values: np.ndarray) -> np.ndarray:
+    """cv2's int32 coordinates; what is missing is anywhere, what lies far outside the picture is brought nearer."""
+    scaled = np.nan_to_num(values) * (1 << _FRACTION)
+    return np.rint(scaled).clip(-(1 << 18), 1 << 18).astype(np.int32, order="C")

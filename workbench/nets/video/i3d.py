@@ -1,0 +1,205 @@
+"""I3D: Inception-v1 inflated to three dimensions (Carreira and Zisserman, "Quo Vadis, Action Recognition?", CVPR 2017).
+
+Module names, padding and batch norm are those of the public PyTorch I3D, so that its checkpoints load as they are.
+"""
+
+from __future__ import annotations
+
+from math import log2
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# Channels of the branches b0, b1a, b1b, b2a, b2b, b3b at width 1.
+MIXED = {
+    "3b": (64, 96, 128, 16, 32, 32),
+    "3c": (128, 128, 192, 32, 96, 64),
+    "4b": (192, 96, 208, 16, 48, 64),
+    "4c": (160, 112, 224, 24, 64, 64),
+    "4d": (128, 128, 256, 24, 64, 64),
+    "4e": (112, 144, 288, 32, 64, 64),
+    "4f": (256, 160, 320, 32, 128, 128),
+    "5b": (256, 160, 320, 32, 128, 128),
+    "5c": (384, 192, 384, 48, 128, 128),
+}
+# Window and stride of the pools, in the order in which they give up their strides (last first) for a finer grid.
+POOLS = {
+    "5a_2x2": ((2, 2, 2), (2, 2, 2)),
+    "4a_3x3": ((3, 3, 3), (2, 2, 2)),
+    "3a_3x3": ((1, 3, 3), (1, 2, 2)),
+    "2a_3x3": ((1, 3, 3), (1, 2, 2)),
+}
+FULL_STRIDE = (8, 32, 32)
+
+
+def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
+    """TensorFlow's "same": zeros (before, after) so that ceil(size / stride) windows fit; the odd one goes after."""
+    total = max(kernel - (size % stride or stride), 0)
+    return total // 2, total - total // 2
+
+
+class SamePool(nn.MaxPool3d):
+    """Max pooling with "same" padding, and a ReLU behind it where the layer before has left its own out: the two
+    commute, and there are fewer cells after a pool. Padded with nothing or with zeros is then the same too."""
+
+    def __init__(self, window: list[int], stride: list[int], relu: bool = False) -> None:
+        super().__init__(window, stride)
+        self.relu = relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        if max(self.kernel_size) == 1:
+            return x
+        before = [same_padding(*axis)[0] for axis in zip(x.shape[2:], self.kernel_size, self.stride, strict=True)]
+        # ceil_mode is the padding after, without a copy. Autocast would pool in fp32: two copies for the same maxima.
+        with torch.autocast(x.device.type, enabled=False):
+            x = F.max_pool3d(x, self.kernel_size, self.stride, before, ceil_mode=True)
+        return F.relu_(x) if self.relu else x
+
+
+class Unit3D(nn.Module):
+    """3D convolution with "same" padding, batch norm and, unless the pool behind it has it, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, momentum: float, relu: bool = True) -> None:
+        super().__init__()
+        self.conv3d = nn.Conv3d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+        self.bn = nn.BatchNorm3d(outputs, eps=0.001, momentum=momentum)
+        self.relu = relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.bn(self.conv3d(x))
+        return F.relu_(x) if self.relu else x
+
+
+class Stem(Unit3D):
+    """The 7 x 7 x 7 convolution of stride 2: video [B,C,T,H,W] -> [B,O,ceil(T/2),ceil(H/2),ceil(W/2)]."""
+
+    def __init__(self, inputs: int, outputs: int, momentum: float) -> None:
+        super().__init__(inputs, outputs, 7, momentum, relu=False)
+        self.conv3d.stride, self.conv3d.padding = (2, 2, 2), (0, 0, 0)
+
+    def forward(self, video: Tensor) -> Tensor:
+        kind = video.device.type
+        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else video.dtype
+        # Three channels starve a bf16 matrix unit: folded, this layer takes half the time. In fp32 it takes longer.
+        convolve = self.folded if kind == "cpu" and dtype == torch.bfloat16 else self.direct
+        return self.bn(convolve(video, dtype))
+
+    def direct(self, video: Tensor, dtype: torch.dtype) -> Tensor:
+        pads = [side for size in reversed(video.shape[2:]) for side in same_padding(size, 7, 2)]
+        return self.conv3d(F.pad(video.to(dtype), pads))
+
+    def folded(self, video: Tensor, dtype: torch.dtype) -> Tensor:
+        """The same sums as a 4 x 4 x 4 convolution of stride 1 over cells of 2 x 2 x 2 pixels, which are its
+        channels."""
+        odd = [side for size in reversed(video.shape[2:]) for side in (size % 2, 0)]
+        video = F.pad(video, odd) if any(odd) else video
+        batch, channels, *size = video.shape
+        t, h, w = (length // 2 for length in size)
+        # One cell before and two after: the 7-tap window of an even axis starts two pixels early, and ends in a cell.
+        cells = video.new_zeros(batch, t + 3, h + 3, w + 3, 8 * channels, dtype=dtype)
+        pixels = video.permute(0, 2, 3, 4, 1).reshape(batch, t, 2, h, 2, w, 2, channels).permute(0, 1, 3, 5, 2, 4, 6, 7)
+        cells[:, 1:-2, 1:-2, 1:-2].view(batch, t, h, w, 2, 2, 2, channels).copy_(pixels)
+        taps = F.pad(self.conv3d.weight.to(dtype), (0, 1) * 3).reshape(-1, channels, 4, 2, 4, 2, 4, 2)
+        taps = taps.permute(0, 3, 5, 7, 1, 2, 4, 6).reshape(-1, 8 * channels, 4, 4, 4)
+        return F.conv3d(cells.permute(0, 4, 1, 2, 3), taps.contiguous(memory_format=torch.channels_last_3d))
+
+
+class Inception(nn.Module):
+    """Four branches side by side: 1x1x1; 1x1x1 then 3x3x3, twice; pool then 1x1x1."""
+
+    def __init__(self, inputs: int, branches: list[int], momentum: float) -> None:
+        super().__init__()
+        b0, b1a, b1b, b2a, b2b, b3b = branches
+        self.b0 = Unit3D(inputs, b0, 1, momentum)
+        self.b1a, self.b1b = Unit3D(inputs, b1a, 1, momentum), Unit3D(b1a, b1b, 3, momentum)
+        self.b2a, self.b2b = Unit3D(inputs, b2a, 1, momentum), Unit3D(b2a, b2b, 3, momentum)
+        self.b3a, self.b3b = SamePool([3, 3, 3], [1, 1, 1]), Unit3D(inputs, b3b, 1, momentum)
+        self.channels = b0 + b1b + b2b + b3b
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(self.b3a(x))], dim=1)
+
+
+class I3D(nn.Module):
+    """video float [B,C,T,H,W] in [-1,1] -> the feature map Mixed_5c, [B, channels, T', H', W'], of any clip size.
+
+    width scales every layer's channels, rounded to multiples of 8; the feature map has ``channels`` (1024 at width 1).
+    output_stride (time, height, width) is input pixels per cell of the feature map: a stride finer than (8, 32, 32)
+    takes the strides out of the last pools, e.g. (4, 16, 16) out of MaxPool3d_5a_2x2. A window of two without its
+    stride would shift the grid by half a cell, so it becomes a window of one. ``grid`` tells T', H', W' in advance.
+    With num_classes there is a classifier too, ``logits``, read by ``classify``.
+    bn_momentum is the public network's; a short training from scratch may want its batch statistics to move faster.
+    Raises ValueError for an output_stride that is no power of two from (2, 2, 2) to (8, 32, 32).
+    """
+
+    def __init__(
+        self,
+        num_classes: int | None = None,
+        in_channels: int = 3,
+        width: float = 1.0,
+        output_stride: tuple[int, int, int] = FULL_STRIDE,
+        bn_momentum: float = 0.01,
+    ) -> None:
+        super().__init__()
+        self.output_stride = tuple(output_stride)
+        pools = pool_table(self.output_stride)
+
+        def scaled(channels: int) -> int:
+            return max(8, int(channels * width / 8 + 0.5) * 8)
+
+        self.Conv3d_1a_7x7 = Stem(in_channels, scaled(64), bn_momentum)
+        self.MaxPool3d_2a_3x3 = SamePool(*pools["2a_3x3"], relu=True)
+        self.Conv3d_2b_1x1 = Unit3D(scaled(64), scaled(64), 1, bn_momentum)
+        self.Conv3d_2c_3x3 = Unit3D(scaled(64), scaled(192), 3, bn_momentum, relu=False)
+        self.MaxPool3d_3a_3x3 = SamePool(*pools["3a_3x3"], relu=True)
+        channels = scaled(192)
+        for name, branches in MIXED.items():
+            if name == "4b":
+                self.MaxPool3d_4a_3x3 = SamePool(*pools["4a_3x3"])
+            if name == "5b":
+                self.MaxPool3d_5a_2x2 = SamePool(*pools["5a_2x2"])
+            module = Inception(channels, [scaled(count) for count in branches], bn_momentum)
+            self.add_module(f"Mixed_{name}", module)
+            channels = module.channels
+        self.channels = channels
+        self.logits = nn.ModuleDict({"conv3d": nn.Conv3d(channels, num_classes, 1)}) if num_classes else None
+
+    def forward(self, video: Tensor) -> Tensor:
+        """video [B,C,T,H,W] -> Mixed_5c [B,channels,T',H',W']; the shapes beside are for 64 x 224 x 224 at width 1."""
+        x = self.Conv3d_1a_7x7(video)  # 64 channels, 32 x 112 x 112
+        x = self.MaxPool3d_2a_3x3(x)  # 64, 32 x 56 x 56
+        x = self.Conv3d_2c_3x3(self.Conv3d_2b_1x1(x))  # 192
+        x = self.MaxPool3d_3a_3x3(x)  # 192, 32 x 28 x 28
+        x = self.Mixed_3c(self.Mixed_3b(x))  # 480
+        x = self.MaxPool3d_4a_3x3(x)  # 480, 16 x 14 x 14
+        x = self.Mixed_4d(self.Mixed_4c(self.Mixed_4b(x)))  # 512
+        x = self.Mixed_4f(self.Mixed_4e(x))  # 832
+        x = self.MaxPool3d_5a_2x2(x)  # 832, 8 x 7 x 7
+        return self.Mixed_5c(self.Mixed_5b(x))  # 1024
+
+    def classify(self, feature_map: Tensor) -> Tensor:
+        """Class scores [B,N] of a feature map of any size: mean over its cells, then ``logits``."""
+        return self.logits["conv3d"](feature_map.mean((2, 3, 4), keepdim=True)).flatten(1)
+
+    def grid(self, clip: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Size (T', H', W') of the feature map of a clip of ``clip`` (T, H, W) frames and pixels."""
+        return tuple(-(-size // stride) for size, stride in zip(clip, self.output_stride, strict=True))
+
+
+def pool_table(output_stride: tuple[int, int, int]) -> dict[str, tuple[list[int], list[int]]]:
+    """Window and stride of every pool for a total stride; ValueError naming the valid ones."""
+    valid = [[2**power for power in range(1, int(log2(full)) + 1)] for full in FULL_STRIDE]
+    if len(output_stride) != 3 or any(stride not in axis for stride, axis in zip(output_stride, valid, strict=True)):
+        raise ValueError(f"output_stride {output_stride} is not one of {valid[0]} x {valid[1]} x {valid[2]}")
+    spare = [full // stride for full, stride in zip(FULL_STRIDE, output_stride, strict=True)]
+    table = {}
+    for name, (window, stride) in POOLS.items():
+        window, stride = list(window), list(stride)
+        for axis in range(3):
+            if stride[axis] == 2 and spare[axis] > 1:
+                spare[axis] //= 2
+                stride[axis] = 1
+                window[axis] = 1 if window[axis] == 2 else window[axis]
+        table[name] = (window, stride)
+    return table

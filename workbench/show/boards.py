@@ -1,0 +1,119 @@
+"""What the panels of the notebooks draw: ``draw(config)``, once functools.partial has given the rest.
+
+config is the notebook's typed configuration. Data sets, systems and the function ``load(i)`` that loads a clip (see
+data.sample) come as objects: nothing here knows where they are from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from workbench.explain import confusion as read
+from workbench.explain import outputs
+from workbench.explain.embeddings import Comparison
+from workbench.explain.gradcam import gradcam
+from workbench.media import rendering
+from workbench.show.figures import attention, confusion, embeddings, flow, joints, pose, training
+from workbench.show.figures import gradcam as cams
+
+
+def position(dataset: Any, clip: int | str) -> int:
+    """Where a clip stands in ``dataset``, given by its id or its position; ValueError where there is no such clip."""
+    if isinstance(clip, str):
+        return dataset.index(clip)
+    if not 0 <= clip < len(dataset):
+        raise ValueError(f"clip must be an id or a position from 0 to {len(dataset) - 1}, got {clip}")
+    return clip
+
+
+def title(dataset: Any, clip: int | str) -> str:
+    """Action and id of a clip."""
+    place = position(dataset, clip)
+    return f"{dataset.classes[dataset.labels[place]]} ({dataset.ids[place]})"
+
+
+def label(classes: Sequence[str], target: int | str | None) -> int | None:
+    """A class given by its name or label, as a label; None stays None. ValueError naming the classes."""
+    if isinstance(target, str):
+        if target not in classes:
+            raise ValueError(f"there is no action {target!r}; there are: {', '.join(classes)}")
+        return list(classes).index(target)
+    return target
+
+
+def frames(config: Any, dataset: Any, load: Callable[[int], Any]) -> go.Figure:
+    """00: the clip as the network gets it."""
+    return flow.frames(load(position(dataset, config.clip)).clip, f"The clip: {title(dataset, config.clip)}")
+
+
+def learning(config: Any, latest: Callable[..., Any]) -> go.Figure:
+    """01: the learning curves of the newest run of ``config.system``; ``latest(system=...)`` finds it."""
+    run = latest(system=config.system)
+    return training.curves(run.history, f"Learning curves of {run.id}")
+
+
+def grad_cam(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> go.Figure:
+    """02: both conventions of Grad-CAM for the configured clip, class and layer."""
+    sample = load(position(dataset, config.clip))
+    found = gradcam(system, sample.batch, label(dataset.classes, config.target), config.layer)
+    return cams.side_by_side(sample.clip, found.of(0), dataset.classes[found.target[0]], found.scores[0])
+
+
+def embedding(
+    config: Any,
+    comparisons: Mapping[str, Comparison],
+    labels: np.ndarray,
+    classes: Sequence[str],
+    runs: tuple[str, str],
+) -> go.Figure:
+    """03: two runs aligned, with the configured classes in colour."""
+    return embeddings.aligned(comparisons, labels, classes, runs, config.classes)
+
+
+def coupled(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> go.Figure:
+    """04: one map of the configured clip over its frames."""
+    sample = load(position(dataset, config.clip))
+    found = outputs.arrays(outputs.ask(system, sample.batch))
+    return attention.coupled(sample.clip, {config.source: found.get(config.source)}, sample.truth, config.opacity)
+
+
+def kernels(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> go.Figure:
+    """04: the channels that lead over time in the configured clip."""
+    sample = load(position(dataset, config.clip))
+    found = outputs.arrays(outputs.ask(system, sample.batch))
+    return joints.kernels(found.get("feature_map"), sample.clip, config.kernels)
+
+
+def rendered(config: Any, dataset: Any, load: Callable[[int], Any]) -> go.Figure:
+    """05: the configured clip with its pose drawn in the configured way."""
+    sample = load(position(dataset, config.clip))
+    options = {name: getattr(config, name) for name in ("background", "marker", "colors", "ratio_aware")}
+    drawn = rendering.draw(sample.clip.frames, sample.pixels, **options)
+    words = ", ".join(
+        str(value) for value in (*list(options.values())[:3], "ratio-aware" if config.ratio_aware else "uniform")
+    )
+    return pose.variants(
+        sample.clip, {"clip": sample.clip.frames, "rendering": drawn}, title(dataset, config.clip), words
+    )
+
+
+def zoom(config: Any, confusions: Mapping[str, np.ndarray], classes: Sequence[str]) -> go.Figure:
+    """06: the most confused block of the first run, in all runs."""
+    block = read.worst_block(next(iter(confusions.values())), min(config.block, len(classes)))
+    return confusion.zoom(confusions, classes, block)
+
+
+def radar(config: Any, confusions: Mapping[str, np.ndarray], classes: Sequence[str]) -> go.Figure:
+    """06: the action pairs that the first run confuses most, in all runs."""
+    pairs = read.confused_pairs(next(iter(confusions.values())), config.pairs)
+    return confusion.radar(confusions, classes, pairs)
+
+
+def gains(config: Any, confusions: Mapping[str, np.ndarray], classes: Sequence[str]) -> go.Figure:
+    """06: the largest gains and losses of the second run over the first."""
+    first, second = confusions.values()
+    return confusion.top_gains(first, second, classes, tuple(confusions), config.top)

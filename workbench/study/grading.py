@@ -1,0 +1,135 @@
+"""A run's attention, graded clip by clip against the truth and against attention that can't know it.
+
+Four baselines, graded on the same clips by the same formulas (metrics.attention):
+
+- uniform, centre: maps that know nothing of the clip;
+- shuffled_pose: the system's own maps when each clip comes with the poses of another clip of another class; a map
+  that beats it uses *this* clip's poses;
+- shuffled_time: the system's own maps when the moments of each clip are permuted (of the poses where the system reads
+  poses, of the frames otherwise); a map that beats it in time knows *when*. In space a map that does not change over
+  time can't be told from this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+from workbench import metrics
+from workbench.data import ClipSpec, Dataset, sample
+from workbench.metrics import attention as graded
+from workbench.study.passes import Found, gather
+from workbench.types import Batch, Truth
+
+Maps = dict[str, np.ndarray]
+
+
+def grade_run(
+    found: Found, dataset: Dataset, spec: ClipSpec, outputs: Callable[..., Any], seed: int
+) -> dict[str, dict[str, Any]]:
+    """By grade (metrics.attention.GRADES): "system" and each baseline, and "minus_<baseline>", the mean difference
+    over clips; each as {"value", "low", "high"} with its 95 % bootstrap interval. A grade that no clip has is left out.
+
+    ``outputs(change, words)`` runs the system on the same clips with each batch changed. Empty where the system has
+    no attention, or the data no truth.
+    """
+    positions = [dataset.index(name) for name in found.ids]
+    own = gradable(found.maps)
+    if not own or dataset.truth(positions[0]) is None:
+        return {}
+    truths = [sample(dataset, i, spec).truth for i in positions]
+    changes = {"shuffled_time": shuffle_time(seed)}
+    if found.poses is not None:
+        changes["shuffled_pose"] = shuffle_pose(found, seed)
+    rivals = {name: constant(name, own) for name in graded.BASELINES}
+    for name, change in changes.items():
+        rivals[name] = gradable(gather(outputs(change, f"grading {name.replace('_', ' ')} on")).maps)
+    return summary({name: grade_maps(maps, truths) for name, maps in {"system": own, **rivals}.items()})
+
+
+def gradable(maps: Maps) -> Maps:
+    """ "attention" [S,T',H',W'] and "temporal" [S,T'] as far as there are any. Spatial weights [S,H',W'] of a system
+    that keeps space and time apart are attention that does not change over time."""
+    found = {name: maps[name] for name in ("attention", "temporal") if name in maps}
+    if "attention" not in found and "spatial" in maps:
+        steps = found["temporal"].shape[1] if "temporal" in found else 1
+        found["attention"] = np.repeat(maps["spatial"][:, None], steps, axis=1)
+    return found
+
+
+def grade_maps(maps: Maps, truths: list[Truth | None]) -> dict[str, np.ndarray]:
+    """float64 [S] by grade. maps as ``gradable`` gives them: either may be missing."""
+    rows = []
+    for i, truth in enumerate(truths):
+        own = {name: maps[name][i] if name in maps else None for name in ("attention", "temporal")}
+        rows.append([np.nan] * len(graded.GRADES) if truth is None else list(graded.grade(**own, truth=truth).values()))
+    return dict(zip(graded.GRADES, np.array(rows, np.float64).T, strict=True))
+
+
+def constant(name: str, maps: Maps) -> Maps:
+    """Maps of a baseline that knows nothing, of the shapes that the system's own have."""
+    return {key: np.repeat(graded.baseline(name, maps[key].shape[1:])[None], len(maps[key]), axis=0) for key in maps}
+
+
+def summary(grades: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, Any]]:
+    """Means and paired differences to "system", with intervals; ``grades`` float64 [S] by method and grade."""
+    told: dict[str, dict[str, Any]] = {}
+    for grade, own in grades["system"].items():
+        if np.isnan(own).all():
+            continue
+        intervals = {name: metrics.bootstrap(values[grade]) for name, values in grades.items()}
+        for name, values in grades.items():
+            if name != "system":
+                intervals[f"minus_{name}"] = metrics.paired_difference(values[grade], own)
+        told[grade] = {name: interval._asdict() for name, interval in intervals.items()}
+    return told
+
+
+def shuffle_pose(found: Found, seed: int) -> Callable[[Batch], Batch]:
+    """A change of a batch: each clip gets the pose of another clip, of another class (see ``partners``)."""
+    partner = dict(zip(found.ids, partners(found.labels, seed), strict=True))
+
+    def change(batch: Batch) -> Batch:
+        poses = torch.from_numpy(found.poses[[partner[name] for name in batch.ids]])
+        return batch.replace(pose=poses.to(batch.pose.device))
+
+    return change
+
+
+def partners(labels: np.ndarray, seed: int) -> np.ndarray:
+    """int64 [S]: another clip for each clip, of another class where there is one.
+
+    Sorted by class and turned by the size of the largest class, no clip meets its own class unless that class holds
+    more than half of the clips. ValueError for a single clip.
+    """
+    if len(labels) < 2:
+        raise ValueError("poses can only be exchanged among two clips or more")
+    drawn = np.random.default_rng(seed).permutation(len(labels))
+    order = drawn[np.argsort(labels[drawn], kind="stable")]
+    turn = min(np.bincount(labels).max(), len(labels) - 1)
+    partner = np.empty_like(order)
+    partner[order] = np.roll(order, -turn)
+    return partner
+
+
+def shuffle_time(seed: int) -> Callable[[Batch], Batch]:
+    """A change of a batch: the moments of each clip in an order of its own, drawn from (seed, the clip's id)."""
+
+    def mixed(values: torch.Tensor, axis: int, ids: list[str]) -> torch.Tensor:
+        count = values.shape[axis]
+        rows = []
+        for name, row in zip(ids, values, strict=True):
+            words = np.frombuffer(name.encode(), np.uint8)
+            order = np.random.default_rng([seed, *words.tolist()]).permutation(count)
+            rows.append(row.index_select(axis - 1, torch.from_numpy(order).to(row.device)))
+        return torch.stack(rows)
+
+    def change(batch: Batch) -> Batch:
+        if batch.pose is not None:
+            return batch.replace(pose=mixed(batch.pose, 2, batch.ids))
+        return batch.replace(video=mixed(batch.video, 2, batch.ids))
+
+    return change

@@ -1,0 +1,49 @@
+"""The weights a run starts from: files of public or own checkpoints, or modules of finished runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import nn
+
+from workbench.nets import weights
+from workbench.study.config import TrainConfig
+from workbench.study.runs import open_run
+
+
+def initialise(system: nn.Module, config: TrainConfig) -> dict[str, str]:
+    """Loads ``config.init`` into ``system``; returns, by module, a readable account of what was loaded.
+
+    ValueError where a module doesn't exist, where a file has nothing for it, or where a run's module differs from it;
+    FileNotFoundError where the source is neither a file nor a run.
+    """
+    return {prefix: _load(_module(system, prefix), prefix, source, config) for prefix, source in config.init.items()}
+
+
+def _module(system: nn.Module, prefix: str) -> nn.Module:
+    try:
+        return system.get_submodule(prefix)
+    except AttributeError:
+        there = ", ".join(name for name, _ in system.named_children())
+        raise ValueError(f"init names the module {prefix!r}, which the system lacks; it has: {there}") from None
+
+
+def _load(module: nn.Module, prefix: str, source: str, config: TrainConfig) -> str:
+    if Path(source).is_file():
+        return str(weights.load(module, source))
+    name, _, inside = source.partition(":")
+    run = open_run(name, config.runs)
+    if not run.finished:
+        raise ValueError(f"init of {prefix!r} names run {run.id}, which is not finished")
+    start = f"{inside or prefix}." if inside or prefix else ""
+    state = load_file(run.folder / "weights.safetensors")
+    state = {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}
+    own = module.state_dict()
+    wrong = sorted(own.keys() ^ state.keys()) or [key for key in own if own[key].shape != state[key].shape]
+    if wrong:
+        raise ValueError(
+            f"run {run.id} can't initialise {prefix!r}: {wrong[0]!r} is missing on one side or differs in shape"
+        )
+    module.load_state_dict(state)
+    return f"run {run.id}: {len(state)} tensors of {start or 'the system'}"

@@ -1,0 +1,135 @@
+"""The typed configuration behind each notebook: what its parameters cell may set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from workbench.study.config import Config, Plain, TrainConfig
+
+Split = Literal["train", "validation", "test"]
+WORLD = "data/synthadl/tiny"
+
+
+class Notebook(Config):
+    """What every notebook knows. interactive: show controls; False runs each control's values once, headless."""
+
+    interactive: bool = Field(default=False, description="show controls (by hand) or exercise them (headless)")
+    seed: int = Field(default=0, ge=0, description="of everything that is drawn at random")
+
+
+class OfData(Notebook):
+    """A notebook about clips."""
+
+    dataset: str = Field(default="synthadl", description="name of the data set")
+    root: str | None = Field(default=WORLD, description="its folder or manifest file; None is its default")
+    protocol: str | None = Field(default=None, description="who is held out; None is the data set's first")
+    split: Split = "test"
+    clip: int | str = Field(default=0, description="position or id of the clip")
+
+
+class OfRun(Notebook):
+    """A notebook about one trained run."""
+
+    runs: str = Field(default="runs", description="folder of the run store")
+    run: str = Field(default="latest:vpn", description="run id, or latest:<system>")
+    split: Split = "test"
+    clip: int | str = Field(default=0, description="position or id of the clip")
+
+
+class TwoRuns(Notebook):
+    """A notebook that compares a second run with a first."""
+
+    runs: str = Field(default="runs", description="folder of the run store")
+    first: str = Field(default="latest:rgb", description="run id, or latest:<system>")
+    second: str = Field(default="latest:vpn", description="run id, or latest:<system>")
+    split: Split = "test"
+
+
+class DataFlow(OfData):
+    """00_data_flow: the shape and the picture at every step, from the file to the logits."""
+
+    system: str = Field(default="vpn", description="whose forward pass is followed")
+    options: dict[str, Plain] = Field(default={}, description="variant options of the system")
+    preset: str | dict[str, Any] = Field(default="tiny", description="tiny, paper or a dict of numbers")
+
+
+class Train(OfData):
+    """01_train: fit one system and look at how it went."""
+
+    system: str = Field(default="vpn", description="which system is trained")
+    options: dict[str, Plain] = Field(default={}, description="variant options of the system")
+    preset: str | dict[str, Any] = Field(default="tiny", description="tiny, paper or a dict of numbers")
+    runs: str = Field(default="runs", description="folder of the run store")
+    epochs: int | None = Field(default=None, description="of every stage; None is the preset's")
+    init: dict[str, str] = Field(default={}, description="weights to start from, by module")
+    cache: str | None = Field(default="auto", description="folder for decoded clips")
+    limit: int | None = Field(default=None, gt=0, description="use only that many clips of each split")
+
+    def training(self) -> TrainConfig:
+        """The configuration that ``fit`` takes."""
+        shared = set(type(self).model_fields) & set(TrainConfig.model_fields)
+        return TrainConfig(**{name: getattr(self, name) for name in shared})
+
+
+class GradCam(OfRun):
+    """02_gradcam: which places and moments raise the score of a class."""
+
+    run: str = Field(default="latest:rgb", description="run id, or latest:<system>")
+    layer: str = Field(default="backbone", description="module whose feature map is weighted")
+    target: int | str | None = Field(default=None, description="class (label or name); None is the predicted one")
+
+
+class Embeddings(TwoRuns):
+    """03_embeddings: the feature spaces of two runs in the plane, aligned."""
+
+    methods: list[Literal["pca", "tsne", "umap"]] = Field(default=["tsne", "umap"], description="how to embed")
+    neighbors: int | None = Field(default=None, gt=1, description="perplexity or n_neighbors; None fits the clips")
+    classes: list[str] | None = Field(default=None, description="show these only; None is all")
+
+
+class AttentionMaps(OfRun):
+    """04_attention_maps: spatial, temporal and coupled weights over the video, joints and kernels."""
+
+    source: str = Field(default="attention", description="which map the player shows first")
+    opacity: float = Field(default=0.7, ge=0, le=1, description="of the map over the picture")
+    kernels: int = Field(default=5, ge=1, le=16, description="how many channels of the feature map to follow")
+
+
+class PoseRendering(OfData):
+    """05_pose_rendering: the ways to draw a skeleton as pictures."""
+
+    background: Literal["frame", "black"] = "frame"
+    marker: Literal["bar", "dot"] = "bar"
+    colors: Literal["fine", "coarse"] = "fine"
+    ratio_aware: bool = Field(default=True, description="width follows the person's size")
+
+
+class Confusion(TwoRuns):
+    """06_confusion: what is taken for what, and where a second run gains."""
+
+    block: int = Field(default=6, ge=2, le=12, description="classes in the zoom")
+    pairs: int = Field(default=8, ge=3, le=16, description="action pairs on the radar")
+    top: int = Field(default=5, ge=1, le=12, description="classes with the largest gains")
+
+
+#: Each notebook's file name without ending, in the order in which data flow.
+CONFIGS: dict[str, type[Notebook]] = {
+    "00_data_flow": DataFlow,
+    "01_train": Train,
+    "02_gradcam": GradCam,
+    "03_embeddings": Embeddings,
+    "04_attention_maps": AttentionMaps,
+    "05_pose_rendering": PoseRendering,
+    "06_confusion": Confusion,
+}
+
+
+def config_of(notebook: str | Path) -> type[Notebook]:
+    """The configuration class of a notebook's file; ValueError naming the known ones otherwise."""
+    stem = Path(notebook).stem
+    if stem not in CONFIGS:
+        raise ValueError(f"no configuration is known for the notebook {stem!r}; known: {', '.join(CONFIGS)}")
+    return CONFIGS[stem]

@@ -1,0 +1,85 @@
+"""``fit``: one configuration -> one finished run, from wherever the last attempt stopped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
+
+from workbench.data import Dataset
+from workbench.study import checkpoint, files, hardware
+from workbench.study.config import TrainConfig, parse
+from workbench.study.evaluate import evaluate
+from workbench.study.initial import initialise
+from workbench.study.inputs import open_split
+from workbench.study.loop import Training
+from workbench.study.runs import Run, create, make_system, run_of
+from workbench.study.store import row_of
+from workbench.systems.base import System
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+
+def fit(config: TrainConfig | dict[str, Any]) -> str:
+    """Trains and evaluates what ``config`` describes and returns the run's id.
+
+    A finished run of the same configuration on the same data is not repeated; one that was killed goes on from its last
+    checkpoint and, on the CPU, ends with the very weights it would have had. Raises ValueError for a bad configuration,
+    RuntimeError where training diverges, where another process trains this run or where too many clips are bad, OSError
+    where a file can't be written.
+    """
+    config = parse(config)
+    dataset = open_split(config, "train")
+    config = config.model_copy(update={"protocol": dataset.protocol})
+    run = run_of(config, dataset)
+    if not run.finished:
+        checkpoint.seed_all(config.seed)
+        system = make_system(config, dataset.classes, dataset.skeleton.name if dataset.skeleton else None)
+        facts = hardware.suits(config, system) | {"init": initialise(system, config)}
+        fabric = hardware.make_fabric(config, facts)
+        fabric.launch(_train, config, run, dataset, system, facts)
+        if not fabric.is_global_zero:
+            return run.id
+    for split in config.evaluate:
+        if split not in run.metrics:
+            evaluate(
+                run, split, device=config.device, cache=config.cache, workers=config.workers, progress=config.progress
+            )
+    return run.id
+
+
+def _train(
+    fabric: Fabric, config: TrainConfig, run: Run, dataset: Dataset, system: System, facts: dict[str, Any]
+) -> None:
+    if not fabric.is_global_zero:
+        Training(fabric, config, run, dataset, system, facts["channels_last"], store=None).run_all()
+        return
+    with _alone(run):
+        files.discard_parts(run.folder)
+        create(run, config, dataset)
+        facts = {**hardware.environment(), **facts}
+        store = row_of(run, tags={"git": facts["git"], "precision": facts["precision"], "device": facts["device"]})
+        facts["store"] = store.where
+        files.write_json(run.folder / "environment.json", facts)
+        try:
+            training = Training(fabric, config, run, dataset, system, facts["channels_last"], store)
+            training.run_all()
+        except BaseException:
+            store.finish({}, "FAILED")
+            raise
+        files.write_json(
+            run.folder / "environment.json", {**facts, "skipped": [list(pair) for pair in training.skipped]}
+        )
+        store.finish({})
+
+
+def _alone(run: Run) -> Any:
+    """A context in which no other process trains this run; the system ends it when this process dies."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return FileLock(run.folder / ".lock").acquire(timeout=0)
+    except Timeout:
+        raise RuntimeError(
+            f"run {run.id} is being trained by another process; wait for it or choose another seed"
+        ) from None

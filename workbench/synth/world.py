@@ -1,0 +1,185 @@
+"""Generates a world on disk: index.parquet, world.json, videos/<id>.mp4 and arrays/<id>.npz under one folder.
+
+Every clip depends on (seed, world, its number) alone, so the result does not depend on how many processes made it or on
+how often it was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from workbench.media.writing import write
+from workbench.synth import render, truth
+from workbench.synth.actions import ACTIONS, PRETRAIN_ACTIONS, perform
+from workbench.synth.body import Subject
+from workbench.synth.camera import aim
+from workbench.synth.performance import Performance
+from workbench.synth.plan import CLIP, ROOM, plan, sequence, setup_camera, subject_seed
+from workbench.synth.scene import Scene, stage
+from workbench.synth.settings import KNOBS, SIZES, Settings, settle
+
+__all__ = ["ACTIONS", "KNOBS", "PRETRAIN_ACTIONS", "SIZES", "generate", "plan"]
+
+#: Counts up when the same seed would give another world.
+VERSION = 1
+
+
+def generate(
+    root: str | os.PathLike, size: str | dict = "tiny", world: str = "adl", seed: int = 0, workers: int = 2,
+    knobs: dict | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Make a world in the folder ``root``, or finish one that was begun there, and return its index.
+
+    size "tiny" (about 700 clips), "small" (4,000), "paper" (20,000, 320 x 256) or a dict with fields of
+    settings.Settings; world "adl" or "pretrain" (SynthADL-P, other actions, subjects and rooms); ``knobs`` a dict with
+    names in KNOBS; ``workers`` processes (1: this one). Clips that are there stay; files appear whole or not at all.
+
+    ValueError for a bad setting, or if ``root`` holds another world; OSError if a file can't be written (what is
+    finished stays); RuntimeError if a worker process dies.
+    """
+    root, settings = Path(root), settle(size, world, knobs)
+    table = plan(size, world, seed, knobs)
+    if workers < 1:
+        raise ValueError(f"workers must be 1 or more, got {workers}")
+    _claim(root, {"version": VERSION, "world": world, "size": size, "seed": seed, "settings": settings.plain()})
+    _sweep(root)
+    rows = table.to_dict("records")
+    missing = [n for n, row in enumerate(rows) if not _there(root, row)]
+    index = root / "index.parquet"
+    if not missing and index.exists():
+        return pd.read_parquet(index)
+    known = {n: _recall(root, row) for n, row in enumerate(rows) if n not in set(missing)}
+    jobs = [(str(root), settings, world, seed, n, rows[n]) for n in missing]
+    with tqdm(total=len(rows), initial=len(known), desc=f"SynthADL {world}", unit="clip") as bar:
+        for number, facts in _run(jobs, workers):
+            known[number] = facts
+            bar.update()
+    facts = pd.DataFrame([known[n] for n in range(len(rows))])
+    table = pd.concat([table.drop(columns=["repetition", "blocked"]), facts], axis=1)
+    table["handedness"] = [_handedness(seed, world, subject) for subject in table["subject"]]
+    _replace(index, lambda draft: table.to_parquet(draft, index=False))
+    return table
+
+
+def make_clip(
+    settings: Settings, world: str, seed: int, number: int, row: dict
+) -> tuple[Performance, Scene, object, Iterator]:
+    """Clip ``number`` of a world, of which ``row`` is the plan: its performance, scene and camera, and an iterator over
+    frames and marks as render.draw gives them."""
+    motion, picture, grain = (np.random.default_rng(child) for child in sequence(seed, world, CLIP, number).spawn(3))
+    subject = Subject.sample(subject_seed(seed, world, row["subject"]))
+    performance = perform(row["action"], subject, motion, settings.fps)
+    elevation, distance = setup_camera(seed, world, row["setup"])
+    camera = aim(row["view"], elevation, distance, picture, *settings.resolution, settings.framing)
+    room = np.random.default_rng(sequence(seed, world, ROOM, row["background"]))
+    kinds = row["imposter"].split("+") if row["imposter"] else []
+    scene = stage(room, picture, performance, kinds, camera.position if row["blocked"] else None)
+    actors = render.cast_actors(performance, subject, picture)
+    film = render.Film(noise=float(picture.uniform(0.7, 1.6)), gamma=float(picture.uniform(2.1, 2.35)))
+    return performance, scene, camera, render.draw(scene, camera, actors, film, grain)
+
+
+def _write(job: tuple) -> tuple[int, dict]:
+    """Render and store one clip; returns its number and what the index wants to know of it."""
+    root, settings, world, seed, number, row = job
+    root = Path(root)
+    performance, _, camera, frames = make_clip(settings, world, seed, number, row)
+    marks: list[np.ndarray] = []
+
+    def pictures() -> Iterator[np.ndarray]:
+        for picture, mark in frames:
+            marks.append(mark)
+            yield picture
+
+    write(root / row["video"], pictures(), settings.fps)
+    arrays = truth.arrays(performance, camera, np.stack(marks))
+
+    def save(draft: Path) -> None:
+        with open(draft, "wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    _replace(root / row["arrays"], save)
+    return number, _facts(arrays)
+
+
+def _facts(arrays) -> dict:
+    start, end = (int(at) for at in arrays["interval"])
+    return {"frames": len(arrays["truth_box"]), "interval_start": start, "interval_end": end}
+
+
+def _run(jobs: list[tuple], workers: int) -> Iterator[tuple[int, dict]]:
+    # The first clip is made here: it compiles what is not compiled yet, once, where workers then find it.
+    for job in jobs if workers == 1 else jobs[:1]:
+        yield _write(job)
+    if workers == 1 or len(jobs) < 2:
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        try:
+            yield from pool.map(_write, jobs[1:], chunksize=2)
+        except BrokenProcessPool:
+            raise RuntimeError(
+                f"{jobs[0][0]}: a worker process died; generate again to go on where it stopped"
+            ) from None
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _there(root: Path, row: dict) -> bool:
+    return (root / row["video"]).exists() and (root / row["arrays"]).exists()
+
+
+def _recall(root: Path, row: dict) -> dict:
+    with np.load(root / row["arrays"], allow_pickle=False) as arrays:
+        return _facts(arrays)
+
+
+def _handedness(seed: int, world: str, subject: int) -> str:
+    return "left" if Subject.sample(subject_seed(seed, world, subject)).left_handed else "right"
+
+
+def _claim(root: Path, recipe: dict) -> None:
+    """Make the folder a world of this recipe; ValueError if it is one of another."""
+    path = root / "world.json"
+    recipe = json.loads(json.dumps(recipe))
+    if path.exists():
+        for key, value in json.loads(path.read_text()).items():
+            if recipe.get(key) != value:
+                other = f"a world with {key} = {value!r}, not {recipe.get(key)!r}"
+                raise ValueError(f"{path}: this folder holds {other}; choose another folder")
+        return
+    for folder in (root / "videos", root / "arrays"):
+        folder.mkdir(parents=True, exist_ok=True)
+    _replace(path, lambda draft: draft.write_text(json.dumps(recipe, indent=1)))
+
+
+def _sweep(root: Path) -> None:
+    """Remove the drafts that a killed run left."""
+    for folder in (root, root / "videos", root / "arrays"):
+        for draft in folder.glob(".*"):
+            draft.unlink(missing_ok=True)
+
+
+def _replace(path: Path, fill) -> None:
+    """Write a draft beside ``path`` with ``fill(draft)``, then put it in place; OSError in one sentence if it fails."""
+    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        fill(draft)
+        os.replace(draft, path)
+    except OSError as error:
+        raise OSError(
+            f"{path}: cannot be written ({error.strerror or error}); what is finished stays, generate again to go on"
+        ) from None
+    finally:
+        draft.unlink(missing_ok=True)

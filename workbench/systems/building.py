@@ -1,0 +1,77 @@
+"""How systems are built: what the data and the preset decide (``Setting``), and what a variant chooses (options)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+from torch import nn
+
+from workbench.nets import I3D
+from workbench.types import Skeleton
+
+BACKBONES = {"i3d": I3D}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Sizes, none of them a system's own: classes N; the skeleton of the poses; the clip (T,H,W) in frames and
+    pixels; t_p poses a clip; and the video backbone with its width and output_stride (T,H,W), input pixels a cell of
+    the feature map."""
+
+    num_classes: int
+    skeleton: Skeleton
+    clip: tuple[int, int, int] = (64, 224, 224)
+    poses: int = 20
+    backbone: str = "i3d"
+    width: float = 1.0
+    output_stride: tuple[int, int, int] = (8, 32, 32)
+
+    def __post_init__(self) -> None:
+        if self.backbone not in BACKBONES:
+            raise ValueError(f"unknown backbone {self.backbone!r}; valid: {', '.join(BACKBONES)}")
+        if self.num_classes < 1 or self.poses < 1 or self.width <= 0:
+            got = f"{self.num_classes}, {self.poses}, {self.width}"
+            raise ValueError(f"num_classes, poses and width must be positive, got {got}")
+        if len(self.clip) != 3 or min(self.clip) < 1:
+            raise ValueError(f"clip must be (T,H,W) in frames and pixels, got {self.clip}")
+
+    def video_backbone(self, **options: Any) -> nn.Module:
+        """The network that turns a video into its feature map."""
+        return BACKBONES[self.backbone](width=self.width, output_stride=self.output_stride, **options)
+
+
+class Option(NamedTuple):
+    """An option of a system: its default, and its valid values where they can be listed (None: any number >= 0)."""
+
+    default: Any
+    valid: tuple | None
+
+
+def variants(options: type) -> dict[str, Option]:
+    """The options that a dataclass of options declares by its fields' types: Literal, bool, int and float."""
+    hints = get_type_hints(options)
+    return {field.name: Option(field.default, _valid(hints[field.name])) for field in fields(options)}
+
+
+def choose(system: str, options: type, given: dict[str, Any]) -> Any:
+    """``options`` with the values ``given``; ValueError listing the valid ones for an unknown option or value."""
+    table, hints = variants(options), get_type_hints(options)
+    for name, value in given.items():
+        if name not in table:
+            raise ValueError(f"{system} has no option {name!r}; valid options: {', '.join(table) or 'none'}")
+        valid = table[name].valid
+        if valid is not None and not any(type(value) is type(choice) and value == choice for choice in valid):
+            raise ValueError(f"{system}: {name} must be one of {', '.join(map(repr, valid))}, got {value!r}")
+        if valid is None:
+            whole = hints[name] is int
+            if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < whole:
+                kind = "a whole number >= 1" if whole else "a number >= 0"
+                raise ValueError(f"{system}: {name} must be {kind}, got {value!r}")
+    return options(**given)
+
+
+def _valid(hint: Any) -> tuple | None:
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return (True, False) if hint is bool else None

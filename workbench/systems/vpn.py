@@ -1,0 +1,231 @@
+"""VPN: Learning Video-Pose Embedding for Activities of Daily Living (Das et al., ECCV 2020; thesis 4.5).
+
+A video backbone gives a feature map f. An attention network reads the 3D poses and weighs f in space and time. A
+spatial embedding draws f and the pose's latent attention vector z1 together while training. Equation numbers are the
+ECCV paper's, (A2) and (A3) the sections of its appendix; m x n and t_c are H' x W' and T' of the feature map.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from workbench import losses
+from workbench.nets import PoseGCN, PoseLSTM
+from workbench.systems.base import Stage, System
+from workbench.systems.building import Setting
+from workbench.systems.pose_lstm import POSE_OPTIMIZER
+from workbench.types import Batch, Output
+
+Embedding = Literal["normalized_euclidean", "kl_visual_pose", "kl_pose_visual", "kl_bidirectional", "manhattan", "none"]
+
+# L_e of two projections [B,D_e]. Eq. 8 and 9 compare distributions, so the projections go through a softmax there.
+EMBEDDINGS = {
+    "normalized_euclidean": losses.normalized_euclidean,  # eq. 4
+    "kl_visual_pose": lambda f, p: losses.kl_divergence(f.softmax(1), p.softmax(1)),  # eq. 8
+    "kl_pose_visual": lambda f, p: losses.kl_divergence(p.softmax(1), f.softmax(1)),  # eq. 9
+    "kl_bidirectional": lambda f, p: EMBEDDINGS["kl_visual_pose"](f, p) + EMBEDDINGS["kl_pose_visual"](f, p),  # (A3)
+    "manhattan": lambda f, p: losses.manhattan(f.sigmoid(), p.sigmoid()),
+}
+
+
+@dataclass(frozen=True)
+class VPNOptions:
+    """The paper's ablations, then its numbers.
+
+    coupler False is two dissociated streams (A2), temporal False is spatial attention alone (table 4). embedding is
+    the form of L_e; "none" leaves the spatial embedding out, and "manhattan" is the public code's (there at lambda1
+    0.999, of A_S instead of z1). The thesis trains with Adam. Where the paper gives no number, the public code's
+    stands: the widths of attention_hidden and embedding_size, and pose_pooling (see PoseGCN, also for far_pairs).
+    """
+
+    pose_backbone: Literal["gcn", "lstm"] = "gcn"
+    coupler: bool = True
+    temporal: bool = True
+    embedding: Embedding = "normalized_euclidean"
+    lambda1: float = 0.8
+    lambda2: float = 1e-5
+    alpha: float = 5.0
+    beta: float = 2.0
+    far_pairs: Literal["all", "selected"] = "all"
+    pose_pooling: int = 4
+    lstm_hidden: int = 512
+    lstm_residual: bool = False
+    attention_hidden: int = 256
+    embedding_size: int = 256
+    dropout: float = 0.3
+    bn_momentum: float = 0.01
+    optimizer: Literal["sgd", "adam"] = "sgd"
+
+    def __post_init__(self) -> None:
+        if not self.coupler and not self.temporal:
+            raise ValueError("vpn: coupler=False needs temporal=True: it keeps a spatial and a temporal stream apart")
+        if self.lambda1 > 1:
+            raise ValueError(f"vpn: lambda1 must be between 0 and 1, got {self.lambda1}")
+
+
+class Scores(nn.Module):
+    """z = W_z tanh(W_h h* + b_h) + b_z, the latent attention vector below eq. 2: h* [B,F] -> [B,count]."""
+
+    def __init__(self, features: int, hidden: int, count: int) -> None:
+        super().__init__()
+        self.hidden, self.score = nn.Linear(features, hidden), nn.Linear(hidden, count)
+        # Thesis, algorithm 3: equal attention scores to begin with, Gaussian weights elsewhere.
+        nn.init.xavier_normal_(self.hidden.weight)
+        nn.init.zeros_(self.score.weight)
+        nn.init.zeros_(self.score.bias)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return self.score(torch.tanh(self.hidden(h)))
+
+
+class AttentionNetwork(nn.Module):
+    """Eq. 2: h* [B,F] -> z1 [B,mn]; A_S [B,m,n], each weight in (0,1); A_T [B,t_c], summing to 1 (None without
+    temporal)."""
+
+    def __init__(self, features: int, grid: tuple[int, int, int], hidden: int, temporal: bool) -> None:
+        super().__init__()
+        t_c, self.m, self.n = grid
+        self.spatial = Scores(features, hidden, self.m * self.n)
+        self.temporal = Scores(features, hidden, t_c) if temporal else None
+
+    def forward(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        z1 = self.spatial(h)
+        a_s = torch.sigmoid(z1).view(-1, self.m, self.n)
+        a_t = None if self.temporal is None else torch.softmax(self.temporal(h), dim=1)
+        return z1, a_s, a_t
+
+
+class SpatialEmbedding(nn.Module):
+    """Eq. 3: f_e = T_v f_s and P_e = T_p z1, both [B,D_e], under the constraint ||T_v||_2 = ||T_p||_2 = 1 of eq. 4.
+
+    f_s is f summed over time, flattened: D_v = m n c numbers. The 2-norm of a matrix is its largest singular value,
+    which torch's spectral_norm divides by. A feature map of another size is average-pooled to m x n.
+    """
+
+    def __init__(self, channels: int, grid: tuple[int, int, int], size: int) -> None:
+        super().__init__()
+        self.grid = grid[1:]
+        cells = grid[1] * grid[2]
+        self.visual = spectral_norm(nn.Linear(channels * cells, size, bias=False))  # T_v
+        self.pose = spectral_norm(nn.Linear(cells, size, bias=False))  # T_p
+
+    def forward(self, f: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
+        f_s = F.adaptive_avg_pool2d(f.sum(2), self.grid)  # [B,C,m,n], unchanged where f has m x n cells
+        return self.visual(f_s.flatten(1)), self.pose(latent)
+
+
+class VPN(System):
+    """A video of any height and width may be classified; t_c, and with it the clip length, is fixed when VPN is
+    built."""
+
+    needs_train = frozenset({"video", "pose", "label"})
+    needs_test = frozenset({"video", "pose"})
+    Options = VPNOptions
+
+    def __init__(self, setting: Setting, options: VPNOptions) -> None:
+        super().__init__()
+        self.options = options
+        self.backbone = setting.video_backbone(bn_momentum=options.bn_momentum)
+        grid, channels = self.backbone.grid(setting.clip), self.backbone.channels
+        if options.pose_backbone == "gcn":
+            self.pose_backbone = PoseGCN(
+                setting.skeleton, setting.poses, options.alpha, options.beta, options.far_pairs, options.pose_pooling
+            )
+            features = self.pose_backbone.features
+        else:
+            self.pose_backbone = PoseLSTM(setting.skeleton.count, options.lstm_hidden, residual=options.lstm_residual)
+            self.pose_classifier = nn.Linear(options.lstm_hidden, setting.num_classes)  # for its pre-training alone
+            features = setting.poses * options.lstm_hidden
+        self.attention = AttentionNetwork(features, grid, options.attention_hidden, options.temporal)
+        if options.embedding != "none":
+            self.embedding = SpatialEmbedding(channels, grid, options.embedding_size)
+        self.dropout = nn.Dropout(options.dropout)
+        self.classifier = nn.Linear(channels if options.coupler else 2 * channels, setting.num_classes)
+        self.poses, self.t_c = setting.poses, grid[0]
+
+    def forward(self, batch: Batch) -> Output:
+        video, pose = self.take(batch, "video"), self.take(batch, "pose")
+        if pose.shape[2] != self.poses:
+            raise ValueError(f"batch.pose has {pose.shape[2]} poses a clip, this VPN was built for {self.poses}")
+        f = self.backbone(video)  # [B,C,T',H',W']
+        if f.shape[2] != self.t_c:
+            raise ValueError(f"{video.shape[2]} frames give {f.shape[2]} time steps, this VPN was built for {self.t_c}")
+        h, maps, aux = self.read_pose(pose)  # h* [B,F]
+        # What follows is small beside the backbone, and is exact in fp32 whatever the backbone's precision.
+        with torch.autocast(f.device.type, enabled=False):
+            f, h = f.float(), h.float()
+            z1, a_s, a_t = self.attention(h)
+            if self.options.embedding != "none":
+                latent = a_s.flatten(1) if self.options.embedding == "manhattan" else z1
+                aux["visual"], aux["pose"] = self.embedding(f, latent)
+            aux["spatial"] = a_s.flatten(1)
+            modulated, weights = self.modulate(f, a_s, a_t)
+            features = modulated.mean((2, 3, 4))  # global average pooling
+            logits = self.classifier(self.dropout(features))
+            plain = f.mean((2, 3, 4)).repeat(1, 1 if self.options.coupler else 2)
+            aux["backbone_logits"] = self.classifier(self.dropout(plain))
+        return Output(logits, features, maps | weights | {"feature_map": f, "modulated": modulated}, aux)
+
+    def read_pose(self, pose: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        """h* [B,F] of poses [B,M,t_p,V,3], and what else the pose backbone has to show (maps) and to learn from
+        (aux)."""
+        if self.options.pose_backbone == "gcn":
+            h, joints = self.pose_backbone(pose)
+            return h, {"joints": joints}, {}
+        steps = self.pose_backbone(pose)  # [B,t_p,hidden], concatenated over time (A2)
+        return steps.flatten(1), {}, {"steps": self.pose_classifier(steps)}
+
+    def modulate(self, f: Tensor, a_s: Tensor, a_t: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """The modulated feature map, [B,C,T',H',W'] (2C channels without coupler), and the weights that made it."""
+        if a_s.shape[1:] != f.shape[3:]:  # fully convolutional inference: the attention stretches with the picture
+            a_s = F.interpolate(a_s[:, None], f.shape[3:], mode="bilinear", align_corners=False)[:, 0]
+        spatial = a_s[:, None].expand(-1, f.shape[2], -1, -1)  # inflate(A_S) [B,T',H',W']
+        if a_t is None:
+            weights = {"spatial": a_s, "attention": spatial}
+            return spatial[:, None] * f + f, weights
+        temporal = a_t[:, :, None, None].expand_as(spatial)  # inflate(A_T)
+        if not self.options.coupler:  # (A2), as in Separable STA: multiplied apart, without residual, and concatenated
+            return torch.cat([spatial[:, None] * f, temporal[:, None] * f], dim=1), {"spatial": a_s, "temporal": a_t}
+        a_st = spatial * temporal  # A_ST = inflate(A_S) o inflate(A_T)
+        return a_st[:, None] * f + f, {"spatial": a_s, "temporal": a_t, "attention": a_st}
+
+    def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """L = lambda1 L_C + (1 - lambda1) L_e + lambda2 L_a (eq. 5); without embedding there is nothing to trade off
+        against L_C, and L = L_C + lambda2 L_a."""
+        options = self.options
+        l_c = F.cross_entropy(output.logits, self.take(batch, "label"))
+        l_a = losses.attention_regularizer(output.aux["spatial"], output.maps.get("temporal"))  # eq. 6
+        terms = {"classification": l_c, "attention": l_a}
+        if options.embedding == "none":
+            return terms | {"total": l_c + options.lambda2 * l_a}
+        l_e = EMBEDDINGS[options.embedding](output.aux["visual"], output.aux["pose"])
+        total = options.lambda1 * l_c + (1 - options.lambda1) * l_e + options.lambda2 * l_a
+        return terms | {"embedding": l_e, "total": total}
+
+    def backbone_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy with the attention left out (f' = f, in both streams where there are two): the backbone's
+        fine-tuning, which leaves a classifier that the attention can start from."""
+        total = F.cross_entropy(output.aux["backbone_logits"], self.take(batch, "label"))
+        return {"total": total, "classification": total}
+
+    def pose_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy at every step of the pose LSTM: its pre-training (A2)."""
+        total = losses.every_step(output.aux["steps"], self.take(batch, "label"))
+        return {"total": total, "classification": total}
+
+    def stages(self) -> list[Stage]:
+        """Thesis, algorithm 3. The number of epochs is the joint training's; the papers give none for the stages
+        before."""
+        stages = [Stage("backbone", trains=("backbone", "classifier"), loss="backbone_loss")]
+        frozen: tuple[str, ...] = ()
+        if self.options.pose_backbone == "lstm":
+            frozen = ("pose_backbone.lstm", "pose_classifier")
+            stages.append(Stage("pose", trains=frozen, loss="pose_loss", optimizer=POSE_OPTIMIZER))
+        adam = {"optimizer": {"name": "adam", "lr": 0.01}} if self.options.optimizer == "adam" else {}
+        return [*stages, Stage("joint", freezes=frozen, **adam)]
