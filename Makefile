@@ -47,9 +47,9 @@ bench: $(VENV)/installed  ## speed and memory on this machine, one script per su
 study: $(VENV)/installed  ## the comparison in the README: 5 systems x 3 seeds, about an hour on two cores
 	@$(RUN) sweep notebooks/ablations/synthadl_tiny.yaml --seeds 3 --report docs/results.md
 
-pretrain: $(VENV)/installed  ## the narrow I3D weights that ship in data/weights
+pretrain: $(VENV)/installed  ## the narrow I3D weights that ship with the package
 	@$(RUN) synth data/synthadl/pretrain --world pretrain
-	@$(RUN) train rgb --root data/synthadl/pretrain --export data/weights/i3d_synthadl_p.safetensors
+	@$(RUN) train rgb --root data/synthadl/pretrain --export workbench/nets/pretrained/i3d_synthadl_p.safetensors
 
 pictures: $(VENV)/installed  ## the pictures of the README and docs
 	@$(BIN)/python docs/pictures.py

@@ -6,6 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
+CACHE = "data/cache"
+FIRST_TABLE = "notebooks/ablations/synthadl_tiny.yaml"
+DEMO_ROWS = ("pose_lstm", "rgb", "vpn")
+
 
 def synth(args: argparse.Namespace) -> None:
     from workbench.synth import world
@@ -19,17 +23,19 @@ def train(args: argparse.Namespace) -> None:
     from workbench.study.config import parse_pairs
     from workbench.study.runs import open_run
 
-    run = fit({"system": args.system, "root": args.root, "seed": args.seed, "runs": str(args.runs), **parse_pairs(args.set)})
+    where = {"root": args.root, "runs": str(args.runs), "cache": CACHE}
+    run = fit({"system": args.system, "seed": args.seed, **where, **parse_pairs(args.set)})
     print(run)
     if args.export:
         weights.save(open_run(run, args.runs).system().backbone, args.export)
 
 
 def sweep(args: argparse.Namespace) -> None:
-    from workbench.study import sweep as run_sweep
+    from workbench.study import sweep
 
     for file in args.files:
-        print(run_sweep(file, seeds=args.seeds, runs=args.runs, report=args.report).to_string())
+        results = sweep.sweep(file, args.seeds, report=args.report, runs=str(args.runs), cache=CACHE)
+        print(sweep.spread(results).round(1).to_string(index=False))
 
 
 def gallery(args: argparse.Namespace) -> None:
@@ -37,16 +43,16 @@ def gallery(args: argparse.Namespace) -> None:
     from workbench.study import notebooks, runs
 
     executed = notebooks.execute_all(args.out / "notebooks", {"root": str(args.root), "runs": str(args.runs)})
-    print(f"gallery: open {page.build(executed, runs.table(args.runs), args.out / 'index.html')} in a browser")
+    results = runs.summary(args.runs)
+    print(f"open {page.build(executed, results, args.out / 'index.html')} in a browser")
 
 
 def demo(args: argparse.Namespace) -> None:
-    from workbench.study import fit
+    from workbench.study import sweep
     from workbench.synth import world
 
     world.generate(args.root)
-    for system in ("rgb", "pose_lstm", "vpn"):
-        fit({"system": system, "root": str(args.root), "runs": str(args.runs)})
+    sweep.sweep(FIRST_TABLE, 1, DEMO_ROWS, root=str(args.root), runs=str(args.runs), cache=CACHE)
     gallery(args)
 
 

@@ -248,10 +248,12 @@ def test_comparison_moves_only_what_moved(clouds):
     back = list(reversed(range(48)))
     turned = clouds @ np.linalg.qr(np.random.default_rng(2).normal(size=(12, 12)))[0].astype(np.float32)
     found = embeddings.compare((ids, clouds), ([ids[i] for i in back], turned[back]), "pca")
-    assert found.ids == ids and found.movement.max() < 1e-3
+    assert found.ids == ids and found.rows.tolist() == list(range(48)) and found.movement.max() < 1e-3
     turned[7] += 40
     moved = embeddings.compare((ids, clouds), (ids + ["new"], np.vstack([turned, turned[:1]])), "pca")
     assert moved.ids == ids and moved.movement.argmax() == 7
+    part = embeddings.compare((ids, clouds), (ids[10:], turned[10:]), "pca")
+    assert part.ids == ids[10:] and part.rows.tolist() == list(range(10, 48))
     with pytest.raises(ValueError, match="share 0"):
         embeddings.compare((ids, clouds), (["other"] * 48, turned))
 

@@ -46,7 +46,7 @@ FEATURES = rng.random((5, 4, 3, 3))
 LABELS = np.repeat(np.arange(4), 3)
 IDS = [f"{NASTY}{index}" for index in range(12)]
 CLOUD = Embedding(rng.normal(size=(12, 2)).astype(np.float32), 0.9, "tsne")
-COMPARISON = Comparison(IDS, CLOUD, CLOUD, rng.random(12))
+COMPARISON = Comparison(IDS, np.arange(12), CLOUD, CLOUD, rng.random(12))
 FIRST = np.array([[6, 4, 0, 0], [2, 8, 0, 0], [0, 1, 5, 4], [1, 0, 5, 4]])
 SECOND = np.array([[9, 1, 0, 0], [2, 8, 0, 0], [0, 0, 9, 1], [4, 0, 5, 1]])
 RUNS = (NASTY, "vpn")
@@ -208,10 +208,10 @@ def test_matrices_mark_the_true_joints():
 def test_joints_stand_out_against_all_clips():
     everyone = np.zeros((2, 6, KINECT.count))
     everyone[..., KINECT.index("head")] = 9
-    clip = everyone[0] + 0.1
+    clip = everyone[0] - 3
     clip[:, KINECT.index("hand_left")] += 1
     bars = joints.top({"a": clip}, KINECT, everyone, count=1).data[0]
-    assert bars.y == ("hand left",) and bars.x[0] == pytest.approx(1.1)
+    assert bars.y == ("hand left",) and bars.x[0] == pytest.approx(1 - 1 / 25)
     assert joints.top({"a": clip}, KINECT, count=1).data[0].y == ("head",)
 
 
@@ -232,6 +232,16 @@ def test_embedding_colours_only_the_named_classes():
         embeddings.scatter(CLOUD, LABELS, CLASSES, IDS, "vpn", ["jump"])
 
 
+def test_labels_follow_the_clips_that_both_runs_know():
+    rows = np.array([0, 4, 8, 9, 11])
+    few = Embedding(CLOUD.points[rows], 0.9, "tsne")
+    found = Comparison([IDS[row] for row in rows], rows, few, few, np.array([5.0, 1, 3, 1, 1]))
+    figure = embeddings.movement(found, LABELS, CLASSES, RUNS)
+    assert figure.layout.yaxis.ticktext == ("drink", ESCAPED, "read", "wave")
+    right = [trace for trace in embeddings.aligned({"tsne": found}, LABELS, CLASSES, RUNS).data if trace.xaxis == "x2"]
+    assert [len(trace.x) for trace in right] == [1, 1, 1, 2]
+
+
 def test_two_dozen_classes_look_different():
     looks = [tuple(common.marker(index).items()) for index in range(24)]
     assert len(set(looks)) == 24
@@ -239,7 +249,7 @@ def test_two_dozen_classes_look_different():
 
 def test_curves_mark_where_a_stage_begins():
     figure = training.curves(HISTORY)
-    assert {shape.x0 for shape in figure.layout.shapes} == {0.5, 1.5}
+    assert {shape.x0 for shape in figure.layout.shapes} == {1.5}
     assert {trace.name for trace in figure.data} == {"train", "validation"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -35,6 +36,21 @@ def test_lock_pins_a_version_that_pyproject_admits(line):
 def test_lock_holds_exact_pins_only():
     for requirement in LOCK.values():
         assert [pin.operator for pin in requirement.specifier] == ["=="], requirement
+
+
+def test_every_package_that_the_library_imports_is_declared():
+    imported = set()
+    for path in (ROOT / "workbench").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
+            imported |= {name.split(".")[0] for name in names}
+    called = {"cv2": "opencv-contrib-python-headless", "sklearn": "scikit-learn", "yaml": "pyyaml", "umap": "umap-learn"}
+    # Parts of declared packages: of ipykernel, ipywidgets and jinja2.
+    parts = {"IPython", "traitlets", "markupsafe"}
+    declared = {Requirement(line).name.lower() for line in DIRECT} | {"workbench"} | parts
+    third = {called.get(name, name) for name in imported - set(sys.stdlib_module_names)}
+    assert third <= declared
 
 
 def test_conda_environment_defers_to_the_lock_and_to_the_same_python():

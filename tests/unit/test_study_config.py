@@ -114,9 +114,9 @@ PAPER = {"system": "rgb", "preset": "paper"}
 
 
 def test_epochs_and_schedules_scale_together():
-    preset = {"base": "paper", "epochs": 1 / 3}
+    preset = {"base": "paper", "epochs": {"": 1 / 3, "second": 2.0}}
     first, second = optim.adapt(STAGES, TrainConfig(system="rgb", preset=preset))
-    assert (first.epochs, first.schedule["every"], second.epochs) == (10, 3, 3)
+    assert (first.epochs, first.schedule["every"], second.epochs) == (10, 3, 18)
     first, second = optim.adapt(STAGES, TrainConfig(**PAPER, epochs={"first": 60}))
     assert (first.epochs, first.schedule["every"], second.epochs) == (60, 20, 9)
     assert [stage.name for stage in optim.adapt(STAGES, TrainConfig(**PAPER, epochs={"first": 0}))] == ["second"]

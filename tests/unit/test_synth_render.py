@@ -259,6 +259,14 @@ def test_a_sock_replaces_the_shoe():
     assert np.array_equal(shod.table.color[others], bare.table.color[others])
 
 
+def test_nobody_seems_undressed():
+    for seed in range(200):
+        subject = Subject.sample(seed)
+        table = dress(np.random.default_rng(0).normal(size=(1, 25, 3)), subject).table
+        skin, top = np.asarray(subject.colours["skin"]) ** 2.2, table.color[1, 0]
+        assert np.abs(top ** (1 / 2.2) - skin ** (1 / 2.2)).max() > 0.1, seed
+
+
 def test_solids_compose():
     turned = rod((0, 0, 0), (0, 0, 2), 0.1, 0.1, (1, 1, 1))
     np.testing.assert_allclose(turned.affine[:, 1], [0, 0, 1], atol=1e-12)

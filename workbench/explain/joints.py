@@ -38,6 +38,16 @@ def top_joints(joints: np.ndarray, skeleton: Skeleton, count: int = 5) -> list[t
     return [(skeleton.joints[index], float(mean[index])) for index in best]
 
 
+def standing_out(joints: np.ndarray, everyone: np.ndarray) -> np.ndarray:
+    """float32 [t_p,V]: ``joints`` [t_p,V] without what is the same in all clips and in all joints.
+
+    From each joint the mean over the clips ``everyone`` [S,t_p,V] is subtracted, then at each step the mean over the
+    joints: neither a joint that answers to every action nor a clip that is loud all over stands out.
+    """
+    own = np.asarray(joints, np.float32) - np.asarray(everyone, np.float32).mean((0, 1))
+    return own - own.mean(1, keepdims=True)
+
+
 @dataclass(frozen=True)
 class Kernels:
     """The channels that lead at some time step, in the order in which they first lead.

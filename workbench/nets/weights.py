@@ -14,6 +14,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+#: Weights that come with the workbench, by name; `make pretrain` makes them (SynthADL-P, the preset tiny).
+SHIPPED = {"i3d_synthadl_p": Path(__file__).parent / "pretrained" / "i3d_synthadl_p.safetensors"}
 # What training loops wrap a state dict, or its names, in.
 ENVELOPES = ("state_dict", "model_state_dict", "model", "weights")
 WRAPPERS = ("", "module.", "model.", "backbone.", "module.backbone.", "module.model.", "pose_backbone.")

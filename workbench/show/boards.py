@@ -45,6 +45,14 @@ def label(classes: Sequence[str], target: int | str | None) -> int | None:
     return target
 
 
+def pair(first: Any, second: Any) -> tuple[str, str]:
+    """What two runs are called in one figure: their systems, or their ids where those are equal. ValueError for one run."""
+    if first.id == second.id:
+        raise ValueError(f"first and second are the same run, {first.id}; choose another to compare it with")
+    systems = first.config.system, second.config.system
+    return systems if systems[0] != systems[1] else (first.id, second.id)
+
+
 def frames(config: Any, dataset: Any, load: Callable[[int], Any]) -> go.Figure:
     """00: the clip as the network gets it."""
     return flow.frames(load(position(dataset, config.clip)).clip, f"The clip: {title(dataset, config.clip)}")

@@ -44,16 +44,16 @@ class Preset(Config):
     """The numbers that differ between two cores and a cluster; never code.
 
     clip (T,H,W) in frames and pixels; width of the backbone; output_stride (T,H,W) of its feature map; batch_size over
-    all devices together; epochs as a factor on each stage's published number; optimizer and schedule as in
-    ``TrainConfig``; options of the systems that have them, where the configuration says nothing; the rest says how
-    clips are cut (fields of data.ClipSpec).
+    all devices together; epochs as a factor on each stage's published number, by stage ("": the others); optimizer and
+    schedule as in ``TrainConfig``; options of the systems that have them, where the configuration says nothing; the
+    rest says how clips are cut (fields of data.ClipSpec).
     """
 
     clip: tuple[int, int, int] = Field(strict=False)
     width: float = Field(gt=0)
     output_stride: tuple[int, int, int] = Field(strict=False)
     batch_size: int = Field(gt=0)
-    epochs: float = Field(default=1.0, gt=0)
+    epochs: dict[str, float] = {}
     optimizer: dict[str, Any] | None = None
     schedule: dict[str, Any] | None = None
     options: dict[str, Plain] = {}
@@ -84,7 +84,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "width": 0.25,
         "output_stride": (4, 16, 16),
         "batch_size": 16,
-        "epochs": 1 / 3,
+        # Poses are small: their network takes 40 epochs in the time that the video's takes one.
+        "epochs": {"": 1 / 3, "pose": 4 / 3},
         "optimizer": {"name": "adam", "lr": 2e-3},
         "schedule": {"name": "cosine", "warmup": 3},
         # 250 steps are too few for batch statistics that follow by a hundredth a step.
@@ -119,7 +120,8 @@ class TrainConfig(Config):
       optimizer, schedule  replace (with "name") or amend (without) those of every stage, e.g. {"lr": 0.001}
       clip_grad            largest gradient norm, None for no clipping
       patience             epochs without a better validation score before a stage ends early, None to never
-      init                 weights to start from, by module: {"backbone": "file.safetensors"} or a run id, whose
+      init                 weights to start from, by module: {"backbone": "file.safetensors"}, a name of
+                           nets.weights.SHIPPED (i3d_synthadl_p), or a run id, whose
                            module of the same name is taken ("run:module" for another; "" is the whole system)
       pose_quality         high (as recorded), medium or low (media.pose.degrade), in training and in test
       augment              crop, mirror, brightness, contrast in training

@@ -1,4 +1,4 @@
-"""The weights a run starts from: files of public or own checkpoints, or modules of finished runs."""
+"""The weights a run starts from: shipped ones by name, files of public or own checkpoints, modules of finished runs."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ def _module(system: nn.Module, prefix: str) -> nn.Module:
 
 
 def _load(module: nn.Module, prefix: str, source: str, config: TrainConfig) -> str:
-    if Path(source).is_file():
-        return str(weights.load(module, source))
+    file = weights.SHIPPED.get(source, Path(source))
+    if file.is_file():
+        return str(weights.load(module, file))
     name, _, inside = source.partition(":")
     run = open_run(name, config.runs)
     if not run.finished:

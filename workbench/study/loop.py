@@ -104,7 +104,7 @@ class Training:
     def _stage(self, stage: Stage) -> None:
         place = self.place
         optim.freeze(self.system, stage)
-        optimizer = optim.make_optimizer(self.system, stage.optimizer)
+        optimizer = optim.make_optimizer(self.system, stage.optimizer, fused=self.config.precision != "fp16")
         self.schedule = optim.Schedule(optimizer, stage.schedule, stage.epochs, len(self.loader))
         self.step, self.optimizer = self.fabric.setup(Step(self.system, stage.loss), optimizer)
         if self.saved is not None:

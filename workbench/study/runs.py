@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import ClipSpec, Dataset
+from workbench.nets import weights
 from workbench.study import files
 from workbench.study.config import TrainConfig, parse
 from workbench.study.inputs import clip_spec, open_split
@@ -173,7 +174,8 @@ def _init_contents(config: TrainConfig) -> dict[str, str]:
     """What stands behind ``init``, by module: a file counts by its bytes, a run by its id."""
 
     def content(source: str) -> str:
-        return hashlib.sha256(Path(source).read_bytes()).hexdigest() if Path(source).is_file() else source
+        file = weights.SHIPPED.get(source, Path(source))
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else source
 
     return {module: content(source) for module, source in config.init.items()}
 
@@ -220,6 +222,21 @@ def table(root: str | Path = "runs") -> pd.DataFrame:
         row |= {"status": "finished" if run.finished else "unfinished", "epochs": len(run.history)}
         rows.append({"id": run.id, **row, **flat(run.metrics)})
     return pd.DataFrame(rows)
+
+
+def summary(root: str | Path = "runs") -> pd.DataFrame:
+    """``table`` for readers: each finished run's numbers on the test split in percent, with 95 % intervals."""
+    everything = table(root)
+    if everything.empty:
+        return everything
+    done = everything[everything["status"] == "finished"]
+    shown = done[["system", "options", "protocol", "seed"]].copy()
+    for name, label in (("top1", "top-1 %"), ("mean_class", "mean per class %"), ("ranking", "attention ranking %")):
+        shown[label] = 100 * done[f"test_{name}"] if f"test_{name}" in done else float("nan")
+    if "test_top1_low" in done:
+        low, high = 100 * done["test_top1_low"], 100 * done["test_top1_high"]
+        shown["95 % interval of top-1"] = [f"{a:.0f} to {b:.0f}" for a, b in zip(low, high, strict=True)]
+    return shown.round(1)
 
 
 def flat(metrics: dict[str, Any]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +16,18 @@ from workbench.study.train import fit
 
 
 class Column(Config):
-    """A measured number of the test split: ``metric`` as in runs.flat without "test_" (top1, inside_share, ...), shown
-    under ``label``, in percent."""
+    """A measured number: ``metric`` of the test split, as ``runs.table`` names it, shown in percent under ``label``."""
 
     metric: str
     label: str
 
 
 class Row(Config):
-    """One line of the table: the fields of TrainConfig that it changes. ``after`` names a row whose run of the same
-    seed gives the weights that ``init`` takes from "after"."""
+    """One line of the table: what it changes of ``base`` (fields of TrainConfig)."""
 
     id: str
     label: str
     parameters: dict[str, Any]
-    after: str | None = None
-    show: bool = True
 
 
 class Table(Config):
@@ -47,109 +44,68 @@ def read_table(path: str | Path) -> Table:
     """The table in a YAML file; ValueError naming the file and what is wrong with it."""
     try:
         raw = yaml.safe_load(Path(path).read_text())
-        return Table(
-            **{
-                **raw,
-                "columns": [Column(**column) for column in raw.get("columns", [])],
-                "rows": [Row(**row) for row in raw.get("rows", [])],
-            }
-        )
+        columns = [Column(**column) for column in raw.get("columns", [])]
+        rows = [Row(**row) for row in raw.get("rows", [])]
+        return Table(**{**raw, "columns": columns, "rows": rows})
     except (ValueError, TypeError, AttributeError, yaml.YAMLError) as problem:
         raise ValueError(f"{path} is not a table file: {problem}") from None
 
 
 def sweep(
-    path: str | Path, seeds: int = 3, runs: str | Path = "runs", report: str | Path | None = None
+    path: str | Path,
+    seeds: int = 3,
+    rows: Iterable[str] | None = None,
+    report: str | Path | None = None,
+    **where: Any,
 ) -> pd.DataFrame:
-    """Runs what is not yet done and returns one line a row: mean and standard deviation over seeds, in percent.
+    """Runs what is not yet done and returns one line a row and seed: label, seed and the columns' numbers in percent.
 
-    Columns are (label, "mean") and (label, "sd"); ``report`` also writes them as Markdown, with every seed's number.
+    ``rows`` are the ids to run, None all; ``where`` replaces fields of TrainConfig in every row (root, runs, cache);
+    ``report`` also writes the table as Markdown. ValueError for a bad file or an unknown row or column.
     """
     table = read_table(path)
-    measured = {
-        (row.id, seed): flat({"test": open_run(run, runs).metrics["test"]})
-        for seed in range(seeds)
-        for row, run in _runs(table, seed, runs)
-    }
-    shown = [row for row in table.rows if row.show]
-    numbers = pd.DataFrame(
-        {
-            (column.label, seed): [
-                100 * measured[row.id, seed].get(f"test_{column.metric}", float("nan")) for row in shown
-            ]
-            for column in table.columns
-            for seed in range(seeds)
-        },
-        index=[row.label for row in shown],
-    )
-    labels = [column.label for column in table.columns]
-    result = pd.concat(
-        {
-            (label, kind): getattr(numbers[label], call)(axis=1)
-            for label in labels
-            for kind, call in (("mean", "mean"), ("sd", "std"))
-        },
-        axis=1,
-    )
+    known = [row.id for row in table.rows]
+    wanted = known if rows is None else list(rows)
+    if strangers := [name for name in wanted if name not in known]:
+        raise ValueError(f"{path} has no row {strangers[0]!r}; it has: {', '.join(known)}")
+    measured = []
+    for seed in range(seeds):
+        for row in table.rows:
+            if row.id in wanted:
+                config = {**table.base, **row.parameters, **where, "seed": seed}
+                numbers = flat(open_run(fit(config), config.get("runs", "runs")).metrics)
+                found = {c.label: 100 * numbers.get(f"test_{c.metric}", float("nan")) for c in table.columns}
+                measured.append({"system": row.label, "seed": seed, **found})
+    results = pd.DataFrame(measured)
     if report is not None:
-        files.write(Path(report), markdown(table, result, numbers, seeds, path).encode())
-    return result
+        files.write(Path(report), markdown(table, results, f"python -m workbench sweep {path} --seeds {seeds}").encode())
+    return results
 
 
-def _runs(table: Table, seed: int, runs: str | Path):
-    """Trains the rows in order, one seed; yields (row, run id)."""
-    done: dict[str, str] = {}
-    for row in table.rows:
-        parameters = {**table.base, **row.parameters, "seed": seed, "runs": str(runs)}
-        if row.after is not None:
-            if row.after not in done:
-                raise ValueError(f"row {row.id!r} comes after {row.after!r}, which is no earlier row")
-            source = {module: of.replace("after", done[row.after], 1) for module, of in parameters["init"].items()}
-            parameters["init"] = source
-        done[row.id] = fit(parameters)
-        yield row, done[row.id]
+def spread(results: pd.DataFrame) -> pd.DataFrame:
+    """One line a system, in the order of ``results``: each number's mean and, as <name>_sd, its standard deviation."""
+    by_system = results.drop(columns="seed").groupby("system", sort=False)
+    return by_system.mean().join(by_system.std(), rsuffix="_sd").reset_index()
 
 
-def markdown(table: Table, result: pd.DataFrame, numbers: pd.DataFrame, seeds: int, path: str | Path) -> str:
-    """The table with mean ± standard deviation, then each seed's numbers."""
-    labels = list(dict.fromkeys(label for label, _ in result.columns))
+def markdown(table: Table, results: pd.DataFrame, command: str) -> str:
+    """The table with mean ± standard deviation over seeds, then each seed's numbers."""
+    labels = [column.label for column in table.columns]
+    means = spread(results)
+    seeds = results["seed"].nunique()
 
     def line(cells: list[str]) -> str:
         return "| " + " | ".join(cells) + " |"
 
-    def cell(mean: float, sd: float) -> str:
-        return "–" if pd.isna(mean) else f"{mean:.1f} ± {sd:.1f}"
+    def cell(row: pd.Series, label: str) -> str:
+        return "–" if pd.isna(row[label]) else f"{row[label]:.1f} ± {row[f'{label}_sd']:.1f}"
+
+    def seeds_of(system: str, label: str) -> str:
+        values = results.loc[results["system"] == system, label]
+        return " / ".join("–" if pd.isna(value) else f"{value:.1f}" for value in values)
 
     head = [line(["", *labels]), line(["---", *["---:"] * len(labels)])]
-    means = [
-        line([name, *(cell(result.loc[name, (label, "mean")], result.loc[name, (label, "sd")]) for label in labels)])
-        for name in result.index
-    ]
-    each = [
-        line(
-            [
-                name,
-                *(" / ".join("–" if pd.isna(v) else f"{v:.1f}" for v in numbers.loc[name, label]) for label in labels),
-            ]
-        )
-        for name in numbers.index
-    ]
-    command = f"python -m workbench sweep {path} --seeds {seeds}"
-    return "\n".join(
-        [
-            f"# {table.title}",
-            "",
-            table.note.strip(),
-            "",
-            f"Mean ± standard deviation over {seeds} seeds, in percent, from `{command}`.",
-            "",
-            *head,
-            *means,
-            "",
-            "Each seed:",
-            "",
-            *head,
-            *each,
-            "",
-        ]
-    )
+    summary = [line([row["system"], *(cell(row, label) for label in labels)]) for _, row in means.iterrows()]
+    each = [line([name, *(seeds_of(name, label) for label in labels)]) for name in means["system"]]
+    words = f"Mean ± standard deviation over {seeds} seeds, in percent, by `{command}`."
+    return "\n".join([f"# {table.title}", "", table.note.strip(), "", words, "", *head, *summary, "", "Each seed:", "", *head, *each, ""])

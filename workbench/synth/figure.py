@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.synth.body import JOINT, Subject
-from workbench.synth.solids import BALL, CODES, ROUND, Table, compose3, upright
+from workbench.synth.solids import BALL, CODES, ROUND, Table, upright
 
 #: Hands and feet are drawn a little larger than life for the sake of small pictures.
 HAND_SCALE, FOOT_SCALE = 1.2, 1.1
@@ -31,6 +31,9 @@ class _Tailor:
         self.joints, self.subject, self.parts = joints, subject, []
         self.radii = subject.radii
         self.color = {name: np.asarray(rgb) ** 2.2 for name, rgb in subject.colours.items()}
+        # A top of nearly the skin's colour would look like none at all; with red and blue exchanged it is never that.
+        if np.abs(np.subtract(subject.colours["top"], subject.colours["skin"])).max() < 0.25:
+            self.color["top"] = self.color["top"][::-1]
         self.across = _unit(self["shoulder_left"] - self["shoulder_right"])
         self.across_hips = _unit(self["hip_left"] - self["hip_right"])
         self.head = head if head is not None else upright(self["head"] - self["neck"], self.across)
@@ -138,49 +141,27 @@ def _trunk(t: _Tailor) -> None:
     )
     slope = r["upper_arm"] * 1.15
     for side in ("left", "right"):
-        t.limb(shoulder + 0.0 * up, t[f"shoulder_{side}"] - 0.012 * up, 0.062, slope, top, ("spine_shoulder",), **cloth)
+        t.limb(shoulder, t[f"shoulder_{side}"] - 0.012 * up, 0.062, slope, top, ("spine_shoulder",), **cloth)
     t.limb(shoulder - 0.02 * up, t["neck"] - 0.01 * up, 0.075, 0.05, top, ("spine_shoulder",))
     t.limb(shoulder, t["head"], r["neck"] * 1.02, r["neck"], t.color["skin"], ("neck",))
 
 
 def _head(t: _Tailor) -> None:
     r, skin, hair = t.radii["head"], t.color["skin"], t.color["hair"]
-    right, up, front = t.head[..., 0], t.head[..., 1], t.head[..., 2]
+    aside, up, front = t.head[..., 0], t.head[..., 1], t.head[..., 2]
     center, bald, marks = t["head"], t.subject.hair == "bald", ("head",)
-    t.ball(
-        center,
-        t.head,
-        (0.84 * r, 1.2 * r, 1.0 * r),
-        skin,
-        marks,
-        "face" if not bald else "face",
-        hair if not bald else skin,
-    )
-    t.ball(center + r * (0.98 * front - 0.12 * up), t.head, (0.16 * r, 0.24 * r, 0.2 * r), 1.04 * skin, marks)
+    t.ball(center, t.head, (0.84 * r, 1.2 * r, r), skin, marks, "face", skin if bald else hair)
+    nose = center + r * (0.98 * front - 0.12 * up)
+    t.ball(nose, t.head, (0.16 * r, 0.24 * r, 0.2 * r), 1.04 * skin, marks)
     for sign in (-1, 1):
-        t.ball(
-            center + r * (0.84 * sign * right - 0.05 * up - 0.05 * front),
-            t.head,
-            (0.12 * r, 0.26 * r, 0.18 * r),
-            skin,
-            marks,
-        )
+        ear = center + r * (0.84 * sign * aside - 0.05 * up - 0.05 * front)
+        t.ball(ear, t.head, (0.12 * r, 0.26 * r, 0.18 * r), skin, marks)
     if bald:
         return
     t.ball(center + r * (0.28 * up - 0.2 * front), t.head, (0.94 * r, 1.04 * r, 0.96 * r), hair, marks)
     if t.subject.hair == "long":
-        back = center - r * (0.5 * front)
-        t.limb(
-            back + 0.2 * r * up,
-            back - r * (1.75 * up + 0.15 * front),
-            0.8 * r,
-            0.55 * r,
-            hair,
-            marks,
-            hint=right,
-            wide=1.15,
-            deep=0.6,
-        )
+        crown, ends = center + r * (0.2 * up - 0.5 * front), center - r * (1.75 * up + 0.65 * front)
+        t.limb(crown, ends, 0.8 * r, 0.55 * r, hair, marks, hint=aside, wide=1.15, deep=0.6)
 
 
 def _arm(t: _Tailor, side: str) -> None:
@@ -219,7 +200,7 @@ def _leg(t: _Tailor, side: str, sock: bool) -> None:
     front = _unit(foot - ankle)
     # The joint called foot lies inside the front of the shoe; the heel sticks out behind the ankle.
     down = _unit(np.cross(_across(front, t.across_hips), front))
-    heel = ankle + 0.55 * (foot - ankle) * 0.0 + 0.5 * size * down - 0.35 * size * front
+    heel = ankle + 0.5 * size * down - 0.35 * size * front
     toe = foot + 0.35 * size * front
     scale = 0.85 if sock else 1.0
     t.limb(heel, toe, 0.95 * scale * size, 0.72 * scale * size, color, marks, hint=t.across_hips, wide=1.08, deep=0.9)
@@ -228,6 +209,3 @@ def _leg(t: _Tailor, side: str, sock: bool) -> None:
 
 def _across(front: np.ndarray, hint: np.ndarray) -> np.ndarray:
     return _unit(hint - (hint * front).sum(-1, keepdims=True) * front)
-
-
-__all__ = ["Figure", "compose3", "dress"]

@@ -16,7 +16,7 @@ from workbench.synth.raycast import FAR, cast, invert, normal
 from workbench.synth.textures import paint
 
 #: Metres by which a point is moved off its surface before its shadow is looked up, so that none shades itself.
-BIAS, LIFT = 0.012, 0.03
+BIAS, LIFT = 0.012, 0.045
 #: Texels between the four looks into the lamp's depth map, for soft edges.
 SPREAD = 1.3
 
@@ -40,7 +40,7 @@ def shade(p, table, shape, inverse, light, px, py, pz):
     vx, vy, vz = -px / far, -py / far, -pz / far
     facing = max(nx * vx + ny * vy + nz * vz, 0.0)
     above = 0.5 + 0.5 * (nx * light[4, 0] + ny * light[4, 1] + nz * light[4, 2])
-    lamp = max((nx * light[0, 0] + ny * light[0, 1] + nz * light[0, 2] + 0.15) / 1.15, 0.0)
+    lamp = max(nx * light[0, 0] + ny * light[0, 1] + nz * light[0, 2], 0.0)
     hx, hy, hz = vx + light[0, 0], vy + light[0, 1], vz + light[0, 2]
     shine = max((nx * hx + ny * hy + nz * hz) / (math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-12), 0.0)
     shine = shine * shine * shine * shine

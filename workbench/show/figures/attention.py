@@ -114,7 +114,7 @@ def coupled(
         rows[name] = maps.overlay(clip.frames, frames, opacity)
     labels = common.frame_labels(clip.frame_numbers, clip.fps)
     below = "bright: much attention (each row on its own scale over the whole clip)"
-    below += "; green outline: what makes the label what it is" if truth is not None else ""
+    below += "; green outline: what makes the label, while it does" if truth is not None else ""
     heading = "Where and when: the maps over the video"
     return common.sheet(rows, labels, heading, below, columns, "frame of the source video (seconds)")
 
@@ -161,9 +161,10 @@ def _outlined(frames: np.ndarray, truth: Truth | None) -> np.ndarray:
     if truth is None:
         return frames
     drawn = frames.copy()
-    for frame, mask, inside in zip(drawn, truth.mask, truth.moment, strict=True):
-        outline, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        cv2.drawContours(frame, outline, -1, (0, 190, 140), 2 if inside else 1)
+    for index in np.flatnonzero(truth.moment):
+        mask = truth.mask[index].astype(np.uint8)
+        outline, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        cv2.drawContours(drawn[index], outline, -1, (0, 220, 150), 1)
     return drawn
 
 

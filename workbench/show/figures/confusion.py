@@ -109,9 +109,17 @@ def radar(confusions: Mapping[str, np.ndarray], classes: Sequence[str], pairs: S
             name=common.text(run),
             hovertemplate="%{theta}: %{r:.2f}<extra></extra>",
         )
-    axis = {"title": {"text": "score"}, "angle": 67.5, "tickangle": 67.5, "rangemode": "tozero", "gridcolor": "#CBD2D9"}
+    axis = {
+        "title": {"text": "score"},
+        "angle": 67.5,
+        "tickangle": 67.5,
+        "rangemode": "tozero",
+        "nticks": 5,
+        "gridcolor": "#CBD2D9",
+    }
     below = "mean of 'a taken for b' and 'b taken for a', 0 to 1; smaller is better"
-    return common.finish(figure, heading, below, 560, polar={"radialaxis": axis, "bgcolor": "white"})
+    polar = {"radialaxis": axis, "bgcolor": "white"}
+    return common.finish(figure, heading, below, 600, polar=polar, margin={"t": 140, "b": 70})
 
 
 def against_dynamicity(
@@ -128,20 +136,23 @@ def against_dynamicity(
             y=100 * change[known],
             mode="markers+text",
             marker={"size": 11, "color": np.where(change[known] >= 0, common.COLORS[1], common.COLORS[0])},
-            text=[common.text(classes[index]) for index in known],
+            # Where nothing changed, dozens of names would hide each other; hovering gives them.
+            text=[common.text(classes[index]) if change[index] else "" for index in known],
+            customdata=[common.text(classes[index]) for index in known],
             textposition=[
                 "top center" if place % 2 else "bottom center" for place in np.argsort(np.argsort(dynamicity[known]))
             ],
             textfont_size=12,
             cliponaxis=False,
-            hovertemplate="%{text}<br>dynamicity %{x:.4f}, gain %{y:+.1f}<extra></extra>",
+            hovertemplate="%{customdata}<br>dynamicity %{x:.4f}, gain %{y:+.1f}<extra></extra>",
         )
     )
     figure.add_hline(0, line_color=common.SOFT)
     figure.update_xaxes(
         title_text="dynamicity (mean Procrustes distance of successive poses, no unit, logarithmic)",
         type="log",
-        dtick="D2",
+        tickvals=(steps := [digit * 10.0**power for power in range(-8, 1) for digit in (1, 2, 5)]),
+        ticktext=[f"{step:g}" for step in steps],
     )
     figure.update_yaxes(title_text="change of accuracy (percentage points)")
     below = f"{runs[1]} against {runs[0]}; a dot an action; to the left the body hardly moves"

@@ -42,9 +42,9 @@ def aligned(
     runs: tuple[str, str],
     shown: Sequence[str] | None = None,
 ) -> go.Figure:
-    """Two runs on the same clips [S], side by side, a row a method (method -> Comparison); hovering names the clip.
+    """Two runs on the same clips, side by side, a row a method (method -> Comparison); hovering names the clip.
 
-    ``shown`` names the classes in colour, the rest is grey (none: all).
+    labels [S] are those of the first run; ``shown`` names the classes in colour, the rest is grey (none: all).
     """
     panels = [
         (method, run, one) for method, found in comparisons.items() for run, one in zip(runs, _pair(found), strict=True)
@@ -57,7 +57,8 @@ def aligned(
     figure = make_subplots(rows, 2, subplot_titles=titles, horizontal_spacing=0.05, vertical_spacing=0.2 / rows)
     for index, (method, _, one) in enumerate(panels):
         where = {"row": index // 2 + 1, "col": index % 2 + 1}
-        _clouds(figure, one, labels, classes, comparisons[method].ids, shown, where, legend=index == 0)
+        found = comparisons[method]
+        _clouds(figure, one, labels[found.rows], classes, found.ids, shown, where, legend=index == 0)
         figure.update_yaxes(title_text=f"{METHODS[method]} 2 (no unit)" if index % 2 == 0 else "", **where)
         figure.update_xaxes(title_text=f"{METHODS[method]} 1 (no unit)", **where)
     # One frame a method: what lies at one place left and right is the same place.
@@ -80,6 +81,7 @@ def movement(
 
     Classes that moved most come first; ``shown`` picks classes (none: all). Unit: the spread of the embedding.
     """
+    labels = labels[comparison.rows]
     present = [index for index, name in enumerate(classes) if (labels == index).any() and (not shown or name in shown)]
     present.sort(key=lambda index: -float(np.median(comparison.movement[labels == index])))
     figure = go.Figure()

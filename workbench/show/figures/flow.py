@@ -176,6 +176,7 @@ def pose_samples(pose: Pose, spread: float = 1.1) -> go.Figure:
         rgb = f"rgb({colour[0]},{colour[1]},{colour[2]})"
         figure.add_scatter(x=x + index * width, y=y, mode="lines", line={"color": rgb, "width": 2.5}, hoverinfo="skip")
     ticks = common.pick(len(joints), 10)
+    figure.update_xaxes(range=[-0.7 * width, (len(joints) - 0.3) * width])
     figure.update_xaxes(
         title_text="frame of the source video",
         tickvals=ticks * width,

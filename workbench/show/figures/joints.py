@@ -50,8 +50,8 @@ def top(
 ) -> go.Figure:
     """The ``count`` joints that stand out in each clip, averaged over its poses.
 
-    values: name -> the map ``joints`` [t_p,V] or None; everyone: the same map of many clips [S,t_p,V], whose mean is
-    subtracted: joints that answer to every action then stand out in none. A blank where no clip has values.
+    values: name -> the map ``joints`` [t_p,V] or None; everyone: the same map of many clips [S,t_p,V], against which a
+    clip's joints stand out (explain.joints.standing_out). A blank where no clip has values.
     """
     heading = "The joints that stand out"
     values = {name: value for name, value in values.items() if value is not None}
@@ -61,8 +61,8 @@ def top(
         1, len(values), subplot_titles=[common.text(name) for name in values], horizontal_spacing=0.16
     )
     for column, value in enumerate(values.values(), 1):
-        usual = 0 if everyone is None else everyone.mean(0)
-        best = read.top_joints(value - usual, skeleton, count)
+        own = value if everyone is None else read.standing_out(value, everyone)
+        best = read.top_joints(own, skeleton, count)
         figure.add_bar(
             x=[height for _, height in best],
             y=[_joint(joint, False) for joint, _ in best],
@@ -73,7 +73,7 @@ def top(
             col=column,
         )
         figure.update_yaxes(autorange="reversed", row=1, col=column)
-    unit = "activation (no unit)" if everyone is None else "activation above the mean of all clips (no unit)"
+    unit = "activation (no unit)" if everyone is None else "activation, more than usual (no unit)"
     figure.update_xaxes(title_text=unit).update_yaxes(title_text="joint", col=1)
     return common.finish(figure, heading, "averaged over the poses of the clip", 380, showlegend=False)
 

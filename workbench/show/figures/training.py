@@ -27,7 +27,7 @@ def curves(history: pd.DataFrame, heading: str = "Learning curves") -> go.Figure
             if f"{part}_{ending}" in history:
                 _line(figure, history, f"{part}_{ending}", part, index, column, legend=column == 1)
     _stages(figure, history)
-    figure.update_xaxes(title_text="epoch")
+    figure.update_xaxes(title_text="epoch", tickformat="d")
     figure.update_yaxes(title_text="loss (nats)", row=1, col=1)
     figure.update_yaxes(title_text="accuracy (share right)", range=[0, 1.02], row=1, col=2)
     below = "training data is drawn anew every epoch (crop, mirror, light); validation is what unseen subjects score"
@@ -66,9 +66,9 @@ def _line(
 
 
 def _stages(figure: go.Figure, history: pd.DataFrame) -> None:
-    """A dotted line with its name where a stage begins, in runs of more than one stage."""
+    """A dotted line with its name where a later stage begins."""
     starts = history.groupby("stage", sort=False)["epoch"].min()
-    for stage, epoch in starts.items() if len(starts) > 1 else ():
+    for stage, epoch in list(starts.items())[1:]:
         line = {"line_dash": "dot", "line_color": common.SOFT, "annotation_text": common.text(stage)}
         figure.add_vline(epoch - 0.5, annotation_position="top left", row=1, col="all", **line)
 
