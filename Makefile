@@ -49,7 +49,10 @@ study: $(VENV)/installed  ## the comparison in the README: 5 systems x 3 seeds, 
 
 pretrain: $(VENV)/installed  ## the narrow I3D weights that ship with the package
 	@$(RUN) synth data/synthadl/pretrain --world pretrain
-	@$(RUN) train rgb --root data/synthadl/pretrain --export workbench/nets/pretrained/i3d_synthadl_p.safetensors
+	@$(RUN) train rgb --root data/synthadl/pretrain \
+	  --set epochs=28 options.bn_momentum=0.1 options.dropout=0.2 optimizer.name=adam optimizer.lr=0.0005 \
+	  schedule.name=cosine schedule.warmup=2 evaluate='[validation]' \
+	  --export workbench/nets/pretrained/i3d_synthadl_p.safetensors
 
 pictures: $(VENV)/installed  ## the pictures of the README and docs
 	@$(BIN)/python docs/pictures.py

@@ -31,11 +31,11 @@ def train(args: argparse.Namespace) -> None:
 
 
 def sweep(args: argparse.Namespace) -> None:
-    from workbench.study import sweep
+    from workbench.study import tables
 
     for file in args.files:
-        results = sweep.sweep(file, args.seeds, report=args.report, runs=str(args.runs), cache=CACHE)
-        print(sweep.spread(results).round(1).to_string(index=False))
+        results = tables.sweep(file, args.seeds, report=args.report, runs=str(args.runs), cache=CACHE)
+        print(tables.spread(results).round(1).to_string(index=False))
 
 
 def gallery(args: argparse.Namespace) -> None:
@@ -48,11 +48,11 @@ def gallery(args: argparse.Namespace) -> None:
 
 
 def demo(args: argparse.Namespace) -> None:
-    from workbench.study import sweep
+    from workbench.study import tables
     from workbench.synth import world
 
     world.generate(args.root)
-    sweep.sweep(FIRST_TABLE, 1, DEMO_ROWS, root=str(args.root), runs=str(args.runs), cache=CACHE)
+    tables.sweep(FIRST_TABLE, 1, DEMO_ROWS, root=str(args.root), runs=str(args.runs), cache=CACHE)
     gallery(args)
 
 

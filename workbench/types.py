@@ -90,7 +90,9 @@ def _skeleton_table() -> dict[str, Skeleton]:
     def freeze(value: Any) -> Any:
         return tuple(freeze(item) for item in value) if isinstance(value, list) else value
 
-    return {name: Skeleton(name=name, **{key: freeze(value) for key, value in row.items()}) for name, row in raw.items()}
+    return {
+        name: Skeleton(name=name, **{key: freeze(value) for key, value in row.items()}) for name, row in raw.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,8 @@ class Pose:
     def __post_init__(self) -> None:
         if self.joints.ndim != 4 or self.joints.shape[2] != self.skeleton.count:
             raise ValueError(
-                f"Pose.joints must be [M,T,V,D] with V={self.skeleton.count} ({self.skeleton.name}), got {self.joints.shape}"
+                f"Pose.joints must be [M,T,V,D] with V={self.skeleton.count} ({self.skeleton.name}), "
+                f"got {self.joints.shape}"
             )
         if self.space not in ("camera", "image", "normalised"):
             raise ValueError(f"Pose.space must be camera, image or normalised, got {self.space!r}")
@@ -198,7 +201,11 @@ class Batch:
             if value is None:
                 return None
             value = value.to(device, non_blocking=True)
-            return value.float().div_(127.5).sub_(1) if name in ("video", "parts") and not value.is_floating_point() else value
+            return (
+                value.float().div_(127.5).sub_(1)
+                if name in ("video", "parts") and not value.is_floating_point()
+                else value
+            )
 
         names = ("video", "pose", "flow", "parts", "label", "frame_numbers")
         return replace(self, **{name: move(name) for name in names})
@@ -224,4 +231,6 @@ class Output:
     def __post_init__(self) -> None:
         for name in self.maps:
             if name not in MAPS and not name.startswith(("segments/", "teacher/")):
-                raise ValueError(f"unknown map {name!r}; the vocabulary is {', '.join(MAPS)}, segments/<G>, teacher/<name>")
+                raise ValueError(
+                    f"unknown map {name!r}; the vocabulary is {', '.join(MAPS)}, segments/<G>, teacher/<name>"
+                )

@@ -31,6 +31,7 @@ PRESET = {
 # Trains; dies by SIGKILL in the given step, counted over the whole run, or while that checkpoint takes its place.
 SCRIPT = """
 import json, os, signal, sys
+sys.modules["mlflow"] = None
 import torch
 from workbench.study import files, fit, loop
 

@@ -45,7 +45,12 @@ def test_every_package_that_the_library_imports_is_declared():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
             imported |= {name.split(".")[0] for name in names}
-    called = {"cv2": "opencv-contrib-python-headless", "sklearn": "scikit-learn", "yaml": "pyyaml", "umap": "umap-learn"}
+    called = {
+        "cv2": "opencv-contrib-python-headless",
+        "sklearn": "scikit-learn",
+        "yaml": "pyyaml",
+        "umap": "umap-learn",
+    }
     # Parts of declared packages: of ipykernel, ipywidgets and jinja2.
     parts = {"IPython", "traitlets", "markupsafe"}
     declared = {Requirement(line).name.lower() for line in DIRECT} | {"workbench"} | parts
@@ -65,9 +70,23 @@ def test_import_workbench_and_its_models_load_nothing_heavy():
         "import json, sys; import workbench; light = set(sys.modules); import workbench.systems;"
         "print(json.dumps([sorted(light), sorted(sys.modules)]))"
     )
-    light, models = json.loads(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    light, models = json.loads(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    )
     assert not {"torch", "numpy", "pandas"} & set(light)
-    assert not {"pandas", "scipy", "cv2", "av", "decord", "plotly", "captum", "lightning", "mlflow", "numba", "umap"} & set(models)
+    assert not {
+        "pandas",
+        "scipy",
+        "cv2",
+        "av",
+        "decord",
+        "plotly",
+        "captum",
+        "lightning",
+        "mlflow",
+        "numba",
+        "umap",
+    } & set(models)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
@@ -88,6 +107,10 @@ def test_every_command_explains_itself(command):
 
 def test_readme_names_only_make_targets_that_exist():
     targets = {line.split(":")[0] for line in (ROOT / "Makefile").read_text().splitlines() if line[:1].isalpha()}
-    named = {word.rstrip("`.,)") for line in (ROOT / "README.md").read_text().split("make ")[1:] for word in line.split()[:1]}
+    named = {
+        word.rstrip("`.,)") for line in (ROOT / "README.md").read_text().split("make ")[1:] for word in line.split()[:1]
+    }
     assert {"demo", "test", "lab"} <= named
-    assert {name for name in named if name.isalpha() and name in {"demo", "test", "lab", "study", "bench", "pretrain"}} <= targets
+    assert {
+        name for name in named if name.isalpha() and name in {"demo", "test", "lab", "study", "bench", "pretrain"}
+    } <= targets

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from workbench import losses
 from workbench.nets.pose.gcn import PoseGCN, adjacency, normalize
 from workbench.systems import build, max_pool_clips, names, variants
-from workbench.systems.vpn import EMBEDDINGS, Scores
+from workbench.systems.vpn import EMBEDDINGS, AttentionNetwork, PoseNorm, Scores
 from workbench.types import Batch, Skeleton
 
 SIZES = {"clip": (8, 32, 32), "width": 0.125, "output_stride": (4, 16, 16), "poses": 6}  # t_c = m = n = 2
@@ -22,7 +22,7 @@ VARIANTS = [
     {"temporal": False},
     {"pose_backbone": "lstm", "lstm_hidden": 16},
     {"pose_backbone": "lstm", "lstm_hidden": 16, "lstm_residual": True, "coupler": False},
-    {"far_pairs": "selected", "pose_pooling": 1},
+    {"far_pairs": "selected", "pose_pooling": 1, "normalize_pose": False},
     *({"embedding": name} for name in (*EMBEDDINGS, "none")),
 ]
 
@@ -141,11 +141,31 @@ def test_weights_are_a_sigmoid_and_a_softmax():
     system = unequal(vpn()).eval()
     data = batch()
     maps = system(data).maps
-    h = system.pose_backbone(data.pose)[0]
+    h = system.attention.norm(system.pose_backbone(data.pose)[0])
     z1, z2 = system.attention.spatial(h), system.attention.temporal(h)
     torch.testing.assert_close(maps["spatial"].flatten(1), 1 / (1 + (-z1).exp()))
     torch.testing.assert_close(maps["temporal"], z2.exp() / z2.exp().sum(1, keepdim=True))
     assert maps["spatial"].std() > 0.01 and maps["temporal"].std() > 0.01
+
+
+def test_what_clips_have_in_common_does_not_saturate_the_attention():
+    torch.manual_seed(0)
+    h = 50 + torch.randn(8, 40)
+    for with_norm, varies in ((True, True), (False, False)):
+        network = AttentionNetwork(40, (2, 2, 2), 16, True, with_norm)
+        hidden = torch.tanh(network.spatial.hidden(network.norm(h)))
+        assert (hidden.std(0).median() > 0.1) == varies
+
+
+def test_a_batch_of_one_is_normalised_by_the_running_statistics():
+    norm, h = PoseNorm(3, affine=False), torch.tensor([[1.0, 2.0, 3.0]])
+    norm.running_mean, norm.running_var = torch.tensor([1.0, 0.0, 5.0]), torch.tensor([4.0, 4.0, 4.0])
+    for mode in (True, False):
+        torch.testing.assert_close(norm.train(mode)(h), torch.tensor([[0.0, 1.0, -1.0]]), rtol=1e-4, atol=1e-4)
+    assert norm.running_mean.tolist() == [1, 0, 5]
+    system, data = vpn(), batch(count=2)
+    single = data.replace(video=data.video[:1], pose=data.pose[:1], label=data.label[:1])
+    assert system.loss(system(single), single)["total"].isfinite()
 
 
 F_MAP = torch.arange(1.0, 9.0).view(1, 1, 2, 2, 2)
@@ -190,7 +210,7 @@ def test_forward_classifies_the_pooled_modulated_map(options):
 def test_embedding_projects_the_time_summed_map_and_z1():
     system, data = unequal(vpn()).eval(), batch()
     output = system(data)
-    f, h = output.maps["feature_map"], system.pose_backbone(data.pose)[0]
+    f, h = output.maps["feature_map"], system.attention.norm(system.pose_backbone(data.pose)[0])
     t_v, t_p = system.embedding.visual.weight, system.embedding.pose.weight
     torch.testing.assert_close(output.aux["visual"], f.sum(2).flatten(1) @ t_v.T)
     torch.testing.assert_close(output.aux["pose"], system.attention.spatial(h) @ t_p.T)

@@ -28,8 +28,9 @@ class Embedding:
 class Comparison:
     """Two runs on the clips that both know.
 
-    ids [S]; rows int64 [S], where they stand in the first run; first and second, embeddings in one frame; movement float32 [S], how far each clip moved, in units of the
-    embeddings' spread (their root mean square distance from the centre).
+    ids [S]; rows int64 [S], where they stand in the first run; first and second, embeddings in one frame; movement
+    float32 [S], how far each clip moved, in units of the embeddings' spread (their root mean square distance from the
+    centre).
     """
 
     ids: list[str]

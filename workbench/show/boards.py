@@ -46,7 +46,7 @@ def label(classes: Sequence[str], target: int | str | None) -> int | None:
 
 
 def pair(first: Any, second: Any) -> tuple[str, str]:
-    """What two runs are called in one figure: their systems, or their ids where those are equal. ValueError for one run."""
+    """What two runs are called in figures: their systems, or ids where those are equal; ValueError for one run."""
     if first.id == second.id:
         raise ValueError(f"first and second are the same run, {first.id}; choose another to compare it with")
     systems = first.config.system, second.config.system

@@ -44,9 +44,9 @@ class Preset(Config):
     """The numbers that differ between two cores and a cluster; never code.
 
     clip (T,H,W) in frames and pixels; width of the backbone; output_stride (T,H,W) of its feature map; batch_size over
-    all devices together; epochs as a factor on each stage's published number, by stage ("": the others); optimizer and
-    schedule as in ``TrainConfig``; options of the systems that have them, where the configuration says nothing; the
-    rest says how clips are cut (fields of data.ClipSpec).
+    all devices together; epochs as a factor on each stage's published number and optimizer as in ``TrainConfig``, both
+    by stage ("": the others); schedule as in ``TrainConfig``; options of the systems that have them, where the
+    configuration says nothing; the rest says how clips are cut (fields of data.ClipSpec).
     """
 
     clip: tuple[int, int, int] = Field(strict=False)
@@ -54,7 +54,7 @@ class Preset(Config):
     output_stride: tuple[int, int, int] = Field(strict=False)
     batch_size: int = Field(gt=0)
     epochs: dict[str, float] = {}
-    optimizer: dict[str, Any] | None = None
+    optimizer: dict[str, dict[str, Any]] = {}
     schedule: dict[str, Any] | None = None
     options: dict[str, Plain] = {}
     poses: int = Field(gt=0)
@@ -86,7 +86,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 16,
         # Poses are small: their network takes 40 epochs in the time that the video's takes one.
         "epochs": {"": 1 / 3, "pose": 4 / 3},
-        "optimizer": {"name": "adam", "lr": 2e-3},
+        "optimizer": {"": {"name": "adam", "lr": 5e-4}, "pose": {"name": "adam", "lr": 2e-3}},
         "schedule": {"name": "cosine", "warmup": 3},
         # 250 steps are too few for batch statistics that follow by a hundredth a step.
         "options": {"bn_momentum": 0.1, "hidden": 128, "lstm_hidden": 128},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from workbench.data import Dataset
@@ -18,9 +17,10 @@ from workbench.study import checkpoint, files, hardware, optim
 from workbench.study.config import TrainConfig
 from workbench.study.inputs import loader, open_split
 from workbench.study.runs import Run
+from workbench.study.step import Step
 from workbench.study.store import Store
 from workbench.systems.base import Stage, System
-from workbench.types import Batch, Output
+from workbench.types import Batch
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -42,21 +42,6 @@ class Place:
     best: dict[str, Tensor] | None = None
     stale: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
-
-
-class Step(nn.Module):
-    """Forward pass and loss in one module, so that data-parallel wrappers see every parameter that is used."""
-
-    def __init__(self, system: System, loss: str) -> None:
-        super().__init__()
-        self.system, self.loss = system, loss
-
-    def forward(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
-        """Loss terms (scalars), and logits [B,N]. Losses are computed in fp32 whatever the precision of the network."""
-        output = self.system(batch)
-        with torch.autocast(output.logits.device.type, enabled=False):
-            output = _float(output)
-            return getattr(self.system, self.loss)(output, batch), output.logits.detach()
 
 
 class Training:
@@ -297,16 +282,3 @@ def _add(sums: dict[str, float], values: dict[str, float], logits: Tensor, batch
         "clips": count,
     }.items():
         sums[name] = sums.get(name, 0.0) + value
-
-
-def _float(output: Output) -> Output:
-    def cast(values: dict[str, Tensor]) -> dict[str, Tensor]:
-        return {name: value.float() if value.is_floating_point() else value for name, value in values.items()}
-
-    return dataclasses.replace(
-        output,
-        logits=output.logits.float(),
-        features=output.features.float(),
-        maps=cast(output.maps),
-        aux=cast(output.aux),
-    )

@@ -37,12 +37,12 @@ def adapt(stages: Sequence[Stage], config: TrainConfig) -> list[Stage]:
     adapted = []
     for stage in stages:
         own = config.epochs.get(stage.name) if isinstance(config.epochs, dict) else config.epochs
-        factor = numbers.epochs.get(stage.name, numbers.epochs.get("", 1.0))
-        epochs = max(1, round(stage.epochs * factor)) if own is None else own
+        factor, chosen = (of.get(stage.name, of.get("")) for of in (numbers.epochs, numbers.optimizer))
+        epochs = max(1, round(stage.epochs * (1.0 if factor is None else factor))) if own is None else own
         if epochs == 0:
             continue
         schedule = _schedule(amend(stage.schedule, numbers.schedule, config.schedule), epochs / stage.epochs)
-        optimizer = amend(stage.optimizer, numbers.optimizer, config.optimizer)
+        optimizer = amend(stage.optimizer, chosen, config.optimizer)
         _arguments(optimizer)
         adapted.append(replace(stage, epochs=epochs, optimizer=optimizer, schedule=schedule))
     if not adapted:

@@ -40,14 +40,16 @@ class VPNOptions:
 
     coupler False is two dissociated streams (A2), temporal False is spatial attention alone (table 4). embedding is
     the form of L_e; "none" leaves the spatial embedding out, and "manhattan" is the public code's (there at lambda1
-    0.999, of A_S instead of z1). The thesis trains with Adam. Where the paper gives no number, the public code's
-    stands: the widths of attention_hidden and embedding_size, and pose_pooling (see PoseGCN, also for far_pairs).
+    0.999, of A_S instead of z1). normalize_pose: see PoseNorm. The thesis trains with Adam. Where the paper gives no
+    number, the public code's stands: the widths of attention_hidden and embedding_size, and pose_pooling (see PoseGCN,
+    also for far_pairs).
     """
 
     pose_backbone: Literal["gcn", "lstm"] = "gcn"
     coupler: bool = True
     temporal: bool = True
     embedding: Embedding = "normalized_euclidean"
+    normalize_pose: bool = True
     lambda1: float = 0.8
     lambda2: float = 1e-5
     alpha: float = 5.0
@@ -84,17 +86,35 @@ class Scores(nn.Module):
         return self.score(torch.tanh(self.hidden(h)))
 
 
+class PoseNorm(nn.BatchNorm1d):
+    """Batch norm of h* [B,F], which the paper doesn't draw; the public code's pose backbone ends with a batch norm too.
+
+    What all clips have in common is most of h* (it comes out of a ReLU). Left in, it drives the tanh into saturation
+    within an epoch, and the attention is then the same for every clip. A batch of one has no statistics of its
+    own, and is normalised by the running ones.
+    """
+
+    def forward(self, h: Tensor) -> Tensor:
+        if len(h) > 1:
+            return super().forward(h)
+        return F.batch_norm(h, self.running_mean, self.running_var, eps=self.eps)
+
+
 class AttentionNetwork(nn.Module):
     """Eq. 2: h* [B,F] -> z1 [B,mn]; A_S [B,m,n], each weight in (0,1); A_T [B,t_c], summing to 1 (None without
     temporal)."""
 
-    def __init__(self, features: int, grid: tuple[int, int, int], hidden: int, temporal: bool) -> None:
+    def __init__(
+        self, features: int, grid: tuple[int, int, int], hidden: int, temporal: bool, normalize: bool = True
+    ) -> None:
         super().__init__()
         t_c, self.m, self.n = grid
+        self.norm = PoseNorm(features, affine=False) if normalize else nn.Identity()
         self.spatial = Scores(features, hidden, self.m * self.n)
         self.temporal = Scores(features, hidden, t_c) if temporal else None
 
     def forward(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        h = self.norm(h)
         z1 = self.spatial(h)
         a_s = torch.sigmoid(z1).view(-1, self.m, self.n)
         a_t = None if self.temporal is None else torch.softmax(self.temporal(h), dim=1)
@@ -142,7 +162,9 @@ class VPN(System):
             self.pose_backbone = PoseLSTM(setting.skeleton.count, options.lstm_hidden, residual=options.lstm_residual)
             self.pose_classifier = nn.Linear(options.lstm_hidden, setting.num_classes)  # for its pre-training alone
             features = setting.poses * options.lstm_hidden
-        self.attention = AttentionNetwork(features, grid, options.attention_hidden, options.temporal)
+        self.attention = AttentionNetwork(
+            features, grid, options.attention_hidden, options.temporal, options.normalize_pose
+        )
         if options.embedding != "none":
             self.embedding = SpatialEmbedding(channels, grid, options.embedding_size)
         self.dropout = nn.Dropout(options.dropout)

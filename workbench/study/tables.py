@@ -78,7 +78,9 @@ def sweep(
                 measured.append({"system": row.label, "seed": seed, **found})
     results = pd.DataFrame(measured)
     if report is not None:
-        files.write(Path(report), markdown(table, results, f"python -m workbench sweep {path} --seeds {seeds}").encode())
+        files.write(
+            Path(report), markdown(table, results, f"python -m workbench sweep {path} --seeds {seeds}").encode()
+        )
     return results
 
 
@@ -108,4 +110,21 @@ def markdown(table: Table, results: pd.DataFrame, command: str) -> str:
     summary = [line([row["system"], *(cell(row, label) for label in labels)]) for _, row in means.iterrows()]
     each = [line([name, *(seeds_of(name, label) for label in labels)]) for name in means["system"]]
     words = f"Mean ± standard deviation over {seeds} seeds, in percent, by `{command}`."
-    return "\n".join([f"# {table.title}", "", table.note.strip(), "", words, "", *head, *summary, "", "Each seed:", "", *head, *each, ""])
+    return "\n".join(
+        [
+            f"# {table.title}",
+            "",
+            table.note.strip(),
+            "",
+            words,
+            "",
+            *head,
+            *summary,
+            "",
+            "Each seed:",
+            "",
+            *head,
+            *each,
+            "",
+        ]
+    )

@@ -1,0 +1,88 @@
+"""Makes the pictures of the README from what `make demo` left behind: `make pictures`.
+
+world.png: frames of SynthADL, one row an action. attention.png: VPN's attention over a test clip beside the truth.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from workbench import data
+from workbench.data import open_dataset
+from workbench.explain import outputs
+from workbench.media import video
+from workbench.show.figures import attention
+from workbench.study.runs import latest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+SHOWN = (
+    "drink_from_cup",
+    "read_book",
+    "put_on_shoe",
+    "pour_water",
+    "flick_hair",
+    "jump_up",
+    "cut_bread",
+    "make_coffee",
+)
+FRAMES = 5
+
+
+def world() -> np.ndarray:
+    """uint8 [H,W,3] RGB: five frames each of eight actions, two actions side by side."""
+    clips = open_dataset("synthadl", root=ROOT / "data/synthadl/tiny", protocol="cs", split="test")
+    rows = [row_of(clips, name) for name in SHOWN]
+    gap = np.full((rows[0].shape[0], 12, 3), 255, np.uint8)
+    return np.concatenate([np.concatenate([a, gap, b], 1) for a, b in zip(rows[::2], rows[1::2], strict=True)])
+
+
+def row_of(clips: data.Dataset, name: str) -> np.ndarray:
+    of_class = np.flatnonzero(clips.labels == clips.classes.index(name))
+    # The views from the front and the sides: the monitoring cameras are for later.
+    i = int(next(i for i in of_class if clips.table.iloc[i]["view"] in (1, 2, 3)))
+    truth = clips.truth(i)
+    start, end = truth.interval
+    numbers = np.linspace(start, end - 1, FRAMES).round().astype(int)
+    frames = video.read(clips.videos[i], numbers).frames
+    strip = np.concatenate(list(frames), axis=1)
+    label = np.full((22, strip.shape[1], 3), 255, np.uint8)
+    words = name.replace("_", " ")
+    cv2.putText(label, words, (4, 16), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (30, 30, 40), 1, cv2.LINE_AA)
+    return np.concatenate([label, strip])
+
+
+def attended() -> object:
+    """The figure of notebook 04 for the clip that VPN attends to best among those it names rightly."""
+    run = latest(ROOT / "runs", system="vpn", options={})
+    found, clips = run.predictions("test"), run.dataset("test")
+    right = [
+        clips.index(name) for name, hit in zip(found.ids, found.logits.argmax(1) == found.labels, strict=True) if hit
+    ]
+    system = run.system()
+    best = max(right, key=lambda i: share(system, data.sample(clips, i, run.spec)))
+    sample = data.sample(clips, best, run.spec)
+    maps = outputs.arrays(outputs.ask(system, sample.batch))
+    return attention.coupled(sample.clip, {"attention": maps["attention"]}, sample.truth)
+
+
+def share(system: object, sample: data.Sample) -> float:
+    from workbench.metrics.attention import grade
+
+    maps = outputs.arrays(outputs.ask(system, sample.batch))
+    return float(np.nan_to_num(grade(maps["attention"], maps["temporal"], sample.truth)["ranking"]))
+
+
+def main() -> None:
+    folder = HERE / "pictures"
+    folder.mkdir(exist_ok=True)
+    cv2.imwrite(str(folder / "world.png"), cv2.cvtColor(world(), cv2.COLOR_RGB2BGR))
+    attended().write_image(folder / "attention.png", width=1200, height=420, scale=1)
+    print(f"wrote {folder / 'world.png'} and {folder / 'attention.png'}")
+
+
+if __name__ == "__main__":
+    main()
