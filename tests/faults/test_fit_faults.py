@@ -220,7 +220,7 @@ def test_skipped_clips_are_named_in_the_run(world, tmp_path):
 def test_nothing_is_unpickled_and_no_path_leads_out(tmp_path):
     import pickle
 
-    (tmp_path / "evil.pt").write_bytes(pickle.dumps(os.getcwd))
+    (tmp_path / "evil.pt").write_bytes(pickle.dumps(os.getcwd, protocol=2))
     with pytest.raises(ValueError, match="evil.pt can't be read as a checkpoint"):
         checkpoint.load(tmp_path / "evil.pt")
     with pytest.raises(FileNotFoundError, match="has no run '../evil'"):

@@ -34,7 +34,7 @@ def surroundings():
         rows[-1] += [*np.mean([solid.color for solid in scene.shell[1:4]], 0)]
         picture = next(frames)[0]
         rows[-1] += [*picture[:CORNER, :CORNER].mean((0, 1)), *picture[:CORNER, -CORNER:].mean((0, 1))]
-    dummies = pd.get_dummies(table[["view", "setup", "background", "subject", "camera"]].astype(str))
+    dummies = pd.get_dummies(table[["view", "setup", "background", "camera"]].astype(str))
     kinds = table["imposter"].str.get_dummies("+")
     return table["label"].to_numpy(), np.concatenate([rows, dummies, kinds], 1).astype(float)
 

@@ -55,6 +55,14 @@ def test_a_preset_of_ones_own_starts_from_another():
     assert (numbers.width, numbers.clip, numbers.batch_size, numbers.poses) == (0.5, (8, 64, 64), 3, 20)
 
 
+def test_a_run_keeps_its_numbers_when_a_preset_changes(monkeypatch):
+    resolved = TrainConfig(system="rgb", batch_size=3).resolved("cs")
+    assert parse(resolved.model_dump(mode="json")).resolved("cs").identity() == resolved.identity()
+    monkeypatch.setitem(PRESETS, "tiny", {**PRESETS["tiny"], "width": 0.5})
+    assert resolved.numbers.width == 0.25 and resolved.numbers.batch_size == 3 and resolved.preset["base"] == "tiny"
+    assert TrainConfig(system="rgb", batch_size=3).resolved("cs").identity() != resolved.identity()
+
+
 def test_a_presets_options_reach_the_systems_that_have_them():
     assert TrainConfig(system="rgb").variant() == {"bn_momentum": 0.1}
     assert TrainConfig(system="pose_lstm", options={"hidden": 7}).variant() == {"hidden": 7}

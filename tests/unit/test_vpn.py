@@ -42,11 +42,17 @@ def batch(count: int = 4, side: int = 32, persons: int = 1, seed: int = 0) -> Ba
 
 
 def unequal(system):
-    """Attention scores begin equal; this gives them something to say."""
+    """Attention scores begin equal, and an untrained backbone's features next to zero; this gives both something to
+    say."""
     torch.manual_seed(1)
-    for name, module in system.attention.named_modules():
-        if name.endswith("score"):
+    for name, module in system.named_modules():
+        if name.startswith("attention") and name.endswith("score"):
             torch.nn.init.normal_(module.weight, std=0.3)
+        if isinstance(module, torch.nn.BatchNorm3d):
+            module.momentum = 1.0
+    with torch.no_grad():
+        features = system(batch(seed=1)).features
+    assert features.abs().mean() > 0.1
     return system
 
 

@@ -86,7 +86,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 16,
         # Poses are small: their network takes 40 epochs in the time that the video's takes one.
         "epochs": {"": 1 / 3, "pose": 4 / 3},
-        "optimizer": {"": {"name": "adam", "lr": 5e-4}, "pose": {"name": "adam", "lr": 2e-3}},
+        "optimizer": {
+            "": {"name": "adam", "lr": 5e-4},
+            "pose": {"name": "adam", "lr": 2e-3},
+            # The pose side starts from nothing beside a pretrained backbone (chosen on validation subjects).
+            "joint": {"name": "adam", "lr": 5e-4, "scale": {"attention": 20, "pose_backbone": 4}},
+        },
         "schedule": {"name": "cosine", "warmup": 3},
         # 250 steps are too few for batch statistics that follow by a hundredth a step.
         "options": {"bn_momentum": 0.1, "hidden": 128, "lstm_hidden": 128},
@@ -195,6 +200,13 @@ class TrainConfig(Config):
             raise ValueError(f"unknown preset {base!r}; known: {', '.join(PRESETS)}")
         own = {} if self.batch_size is None else {"batch_size": self.batch_size}
         return Preset(**{**PRESETS[base], **chosen, **own})
+
+    def resolved(self, protocol: str) -> TrainConfig:
+        """The same configuration with the preset's numbers and the protocol spelt out, so that a run keeps what it was
+        made with when defaults change."""
+        base = self.preset if isinstance(self.preset, str) else self.preset.get("base", "tiny")
+        numbers = {"base": base, **self.numbers.model_dump(mode="json")}
+        return self.model_copy(update={"preset": numbers, "protocol": protocol})
 
     def variant(self) -> dict[str, Any]:
         """The system's options: the preset's as far as the system has them, then this configuration's own."""

@@ -63,7 +63,7 @@ class Train(OfData):
     options: dict[str, Plain] = Field(default={}, description="variant options of the system")
     preset: str | dict[str, Any] = Field(default="tiny", description="tiny, paper or a dict of numbers")
     runs: str = Field(default="runs", description="folder of the run store")
-    epochs: int | None = Field(default=None, description="of every stage; None is the preset's")
+    epochs: int | dict[str, int] | None = Field(default=None, description="of every stage, or by stage; None: preset's")
     init: dict[str, str] = Field(default={}, description="weights to start from, by module")
     cache: str | None = Field(default="auto", description="folder for decoded clips")
     limit: int | None = Field(default=None, gt=0, description="use only that many clips of each split")
