@@ -46,11 +46,8 @@ def main() -> None:
         optimizer.step()
         seconds = time.perf_counter() - start
     parameters = sum(parameter.numel() for parameter in system.parameters())
-    print(
-        f"VPN ({arguments.pose_backbone}), {parameters / 1e6:.1f} M parameters, {'bf16' if bf16 else 'fp32'}, "
-        f"{arguments.threads} threads: peak {peak():.2f} GiB ({before:.2f} before the first step), "
-        f"{seconds:.2f} s a step"
-    )
+    size = f"VPN ({arguments.pose_backbone}), {parameters / 1e6:.1f} M parameters, {'bf16' if bf16 else 'fp32'}"
+    print(f"{size}: peak {peak():.2f} GiB ({before:.2f} before the first step), {seconds:.2f} s a step")
 
 
 def peak() -> float:

@@ -285,3 +285,10 @@ def test_pictures_in_figures_stay_small_and_offline():
     figure = flow.frames(CLIP)
     assert isinstance(figure.data[0], go.Image) and figure.data[0].source.startswith("data:image/jpeg;base64,")
     assert "http" not in figure.to_json().replace("http://www.w3.org", "")
+
+
+def test_the_truth_is_outlined_while_it_makes_the_label():
+    drawn = attention._outlined(CLIP.frames, TRUTH)
+    changed = (drawn != CLIP.frames).any((1, 2, 3))
+    assert changed.tolist() == TRUTH.moment.tolist() == [False, False, True, True, True] + [False] * 3
+    assert drawn[2][4, 6].tolist() == [0, 255, 150]

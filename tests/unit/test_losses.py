@@ -62,16 +62,16 @@ def test_manhattan_is_squared():
 
 
 def test_attention_regularizer():
-    spatial, temporal = T([[0.5, 0.5, 1.0], [0.0, 0.0, 0.0]]), T([[0.25, 0.75], [1.0, 0.0]])
-    # 2 + .75^2 + .25^2 and 0 + 0 + 1
-    assert losses.attention_regularizer(spatial, temporal).item() == pytest.approx((2.625 + 1) / 2)
+    spatial, temporal = T([[0.5, 0.5, 1.0], [0.0, 0.0, 0.0]]), T([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]])
+    # 2 + .5^2 + 2 x .75^2 and 0 + 0 + 2
+    assert losses.attention_regularizer(spatial, temporal).item() == pytest.approx((3.375 + 2) / 2)
     assert losses.attention_regularizer(spatial).item() == pytest.approx(1.0)
 
 
 def test_every_step():
     logits = torch.zeros(2, 3, 4)
     assert losses.every_step(logits, T([1, 2])).item() == pytest.approx(log(4))
-    logits[0, 2, 1] = log(3)  # the right class at one of six steps: probability 3 / 6 there
+    logits[0, 1, 1] = log(3)  # the right class at one of six steps: probability 3 / 6 there
     assert losses.every_step(logits, T([1, 2])).item() == pytest.approx((5 * log(4) + log(2)) / 6)
 
 

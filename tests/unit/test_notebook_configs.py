@@ -28,7 +28,7 @@ def test_every_notebook_has_defaults(name):
         (GradCam, {"split": "dev"}, "split should be 'train', 'validation' or 'test', got 'dev'"),
         (GradCam, {"clip": 1.5}, "clip should be a valid integer or a valid string, got 1.5"),
         (Confusion, {"top": 0}, "top should be greater than or equal to 1, got 0"),
-        (Train, {"system": "vpn", "epochs": "3"}, "epochs should be a valid integer, got '3'"),
+        (Train, {"system": "vpn", "epochs": "3"}, "epochs should be a valid integer or a valid dictionary, got '3'"),
     ],
 )
 def test_an_unknown_or_mistyped_parameter_is_one_sentence(kind, wrong, words):

@@ -67,10 +67,11 @@ def located(config: C) -> C:
 
 
 def _upwards(path: str) -> str:
-    for folder in (Path(), *Path.cwd().parents):
-        if (folder / path).exists():
-            return str(folder / path)
-    return path
+    folders = (Path(), *Path.cwd().parents)
+    # What does not exist yet (the first run's folder) belongs to the project, not to the notebooks' folder.
+    there = [folder / path for folder in folders if (folder / path).exists()]
+    there += [folder / path for folder in folders if (folder / "pyproject.toml").is_file()]
+    return str(there[0]) if there else path
 
 
 def _assigned(namespace: dict[str, Any]) -> list[str]:

@@ -164,7 +164,9 @@ def _outlined(frames: np.ndarray, truth: Truth | None) -> np.ndarray:
     for index in np.flatnonzero(truth.moment):
         mask = truth.mask[index].astype(np.uint8)
         outline, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        cv2.drawContours(drawn[index], outline, -1, (0, 220, 150), 1)
+        # Bright on dark, so that it is seen on any clothes and any wall.
+        cv2.drawContours(drawn[index], outline, -1, (0, 40, 30), 3)
+        cv2.drawContours(drawn[index], outline, -1, (0, 255, 150), 1)
     return drawn
 
 

@@ -173,7 +173,7 @@ def mark_interval(figure: go.Figure, start: float, end: float, label: str = "tru
     """Shades x from ``start`` to ``end`` in the truth's colour, with its name."""
     figure.add_vrect(
         x0=start, x1=end, fillcolor=TRUTH, opacity=0.15, line_width=0, layer="below",
-        annotation_text=text(label), annotation_position="top left", annotation_font_color=TRUTH, **where,
+        annotation_text=text(label), annotation_position="outside top", annotation_font_color=TRUTH, **where,
     )  # fmt: skip
 
 
