@@ -12,8 +12,8 @@ import numpy as np
 
 from workbench import data
 from workbench.data import open_dataset
-from workbench.explain import outputs
 from workbench.media import video
+from workbench.metrics.attention import grade
 from workbench.show.figures import attention
 from workbench.study.runs import latest
 
@@ -59,22 +59,16 @@ def row_of(clips: data.Dataset, name: str, turn: int) -> np.ndarray:
 def attended() -> object:
     """The figure of notebook 04 for the clip that VPN attends to best among those it names rightly."""
     run = latest(ROOT / "runs", system="vpn", options={})
-    found, clips = run.predictions("test"), run.dataset("test")
-    right = [
-        clips.index(name) for name, hit in zip(found.ids, found.logits.argmax(1) == found.labels, strict=True) if hit
-    ]
-    system = run.system()
-    best = max(right, key=lambda i: share(system, data.sample(clips, i, run.spec)))
-    sample = data.sample(clips, best, run.spec)
-    maps = outputs.arrays(outputs.ask(system, sample.batch))
-    return attention.coupled(sample.clip, {"attention": maps["attention"]}, sample.truth)
-
-
-def share(system: object, sample: data.Sample) -> float:
-    from workbench.metrics.attention import grade
-
-    maps = outputs.arrays(outputs.ask(system, sample.batch))
-    return float(np.nan_to_num(grade(maps["attention"], maps["temporal"], sample.truth)["ranking"]))
+    found, maps, clips = run.predictions("test"), run.maps("test"), run.dataset("test")
+    best, highest = 0, -1.0
+    for i in np.flatnonzero(found.logits.argmax(1) == found.labels):
+        sample = data.sample(clips, clips.index(found.ids[i]), run.spec)
+        graded = grade(maps["attention"][i], maps["temporal"][i], sample.truth)
+        score = float(np.nan_to_num(graded["ranking"] * graded["temporal_overlap"]))
+        if score > highest:
+            best, highest = i, score
+    sample = data.sample(clips, clips.index(found.ids[best]), run.spec)
+    return attention.coupled(sample.clip, {"attention": maps["attention"][best]}, sample.truth)
 
 
 def main() -> None:
