@@ -68,7 +68,7 @@ def test_data_flow(place):
 
 def test_train(place):
     runs = sorted(path.name for path in (place / "runs").glob("*/config.json"))
-    book = _run(place, "01_train", preset=PRESET, epochs=1)
+    book = _run(place, "01_train", preset=PRESET, epochs=1, init={})
     # The very same configuration: nothing was trained again.
     assert sorted(path.name for path in (place / "runs").glob("*/config.json")) == runs
     titles = _figures(book)
