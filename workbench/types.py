@@ -170,26 +170,36 @@ class Truth:
         return (self.frame_numbers >= self.interval[0]) & (self.frame_numbers < self.interval[1])
 
 
+#: The fields of Batch that systems read, and those of them that may still be bytes.
+TENSORS = ("video", "pose", "flow", "parts", "rendered", "trajectories")
+PICTURES = ("video", "flow", "parts", "rendered")
+
+
 @dataclass
 class Batch:
     """What a system reads. Absent modalities are None.
 
     video float [B,3,T,H,W] in [-1,1], or uint8 in [0,255] until ``to`` has moved it; pose float [B,M,t_p,V,3], zero
-    where a joint is missing; flow float [B,2,T,H,W] in [-1,1]; parts float [B,K,3,T,H,W] in [-1,1];
-    label int64 [B] (detection: float [B,T,N]); ids the B clip names; frame_numbers int64 [B,T] in the source.
+    where a joint is missing; flow float [B,2,T,H,W] in [-1,1], one unit being 20 pixels; parts float [B,K,3,T,H,W] and
+    rendered (drawn poses) float [B,3,T,H,W] as video; trajectories float [B,L,D], NaN where there are fewer than L;
+    features, what frozen parts of a system made of the clips, by name [B,...], in place of the clips; label int64 [B]
+    (detection: float [B,T,N]); ids the B clip names; frame_numbers int64 [B,T] in the source.
     """
 
     video: Tensor | None = None
     pose: Tensor | None = None
     flow: Tensor | None = None
     parts: Tensor | None = None
+    rendered: Tensor | None = None
+    trajectories: Tensor | None = None
+    features: dict[str, Tensor] | None = None
     label: Tensor | None = None
     ids: list[str] = field(default_factory=list)
     frame_numbers: Tensor | None = None
 
     def __len__(self) -> int:
-        for value in (self.video, self.pose, self.flow, self.parts, self.label):
-            if value is not None:
+        for name in (*TENSORS, "label"):
+            if (value := getattr(self, name)) is not None:
                 return len(value)
         return len(self.ids)
 
@@ -201,14 +211,12 @@ class Batch:
             if value is None:
                 return None
             value = value.to(device, non_blocking=True)
-            return (
-                value.float().div_(127.5).sub_(1)
-                if name in ("video", "parts") and not value.is_floating_point()
-                else value
-            )
+            return value.float().div_(127.5).sub_(1) if name in PICTURES and not value.is_floating_point() else value
 
-        names = ("video", "pose", "flow", "parts", "label", "frame_numbers")
-        return replace(self, **{name: move(name) for name in names})
+        moved = {name: move(name) for name in (*TENSORS, "label", "frame_numbers")}
+        if self.features is not None:
+            moved["features"] = {name: value.to(device) for name, value in self.features.items()}
+        return replace(self, **moved)
 
     def replace(self, **changes: Any) -> Batch:
         """A copy with some fields exchanged: ``batch.replace(pose=other)`` asks a counterfactual."""

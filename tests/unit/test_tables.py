@@ -80,3 +80,36 @@ def test_spread_is_mean_and_sample_deviation_in_the_order_of_the_rows(table):
     assert found["top-1_sd"].tolist() == pytest.approx([8**0.5, 50**0.5])
     text = tables.markdown(tables.read_table(table), results.assign(ranking=float("nan")), "a command")
     assert "| Long | 52.0 ± 2.8 | – |" in text and "| Short | 10.0 / 20.0 | – / – |" in text
+
+
+def test_a_row_starts_from_the_run_of_another_row_with_the_same_seed(table, tmp_path):
+    third = "  - {id: third, label: Third, parameters: {system: pose_lstm, epochs: 1, options: {hidden: 8}, init: {pose_backbone: 'row:long'}}}\n"
+    table.write_text(TABLE + third)
+    where = {"root": str(fake_synthadl(tmp_path / "world")), "runs": str(tmp_path / "runs")}
+    tables.sweep(table, seeds=2, rows=["third"], **where)
+    configs = [json.loads(path.read_text())["config"] for path in (tmp_path / "runs").glob("*/config.json")]
+    started = {config["seed"]: config["init"]["pose_backbone"] for config in configs if config["init"]}
+    long = {
+        path.parent.name: json.loads(path.read_text())["config"] for path in (tmp_path / "runs").glob("*/config.json")
+    }
+    assert {seed: long[run]["seed"] for seed, run in started.items()} == {0: 0, 1: 1}
+    assert all(long[run]["epochs"] == 2 for run in started.values())
+
+
+def test_rows_that_start_from_each_other_or_from_nowhere_are_refused(table):
+    def rows(*sources):
+        return (
+            TABLE.split("rows:")[0]
+            + "rows:\n"
+            + "".join(
+                f"  - {{id: {name}, label: {name}, parameters: {{system: pose_lstm, init: {{'': 'row:{source}'}}}}}}\n"
+                for name, source in sources
+            )
+        )
+
+    table.write_text(rows(("a", "b"), ("b", "a")))
+    with pytest.raises(ValueError, match="start from each other: a <- b <- a"):
+        tables.sweep(table)
+    table.write_text(rows(("a", "gone")))
+    with pytest.raises(ValueError, match="row 'a' starts from row 'gone'"):
+        tables.sweep(table)

@@ -414,10 +414,10 @@ def test_build_refuses_by_name(call, message):
 
 
 def test_names_and_variants():
-    assert names() == ["rgb", "pose_lstm", "vpn"]
+    assert {"rgb", "pose_lstm", "vpn"} <= set(names())
     table = variants("vpn")
-    assert table["pose_backbone"] == ("gcn", ("gcn", "lstm")) and table["coupler"] == (True, (True, False))
-    assert table["backbone"].valid == ("i3d",) and "backbone" not in variants("pose_lstm")
+    assert table["pose_backbone"][:2] == ("gcn", ("gcn", "lstm")) and table["coupler"][:2] == (True, (True, False))
+    assert "i3d" in table["backbone"].valid and "backbone" not in variants("pose_lstm")
     with pytest.raises(ValueError, match="unknown system"):
         variants("nope")
 

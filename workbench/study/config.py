@@ -84,11 +84,12 @@ PRESETS: dict[str, dict[str, Any]] = {
         "width": 0.25,
         "output_stride": (4, 16, 16),
         "batch_size": 16,
-        # Poses are small: their network takes 40 epochs in the time that the video's takes one.
-        "epochs": {"": 1 / 3, "pose": 4 / 3},
+        # Poses and cached features are small: a network of theirs takes 40 epochs in the time of one of the video's.
+        "epochs": {"": 1 / 3, "pose": 4 / 3, "head": 4 / 3},
         "optimizer": {
             "": {"name": "adam", "lr": 5e-4},
             "pose": {"name": "adam", "lr": 2e-3},
+            "head": {"name": "adam", "lr": 1e-3},
             # The pose side starts from nothing beside a pretrained backbone (chosen on validation subjects).
             "joint": {"name": "adam", "lr": 5e-4, "scale": {"attention": 20, "pose_backbone": 4}},
         },

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 from workbench.data import Augment, ClipSpec, Dataset, Loader, open_dataset
 from workbench.study.config import TrainConfig
+from workbench.systems import variants
 
 CACHE = "data/cache"
 
 
 def clip_spec(config: TrainConfig) -> ClipSpec:
-    """How clips are cut, and how good their poses are."""
-    return ClipSpec(**config.numbers.cut(), pose_quality=config.pose_quality)
+    """How clips are cut, and how good their poses are. A system's option that has the name of a field of ClipSpec, such
+    as how poses are drawn, says that too."""
+    known = {field.name for field in fields(ClipSpec)}
+    options = {name: option.default for name, option in variants(config.system).items()} | config.variant()
+    own = {name: value for name, value in options.items() if name in known}
+    return ClipSpec(**{**config.numbers.cut(), **own}, pose_quality=config.pose_quality)
 
 
 def open_split(config: TrainConfig, split: str, root: str | None = None) -> Dataset:

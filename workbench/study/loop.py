@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from workbench.data import Dataset
 from workbench.study import checkpoint, files, hardware, optim
 from workbench.study.config import TrainConfig
-from workbench.study.inputs import loader, open_split
+from workbench.study.feeds import Feed, feed
+from workbench.study.inputs import open_split
+from workbench.study.place import Place, add
 from workbench.study.runs import Run
 from workbench.study.step import Step
 from workbench.study.store import Store
@@ -24,24 +24,6 @@ from workbench.types import Batch
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
-
-
-@dataclass
-class Place:
-    """Where training stands: what changes from step to step besides weights, optimiser, schedule and random states.
-
-    stage; epoch within the stage; rate, the last step's learning rate; sums of the epoch so far; score (validation
-    top-1, minus its loss) and weights of the stage's best epoch; stale epochs since; history, one row an epoch.
-    """
-
-    stage: int = 0
-    epoch: int = 0
-    rate: float = 0.0
-    sums: dict[str, float] = field(default_factory=dict)
-    score: list[float] | None = None
-    best: dict[str, Tensor] | None = None
-    stale: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Training:
@@ -65,19 +47,15 @@ class Training:
             raise ValueError(
                 f"patience needs a validation split, and {config.dataset} has none here; leave patience out"
             )
-        needs, shard = system.needs_train | {"label"}, (fabric.global_rank, fabric.world_size)
-        self.loader = loader(config, dataset, needs, train=True, shard=shard)
-        self.validation = loader(config, validation, needs, train=False, shard=shard) if len(validation) else None
+        self.datasets = {"train": dataset} | ({"validation": validation} if len(validation) else {})
+        self.system.to(fabric.device)
         self.place, self.saved = Place(), None
+        self.skipped: list[tuple[str, str]] = []
         self.checked, self.steps_since = time.monotonic(), 0
         if self.channels_last:
             hardware.channels_last(system)
         checkpoint.seed_all(config.seed, fabric.global_rank)
         self._resume()
-
-    @property
-    def skipped(self) -> list[tuple[str, str]]:
-        return self.loader.skipped + (self.validation.skipped if self.validation else [])
 
     def run_all(self) -> None:
         while self.place.stage < len(self.stages):
@@ -87,14 +65,46 @@ class Training:
         self.fabric.barrier()
 
     def _stage(self, stage: Stage) -> None:
-        place = self.place
+        module = self.system.get_submodule(stage.part)
         optim.freeze(self.system, stage)
+        self.feed = self._feed(stage, module)
+        if stage.solve:
+            self._solve(stage, module)
+        else:
+            self._descend(stage, module)
+        self.skipped += [pair for pair in self.feed.skipped if pair not in self.skipped]
+        if self.place.best is not None:
+            self.system.load_state_dict(self.place.best)
+        self.place = Place(stage=self.place.stage + 1, history=self.place.history)
+        if self.place.stage < len(self.stages):
+            self._save(between=True)
+
+    def _feed(self, stage: Stage, module: System) -> Feed:
+        shard = (self.fabric.global_rank, self.fabric.world_size)
+        return feed(self.config, self.datasets, module, stage, shard, self.run.folder / "features", self.fabric.device)
+
+    def _solve(self, stage: Stage, module: System) -> None:
+        """A stage in closed form is one row of the history."""
+        started = time.perf_counter()
+        module.eval()
+        with torch.no_grad():
+            numbers = getattr(module, stage.solve)(self.feed.train, self.feed.validation)
+        self.step = Step(module, stage.loss)
+        row = {"epoch": len(self.place.history) + 1, "stage": stage.name, "learning_rate": 0.0}
+        row |= numbers | self._validate()
+        self.place.history.append({**row, "seconds": round(time.perf_counter() - started, 3)})
+        self._tell()
+
+    def _descend(self, stage: Stage, module: System) -> None:
+        place, self.loader = self.place, self.feed.train
         optimizer = optim.make_optimizer(self.system, stage.optimizer, fused=self.config.precision != "fp16")
         self.schedule = optim.Schedule(optimizer, stage.schedule, stage.epochs, len(self.loader))
-        self.step, self.optimizer = self.fabric.setup(Step(self.system, stage.loss), optimizer)
+        self.step, self.optimizer = self.fabric.setup(Step(module, stage.loss), optimizer)
         if self.saved is not None:
             self._restore(self.saved)
             self.saved = None
+        else:
+            self.loader.set_epoch(len(place.history))
         done = place.epoch * len(self.loader) + self.loader.state_dict()["position"]
         total, hidden = stage.epochs * len(self.loader), not (self.config.progress and self.fabric.is_global_zero)
         with tqdm(
@@ -102,11 +112,6 @@ class Training:
         ) as self.bar:
             while place.epoch < stage.epochs and not (self.config.patience and place.stale >= self.config.patience):
                 self._epoch(stage)
-        if place.best is not None:
-            self.system.load_state_dict(place.best)
-        self.place = Place(stage=place.stage + 1, history=place.history)
-        if self.place.stage < len(self.stages):
-            self._save(between=True)
 
     def _epoch(self, stage: Stage) -> None:
         place, started = self.place, time.perf_counter()
@@ -125,14 +130,18 @@ class Training:
         }
         self.schedule.epoch(row.get("validation_total", row["train_total"]))
         self._compare(row)
-        place.history.append({**row, "seconds": round(time.perf_counter() - started, 3)})
         place.epoch, place.sums = place.epoch + 1, {}
+        place.history.append({**row, "seconds": round(time.perf_counter() - started, 3)})
         self.loader.set_epoch(len(place.history))
         self._save()
+        self._tell()
+
+    def _tell(self) -> None:
+        """The history, for people."""
         if self.fabric.is_global_zero:
-            history = pd.DataFrame(place.history).to_csv(index=False)
+            history = pd.DataFrame(self.place.history).to_csv(index=False)
             files.write(self.run.folder / "history.csv", history.encode())
-            self.store.epochs(place.history)
+            self.store.epochs(self.place.history)
 
     def _step(self, stage: Stage, batch: Batch) -> None:
         batch = self._on_device(batch)
@@ -153,21 +162,21 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         self.place.rate = self.optimizer.param_groups[0]["lr"]
         self.schedule.step()
-        _add(self.place.sums, values, logits, batch)
+        add(self.place.sums, values, logits, batch)
         self._report(stage)
 
     def _validate(self) -> dict[str, float]:
         """Loss terms and top-1 on the validation clips, of all processes together; empty without validation."""
-        if self.validation is None:
+        if self.feed.validation is None:
             return {}
         # The wrapped module would wait for processes that have fewer batches.
-        module = Step(self.system, self.step.loss).eval()
+        module = Step(self.step.system, self.step.loss).eval()
         sums: dict[str, float] = {}
         with torch.inference_mode(), self.fabric.autocast():
-            for batch in self.validation:
+            for batch in self.feed.validation:
                 batch = self._on_device(batch)
                 terms, logits = module(batch)
-                _add(sums, {name: float(term) for name, term in terms.items()}, logits, batch)
+                add(sums, {name: float(term) for name, term in terms.items()}, logits, batch)
         return self._means(sums, "validation")
 
     def _means(self, sums: dict[str, float], split: str) -> dict[str, float]:
@@ -180,7 +189,7 @@ class Training:
 
     def _compare(self, row: dict[str, Any]) -> None:
         """Keeps the weights of the best validation epoch: higher top-1, then lower loss."""
-        if self.validation is None:
+        if self.feed.validation is None:
             return
         place, score = self.place, [row["validation_top1"], -row["validation_total"]]
         better = place.score is None or score > place.score
@@ -190,8 +199,10 @@ class Training:
 
     def _on_device(self, batch: Batch) -> Batch:
         batch = batch.to(self.fabric.device)
-        if self.channels_last and batch.video is not None:
-            batch.video = batch.video.contiguous(memory_format=torch.channels_last_3d)
+        if self.channels_last:
+            for name in ("video", "flow", "rendered"):
+                if (pictures := getattr(batch, name)) is not None:
+                    setattr(batch, name, pictures.contiguous(memory_format=torch.channels_last_3d))
         return batch
 
     def _diverged(self, stage: Stage, what: str) -> RuntimeError:
@@ -224,18 +235,20 @@ class Training:
         self.checked, self.steps_since = time.monotonic(), 0
         if not self.fabric.is_global_zero:
             return
-        moving = {
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-            "scaler": self.fabric.strategy.precision.state_dict(),
-        }
+        moving = {}
+        if not between:
+            moving = {
+                "loader": self.loader.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "scaler": self.fabric.strategy.precision.state_dict(),
+            }
         checkpoint.save(
             self.run.folder / "checkpoint.pt",
             {
                 "place": vars(self.place),
                 "system": self.system.state_dict(),
-                "loader": self.loader.state_dict(),
-                **({} if between else moving),
+                **moving,
             },
         )
 
@@ -246,12 +259,12 @@ class Training:
         state = checkpoint.load(path)
         self.place = Place(**state["place"])
         self.system.load_state_dict(state["system"])
-        self.loader.load_state_dict(state["loader"])
         if "optimizer" in state:
             self.saved = state
         self._restore_random(state)
 
     def _restore(self, state: dict[str, Any]) -> None:
+        self.loader.load_state_dict(state["loader"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
         self.fabric.strategy.precision.load_state_dict(state["scaler"])
@@ -262,23 +275,11 @@ class Training:
             checkpoint.set_random_state(state["random"])
         else:
             # Only the first process writes checkpoints; the others go on with fresh, but settled, numbers.
-            position = state["loader"]
-            checkpoint.seed_all(self.config.seed, self.fabric.global_rank, position["epoch"], position["position"])
+            position = state.get("loader", {}).values()
+            checkpoint.seed_all(self.config.seed, self.fabric.global_rank, len(self.place.history), *position)
 
     def _finish(self) -> None:
         from safetensors.torch import save
 
         weights = {name: value.contiguous() for name, value in checkpoint.copy_of(self.system.state_dict()).items()}
         files.write(self.run.folder / "weights.safetensors", save(weights))
-
-
-def _add(sums: dict[str, float], values: dict[str, float], logits: Tensor, batch: Batch) -> None:
-    """Adds a batch's mean terms, weighted by its clips, and its hits."""
-    count = len(batch)
-    hits = (logits.argmax(-1) == batch.label).sum().item()
-    for name, value in {
-        **{name: value * count for name, value in values.items()},
-        "top1": hits,
-        "clips": count,
-    }.items():
-        sums[name] = sums.get(name, 0.0) + value

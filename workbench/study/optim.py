@@ -31,23 +31,40 @@ def adapt(stages: Sequence[Stage], config: TrainConfig) -> list[Stage]:
     stage, optimiser, schedule or argument.
     """
     numbers = config.numbers
-    known = [stage.name for stage in stages]
+    known = [key for stage in stages for key in _keys(stage.name)[:-1]]
     if isinstance(config.epochs, dict) and (unknown := set(config.epochs) - set(known)):
         raise ValueError(f"{config.system} has no stage {min(unknown)!r}; its stages: {', '.join(known)}")
     adapted = []
     for stage in stages:
-        own = config.epochs.get(stage.name) if isinstance(config.epochs, dict) else config.epochs
-        factor, chosen = (of.get(stage.name, of.get("")) for of in (numbers.epochs, numbers.optimizer))
+        own = _of(stage, config.epochs) if isinstance(config.epochs, dict) else config.epochs
+        factor, chosen = (_of(stage, table) for table in (numbers.epochs, numbers.optimizer))
         epochs = max(1, round(stage.epochs * (1.0 if factor is None else factor))) if own is None else own
         if epochs == 0:
             continue
         schedule = _schedule(amend(stage.schedule, numbers.schedule, config.schedule), epochs / stage.epochs)
-        optimizer = amend(stage.optimizer, chosen, config.optimizer)
+        optimizer = _inside(stage.part, amend(stage.optimizer, chosen, config.optimizer))
         _arguments(optimizer)
         adapted.append(replace(stage, epochs=epochs, optimizer=optimizer, schedule=schedule))
     if not adapted:
         raise ValueError(f"epochs {config.epochs!r} leaves out every stage of {config.system}")
     return adapted
+
+
+def _keys(stage: str) -> list[str]:
+    """What tables by stage are searched for, in turn: the name, the name within its member, and "" for all others."""
+    return list(dict.fromkeys([stage, stage.rpartition("/")[2], ""]))
+
+
+def _of(stage: Stage, table: dict[str, Any]) -> Any:
+    return next((table[key] for key in _keys(stage.name) if key in table), None)
+
+
+def _inside(part: str, described: dict[str, Any]) -> dict[str, Any]:
+    """The optimiser with the modules of its "scale" as the whole system names those of ``part``."""
+    if not part or "scale" not in described:
+        return described
+    scale = described["scale"].items()
+    return {**described, "scale": {name if matches(name, (part,)) else f"{part}.{name}": by for name, by in scale}}
 
 
 def _arguments(described: dict[str, Any]) -> dict[str, Any]:

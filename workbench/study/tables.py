@@ -23,7 +23,8 @@ class Column(Config):
 
 
 class Row(Config):
-    """One line of the table: what it changes of ``base`` (fields of TrainConfig)."""
+    """One line of the table: what it changes of ``base`` (fields of TrainConfig). An ``init`` that reads "row:<id>", or
+    "row:<id>:<module>", starts from the run that another row is with the same seed."""
 
     id: str
     label: str
@@ -70,10 +71,10 @@ def sweep(
         raise ValueError(f"{path} has no row {strangers[0]!r}; it has: {', '.join(known)}")
     measured = []
     for seed in range(seeds):
+        cells = Cells(table, seed, where)
         for row in table.rows:
             if row.id in wanted:
-                config = {**table.base, **row.parameters, **where, "seed": seed}
-                numbers = flat(open_run(fit(config), config.get("runs", "runs")).metrics)
+                numbers = flat(open_run(cells.run(row.id), cells.runs).metrics)
                 found = {c.label: 100 * numbers.get(f"test_{c.metric}", float("nan")) for c in table.columns}
                 measured.append({"system": row.label, "seed": seed, **found})
     results = pd.DataFrame(measured)
@@ -82,6 +83,37 @@ def sweep(
             Path(report), markdown(table, results, f"python -m workbench sweep {path} --seeds {seeds}").encode()
         )
     return results
+
+
+class Cells:
+    """The runs that the rows of a table are with one seed, each made when it is first asked for."""
+
+    def __init__(self, table: Table, seed: int, where: dict[str, Any]) -> None:
+        self.table, self.seed, self.where = table, seed, where
+        self.runs = {**table.base, **where}.get("runs", "runs")
+
+    def run(self, row: str) -> str:
+        """The id of the run that ``row`` is; rows that it starts from are run before."""
+        return fit(self.config(row))
+
+    def config(self, row: str, within: tuple[str, ...] = ()) -> dict[str, Any]:
+        """The fields of TrainConfig for ``row``; ValueError where rows start from each other in a circle."""
+        if row in within:
+            raise ValueError(f"rows of {self.table.title!r} start from each other: {' <- '.join((*within, row))}")
+        rows = {row.id: row for row in self.table.rows}
+        if row not in rows:
+            raise ValueError(f"row {within[-1]!r} starts from row {row!r}, which is not in {self.table.title!r}")
+        config = {**self.table.base, **rows[row].parameters, **self.where, "seed": self.seed}
+        init = {module: self._source(source, (*within, row)) for module, source in config.get("init", {}).items()}
+        return {**config, "init": init} if init else config
+
+    def _source(self, source: str, within: tuple[str, ...]) -> str:
+        kind, _, rest = source.partition(":")
+        if kind != "row":
+            return source
+        row, _, module = rest.partition(":")
+        run = fit(self.config(row, within))
+        return f"{run}:{module}" if module else run
 
 
 def spread(results: pd.DataFrame) -> pd.DataFrame:

@@ -25,8 +25,9 @@ def names() -> list[str]:
 
 def variants(name: str) -> dict[str, Option]:
     """The options of a system, each with its default and valid values; ValueError for an unknown system."""
-    backbone = {"backbone": Option("i3d", tuple(BACKBONES))} if "video" in _system(name).needs_test else {}
-    return backbone | _declared(_system(name).Options)
+    kind = _system(name)
+    backbone = {"backbone": Option(kind.default_backbone, tuple(BACKBONES))} if kind.default_backbone else {}
+    return backbone | _declared(kind.Options)
 
 
 def build(
@@ -38,16 +39,17 @@ def build(
     width: float = 1.0,
     output_stride: tuple[int, int, int] = (8, 32, 32),
     poses: int = 20,
-    backbone: str = "i3d",
+    backbone: str | None = None,
     **variant: Any,
 ) -> System:
     """An untrained system. The arguments before ``variant`` are ``Setting``'s (a system ignores those of a modality
-    that it does not read); ``variant`` are the options of ``variants(name)``. ValueError listing the valid ones
-    otherwise."""
+    that it does not read; backbone None is the published one); ``variant`` are the options of ``variants(name)``.
+    ValueError listing the valid ones otherwise."""
     kind = _system(name)
     options = choose(name, kind.Options, variant)
     body = skeleton if isinstance(skeleton, Skeleton) else Skeleton.named(skeleton)
-    return kind(Setting(num_classes, body, tuple(clip), poses, backbone, width, tuple(output_stride)), options)
+    chosen = backbone or kind.default_backbone or "i3d"
+    return kind(Setting(num_classes, body, tuple(clip), poses, chosen, width, tuple(output_stride)), options)
 
 
 def _system(name: str) -> type[System]:

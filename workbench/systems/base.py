@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
-from workbench.types import Batch, Output
+from workbench.types import PICTURES, Batch, Output
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,12 @@ class Stage:
     trains / freezes are prefixes of parameter names ("" is everything; freezes wins); loss names a method of the
     system ``(output, batch) -> dict`` whose "total" is minimised; epochs is the paper's number. optimizer has a
     "name" (sgd, adam) and its arguments; schedule has a "name" (constant, step, cosine, plateau) and its arguments.
+
+    part: the path of a system inside this one that is trained alone: only its own forward pass and ``loss`` are run.
+    cached: a method ``(batch) -> dict of tensors [B,...]`` of what is frozen; it is run once a clip, the stage reads
+    its results as ``batch.features``. solve: a method ``(train, validation) -> dict of numbers`` that fits in closed
+    form, from batches, what the stage trains. All three only save time: ``loss`` of the whole system's output gives
+    the same stage its gradient.
     """
 
     name: str
@@ -25,16 +31,22 @@ class Stage:
     epochs: int = 30
     optimizer: dict = field(default_factory=lambda: {"name": "sgd", "lr": 0.01, "momentum": 0.9})
     schedule: dict = field(default_factory=lambda: {"name": "step", "every": 10, "factor": 0.1})
+    part: str = ""
+    cached: str = ""
+    solve: str = ""
 
 
 class System(nn.Module):
     """Base of all systems: ``output = system(batch)``, ``system.loss(output, batch)``, ``system.stages()``.
 
-    needs_train and needs_test name the fields of Batch that are read in training and in evaluation. Options is the
-    dataclass of the variants that ``systems.build`` accepts for it.
+    needs_train and needs_test name the fields of Batch that are read in training and in evaluation: of the class, all
+    that any variant may read; of an instance, those of its own variant. Options is the dataclass of the variants that
+    ``systems.build`` accepts for it; default_backbone is the published one,
+    None where there is no video.
     """
 
     Options: type
+    default_backbone: str | None = "i3d"
 
     needs_train: frozenset[str] = frozenset({"video", "label"})
     needs_test: frozenset[str] = frozenset({"video"})
@@ -45,7 +57,7 @@ class System(nn.Module):
         value = getattr(batch, name)
         if value is None:
             raise ValueError(f"{type(self).__name__} reads batch.{name}, which this batch doesn't have")
-        if name in ("video", "flow", "parts") and not value.is_floating_point():
+        if name in PICTURES and not value.is_floating_point():
             raise ValueError(f"batch.{name} is {value.dtype}, expected floats in [-1,1]: call batch.to(device) first")
         return value
 

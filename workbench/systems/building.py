@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from torch import nn
 
 from workbench.nets import I3D
 from workbench.types import Skeleton
+
+if TYPE_CHECKING:
+    from workbench.systems.base import System
 
 BACKBONES = {"i3d": I3D}
 
@@ -42,36 +46,60 @@ class Setting:
 
 
 class Option(NamedTuple):
-    """An option of a system: its default, and its valid values where they can be listed (None: any number >= 0)."""
+    """An option of a system: its default, and its valid values where they can be listed (None: any number >= 0). many
+    tells a list of one or more such values from a single one."""
 
     default: Any
     valid: tuple | None
+    many: bool = False
 
 
 def variants(options: type) -> dict[str, Option]:
-    """The options that a dataclass of options declares by its fields' types: Literal, bool, int and float."""
+    """The options that a dataclass of options declares by its fields' types: Literal, bool, int and float, and tuples
+    of them (tuple[int, ...])."""
     hints = get_type_hints(options)
-    return {field.name: Option(field.default, _valid(hints[field.name])) for field in fields(options)}
+    return {field.name: _option(field.default, hints[field.name]) for field in fields(options)}
 
 
 def choose(system: str, options: type, given: dict[str, Any]) -> Any:
     """``options`` with the values ``given``; ValueError listing the valid ones for an unknown option or value."""
-    table, hints = variants(options), get_type_hints(options)
+    table, hints, chosen = variants(options), get_type_hints(options), {}
     for name, value in given.items():
         if name not in table:
             raise ValueError(f"{system} has no option {name!r}; valid options: {', '.join(table) or 'none'}")
-        valid = table[name].valid
-        if valid is not None and not any(type(value) is type(choice) and value == choice for choice in valid):
-            raise ValueError(f"{system}: {name} must be one of {', '.join(map(repr, valid))}, got {value!r}")
-        if valid is None:
-            whole = hints[name] is int
-            if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < whole:
-                kind = "a whole number >= 1" if whole else "a number >= 0"
-                raise ValueError(f"{system}: {name} must be {kind}, got {value!r}")
-    return options(**given)
+        option, kind = table[name], hints[name]
+        if option.many:
+            kind = get_args(kind)[0]
+            if not isinstance(value, list | tuple) or not value:
+                raise ValueError(f"{system}: {name} must be a list of one or more values, got {value!r}")
+        for single in value if option.many else [value]:
+            if problem := _problem(single, option.valid, kind is int):
+                raise ValueError(f"{system}: {name} must be {problem}, got {value!r}")
+        chosen[name] = tuple(value) if option.many else value
+    return options(**chosen)
 
 
-def _valid(hint: Any) -> tuple | None:
+def assemble(kind: type[System], setting: Setting, **variant: Any) -> System:
+    """A system with the options ``variant``, to be a part of another one; ValueError as ``choose`` raises it."""
+    return kind(setting, choose(kind.__name__, kind.Options, variant))
+
+
+def _option(default: Any, hint: Any) -> Option:
+    if NoneType in get_args(hint):  # Literal[...] | None
+        plain = _option(default, get_args(hint)[0])
+        return plain._replace(valid=(*plain.valid, None))
+    if get_origin(hint) is tuple:
+        return _option(default, get_args(hint)[0])._replace(many=True)
     if get_origin(hint) is Literal:
-        return get_args(hint)
-    return (True, False) if hint is bool else None
+        return Option(default, get_args(hint))
+    return Option(default, (True, False) if hint is bool else None)
+
+
+def _problem(value: Any, valid: tuple | None, whole: bool) -> str:
+    """What ``value`` should have been, or nothing."""
+    if valid is not None:
+        right = any(type(value) is type(choice) and value == choice for choice in valid)
+        return "" if right else f"one of {', '.join(map(repr, valid))}"
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < whole:
+        return "a whole number >= 1" if whole else "a number >= 0"
+    return ""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from workbench import losses
 from workbench.nets import PoseLSTM
+from workbench.nets.pose.bones import Bones
 from workbench.systems.base import Stage, System
 from workbench.systems.building import Setting
+from workbench.systems.composite import combine
 from workbench.types import Batch, Output
 
 # The papers give no optimiser for this stage.
@@ -18,33 +22,52 @@ POSE_OPTIMIZER = {"name": "adam", "lr": 1e-3}
 
 @dataclass(frozen=True)
 class PoseLSTMOptions:
-    """hidden: numbers a layer (thesis 4.6.1: 512 for NTU, 128 for Smarthome); dropout before the classifier."""
+    """stream: joints as in the thesis, bones, or two networks, one for each, whose softmax scores are averaged.
+    hidden: numbers a layer (thesis 4.6.1: 512 for NTU, 128 for Smarthome); dropout before the classifier."""
 
+    stream: Literal["joint", "bone", "joint+bone"] = "joint"
     hidden: int = 512
     dropout: float = 0.3
 
 
 class PoseLSTMClassifier(System):
-    """Three LSTM layers; one classifier reads every step. The last step, which has seen all poses, gives the logits."""
+    """Three LSTM layers; one classifier reads every step. The last step, which has seen all poses, gives the logits.
+    Of two streams ``pose_backbone`` reads the joints, and ``bone_stream`` is a system of its own."""
 
     needs_train = frozenset({"pose", "label"})
     needs_test = frozenset({"pose"})
     Options = PoseLSTMOptions
+    default_backbone = None
 
     def __init__(self, setting: Setting, options: PoseLSTMOptions) -> None:
         super().__init__()
+        self.bones = Bones(setting.skeleton) if options.stream == "bone" else None
         self.pose_backbone = PoseLSTM(setting.skeleton.count, options.hidden)
         self.dropout = nn.Dropout(options.dropout)
         self.classifier = nn.Linear(options.hidden, setting.num_classes)
+        two = options.stream == "joint+bone"
+        self.bone_stream = PoseLSTMClassifier(setting, replace(options, stream="bone")) if two else None
 
     def forward(self, batch: Batch) -> Output:
-        h = self.pose_backbone(self.take(batch, "pose"))  # [B,t_p,hidden]
+        pose = self.take(batch, "pose")  # [B,M,t_p,V,3]
+        h = self.pose_backbone(pose if self.bones is None else self.bones(pose))  # [B,t_p,hidden]
         steps = self.classifier(self.dropout(h))  # [B,t_p,N]
-        return Output(steps[:, -1], h[:, -1], aux={"steps": steps})
+        output = Output(steps[:, -1], h[:, -1], aux={"steps": steps})
+        return output if self.bone_stream is None else self.fuse(output, self.bone_stream(batch))
+
+    def fuse(self, joint: Output, bone: Output) -> Output:
+        logits = combine([joint.logits, bone.logits], "softmax_mean")
+        features = torch.cat([joint.features, bone.features], dim=1)
+        return Output(logits, features, aux={"steps": joint.aux["steps"], "bone_steps": bone.aux["steps"]})
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        total = losses.every_step(output.aux["steps"], self.take(batch, "label"))
+        """Cross-entropy at every step, of each of two streams by itself."""
+        label = self.take(batch, "label")
+        total = torch.stack([losses.every_step(steps, label) for steps in output.aux.values()]).sum()
         return {"total": total, "classification": total}
 
+    #: The name of it that a larger system, whose ``loss`` is another, has too.
+    pose_loss = loss
+
     def stages(self) -> list[Stage]:
-        return [Stage("pose", optimizer=POSE_OPTIMIZER)]
+        return [Stage("pose", loss="pose_loss", optimizer=POSE_OPTIMIZER)]

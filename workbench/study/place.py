@@ -1,0 +1,40 @@
+"""Where training stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from workbench.types import Batch
+
+
+@dataclass
+class Place:
+    """Where training stands: what changes from step to step besides weights, optimiser, schedule and random states.
+
+    stage; epoch within the stage; rate, the last step's learning rate; sums of the epoch so far; score (validation
+    top-1, minus its loss) and weights of the stage's best epoch; stale epochs since; history, one row an epoch.
+    """
+
+    stage: int = 0
+    epoch: int = 0
+    rate: float = 0.0
+    sums: dict[str, float] = field(default_factory=dict)
+    score: list[float] | None = None
+    best: dict[str, Tensor] | None = None
+    stale: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def add(sums: dict[str, float], values: dict[str, float], logits: Tensor, batch: Batch) -> None:
+    """Adds a batch's mean terms, weighted by its clips, and its hits."""
+    count = len(batch)
+    hits = (logits.argmax(-1) == batch.label).sum().item()
+    for name, value in {
+        **{name: value * count for name, value in values.items()},
+        "top1": hits,
+        "clips": count,
+    }.items():
+        sums[name] = sums.get(name, 0.0) + value
