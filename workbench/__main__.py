@@ -31,11 +31,33 @@ def train(args: argparse.Namespace) -> None:
 
 
 def sweep(args: argparse.Namespace) -> None:
-    from workbench.study import tables
+    from workbench.study import reports, tables
 
+    sections = []
     for file in args.files:
-        results = tables.sweep(file, args.seeds, report=args.report, runs=str(args.runs), cache=CACHE)
-        print(tables.spread(results).round(1).to_string(index=False))
+        results = tables.sweep(file, args.seeds, runs=str(args.runs), cache=CACHE)
+        print(reports.spread(results).round(1).to_string(index=False))
+        table, command = tables.read_table(file), f"python -m workbench sweep {file} --seeds {args.seeds}"
+        priced = reports.costs(tables.configs(file), args.runs) if args.report and table.costs else None
+        sections.append(reports.section(table, results, command, priced))
+    if args.report:
+        reports.write(args.report, sections)
+
+
+def profile(args: argparse.Namespace) -> None:
+    from workbench.study import files, profiling, tables
+    from workbench.study.config import TrainConfig, parse_pairs
+
+    configs = {}
+    for name in args.systems:
+        if name.endswith((".yaml", ".yml")):
+            configs |= tables.configs(name, parse_pairs(args.set))
+        else:
+            configs[name] = TrainConfig(system=name, **parse_pairs(args.set))
+    costs = profiling.profile_all(configs, repeats=args.repeats, device=args.device, pose_seconds=args.pose_seconds)
+    print(costs.round(2).to_string(index=False))
+    if args.report:
+        files.write(args.report, costs.to_csv(index=False).encode())
 
 
 def gallery(args: argparse.Namespace) -> None:
@@ -75,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--workers", default=2, type=int, help="processes (default: 2)")
 
     command = add(train, "train and evaluate one system; a finished run is not repeated")
-    command.add_argument("system", help="rgb, pose_lstm or vpn")
+    command.add_argument("system", help="a name of workbench.systems.names(), such as rgb or vpn")
     command.add_argument("--root", default="data/synthadl/tiny", help="the data set's folder or manifest file")
     command.add_argument("--seed", default=0, type=int)
     command.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="any other field of TrainConfig")
@@ -85,6 +107,16 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("files", nargs="+", type=Path, help="YAML files under notebooks/ablations")
     command.add_argument("--seeds", default=3, type=int)
     command.add_argument("--report", type=Path, help="write the table to this Markdown file")
+
+    command = add(profile, "measure parameters, multiply-adds, latency and memory of systems", runs=False)
+    command.add_argument("systems", nargs="+", help="names of systems, or table files (every row)")
+    command.add_argument(
+        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="fields of TrainConfig, such as preset=paper"
+    )
+    command.add_argument("--repeats", default=10, type=int, help="runs of which the median is told (default: 10)")
+    command.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    command.add_argument("--pose-seconds", type=float, help="what another program takes for the poses of one clip")
+    command.add_argument("--report", type=Path, help="write the costs to this CSV file")
 
     for function, help in (
         (gallery, "execute the notebooks and write the offline gallery page"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -21,6 +22,7 @@ import torch
 from tests.fixtures import fake_synthadl
 from workbench.data import ClipSpec, Loader, cache, open_dataset
 from workbench.data.cache import open_store
+from workbench.media import flow
 
 SPEC = ClipSpec(frames=6, size=(40, 40), poses=5)
 HTML = "<img src=x onerror=alert(1)> & 'so on'"
@@ -245,6 +247,29 @@ def test_a_killed_build_is_not_trusted_and_goes_on(tmp_path):
     assert sorted(made) == sorted({i, 3})
     for i in range(4):
         np.testing.assert_array_equal(whole[i], make(i))
+
+
+def test_an_interrupted_flow_cache_goes_on(world, tmp_path, monkeypatch):
+    data = open_dataset("synthadl", world, split="train")
+    between, calls = flow.between, []
+
+    def interrupted(first, second, method):
+        calls.append(len(first))
+        if len(calls) == 4:
+            time.sleep(0.5)  # the others are written by then
+            raise KeyboardInterrupt
+        return between(first, second, method)
+
+    def batch(cache):
+        spec = dataclasses.replace(SPEC, flow_method="dis")
+        return next(iter(Loader(data, spec, 4, needs=frozenset({"flow"}), cache=cache)))
+
+    monkeypatch.setattr(flow, "between", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        batch(tmp_path)
+    whole = batch(tmp_path)
+    assert 5 <= len(calls) < 8  # of four clips some were kept, three if the machine was not too busy
+    assert torch.equal(whole.flow, batch(None).flow)
 
 
 def test_a_full_disk_is_one_sentence_and_keeps_what_is_built(tmp_path, monkeypatch):

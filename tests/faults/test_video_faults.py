@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 
 from tests.videos import cut, encode, numbered, numbers, open_gop, sound
 from workbench.media import ingest, video
-from workbench.media.sandbox import Sandbox, SandboxError
+from workbench.media.sandbox import Sandbox, SandboxError, Sandboxes
 
 FRAMES = numbered(60)
 MANY_KEYFRAMES = {"x264-params": "keyint=12:min-keyint=12:scenecut=0"}
@@ -303,3 +304,13 @@ def test_a_child_goes_away_with_its_caller(tmp_path):
             return
         time.sleep(0.1)
     pytest.fail("the child outlived its caller")
+
+
+def test_calls_from_several_threads_run_side_by_side(tmp_path):
+    """The first can only end once the second has run."""
+    sandboxes, flag = Sandboxes(2), tmp_path / "flag"
+    wait = ["sh", "-c", f"until [ -e '{flag}' ]; do sleep 0.02; done"]
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(sandboxes.call, "subprocess:call", wait, timeout=20)
+        assert sandboxes.call("subprocess:call", ["touch", str(flag)], timeout=20) == 0
+        assert first.result() == 0

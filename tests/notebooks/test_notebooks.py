@@ -123,7 +123,12 @@ def test_attention_maps_of_a_run_without_attention_are_labelled_blanks(place):
 
 
 def test_pose_rendering(place):
-    titles = _figures(_run(place, "05_pose_rendering", marker="dot"))
+    small = place / "two_rows.yaml"
+    lines = (BOOKS / "ablations/perfnet_table2.yaml").read_text().split("  - id: ")
+    small.write_text("  - id: ".join([lines[0], lines[4], lines[7]]))
+    given = {"marker": "dot", "table": str(small), "preset": PRESET, "epochs": 1, "limit": 8}
+    book = _run(place, "05_pose_rendering", **given)
+    titles = _figures(book)
     assert titles[0] == "The schema kinect_v2"
     assert titles[1:-1] == [
         "Background",
@@ -131,7 +136,15 @@ def test_pose_rendering(place):
         "Width of the bars",
         "One body, four schemas",
         "Pose quality",
+        "The rows of table 2",
+        "How fast is it drawn?",
+        "Which rendering teaches most?",
+        "The table, beside the paper's",
     ]
+    drawn = [json.loads(path.read_text())["config"] for path in (place / "runs").glob("perf_stream-*/config.json")]
+    assert {config["options"]["background"] for config in drawn} == {"black", "frame"}
+    table = json.dumps(book.cells[-3].outputs)
+    assert "33.7" in table and "79.3" in table and "not trained here" not in _text(book)
 
 
 def test_confusion(place):
@@ -140,6 +153,36 @@ def test_confusion(place):
     assert titles[:3] == ["Confusion of rgb", "Zoom on the most confused block", "What changed between two runs"]
     assert titles[-1] == "Gain against the dynamicity of the action"
     assert "vpn minus rgb:" in _text(book)
+
+
+def test_distillation(place):
+    with pytest.raises(FileNotFoundError, match="no finished run with system='vpn_a'"):
+        _run(place, "08_distillation", run="latest:vpn_a")
+    quick = {"epochs": 1, "progress": False, "evaluate": ["test"]}
+    for beta in (0.0, 50.0):
+        fit(_asked(place, "vpn_a") | quick | {"options": {"beta": beta}})
+    book = _run(place, "08_distillation", run="latest:vpn_a", method="pca", clip="a02_s03_v2")
+    assert _figures(book)[:4] == [
+        "Who pulls: the classes, and the teacher",
+        "The terms of the loss",
+        "Teacher and student in one plane",
+        "A video, its own poses, and another action's",
+    ]
+    assert _figures(book)[4:] == [
+        "Where and when: the maps over the video",
+        "What the student gains on each action",
+        "Where the student departs from its teacher",
+        "The clips on which they part",
+        "Does the student answer as teacher vpn?",
+        "How much should the teacher count?",
+    ]
+    text = _text(book)
+    assert "taught by vpn | reads pose video | at test video" in text and "vpn_a minus rgb:" in text
+    assert "this run has no such map" not in text and "as distilled" in text and "student says action" in text
+    drawn = book.cells[-3].outputs[0]["data"][PLOTLY]
+    lines = {trace["name"]: trace for trace in drawn["data"] if "line" in trace.get("mode", "")}
+    assert set(lines) == {"vpn_a", "paper, Smarthome CS", "paper, NTU-60 CS"}
+    assert drawn["layout"]["xaxis"]["ticktext"] == ["0", "50"]
 
 
 def test_a_wrong_parameter_is_one_sentence(place):

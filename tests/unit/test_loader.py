@@ -6,29 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.fixtures import fake_synthadl
 from workbench.data import Augment, ClipSpec, Loader, open_dataset, sample
 from workbench.data.augment import View
-from workbench.data.clips import area_box
+from workbench.data.cut import area_box
 from workbench.media import pose
 
 SPEC = ClipSpec(frames=8, size=(48, 48), poses=6)
 POSE_ONLY = frozenset({"pose", "label"})
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    return fake_synthadl(tmp_path_factory.mktemp("world"), actions=2, subjects=4, views=2, frames=20)
-
-
-@pytest.fixture(autouse=True)
-def records(tmp_path_factory, monkeypatch):
-    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "records"))
-
-
-@pytest.fixture
-def data(world):
-    return open_dataset("synthadl", world, split="train")
 
 
 def test_batches_hold_what_was_asked_for(data):
@@ -231,7 +215,10 @@ def test_the_global_random_state_is_left_alone(data):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"needs": frozenset({"flow"})}, "cannot give 'flow'; it gives: label, pose, video"),
+        (
+            {"needs": frozenset({"sound"})},
+            "cannot give 'sound'; it gives: flow, label, parts, pose, rendered, trajectories, video",
+        ),
         ({"augment": Augment()}, "augment is for training"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"shard": (2, 2)}, "shard"),

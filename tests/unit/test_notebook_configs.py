@@ -9,13 +9,13 @@ import nbformat
 import pytest
 
 from workbench.study import notebooks
-from workbench.study.notebooks import CONFIGS, Confusion, GradCam, Notebook, Train, collect, execute
+from workbench.study.notebooks import CONFIGS, Confusion, GradCam, Notebook, PoseRendering, Train, collect, execute
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_every_notebook_has_defaults(name):
     config = CONFIGS[name]()
-    assert config.interactive is False and config.seed == 0
+    assert config.seed == 0
     assert CONFIGS[name](**config.model_dump()) == config
     assert notebooks.config_of(f"somewhere/{name}.ipynb") is CONFIGS[name]
 
@@ -23,8 +23,8 @@ def test_every_notebook_has_defaults(name):
 @pytest.mark.parametrize(
     ("kind", "wrong", "words"),
     [
-        (GradCam, {"lyer": "backbone"}, "GradCam has no parameter 'lyer'; valid names: interactive, seed, runs, run"),
-        (GradCam, {"interactive": "yes"}, "interactive should be a valid boolean, got 'yes'"),
+        (GradCam, {"lyer": "backbone"}, "GradCam has no parameter 'lyer'; valid names: seed, runs, run"),
+        (PoseRendering, {"ratio_aware": "yes"}, "ratio_aware should be a valid boolean, got 'yes'"),
         (GradCam, {"split": "dev"}, "split should be 'train', 'validation' or 'test', got 'dev'"),
         (GradCam, {"clip": 1.5}, "clip should be a valid integer or a valid string, got 1.5"),
         (Confusion, {"top": 0}, "top should be greater than or equal to 1, got 0"),
@@ -57,9 +57,9 @@ def cells(*sources: str) -> dict:
 
 
 def test_collect_reads_the_parameters_and_those_of_papermill():
-    namespace = cells("import math", "run = 'a'\nclip = 3", "# Parameters\nclip = 'x'\ninteractive = True", "collect()")
+    namespace = cells("import math", "run = 'a'\nclip = 3", "# Parameters\nclip = 'x'\nseed = 3", "collect()")
     config = collect(GradCam, namespace)
-    assert (config.run, config.clip, config.interactive, config.layer) == ("a", "x", True, "backbone")
+    assert (config.run, config.clip, config.seed, config.layer) == ("a", "x", 3, "backbone")
 
 
 def test_collect_refuses_a_name_that_is_no_parameter():
@@ -139,6 +139,19 @@ def test_parameters_reach_only_the_notebooks_that_know_them(tmp_path, monkeypatc
     assert given["01_train"] == {"root": "r", "runs": "s"}
     with pytest.raises(FileNotFoundError, match="00_data_flow.ipynb is missing"):
         notebooks.execute_all(tmp_path / "out", folder=tmp_path / "none")
+
+
+def test_a_notebook_whose_run_is_missing_is_left_out_with_a_note(tmp_path, monkeypatch):
+    """Checked before a kernel starts; the others are executed."""
+    monkeypatch.setattr(notebooks, "CONFIGS", {name: CONFIGS[name] for name in ("00_data_flow", "08_distillation")})
+    for name in notebooks.CONFIGS:
+        notebook(tmp_path / f"{name}.ipynb", "root = 'r'", "print(root)")
+    runs = str(tmp_path / "runs")
+    with pytest.raises(FileNotFoundError, match="has no finished run with system='vpn_f'; train one with"):
+        execute(tmp_path / "08_distillation.ipynb", tmp_path / "out" / "x.ipynb", {"runs": runs})
+    with pytest.warns(UserWarning, match="08_distillation.ipynb is left out: .* no finished run with system='vpn_f'"):
+        made = notebooks.execute_all(tmp_path / "out", {"runs": runs}, folder=tmp_path)
+    assert [path.name for path in made] == ["00_data_flow.ipynb"]
 
 
 def test_a_configuration_cannot_be_changed_behind_ones_back():

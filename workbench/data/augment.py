@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from workbench.data.spec import ClipSpec
+from workbench.types import Pose
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Augment:
 
 @dataclass(frozen=True)
 class View:
-    """One way to look at the area that was read: crop, mirror, then value -> gain (value - 127.5) + 127.5 + shift.
+    """One way to look at the area that was read: crop, mirror, and of pictures gain (value - 127.5) + 127.5 + shift.
 
     top, left, rows, columns in pixels of the area; size (H, W) of the result.
     """
@@ -72,24 +73,48 @@ class View:
 
     def picture(self, frames: np.ndarray, out: np.ndarray) -> None:
         """frames uint8 [T,h,w,3], the area -> ``out`` uint8 [3,T,H,W], contiguous, overwritten."""
+        self._place(frames, out)
+        _adjust(out, self.gain, self.shift)
+
+    def flow(self, flows: np.ndarray, out: np.ndarray) -> None:
+        """flows uint8 [T,h,w,2] (media.flow.quantize), of the area -> ``out`` uint8 [2,T,H,W], contiguous, overwritten.
+
+        In pixels of the result: what is enlarged moves further, and in the mirror x changes sign.
+        """
+        self._place(flows, out)
+        across, down = self.size[1] / self.columns, self.size[0] / self.rows
+        _adjust(out[0], -across if self.mirror else across)
+        _adjust(out[1], down)
+
+    def _place(self, frames: np.ndarray, out: np.ndarray) -> None:
+        """Crops, resizes and mirrors [T,h,w,C] into ``out`` [C,T,H,W]."""
         cut = frames[:, self.top : self.top + self.rows, self.left : self.left + self.columns]
         if (self.rows, self.columns) == self.size:
             out[:] = cut.transpose(3, 0, 1, 2)
         else:
             for t, frame in enumerate(cut):
                 cv2.split(cv2.resize(frame, self.size[::-1], interpolation=cv2.INTER_LINEAR), list(out[:, t]))
-        rows = out.reshape(-1, out.shape[-1])
         if self.mirror:
+            rows = out.reshape(-1, out.shape[-1])
             cv2.flip(rows, 1, dst=rows)
-        if self.gain != 1 or self.shift != 0:
-            cv2.LUT(rows, self._levels(), dst=rows)
-
-    def _levels(self) -> np.ndarray:
-        values = self.gain * (np.arange(256) - 127.5) + 127.5 + self.shift
-        return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
     def points(self, points: np.ndarray) -> np.ndarray:
         """float [...,2] (x, y) in pixels of the area -> pixels of the result, [0,W) x [0,H) inside."""
         height, width = self.size
         moved = (points - [self.left, self.top]) * [width / self.columns, height / self.rows]
         return [width, 0] + moved * [-1, 1] if self.mirror else moved
+
+    def pose(self, pixels: Pose) -> Pose:
+        """``pixels`` (space "image") of the area -> of the result; in the mirror, left and right have changed names."""
+        order = pixels.skeleton.mirror if self.mirror else slice(None)
+        joints = self.points(pixels.joints[:, :, order]).astype(np.float32)
+        confidence = None if pixels.confidence is None else pixels.confidence[:, :, order]
+        return dataclasses.replace(pixels, joints=joints, confidence=confidence)
+
+
+def _adjust(out: np.ndarray, gain: float, shift: float = 0.0) -> None:
+    """value -> gain (value - 127.5) + 127.5 + shift, rounded and within bytes, in place; ``out`` contiguous."""
+    if gain != 1 or shift != 0:
+        levels = np.rint(gain * (np.arange(256) - 127.5) + 127.5 + shift).clip(0, 255).astype(np.uint8)
+        rows = out.reshape(-1, out.shape[-1])
+        cv2.LUT(rows, levels, dst=rows)

@@ -9,8 +9,9 @@ import torch
 
 from workbench.data.augment import Augment, View
 from workbench.data.clips import Clips
-from workbench.data.spec import evaluation_windows, train_window
-from workbench.media import pose
+from workbench.data.spec import Window, evaluation_windows, train_window
+from workbench.media import pose, rendering
+from workbench.media.trajectories import DIMENSIONS
 from workbench.types import Batch
 
 #: What random numbers are for: each use has a stream of its own.
@@ -39,11 +40,13 @@ class Maker:
     augment: Augment | None
 
     def __getitem__(self, task: Task) -> tuple[Batch, list[tuple[str, str]]]:
-        data, arrays = self.clips.dataset, self._blank(len(task.items))
+        clips, data = self.clips, self.clips.dataset
+        size = View.plain(clips.spec).size if self.augment is None else clips.spec.size
+        arrays = blank(clips, len(task.items), size)
         kept, skipped = [], []
         for i, window in task.items:
             try:
-                self._fill({name: array[len(kept)] for name, array in arrays.items()}, task.epoch, i, window)
+                fill({name: array[len(kept)] for name, array in arrays.items()}, clips, i, *self._look(task, i, window))
                 kept.append(i)
             except Exception as error:  # whatever is wrong with one file, the others go on; the loader counts
                 skipped.append((data.ids[i], str(error) or type(error).__name__))
@@ -51,29 +54,66 @@ class Maker:
         label, ids = torch.from_numpy(data.labels[kept]), [data.ids[i] for i in kept]
         return Batch(**tensors, label=label, ids=ids), skipped
 
-    def _blank(self, count: int) -> dict[str, np.ndarray]:
-        """Room for ``count`` clips. They are written in place: a batch is too large to be copied without need."""
-        spec, needs = self.clips.spec, self.clips.needs
-        size = View.plain(spec).size if self.augment is None else spec.size
-        arrays = {"frame_numbers": np.empty((count, spec.frames), np.int64)}
-        if "video" in needs:
-            arrays["video"] = np.empty((count, 3, spec.frames, *size), np.uint8)
-        if "pose" in needs:
-            joints = self.clips.dataset.skeleton.count
-            arrays["pose"] = np.empty((count, spec.persons, spec.poses, joints, 3), np.float32)
-        return arrays
-
-    def _fill(self, arrays: dict[str, np.ndarray], epoch: int, i: int, number: int | None) -> None:
-        """Writes clip i into its place of each of ``arrays``."""
-        clips, spec, length = self.clips, self.clips.spec, int(self.clips.dataset.lengths[i])
-        if i in clips.dataset.problems:
-            raise ValueError(clips.dataset.problems[i])
-        rng = generator(self.seed, epoch, "clip", i)
+    def _look(self, task: Task, i: int, number: int | None) -> tuple[Window, View]:
+        """When and where the batch looks at clip i."""
+        spec, length = self.clips.spec, int(self.clips.dataset.lengths[i])
+        if i in self.clips.dataset.problems:
+            raise ValueError(self.clips.dataset.problems[i])
+        rng = generator(self.seed, task.epoch, "clip", i)
         window = train_window(spec, length, rng) if number is None else evaluation_windows(spec, length)[number]
-        view = View.plain(spec) if self.augment is None else self.augment.draw(spec, rng)
-        arrays["frame_numbers"][:] = window.frames
-        if "video" in arrays:
-            view.picture(clips.frames(i, window.frames), arrays["video"])
-        if "pose" in arrays:
-            found = clips.bodies(i, window.poses)
-            arrays["pose"][:] = (pose.mirror(found) if view.mirror else found).joints
+        return window, View.plain(spec) if self.augment is None else self.augment.draw(spec, rng)
+
+
+def blank(clips: Clips, count: int, size: tuple[int, int]) -> dict[str, np.ndarray]:
+    """Room for what ``clips`` are needed for, by fields of Batch, of ``count`` clips of ``size`` (H, W)."""
+    spec = clips.spec
+    joints = clips.dataset.skeleton.count if clips.dataset.skeleton else 0
+    shapes = {
+        "video": (np.uint8, 3, spec.frames, *size),
+        "flow": (np.uint8, 2, spec.frames, *size),
+        "parts": (np.uint8, len(spec.regions), 3, spec.frames, *size),
+        "rendered": (np.uint8, 3, spec.frames, *size),
+        "pose": (np.float32, spec.persons, spec.poses, joints, 3),
+        "trajectories": (np.float32, spec.trajectories, DIMENSIONS),
+    }
+    arrays = {name: np.empty((count, *shape), dtype) for name, (dtype, *shape) in shapes.items() if name in clips.needs}
+    return {**arrays, "frame_numbers": np.empty((count, spec.frames), np.int64)}
+
+
+def fill(arrays: dict[str, np.ndarray], clips: Clips, i: int, window: Window, view: View) -> None:
+    """Writes clip i, in place: a batch is too large to be copied without need. Each of ``arrays`` is the clip's own."""
+    arrays["frame_numbers"][:] = numbers = window.frames
+    if "video" in arrays:
+        view.picture(clips.pictures(i, numbers), arrays["video"])
+    if "flow" in arrays:
+        view.flow(clips.flow(i, numbers), arrays["flow"])
+    if "parts" in arrays:
+        for region, out in zip(clips.parts(i, numbers, view.mirror), arrays["parts"], strict=True):
+            view.picture(region, out)
+    if "rendered" in arrays:
+        _draw(clips, i, numbers, view, arrays["rendered"])
+    if "pose" in arrays:
+        found = clips.bodies(i, window.poses)
+        arrays["pose"][:] = (pose.mirror(found) if view.mirror else found).joints
+    if "trajectories" in arrays:
+        arrays["trajectories"][:] = clips.trajectories(i)
+
+
+def _draw(clips: Clips, i: int, numbers: np.ndarray, view: View, out: np.ndarray) -> None:
+    """Poses drawn on what the network would see: ``out`` uint8 [3,T,H,W], overwritten.
+
+    Drawn last of all, so that brightness leaves the colours alone and a left arm has its colour in the mirror too.
+    """
+    spec = clips.spec
+    if spec.background == "frame":
+        view.picture(clips.pictures(i, numbers), out)
+    # draw makes a canvas of its own: black needs the frames' size only.
+    drawn = rendering.draw(
+        out.transpose(1, 2, 3, 0),
+        view.pose(clips.joints(i, numbers)),
+        spec.background,
+        spec.marker,
+        spec.colors,
+        spec.ratio_aware,
+    )
+    out[:] = drawn.transpose(3, 0, 1, 2)

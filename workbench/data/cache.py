@@ -8,7 +8,6 @@ trusted, and the next one goes on where it stopped. Clips that could not be made
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
 import math
@@ -20,7 +19,9 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
+from filelock import FileLock
 from tqdm import tqdm
 
 
@@ -67,7 +68,7 @@ def open_store(
     digest = hashlib.sha256(json.dumps([key, shape, dtype], sort_keys=True).encode()).hexdigest()[:16]
     folder = Path(root) / f"{title}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder / "lock"):
+    with FileLock(folder / "lock"), _one_thread_each():
         _Build(folder, title, key, counts, shape, np.dtype(dtype)).run(make, workers)
     return Store(folder)
 
@@ -203,7 +204,11 @@ def _write(file: int, data: bytes, offset: int) -> None:
 
 
 @contextmanager
-def _locked(path: Path):
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+def _one_thread_each() -> Iterator[None]:
+    """OpenCV's own threads would only take turns with those that make the clips."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
         yield
+    finally:
+        cv2.setNumThreads(before)

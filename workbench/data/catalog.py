@@ -43,7 +43,8 @@ class Dataset:
 
     classes are the names exactly as the files have them, position = label. table has one row a clip: id, video
     (absolute path), label (int), subject, camera, view, setup, frames (int), fps, and what else the source knows.
-    skeleton is None where no clip has a pose.
+    skeleton is None where no clip has a pose. mirrored tells that left and right are exchanged in its pictures, as
+    Kinect's recorder does it.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Dataset:
     reader: Reader
     protocol: str
     split: str
+    mirrored: bool = False
 
     def __len__(self) -> int:
         return len(self.table)

@@ -18,17 +18,26 @@ from workbench.data.batches import Maker, Task, generator
 from workbench.data.catalog import Dataset
 from workbench.data.clips import Clips
 from workbench.data.spec import ClipSpec, evaluation_windows
+from workbench.media.flow import make_solver
 from workbench.types import Batch
 
-NEEDS = frozenset({"video", "pose", "label"})
+#: What a batch can hold, and what it does where nothing is said.
+NEEDS = frozenset({"video", "pose", "label", "flow", "parts", "rendered", "trajectories"})
+USUAL = frozenset({"video", "pose", "label"})
 
 
 class Loader:
     """The clips of ``dataset`` as batches of ``batch_size`` (of one process), cut as ``spec`` says.
 
-    Batch: video uint8 [B,3,T,H,W] (``Batch.to`` makes it float), pose float32 [B,M,t_p,V,3] in the space that
-    spec.normalize names, 0 where a joint is missing, label int64 [B], ids, frame_numbers int64 [B,T]; what is not in
-    ``needs`` is None.
+    Batch: video uint8 [B,3,T,H,W]; pose float32 [B,M,t_p,V,3] in the space that spec.normalize names, 0 where a joint
+    is missing; flow uint8 [B,2,T,H,W], media.flow.quantize of the motion from each frame to the next in the video;
+    parts uint8 [B,K,3,T,H,W], the spec's regions of the person, black where one is never seen; rendered uint8
+    [B,3,T,H,W], drawn poses; trajectories float32 [B,L,D] of the whole video, NaN where there are fewer; label int64
+    [B], ids, frame_numbers int64 [B,T]. ``Batch.to`` makes floats of bytes. What is not in ``needs`` is None.
+
+    In a mirrored clip, left and right have changed names: pose, the colours of drawn limbs and the order of parts say
+    left to what looks like a left hand, and flow points the other way. Trajectories are those of the file. Brightness
+    and contrast change video, parts and the background of drawn poses.
 
     train: every epoch (``set_epoch``) has its own order, windows and augmentation, all drawn from (seed, epoch, clip);
     the clips left over by full batches are left out of that epoch. Otherwise the clips come in order, each with
@@ -48,13 +57,14 @@ class Loader:
         seed: int = 0,
         train: bool = False,
         workers: int = 0,
-        needs: frozenset[str] = NEEDS,
+        needs: frozenset[str] = USUAL,
         augment: Augment | None = None,
         cache: str | Path | None = None,
         skip_limit: float = 0.02,
         shard: tuple[int, int] = (0, 1),
     ) -> None:
-        _check(dataset, spec, batch_size, needs, train, augment, shard)
+        check_needs(dataset, spec, needs)
+        _check(dataset, batch_size, train, augment, shard)
         self.dataset, self.spec, self.train, self.skip_limit = dataset, spec, train, skip_limit
         self.epoch, self.seed, self.skipped = 0, seed, []
         self._rank, self._world = shard
@@ -141,27 +151,30 @@ class Loader:
             )
 
 
-def _check(
-    dataset: Dataset,
-    spec: ClipSpec,
-    batch_size: int,
-    needs: frozenset[str],
-    train: bool,
-    augment: Augment | None,
-    shard: tuple[int, int],
-) -> None:
-    where = f"{dataset.name} ({dataset.protocol}, {dataset.split})"
+def check_needs(dataset: Dataset, spec: ClipSpec, needs: frozenset[str]) -> None:
+    """ValueError, one sentence, if ``dataset`` or the loader cannot give ``needs``; ImportError if OpenCV can't."""
+    where, blind = f"{dataset.name} ({dataset.protocol}, {dataset.split})", dataset.skeleton is None
     if unknown := sorted(set(needs) - NEEDS):
         raise ValueError(f"the loader cannot give {unknown[0]!r}; it gives: {', '.join(sorted(NEEDS))}")
-    if "pose" in needs and dataset.skeleton is None:
+    if "pose" in needs and blind:
         raise ValueError(f"{where} has no poses, and poses are needed")
-    if "video" in needs and spec.crop == "person" and dataset.skeleton is None:
+    if needs & {"video", "flow", "rendered"} and spec.crop == "person" and blind:
         raise ValueError(f"{where} has no joints in pixels to crop the person by; use crop='frame'")
+    if "rendered" in needs and blind:
+        raise ValueError(f"{where} has no joints in pixels to draw")
+    if "parts" in needs and blind and set(spec.regions) != {"full_frame"}:
+        raise ValueError(f"{where} has no joints in pixels to find regions by; use regions=('full_frame',)")
+    if "flow" in needs:
+        make_solver(spec.flow_method)
+
+
+def _check(dataset: Dataset, batch_size: int, train: bool, augment: Augment | None, shard: tuple[int, int]) -> None:
     if augment is not None and not train:
         raise ValueError("augment is for training: with train=False it must be None")
     if batch_size < 1 or not 0 <= shard[0] < shard[1]:
         raise ValueError(f"batch_size must be at least 1 and shard (rank, world), got {batch_size} and {shard}")
     if len(dataset) < (shard[1] if train else 1):
+        where = f"{dataset.name} ({dataset.protocol}, {dataset.split})"
         raise ValueError(f"{where} has {len(dataset)} clips, too few for {shard[1]} process(es)")
 
 

@@ -9,8 +9,11 @@ import numpy as np
 import torch
 
 from workbench.data.augment import Augment, View
+from workbench.data.batches import blank, fill
 from workbench.data.catalog import Dataset
-from workbench.data.clips import all_bodies, area_box, as_pose, verified
+from workbench.data.clips import Clips
+from workbench.data.cut import Cut
+from workbench.data.loader import USUAL, check_needs
 from workbench.data.spec import ClipSpec, evaluation_windows, train_window
 from workbench.media import pose, video
 from workbench.types import Batch, Clip, Pose, Truth
@@ -18,7 +21,7 @@ from workbench.types import Batch, Clip, Pose, Truth
 
 @dataclass(frozen=True)
 class Sample:
-    """clip: the frames as bytes; batch: the same clip (video uint8 [1,3,T,H,W], pose, label) as the loader gives it.
+    """clip: the frames as bytes; batch: the same clip, alone, as the loader gives it.
 
     pixels (space "image") and truth are in pixels of the clip, [0,W) x [0,H), on the clip's frames; None where the data
     set has none.
@@ -31,37 +34,41 @@ class Sample:
 
 
 def sample(
-    dataset: Dataset, i: int, spec: ClipSpec, window: int = 0, augment: Augment | None = None, seed: int = 0
+    dataset: Dataset,
+    i: int,
+    spec: ClipSpec,
+    window: int = 0,
+    augment: Augment | None = None,
+    seed: int = 0,
+    needs: frozenset[str] | None = None,
 ) -> Sample:
     """Clip ``i`` of ``dataset`` as ``spec`` cuts it: number ``window`` of those that evaluation reads, or, with
-    ``augment``, one that training could draw (from ``seed``). Raises ValueError where the loader would skip the clip.
+    ``augment``, one that training could draw (from ``seed``).
+
+    needs are the fields of the batch, as of ``Loader``; None: video, label and, where the data set has any, pose.
+    Raises ValueError where the loader would skip the clip or refuse the needs.
     """
-    info = verified(dataset, i)
-    box = np.array(area_box(dataset, spec, i))
+    if needs is None:
+        needs = USUAL if dataset.skeleton else USUAL - {"pose"}
+    check_needs(dataset, spec, needs)
+    cut = Cut(dataset, spec, i)
     if augment is None:
-        moment, view = evaluation_windows(spec, info.frames)[window], View.plain(spec)
+        moment, view = evaluation_windows(spec, cut.info.frames)[window], View.plain(spec)
     else:
         rng = np.random.default_rng(seed)
-        moment, view = train_window(spec, info.frames, rng), augment.draw(spec, rng)
-    place = _Place(box, view, spec.area)
-    frames = place.picture(video.read(info, moment.frames).frames)
-    x0, y0, x1, y1 = place.source_box()
-    clip = Clip(frames.transpose(1, 2, 3, 0), moment.frames, info.fps, (x0, y0, x1, y1), info.path)
-    bodies = None
-    if dataset.skeleton is not None:
-        found = as_pose(all_bodies(dataset, spec, i), dataset, spec, moment.poses)
-        bodies = (pose.mirror(found) if view.mirror else found).joints
-    batch = Batch(
-        video=torch.from_numpy(frames)[None],
-        pose=None if bodies is None else torch.from_numpy(np.ascontiguousarray(bodies))[None],
-        label=torch.from_numpy(dataset.labels[[i]]),
-        ids=[dataset.ids[i]],
-        frame_numbers=torch.from_numpy(moment.frames)[None],
-    )
+        moment, view = train_window(spec, cut.info.frames, rng), augment.draw(spec, rng)
+    clips = Clips(dataset, spec, needs | {"video"}, cache=None, workers=0)
+    arrays = blank(clips, 1, view.size)
+    fill({name: array[0] for name, array in arrays.items()}, clips, i, moment, view)
+    place = _Place(np.array(cut.box), view, spec.area)
+    frames = np.ascontiguousarray(arrays["video"][0].transpose(1, 2, 3, 0))
+    clip = Clip(frames, moment.frames, cut.info.fps, place.source_box(), cut.info.path)
+    tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if name in {*needs, "frame_numbers"}}
+    label = torch.from_numpy(dataset.labels[[i]]) if "label" in needs else None
     pixels, truth = dataset.pixels(i), dataset.truth(i)
     return Sample(
         clip,
-        batch,
+        Batch(**tensors, label=label, ids=[dataset.ids[i]]),
         None if pixels is None else place.pose(pixels, moment.frames),
         None if truth is None else place.truth(truth, moment.frames, dataset.skeleton.mirror),
     )
@@ -93,11 +100,8 @@ class _Place:
         return (*corner.tolist(), *(corner + scale * [self.view.columns, self.view.rows]).tolist())
 
     def pose(self, pixels: Pose, numbers: np.ndarray) -> Pose:
-        found = pose.take(pixels, numbers)
-        order = found.skeleton.mirror if self.view.mirror else np.arange(found.skeleton.count)
-        joints = self.points(found.joints[:, :, order]).astype(np.float32)
-        confidence = None if found.confidence is None else found.confidence[:, :, order]
-        return dataclasses.replace(found, joints=joints, confidence=confidence)
+        """``pixels``, those of the source, in the frames ``numbers``."""
+        return self.view.pose(pose.crop(pose.take(pixels, numbers), self.box, self.area))
 
     def truth(self, truth: Truth, numbers: np.ndarray, mirror: np.ndarray) -> Truth:
         # The mask goes the way of the pictures, so that it lies where the thing is seen.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.media import sampling
+from workbench.media import flow, regions, rendering, sampling
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,11 @@ class ClipSpec:
 
     poses t_p are spread evenly over the time span of the clip's frames; normalize is how (thesis, agcn, none); persons
     M is how many bodies are kept, those that move most; pose_quality below "high" is how much worse than recorded the
-    poses are made (media.pose.degrade).
+    poses are made (media.pose.degrade), also those that are drawn and those that say where regions of the body are.
+
+    flow_method is media.flow's; background, marker, colors and ratio_aware are media.rendering's, how poses are drawn;
+    regions are those of media.regions, in the order of Batch.parts; trajectories L is how many dense trajectories
+    (media.trajectories) of a video are kept.
     """
 
     frames: int = 16
@@ -47,22 +51,37 @@ class ClipSpec:
     normalize: str = "thesis"
     persons: int = 1
     pose_quality: str = "high"
+    flow_method: str = "tvl1"
+    background: str = "frame"
+    marker: str = "bar"
+    colors: str = "fine"
+    ratio_aware: bool = True
+    regions: tuple[str, ...] = ("left_hand", "right_hand", "full_body")
+    trajectories: int = 512
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", tuple(self.size))
+        for name in ("size", "regions"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         choices = {
             "sampling": ("uniform", "strided"),
             "crop": ("person", "frame"),
             "test_area": ("centre", "whole"),
             "normalize": ("thesis", "agcn", "none"),
             "pose_quality": ("high", "medium", "low"),
+            "flow_method": flow.METHODS,
+            "ratio_aware": (True, False),
+            **rendering.OPTIONS,
         }
         for name, known in choices.items():
             if getattr(self, name) not in known:
-                raise ValueError(f"ClipSpec.{name} must be one of {', '.join(known)}, got {getattr(self, name)!r}")
+                listed = ", ".join(map(str, known))
+                raise ValueError(f"ClipSpec.{name} must be one of {listed}, got {getattr(self, name)!r}")
         if isinstance(self.windows, str) and (self.windows, self.sampling) != ("all", "strided"):
             raise ValueError(f"ClipSpec.windows must be a number, or 'all' if strided, got {self.windows!r}")
-        counts = ("frames", "stride", "phases", "poses", "persons")
+        if not self.regions or not set(self.regions) <= set(regions.REGIONS):
+            known = ", ".join(regions.REGIONS)
+            raise ValueError(f"ClipSpec.regions must be one or more of {known}, got {self.regions!r}")
+        counts = ("frames", "stride", "phases", "poses", "persons", "trajectories")
         for name in counts if self.windows == "all" else (*counts, "windows"):
             if getattr(self, name) < 1:
                 raise ValueError(f"ClipSpec.{name} must be at least 1, got {getattr(self, name)}")

@@ -1,7 +1,30 @@
 """Losses: tensors in, scalar tensors out."""
 
-from workbench.losses.attention import attention_regularizer
+from workbench.losses.attention import attention_balance, attention_regularizer, weight_penalty
 from workbench.losses.classification import every_step
+from workbench.losses.distillation import (
+    ContrastiveMemory,
+    attention_distillation,
+    contrastive_representation,
+    supervised_contrastive,
+)
 from workbench.losses.embedding import kl_divergence, manhattan, normalized_euclidean
+from workbench.losses.hinge import squared_hinge
+from workbench.losses.teachers import logit_mse, mars
 
-__all__ = ["attention_regularizer", "every_step", "kl_divergence", "manhattan", "normalized_euclidean"]
+__all__ = [
+    "ContrastiveMemory",
+    "attention_balance",
+    "attention_distillation",
+    "attention_regularizer",
+    "contrastive_representation",
+    "every_step",
+    "kl_divergence",
+    "logit_mse",
+    "manhattan",
+    "mars",
+    "normalized_euclidean",
+    "squared_hinge",
+    "supervised_contrastive",
+    "weight_penalty",
+]

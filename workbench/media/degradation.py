@@ -46,7 +46,8 @@ def degrade(pose: Pose, level: str, seed: int | np.random.Generator) -> Pose:
     """``pose`` at quality ``level``: "high" (as recorded), "medium" or "low"; any space and schema.
 
     Same pose, level and seed, same result. Joints are disturbed, exchanged between left and right, and removed (NaN,
-    confidence 0), never added. ValueError for an unknown level.
+    confidence 0), never added. The same seed disturbs, exchanges and removes the same joints of a person in the same
+    frames, whether they are given in camera space or as pixels. ValueError for an unknown level.
     """
     if level not in LEVELS:
         raise ValueError(f"pose quality must be one of {', '.join(LEVELS)}, got {level!r}")
@@ -56,7 +57,8 @@ def degrade(pose: Pose, level: str, seed: int | np.random.Generator) -> Pose:
     rng = np.random.default_rng(seed)
     joints, confidence = pose.joints.copy(), None if pose.confidence is None else pose.confidence.copy()
     for body in range(len(joints)):
-        joints[body] += rng.normal(size=joints[body].shape) * quality.jitter * _trunk(pose, body)
+        noise = rng.normal(size=(*joints.shape[1:3], 3))[..., : joints.shape[3]]
+        joints[body] += noise * quality.jitter * _trunk(pose, body)
         exchanged = _runs(rng, quality.swapped, quality.run, (joints.shape[1], 1))[:, 0]
         for values in (joints, confidence):
             if values is not None:

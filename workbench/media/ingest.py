@@ -24,7 +24,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from workbench.media.decoding import VideoError, VideoInfo, has_decord
-from workbench.media.sandbox import Sandbox, SandboxError
+from workbench.media.sandbox import SandboxError, Sandboxes
 
 #: The tasks that run in the sandbox.
 INSPECT, SALVAGE = "workbench.media.inspection:inspect", "workbench.media.inspection:salvage"
@@ -38,12 +38,12 @@ class PartialVideo(UserWarning):
 
 
 _memory: dict[str, VideoInfo | VideoError] = {}
-_sandbox = Sandbox()
+_sandbox = Sandboxes(os.cpu_count() or 1)
 
 
 def _after_fork() -> None:
     global _sandbox
-    _sandbox = Sandbox()
+    _sandbox = Sandboxes(os.cpu_count() or 1)
 
 
 os.register_at_fork(after_in_child=_after_fork)

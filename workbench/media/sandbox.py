@@ -16,6 +16,7 @@ import threading
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
+from queue import LifoQueue
 from types import TracebackType
 from typing import Any
 
@@ -134,6 +135,24 @@ class Sandbox:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+class Sandboxes:
+    """Up to ``size`` sandboxes, so that calls from several threads run side by side; each is started when needed."""
+
+    def __init__(self, size: int) -> None:
+        # Last in, first out: calls that follow each other need one child only.
+        self._free: LifoQueue[Sandbox] = LifoQueue()
+        for _ in range(size):
+            self._free.put(Sandbox())
+
+    def call(self, task: str, *arguments: Any, timeout: float) -> Any:
+        """As ``Sandbox.call``; waits for a sandbox that is free."""
+        sandbox = self._free.get()
+        try:
+            return sandbox.call(task, *arguments, timeout=timeout)
+        finally:
+            self._free.put(sandbox)
 
 
 def _search_path() -> list[str]:

@@ -1,7 +1,7 @@
 """What systems are composed of. Needs torch and numpy only (``weights`` reads safetensors where it is installed)."""
 
 from workbench.nets import weights
-from workbench.nets.pose import PoseGCN, PoseLSTM
-from workbench.nets.video import I3D
+from workbench.nets.pose import AGCN, PoseGCN, PoseLSTM
+from workbench.nets.video import I3D, R3D50G, S3DG, I3DNonLocal, NonLocal, ResNeXt3D
 
-__all__ = ["I3D", "PoseGCN", "PoseLSTM", "weights"]
+__all__ = ["AGCN", "I3D", "I3DNonLocal", "NonLocal", "PoseGCN", "PoseLSTM", "R3D50G", "ResNeXt3D", "S3DG", "weights"]

@@ -14,11 +14,13 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from workbench.nets.layouts import LAYOUTS
+
 #: Weights that come with the workbench, by name; `make pretrain` makes them (SynthADL-P, the preset tiny).
 SHIPPED = {"i3d_synthadl_p": Path(__file__).parent / "pretrained" / "i3d_synthadl_p.safetensors"}
 # What training loops wrap a state dict, or its names, in.
 ENVELOPES = ("state_dict", "model_state_dict", "model", "weights")
-WRAPPERS = ("", "module.", "model.", "backbone.", "module.backbone.", "module.model.", "pose_backbone.")
+WRAPPERS = ("", "module.", "model.", "backbone.", "module.backbone.", "module.model.", "pose_backbone.", "non_local.")
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Report:
 
     matched were loaded; missing kept their values, as the file has nothing for them; unexpected are the file's names
     that the module has nothing for; reshaped (name: shape in the file, shape in the module) kept their values too, as
-    for a classifier of other classes.
+    for a classifier of other classes. layout is the public network whose names were translated, "" if none were.
     """
 
     path: Path
@@ -35,9 +37,11 @@ class Report:
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     reshaped: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+    layout: str = ""
 
     def __str__(self) -> str:
         lines = [f"{self.path.name}: {len(self.matched)} tensors loaded"]
+        lines[0] += f", by the names of {self.layout}" if self.layout else ""
         lines += [f"  kept its values, the file lacks it: {name}" for name in self.missing]
         lines += [f"  left in the file, the module lacks it: {name}" for name in self.unexpected]
         for name, (there, here) in self.reshaped.items():
@@ -50,11 +54,11 @@ def load(module: nn.Module, path: str | Path, prefix: str = "") -> Report:
 
     path: .safetensors, or a torch file of tensors (.pt, .pth), also nested under "state_dict" or the like. prefix:
     read only the file's names below it, e.g. "backbone" to take the backbone out of a whole system. Otherwise names
-    are tried as they are, without a wrapper ("module.", "backbone.", ...) and with one, and the reading that fits
-    most tensors is taken: so a public I3D checkpoint, plain or saved from DataParallel, loads into an I3D and into a
-    system that has one. Tensors are converted to the module's type and device. Raises FileNotFoundError; ValueError,
-    before anything has changed, where the file can't be read, holds objects other than tensors, or has no tensor for
-    the module.
+    are tried as they are, translated from a public network's (``layouts``), and without a wrapper ("module.",
+    "backbone.", ...) or with one, and the reading that fits most tensors is taken: so a public I3D checkpoint, plain or
+    saved from DataParallel, loads into an I3D and into a system that has one. Tensors are converted to the module's
+    type and device. Raises FileNotFoundError; ValueError, before anything has changed, where the file can't be read,
+    holds objects other than tensors, or has no tensor for the module.
     """
     path = Path(path)
     tensors = read(path)
@@ -64,7 +68,8 @@ def load(module: nn.Module, path: str | Path, prefix: str = "") -> Report:
         if not tensors:
             raise ValueError(f"{path}: no tensor's name begins with {stem!r}")
     own = module.state_dict()
-    named = _best_reading(tensors, own)
+    layout, names = _best_reading(tensors, own)
+    named = {name: tensors[there] for name, there in names.items()}
     matched = [name for name in own if name in named and named[name].shape == own[name].shape]
     if not matched:
         here, there = ", ".join(list(own)[:3]), ", ".join(list(tensors)[:3])
@@ -75,10 +80,11 @@ def load(module: nn.Module, path: str | Path, prefix: str = "") -> Report:
         for name in matched:
             own[name].copy_(named[name])
     # A count that only a momentum of None reads, and that old public files lack.
-    missing = [name for name in own if name not in named and not name.endswith("num_batches_tracked")]
-    other = [name for name in own if name in named and name not in matched]
+    missing = tuple(name for name in own if name not in named and not name.endswith("num_batches_tracked"))
+    unexpected = tuple(there for name, there in names.items() if name not in own)
+    other = [name for name in own if name in named and named[name].shape != own[name].shape]
     reshaped = {name: (tuple(named[name].shape), tuple(own[name].shape)) for name in other}
-    return Report(path, tuple(matched), tuple(missing), tuple(name for name in named if name not in own), reshaped)
+    return Report(path, tuple(matched), missing, unexpected, reshaped, layout)
 
 
 def save(module: nn.Module, path: str | Path) -> Path:
@@ -138,12 +144,25 @@ def _read_torch(path: Path) -> Mapping:
     return content
 
 
-def _best_reading(tensors: dict[str, Tensor], own: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The file's tensors under the names, with a wrapper taken off or put on, of which most fit ``own``."""
-    off = [{name.removeprefix(wrapper): tensor for name, tensor in tensors.items()} for wrapper in WRAPPERS]
-    on = [{wrapper + name: off[i][name] for name in off[i]} for wrapper in WRAPPERS[1:] for i in range(3)]
+def _best_reading(tensors: dict[str, Tensor], own: dict[str, Tensor]) -> tuple[str, dict[str, str]]:
+    """The layout and the names (in the module: in the file) of which most fit ``own``, with a layout translated and a
+    wrapper taken off or put on."""
+    off = [("", {name.removeprefix(wrapper): name for name in tensors}) for wrapper in WRAPPERS]
+    off += [(layout, _translate(table, names)) for layout, table in LAYOUTS.items() for _, names in off[:3]]
+    bare = off[:3] + off[len(WRAPPERS) :]
+    on = [(layout, _below(wrapper, names)) for wrapper in WRAPPERS[1:] for layout, names in bare]
 
-    def fits(reading: dict[str, Tensor]) -> int:
-        return sum(name in own and reading[name].shape == own[name].shape for name in reading)
+    def fits(reading: tuple[str, dict[str, str]]) -> int:
+        return sum(name in own and tensors[there].shape == own[name].shape for name, there in reading[1].items())
 
     return max(off + on, key=fits)
+
+
+def _below(wrapper: str, names: dict[str, str]) -> dict[str, str]:
+    return {f"{wrapper}{name}": there for name, there in names.items()}
+
+
+def _translate(table: dict[str, str], names: dict[str, str]) -> dict[str, str]:
+    """``names`` with the module of each exchanged for the one that ``table`` has for it."""
+    parts = {name: name.rpartition(".") for name in names}
+    return {f"{table.get(module, module)}{dot}{tensor}": names[name] for name, (module, dot, tensor) in parts.items()}

@@ -13,12 +13,13 @@ import numpy as np
 import plotly.graph_objects as go
 
 from workbench.explain import confusion as read
-from workbench.explain import outputs
+from workbench.explain import distillation, outputs
 from workbench.explain.embeddings import Comparison
 from workbench.explain.gradcam import gradcam
 from workbench.media import rendering
 from workbench.show.figures import attention, confusion, embeddings, flow, joints, pose, training
 from workbench.show.figures import gradcam as cams
+from workbench.show.player import Player, Track
 
 
 def position(dataset: Any, clip: int | str) -> int:
@@ -125,3 +126,25 @@ def gains(config: Any, confusions: Mapping[str, np.ndarray], classes: Sequence[s
     """06: the largest gains and losses of the second run over the first."""
     first, second = confusions.values()
     return confusion.top_gains(first, second, classes, tuple(confusions), config.top)
+
+
+def lesson(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> Player:
+    """08: the attention of teacher and student over the configured clip, in step; the samples that ``load`` gives carry
+    what ``system.needs_train`` names."""
+    place = position(dataset, config.clip)
+    sample = load(place)
+    said = distillation.observe(system, [sample.batch], progress=False)
+    given = {"student": said.student, **{f"teacher {name}": one for name, one in said.teachers.items()}}
+    answers = [f"{name} says {dataset.classes[one.logits[0].argmax()]}" for name, one in given.items()]
+    seen = distillation.attention(system, sample.batch)
+    had = {name for maps in seen.values() for name, value in maps.items() if value is not None}
+    tracks = [_track(name, {kind: maps[kind] for kind in maps if kind in had}) for name, maps in seen.items()]
+    tracks = tracks if had else [Track("the clip: neither student nor teacher has attention")]
+    words = {"title": title(dataset, place), "caption": "; ".join(answers)}
+    return Player(sample.clip, sample.pixels, truth=sample.truth, tracks=tracks, **words)
+
+
+def _track(name: str, maps: dict[str, np.ndarray | None]) -> Track:
+    """One network's maps, and the share of its attention that each step gets."""
+    attended = maps.get("attention")
+    return Track(name, maps, {} if attended is None else {"attention": attended.sum((1, 2)) / attended.sum()})

@@ -33,11 +33,12 @@ def _load(module: nn.Module, prefix: str, source: str, config: TrainConfig) -> s
     file = weights.SHIPPED.get(source, Path(source))
     if file.is_file():
         return str(weights.load(module, file))
-    name, _, inside = source.partition(":")
+    name, colon, inside = source.partition(":")
+    inside = inside if colon else prefix
     run = open_run(name, config.runs)
     if not run.finished:
         raise ValueError(f"init of {prefix!r} names run {run.id}, which is not finished")
-    start = f"{inside or prefix}." if inside or prefix else ""
+    start = f"{inside}." if inside else ""
     state = load_file(run.folder / "weights.safetensors")
     state = {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}
     own = module.state_dict()

@@ -11,13 +11,18 @@ from workbench.study.config import Config, Plain, TrainConfig
 
 Split = Literal["train", "validation", "test"]
 WORLD = "data/synthadl/tiny"
+#: A network for a try of a minute or two, on two cores.
+QUICK = {"base": "tiny", "clip": [8, 48, 48], "width": 0.125}
 
 
 class Notebook(Config):
-    """What every notebook knows. interactive: show controls; False runs each control's values once, headless."""
+    """What every notebook knows."""
 
-    interactive: bool = Field(default=False, description="show controls (by hand) or exercise them (headless)")
     seed: int = Field(default=0, ge=0, description="of everything that is drawn at random")
+
+    def needed(self) -> list[str]:
+        """Runs that only some users have: without them ``execute_all`` leaves the notebook out."""
+        return []
 
 
 class OfData(Notebook):
@@ -99,12 +104,36 @@ class AttentionMaps(OfRun):
 
 
 class PoseRendering(OfData):
-    """05_pose_rendering: the ways to draw a skeleton as pictures."""
+    """05_pose_rendering: the ways to draw a skeleton as pictures, and what a network makes of each."""
 
     background: Literal["frame", "black"] = "frame"
     marker: Literal["bar", "dot"] = "bar"
     colors: Literal["fine", "coarse"] = "fine"
     ratio_aware: bool = Field(default=True, description="width follows the person's size")
+    train: bool = Field(default=True, description="train a small stream for each row of the table")
+    table: str = Field(default="notebooks/ablations/perfnet_table2.yaml", description="the rows, as a table file")
+    paper: str = Field(default="notebooks/papers/perfnet_table2.yaml", description="what the paper prints for them")
+    preset: str | dict[str, Any] = Field(default=QUICK, description="tiny, paper or a dict of numbers")
+    runs: str = Field(default="runs", description="folder of the run store")
+    epochs: int | dict[str, int] | None = Field(default=2, description="of every stage, or by stage; None: the table's")
+    limit: int | None = Field(default=29, gt=0, description="use only that many clips of each split")
+    seeds: int = Field(default=1, gt=0, description="runs of each row")
+    cache: str | None = Field(default="auto", description="folder for decoded clips")
+
+    def training(self) -> dict[str, Any]:
+        """What ``sweep`` is told beside the table file: which rows, seeds, and fields of TrainConfig."""
+        names = ("dataset", "root", "protocol", "preset", "runs", "limit", "cache")
+        shared = {name: getattr(self, name) for name in names}
+        if self.epochs is not None:
+            shared["epochs"] = self.epochs
+        return {"rows": None if self.train else [], "seeds": self.seeds, **shared}
+
+    @property
+    def effort(self) -> str:
+        """How much is trained, in a few words."""
+        clips = "all clips" if self.limit is None else f"{self.limit} clips a split"
+        epochs = "the table's" if self.epochs is None else self.epochs
+        return f"here: {clips}, epochs: {epochs}, seeds: {self.seeds}"
 
 
 class Confusion(TwoRuns):
@@ -113,6 +142,20 @@ class Confusion(TwoRuns):
     block: int = Field(default=6, ge=2, le=12, description="classes in the zoom")
     pairs: int = Field(default=8, ge=3, le=16, description="action pairs on the radar")
     top: int = Field(default=5, ge=1, le=12, description="classes with the largest gains")
+
+
+class Distillation(OfRun):
+    """08_distillation: teacher and student side by side."""
+
+    run: str = Field(default="latest:vpn_f", description="run id, or latest:<system>: a distilled one")
+    baseline: str = Field(default="latest:rgb", description="run id, or latest:<system>: without a teacher")
+    teacher: str | None = Field(default=None, description="which teacher, by name; None is the first")
+    method: Literal["pca", "tsne", "umap"] = Field(default="tsne", description="how to embed")
+    classes: list[str] | None = Field(default=None, description="actions to colour; None: the most confused")
+    paper: str = Field(default="notebooks/papers/vpnpp_figure8.yaml", description="what the paper prints")
+
+    def needed(self) -> list[str]:
+        return [self.run, self.baseline]
 
 
 #: Each notebook's file name without ending, in the order in which data flow.
@@ -124,6 +167,7 @@ CONFIGS: dict[str, type[Notebook]] = {
     "04_attention_maps": AttentionMaps,
     "05_pose_rendering": PoseRendering,
     "06_confusion": Confusion,
+    "08_distillation": Distillation,
 }
 
 

@@ -6,6 +6,7 @@ import ast
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from workbench.study.notebook_configs import (
     AttentionMaps,
     Confusion,
     DataFlow,
+    Distillation,
     Embeddings,
     GradCam,
     Notebook,
@@ -24,13 +26,14 @@ from workbench.study.notebook_configs import (
     Train,
     config_of,
 )
-from workbench.study.runs import finished
+from workbench.study.runs import finished, open_run
 
 __all__ = [
     "CONFIGS",
     "AttentionMaps",
     "Confusion",
     "DataFlow",
+    "Distillation",
     "Embeddings",
     "GradCam",
     "Notebook",
@@ -44,6 +47,12 @@ __all__ = [
 
 C = TypeVar("C", bound=Notebook)
 TAG = "workbench"
+#: Parameters that are paths.
+PATHS = ("root", "runs", "table", "paper")
+
+
+class MissingRun(FileNotFoundError):
+    """A notebook's ``needed`` run isn't there."""
 
 
 def collect(kind: type[C], namespace: dict[str, Any]) -> C:
@@ -51,8 +60,8 @@ def collect(kind: type[C], namespace: dict[str, Any]) -> C:
 
     Call it in the cell after the parameters cell: ``config = collect(GradCam, globals())``. ValueError, one sentence
     with the valid names, for a name of the parameters cell (or of papermill's) that is unknown, or a value of a
-    wrong kind. ``root`` and ``runs`` are looked for from here upwards, so that a notebook also works from
-    its own folder.
+    wrong kind. Paths (``PATHS``) are looked for from here upwards, so that a notebook also works from its own
+    folder.
     """
     fields = kind.model_fields
     given = {name: namespace[name] for name in _assigned(namespace) if name in namespace}
@@ -61,8 +70,8 @@ def collect(kind: type[C], namespace: dict[str, Any]) -> C:
 
 
 def located(config: C) -> C:
-    """The configuration with ``root`` and ``runs`` as paths from here, found here or in the nearest folder above."""
-    paths = {name: _upwards(getattr(config, name)) for name in ("root", "runs") if getattr(config, name, None)}
+    """The configuration with its paths as paths from here, found here or in the nearest folder above."""
+    paths = {name: _upwards(getattr(config, name)) for name in PATHS if getattr(config, name, None)}
     return config.model_copy(update=paths)
 
 
@@ -117,6 +126,7 @@ def execute(
     parameters are checked by the notebook's configuration before anything starts. threads is the kernel's
     OMP_NUM_THREADS, None all cores (or what the variable says). reuse: return at once where ``out`` was made from this
     very notebook, these parameters and the same finished runs. ValueError for an unknown or mistyped parameter;
+    MissingRun where a run that the configuration names as ``needed`` isn't there;
     RuntimeError naming notebook, cell and error where it fails: the copy up to there is kept as <out>.failed.ipynb.
     """
     import nbformat
@@ -125,6 +135,8 @@ def execute(
 
     notebook, out, parameters = Path(notebook), Path(out), dict(parameters or {})
     config = config_of(notebook)(**parameters)
+    for run in config.needed():
+        _find(run, located(config).runs)
     source = nbformat.read(notebook, as_version=4)
     if not any("parameters" in cell.metadata.get("tags", ()) for cell in source.cells):
         raise ValueError(f"{notebook} has no cell with the tag 'parameters'")
@@ -153,15 +165,26 @@ def execute_all(
     out: str | Path, parameters: dict[str, Any] | None = None, folder: str | Path = "notebooks", reuse: bool = True
 ) -> list[Path]:
     """Executes every notebook of ``folder`` that has a configuration into ``out``, in order; each is given those of
-    ``parameters`` that it knows. Returns the executed copies. FileNotFoundError where one is missing."""
+    ``parameters`` that it knows. Returns the executed copies. One whose needed runs aren't there is left out, with a
+    warning. FileNotFoundError where a notebook is missing."""
     copies = []
     for stem, config in CONFIGS.items():
         path = Path(folder) / f"{stem}.ipynb"
         if not path.is_file():
             raise FileNotFoundError(f"{path} is missing")
         own = {name: value for name, value in (parameters or {}).items() if name in config.model_fields}
-        copies.append(execute(path, Path(out) / path.name, own, reuse=reuse))
+        try:
+            copies.append(execute(path, Path(out) / path.name, own, reuse=reuse))
+        except MissingRun as problem:
+            warnings.warn(f"{path.name} is left out: {problem}", stacklevel=2)
     return copies
+
+
+def _find(run: str, root: str) -> None:
+    try:
+        open_run(run, root)
+    except FileNotFoundError as problem:
+        raise MissingRun(str(problem)) from None
 
 
 def _key(notebook: Path, parameters: dict[str, Any], runs: str | None) -> str:

@@ -18,6 +18,7 @@ OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
 SCHEDULES: dict[str, dict[str, Any]] = {
     "constant": {},
     "step": {"every": 10, "factor": 0.1},
+    "milestones": {"milestones": (30, 40), "factor": 0.1},
     "cosine": {"warmup": 0, "floor": 0.0},
     "plateau": {"patience": 3, "factor": 0.1},
 }
@@ -90,6 +91,8 @@ def _schedule(described: dict[str, Any], stretch: float) -> dict[str, Any]:
     schedule = {**defaults, **described}
     if "every" in schedule:
         schedule["every"] = max(1, round(schedule["every"] * stretch))
+    if "milestones" in schedule:
+        schedule["milestones"] = [max(1, round(epoch * stretch)) for epoch in schedule["milestones"]]
     if "warmup" in schedule:
         schedule["warmup"] = schedule["warmup"] * stretch
     return schedule
@@ -144,6 +147,8 @@ class Schedule:
         self.name = described["name"]
         if self.name == "step":
             self.inner = lr_scheduler.StepLR(optimizer, described["every"], described["factor"])
+        elif self.name == "milestones":
+            self.inner = lr_scheduler.MultiStepLR(optimizer, described["milestones"], described["factor"])
         elif self.name == "plateau":
             self.inner = lr_scheduler.ReduceLROnPlateau(
                 optimizer, patience=described["patience"], factor=described["factor"]

@@ -1,4 +1,4 @@
-"""A table as a file that runs: rows x seeds, each one run; the report gives mean and spread."""
+"""A table as a file that runs: rows x seeds, each one run."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from workbench.study import files
-from workbench.study.config import Config
+from workbench.study.config import Config, TrainConfig
 from workbench.study.runs import flat, open_run
 from workbench.study.train import fit
 
@@ -24,20 +23,24 @@ class Column(Config):
 
 class Row(Config):
     """One line of the table: what it changes of ``base`` (fields of TrainConfig). An ``init`` that reads "row:<id>", or
-    "row:<id>:<module>", starts from the run that another row is with the same seed."""
+    "row:<id>:<module>", starts from the run that another row is with the same seed. ``seeds`` limits how many a row
+    that takes long is run with."""
 
     id: str
     label: str
     parameters: dict[str, Any]
+    seeds: int | None = None
 
 
 class Table(Config):
-    """A table file. ``base`` holds the fields of TrainConfig that all rows share."""
+    """A table file. ``base`` holds the fields of TrainConfig that all rows share. ``costs`` are columns too, of numbers
+    that ``profiling.profile`` measures of each row's system."""
 
     title: str
     note: str = ""
     base: dict[str, Any]
     columns: list[Column]
+    costs: list[Column] = []
     rows: list[Row]
 
 
@@ -45,9 +48,9 @@ def read_table(path: str | Path) -> Table:
     """The table in a YAML file; ValueError naming the file and what is wrong with it."""
     try:
         raw = yaml.safe_load(Path(path).read_text())
-        columns = [Column(**column) for column in raw.get("columns", [])]
+        columns, costs = ([Column(**column) for column in raw.get(kind, [])] for kind in ("columns", "costs"))
         rows = [Row(**row) for row in raw.get("rows", [])]
-        return Table(**{**raw, "columns": columns, "rows": rows})
+        return Table(**{**raw, "columns": columns, "costs": costs, "rows": rows})
     except (ValueError, TypeError, AttributeError, yaml.YAMLError) as problem:
         raise ValueError(f"{path} is not a table file: {problem}") from None
 
@@ -56,13 +59,12 @@ def sweep(
     path: str | Path,
     seeds: int = 3,
     rows: Iterable[str] | None = None,
-    report: str | Path | None = None,
     **where: Any,
 ) -> pd.DataFrame:
     """Runs what is not yet done and returns one line a row and seed: label, seed and the columns' numbers in percent.
 
-    ``rows`` are the ids to run, None all; ``where`` replaces fields of TrainConfig in every row (root, runs, cache);
-    ``report`` also writes the table as Markdown. ValueError for a bad file or an unknown row or column.
+    ``rows`` are the ids to run, None all; ``where`` replaces fields of TrainConfig in every row (root, runs, cache). A
+    row with ``seeds`` runs with the first so many only. ValueError for a bad file or an unknown row or column.
     """
     table = read_table(path)
     known = [row.id for row in table.rows]
@@ -73,16 +75,19 @@ def sweep(
     for seed in range(seeds):
         cells = Cells(table, seed, where)
         for row in table.rows:
-            if row.id in wanted:
+            if row.id in wanted and (row.seeds is None or seed < row.seeds):
                 numbers = flat(open_run(cells.run(row.id), cells.runs).metrics)
                 found = {c.label: 100 * numbers.get(f"test_{c.metric}", float("nan")) for c in table.columns}
                 measured.append({"system": row.label, "seed": seed, **found})
-    results = pd.DataFrame(measured)
-    if report is not None:
-        files.write(
-            Path(report), markdown(table, results, f"python -m workbench sweep {path} --seeds {seeds}").encode()
-        )
-    return results
+    return pd.DataFrame(measured)
+
+
+def configs(path: str | Path, changes: dict[str, Any] | None = None) -> dict[str, TrainConfig]:
+    """The configuration of every row by its label, with ``changes``, untied from the rows it starts from."""
+    table = read_table(path)
+    return {
+        row.label: TrainConfig(**{**table.base, **row.parameters, **(changes or {}), "init": {}}) for row in table.rows
+    }
 
 
 class Cells:
@@ -111,52 +116,5 @@ class Cells:
         kind, _, rest = source.partition(":")
         if kind != "row":
             return source
-        row, _, module = rest.partition(":")
-        run = fit(self.config(row, within))
-        return f"{run}:{module}" if module else run
-
-
-def spread(results: pd.DataFrame) -> pd.DataFrame:
-    """One line a system, in the order of ``results``: each number's mean and, as <name>_sd, its standard deviation."""
-    by_system = results.drop(columns="seed").groupby("system", sort=False)
-    return by_system.mean().join(by_system.std(), rsuffix="_sd").reset_index()
-
-
-def markdown(table: Table, results: pd.DataFrame, command: str) -> str:
-    """The table with mean ± standard deviation over seeds, then each seed's numbers."""
-    labels = [column.label for column in table.columns]
-    means = spread(results)
-    seeds = results["seed"].nunique()
-
-    def line(cells: list[str]) -> str:
-        return "| " + " | ".join(cells) + " |"
-
-    def cell(row: pd.Series, label: str) -> str:
-        return "–" if pd.isna(row[label]) else f"{row[label]:.1f} ± {row[f'{label}_sd']:.1f}"
-
-    def seeds_of(system: str, label: str) -> str:
-        values = results.loc[results["system"] == system, label]
-        return " / ".join("–" if pd.isna(value) else f"{value:.1f}" for value in values)
-
-    head = [line(["", *labels]), line(["---", *["---:"] * len(labels)])]
-    summary = [line([row["system"], *(cell(row, label) for label in labels)]) for _, row in means.iterrows()]
-    each = [line([name, *(seeds_of(name, label) for label in labels)]) for name in means["system"]]
-    words = f"Mean ± standard deviation over {seeds} seeds, in percent, by `{command}`."
-    return "\n".join(
-        [
-            f"# {table.title}",
-            "",
-            table.note.strip(),
-            "",
-            words,
-            "",
-            *head,
-            *summary,
-            "",
-            "Each seed:",
-            "",
-            *head,
-            *each,
-            "",
-        ]
-    )
+        row, colon, module = rest.partition(":")
+        return f"{fit(self.config(row, within))}{colon}{module}"

@@ -4,18 +4,57 @@ from __future__ import annotations
 
 from typing import Any
 
+from workbench.systems.agcn import AGCNClassifier
 from workbench.systems.base import Stage, System
 from workbench.systems.building import BACKBONES, Option, Setting, choose
 from workbench.systems.building import variants as _declared
+from workbench.systems.dense_trajectories import DenseTrajectories
+from workbench.systems.early_fusion import EarlyFusion
+from workbench.systems.global_model import GlobalModel
 from workbench.systems.inference import max_pool_clips
+from workbench.systems.late_fusion import LateFusion
+from workbench.systems.mars import MARS
+from workbench.systems.p_i3d import PI3D
+from workbench.systems.perf_net import PerfNet
+from workbench.systems.perf_stream import PerfStream
 from workbench.systems.pose_lstm import PoseLSTMClassifier
 from workbench.systems.rgb import RGB
+from workbench.systems.separable_sta import SeparableSTA
+from workbench.systems.temporal_model import TemporalModel
+from workbench.systems.two_level_fusion import TwoLevelFusion
+from workbench.systems.vfn_pp import VFNPP
+from workbench.systems.vpfn_pp import VPFNPP
 from workbench.systems.vpn import VPN
+from workbench.systems.vpn_a import VPNA
+from workbench.systems.vpn_f import VPNF
+from workbench.systems.vpn_pp import VPNPP
 from workbench.types import Skeleton
 
 __all__ = ["Option", "Stage", "System", "build", "max_pool_clips", "names", "variants"]
 
-SYSTEMS: dict[str, type[System]] = {"rgb": RGB, "pose_lstm": PoseLSTMClassifier, "vpn": VPN}
+#: In the order of the documents: baselines, thesis, VPN, VPN++, PERF-Net.
+SYSTEMS: dict[str, type[System]] = {
+    "rgb": RGB,
+    "pose_lstm": PoseLSTMClassifier,
+    "agcn": AGCNClassifier,
+    "early_fusion": EarlyFusion,
+    "late_fusion": LateFusion,
+    "dense_trajectories": DenseTrajectories,
+    "two_level_fusion": TwoLevelFusion,
+    "p_i3d": PI3D,
+    "separable_sta": SeparableSTA,
+    "vpn": VPN,
+    "vpn_f": VPNF,
+    "vpn_a": VPNA,
+    "vpn_pp": VPNPP,
+    "mars": MARS,
+    "vfn_pp": VFNPP,
+    "vpfn_pp": VPFNPP,
+    "temporal_model": TemporalModel,
+    "global_model": GlobalModel,
+    "perf_stream": PerfStream,
+    "perf_net": PerfNet,
+}
 
 
 def names() -> list[str]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, get_origin
 
 from torch import nn
 
-from workbench.nets import I3D
+from workbench.nets import I3D, R3D50G, S3DG, I3DNonLocal, ResNeXt3D
 from workbench.types import Skeleton
 
 if TYPE_CHECKING:
     from workbench.systems.base import System
 
-BACKBONES = {"i3d": I3D}
+BACKBONES = {"i3d": I3D, "i3d_nonlocal": I3DNonLocal, "r3d50g": R3D50G, "s3dg": S3DG, "resnext3d101": ResNeXt3D}
 
 
 @dataclass(frozen=True)

@@ -118,11 +118,12 @@ class Composite(System):
         return Output(logits, features, maps, aux)
 
     def member_losses(self, output: Output, batch: Batch, name: str = "loss") -> dict[str, Tensor]:
-        """The members' own losses of that name, by member, and their sum. While training, those of members that a
-        stage has frozen (which then are in evaluation mode) are left out."""
+        """The losses of that name, by member, and their sum: of members that have one and, while training, aren't
+        frozen (then they are in evaluation mode)."""
         terms = {}
         for path in self.paths:
             member = self.get_submodule(path)
-            if hasattr(member, name) and member.training == self.training:
+            losses = {"loss", *(stage.loss for stage in member.stages())}
+            if name in losses and member.training == self.training:
                 terms[path] = getattr(member, name)(unpack(path, output.aux), batch)["total"]
         return terms | {"total": torch.stack(list(terms.values())).sum()}

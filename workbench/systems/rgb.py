@@ -1,13 +1,15 @@
 """The video backbone alone: I3D fine-tuned on crops of the person, the papers' baseline (VPN table 1, l1; thesis
-4.6.1)."""
+4.6.1). With the backbone i3d_nonlocal it is their I3D + NL, attention that the video itself drives (VPN++ table 2)."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.nets import I3DNonLocal
 from workbench.systems.base import Stage, System
 from workbench.systems.building import Setting
 from workbench.types import Batch, Output
@@ -35,9 +37,16 @@ class RGB(System):
         self.classifier = nn.Linear(self.backbone.channels, setting.num_classes)
 
     def forward(self, batch: Batch) -> Output:
-        f = self.backbone(self.take(batch, "video"))  # [B,C,T',H',W']
-        features = f.float().mean((2, 3, 4))  # [B,C]
-        return Output(self.classifier(self.dropout(features)), features, maps={"feature_map": f})
+        video = self.take(batch, "video")
+        if isinstance(self.backbone, I3DNonLocal):
+            seen, f, affinity = self.backbone(video, details=True)  # twice [B,C,T',H',W'], then [B,P,P']
+            grid = torch.tensor(f.shape[2:])
+            maps = {"feature_map": f, "modulated": seen, "affinity": affinity, "affinity_grid": grid}
+        else:
+            seen = f = self.backbone(video)  # [B,C,T',H',W']
+            maps = {"feature_map": f}
+        features = seen.float().mean((2, 3, 4))  # [B,C]
+        return Output(self.classifier(self.dropout(features)), features, maps)
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         total = F.cross_entropy(output.logits, self.take(batch, "label"))

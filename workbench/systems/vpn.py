@@ -153,15 +153,7 @@ class VPN(System):
         self.options = options
         self.backbone = setting.video_backbone(bn_momentum=options.bn_momentum)
         grid, channels = self.backbone.grid(setting.clip), self.backbone.channels
-        if options.pose_backbone == "gcn":
-            self.pose_backbone = PoseGCN(
-                setting.skeleton, setting.poses, options.alpha, options.beta, options.far_pairs, options.pose_pooling
-            )
-            features = self.pose_backbone.features
-        else:
-            self.pose_backbone = PoseLSTM(setting.skeleton.count, options.lstm_hidden, residual=options.lstm_residual)
-            self.pose_classifier = nn.Linear(options.lstm_hidden, setting.num_classes)  # for its pre-training alone
-            features = setting.poses * options.lstm_hidden
+        features = self.make_pose_backbone(setting)
         self.attention = AttentionNetwork(
             features, grid, options.attention_hidden, options.temporal, options.normalize_pose
         )
@@ -193,6 +185,18 @@ class VPN(System):
             plain = f.mean((2, 3, 4)).repeat(1, 1 if self.options.coupler else 2)
             aux["backbone_logits"] = self.classifier(self.dropout(plain))
         return Output(logits, features, maps | weights | {"feature_map": f, "modulated": modulated}, aux)
+
+    def make_pose_backbone(self, setting: Setting) -> int:
+        """Sets up what ``read_pose`` needs; returns F, the length of h*."""
+        options = self.options
+        if options.pose_backbone == "gcn":
+            self.pose_backbone = PoseGCN(
+                setting.skeleton, setting.poses, options.alpha, options.beta, options.far_pairs, options.pose_pooling
+            )
+            return self.pose_backbone.features
+        self.pose_backbone = PoseLSTM(setting.skeleton.count, options.lstm_hidden, residual=options.lstm_residual)
+        self.pose_classifier = nn.Linear(options.lstm_hidden, setting.num_classes)  # for its pre-training alone
+        return setting.poses * options.lstm_hidden
 
     def read_pose(self, pose: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         """h* [B,F] of poses [B,M,t_p,V,3], and what else the pose backbone has to show (maps) and to learn from

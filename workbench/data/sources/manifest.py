@@ -12,6 +12,7 @@ Columns (all values are read as text and class names are kept to the letter):
 A pose file holds ``joints`` float [T,V,3] or [M,T,V,3], camera space in metres (x right in the image, y up, z away),
 NaN where a joint or body is missing, T the video's frames; ``skeleton``, the name of a known schema; and, optionally,
 ``pixels`` [T,V,2] or [M,T,V,2], the same joints in source pixels (only with them can clips be cropped to the person).
+Pictures are taken not to be mirrored (see ``Dataset.mirrored``).
 
 Protocols: ``split`` takes the split column. ``leave-out:<subject>[,<subject>...]`` tests on these subjects; of the
 others one in ten, at least one, is for validation (those after the last left-out subject in sorted order, cyclically).
@@ -19,6 +20,8 @@ others one in ten, at least one, is for validation (those after the last left-ou
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,8 +120,9 @@ def _resolve_poses(table: pd.DataFrame, path: Path) -> Skeleton | None:
 
 def _with_lengths(table: pd.DataFrame) -> pd.DataFrame:
     """Adds the verified frames and fps, or, for a file that is no good, the problem."""
-    bar = tqdm(table["video"], desc="checking videos", unit="file", disable=len(table) < 20)
-    facts = [_facts(path) for path in bar]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        checked = pool.map(_facts, table["video"])
+        facts = list(tqdm(checked, "checking videos", len(table), unit="file", disable=len(table) < 20))
     return table.join(pd.DataFrame(facts, columns=["frames", "fps", "problem"], index=table.index))
 
 

@@ -1,6 +1,7 @@
 """Pose backbones: skeletons in, features out."""
 
+from workbench.nets.pose.agcn import AGCN
 from workbench.nets.pose.gcn import PoseGCN
 from workbench.nets.pose.lstm import PoseLSTM
 
-__all__ = ["PoseGCN", "PoseLSTM"]
+__all__ = ["AGCN", "PoseGCN", "PoseLSTM"]

@@ -5,11 +5,13 @@ Module names, padding and batch norm are those of the public PyTorch I3D, so tha
 
 from __future__ import annotations
 
-from math import log2
+from collections import OrderedDict
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from workbench.nets.video.sizes import Axes, cells, scaled, thinned, total
 
 # Channels of the branches b0, b1a, b1b, b2a, b2b, b3b at width 1.
 MIXED = {
@@ -23,14 +25,15 @@ MIXED = {
     "5b": (256, 160, 320, 32, 128, 128),
     "5c": (384, 192, 384, 48, 128, 128),
 }
-# Window and stride of the pools, in the order in which they give up their strides (last first) for a finer grid.
+# Stride of the stem, window and stride of the pools; the last pools give up their strides for a finer grid.
+STEM = (2, 2, 2)
 POOLS = {
-    "5a_2x2": ((2, 2, 2), (2, 2, 2)),
-    "4a_3x3": ((3, 3, 3), (2, 2, 2)),
-    "3a_3x3": ((1, 3, 3), (1, 2, 2)),
     "2a_3x3": ((1, 3, 3), (1, 2, 2)),
+    "3a_3x3": ((1, 3, 3), (1, 2, 2)),
+    "4a_3x3": ((3, 3, 3), (2, 2, 2)),
+    "5a_2x2": ((2, 2, 2), (2, 2, 2)),
 }
-FULL_STRIDE = (8, 32, 32)
+FULL_STRIDE = total([STEM, *(stride for _, stride in POOLS.values())])  # (8, 32, 32)
 
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
@@ -126,11 +129,12 @@ class I3D(nn.Module):
 
     width scales every layer's channels, rounded to multiples of 8; the feature map has ``channels`` (1024 at width 1).
     output_stride (time, height, width) is input pixels per cell of the feature map: a stride finer than (8, 32, 32)
-    takes the strides out of the last pools, e.g. (4, 16, 16) out of MaxPool3d_5a_2x2. A window of two without its
-    stride would shift the grid by half a cell, so it becomes a window of one. ``grid`` tells T', H', W' in advance.
+    takes the strides out of the last pools, e.g. (4, 16, 16) out of MaxPool3d_5a_2x2; a coarser one changes nothing. A
+    window of two without its stride would shift the grid by half a cell, so it becomes a window of one. ``grid`` tells
+    T', H', W' in advance.
     With num_classes there is a classifier too, ``logits``, read by ``classify``.
     bn_momentum is the public network's; a short training from scratch may want its batch statistics to move faster.
-    Raises ValueError for an output_stride that is no power of two from (2, 2, 2) to (8, 32, 32).
+    Raises ValueError for an output_stride that is no power of two from (2, 2, 2) on.
     """
 
     def __init__(
@@ -138,28 +142,25 @@ class I3D(nn.Module):
         num_classes: int | None = None,
         in_channels: int = 3,
         width: float = 1.0,
-        output_stride: tuple[int, int, int] = FULL_STRIDE,
+        output_stride: Axes = FULL_STRIDE,
         bn_momentum: float = 0.01,
     ) -> None:
         super().__init__()
-        self.output_stride = tuple(output_stride)
-        pools = pool_table(self.output_stride)
-
-        def scaled(channels: int) -> int:
-            return max(8, int(channels * width / 8 + 0.5) * 8)
-
-        self.Conv3d_1a_7x7 = Stem(in_channels, scaled(64), bn_momentum)
+        pools = pool_table(output_stride)
+        self.output_stride = total([STEM, *(stride for _, stride in pools.values())])
+        stem, wide = scaled(64, width), scaled(192, width)
+        self.Conv3d_1a_7x7 = Stem(in_channels, stem, bn_momentum)
         self.MaxPool3d_2a_3x3 = SamePool(*pools["2a_3x3"], relu=True)
-        self.Conv3d_2b_1x1 = Unit3D(scaled(64), scaled(64), 1, bn_momentum)
-        self.Conv3d_2c_3x3 = Unit3D(scaled(64), scaled(192), 3, bn_momentum, relu=False)
+        self.Conv3d_2b_1x1 = Unit3D(stem, stem, 1, bn_momentum)
+        self.Conv3d_2c_3x3 = Unit3D(stem, wide, 3, bn_momentum, relu=False)
         self.MaxPool3d_3a_3x3 = SamePool(*pools["3a_3x3"], relu=True)
-        channels = scaled(192)
+        channels = wide
         for name, branches in MIXED.items():
             if name == "4b":
                 self.MaxPool3d_4a_3x3 = SamePool(*pools["4a_3x3"])
             if name == "5b":
                 self.MaxPool3d_5a_2x2 = SamePool(*pools["5a_2x2"])
-            module = Inception(channels, [scaled(count) for count in branches], bn_momentum)
+            module = Inception(channels, [scaled(count, width) for count in branches], bn_momentum)
             self.add_module(f"Mixed_{name}", module)
             channels = module.channels
         self.channels = channels
@@ -182,24 +183,27 @@ class I3D(nn.Module):
         """Class scores [B,N] of a feature map of any size: mean over its cells, then ``logits``."""
         return self.logits["conv3d"](feature_map.mean((2, 3, 4), keepdim=True)).flatten(1)
 
-    def grid(self, clip: tuple[int, int, int]) -> tuple[int, int, int]:
+    def halves(self, blocks: int) -> tuple[nn.Sequential, nn.Sequential]:
+        """This network as two, one behind the other, which share its layers: the second holds the last ``blocks``
+        inception blocks, 0 to 9, and the pools between them. ValueError for another number."""
+        layers = [(name, layer) for name, layer in self.named_children() if name != "logits"]
+        starts = [place for place, (name, _) in enumerate(layers) if name.startswith("Mixed")] + [len(layers)]
+        if not 0 <= blocks < len(starts):
+            raise ValueError(f"an I3D has 0 to {len(starts) - 1} inception blocks behind a cut, not {blocks}")
+        cut = starts[len(starts) - 1 - blocks]
+        return nn.Sequential(OrderedDict(layers[:cut])), nn.Sequential(OrderedDict(layers[cut:]))
+
+    def grid(self, clip: Axes) -> Axes:
         """Size (T', H', W') of the feature map of a clip of ``clip`` (T, H, W) frames and pixels."""
-        return tuple(-(-size // stride) for size, stride in zip(clip, self.output_stride, strict=True))
+        return cells(clip, self.output_stride)
 
 
-def pool_table(output_stride: tuple[int, int, int]) -> dict[str, tuple[list[int], list[int]]]:
-    """Window and stride of every pool for a total stride; ValueError naming the valid ones."""
-    valid = [[2**power for power in range(1, int(log2(full)) + 1)] for full in FULL_STRIDE]
-    if len(output_stride) != 3 or any(stride not in axis for stride, axis in zip(output_stride, valid, strict=True)):
-        raise ValueError(f"output_stride {output_stride} is not one of {valid[0]} x {valid[1]} x {valid[2]}")
-    spare = [full // stride for full, stride in zip(FULL_STRIDE, output_stride, strict=True)]
+def pool_table(output_stride: Axes) -> dict[str, tuple[list[int], list[int]]]:
+    """Window and stride of every pool for a total stride no coarser than asked; raises as ``thinned``."""
+    strides = thinned([STEM, *(stride for _, stride in POOLS.values())], output_stride)[1:]
     table = {}
-    for name, (window, stride) in POOLS.items():
-        window, stride = list(window), list(stride)
-        for axis in range(3):
-            if stride[axis] == 2 and spare[axis] > 1:
-                spare[axis] //= 2
-                stride[axis] = 1
-                window[axis] = 1 if window[axis] == 2 else window[axis]
-        table[name] = (window, stride)
+    for (name, (window, full)), stride in zip(POOLS.items(), strides, strict=True):
+        lost = [now < before for now, before in zip(stride, full, strict=True)]
+        kept = [1 if gone and size == 2 else size for gone, size in zip(lost, window, strict=True)]
+        table[name] = (kept, list(stride))
     return table

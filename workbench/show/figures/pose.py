@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
-from workbench.show.figures import common
+from workbench.show.figures import common, training
 from workbench.types import Clip, Skeleton
 
 
@@ -50,3 +52,91 @@ def schema(skeleton: Skeleton, joints: np.ndarray) -> go.Figure:
     figure.update_xaxes(title_text="x (metres)").update_yaxes(title_text="y (metres, up)", scaleanchor="x")
     below = f"{skeleton.count} joints, {len(skeleton.bones)} bones; numbers are positions in every pose array"
     return common.finish(figure, f"The schema {skeleton.name}", below, 640)
+
+
+def speeds(rates: Mapping[str, float], size: tuple[int, int], aim: float = 500.0) -> go.Figure:
+    """Frames of ``size`` (H, W) drawn a second by one core, a bar a way to draw; a line at ``aim``."""
+    figure = go.Figure(
+        go.Bar(
+            x=list(rates.values()),
+            y=[common.text(name) for name in rates],
+            orientation="h",
+            marker_color=common.COLORS[0],
+            text=[f"{rate:.0f}" for rate in rates.values()],
+            textposition="inside",
+            insidetextanchor="end",
+            hovertemplate="%{x:.0f} frames a second<extra></extra>",
+        )
+    )
+    figure.add_vline(aim, line_dash="dot", annotation_text=f"{aim:.0f}", annotation_position="top")
+    figure.update_xaxes(title_text="frames a second and core", rangemode="tozero")
+    figure.update_yaxes(title_text="rendering", autorange="reversed")
+    below = f"{size[0]} x {size[1]} pixels, best of several rounds, on this machine"
+    return common.finish(figure, "How fast is it drawn?", below, 170 + 34 * len(rates))
+
+
+def beside_paper(
+    printed: Mapping[str, float], paper: str, measured: pd.DataFrame, here: str, chance: float, metric: str = "top-1"
+) -> go.Figure:
+    """What a paper prints (left) beside what was measured here (right), in percent, a row a variant.
+
+    printed: label -> number. measured: one line a variant and seed, with the columns ``system`` (the label) and
+    ``metric``; bars are means over seeds, dots the seeds. ``paper`` and ``here`` say where the numbers are from; chance
+    is drawn on the right, which stays empty where nothing was measured.
+    """
+    rows = [common.text(label) for label in printed]
+    figure = make_subplots(1, 2, shared_yaxes=True, subplot_titles=[common.text(paper), common.text(here)])
+    figure.add_trace(_bars(rows, list(printed.values()), "#9AA5B1"), 1, 1)
+    if measured.empty:
+        figure.add_annotation(
+            text="not trained here", x=50, y=rows[len(rows) // 2], showarrow=False, font_color=common.SOFT, row=1, col=2
+        )
+    else:
+        means = measured.groupby("system")[metric].mean().reindex(list(printed))
+        figure.add_trace(_bars(rows, means.tolist(), common.COLORS[0]), 1, 2)
+        figure.add_scatter(
+            x=measured[metric], y=[common.text(label) for label in measured["system"]], mode="markers",
+            marker={"color": common.INK, "size": 7}, hovertemplate="one seed: %{x:.1f} %<extra></extra>", row=1, col=2,
+        )  # fmt: skip
+    figure.add_vline(100 * chance, line_dash="dot", annotation_text="chance", annotation_position="top", row=1, col=2)
+    figure.update_xaxes(title_text=f"{metric} (percent right)", range=[0, 100])
+    figure.update_yaxes(autorange="reversed").update_yaxes(title_text="rendering", col=1)
+    below = "other data, other size of network and training: compare the order within a side, not across"
+    return common.finish(
+        figure, "Which rendering teaches most?", below, 190 + 40 * len(rows), showlegend=False, bargap=0.3
+    )
+
+
+def numbers_beside(
+    printed: Mapping[str, Mapping[str, float]], paper: str, measured: pd.DataFrame, here: str
+) -> go.Figure:
+    """The table: every metric that a paper prints for each variant, and what was measured here, in percent.
+
+    printed: label -> metric -> number; measured as for ``beside_paper``: mean over seeds, with the standard deviation
+    where there are several, and a dash where there is nothing.
+    """
+    metrics = list(next(iter(printed.values())))
+    columns = {"rendering": list(printed)}
+    columns |= {f"{metric}, paper": [f"{row[metric]:.1f}" for row in printed.values()] for metric in metrics}
+    columns |= {f"{metric}, here": [_mean(measured, label, metric) for label in printed] for metric in metrics}
+    return training.table(columns, "The table, beside the paper's", f"percent right; {paper}; {here}")
+
+
+def _mean(measured: pd.DataFrame, label: str, metric: str) -> str:
+    values = measured.loc[measured["system"] == label, metric].dropna() if len(measured) else measured
+    if len(values) == 0:
+        return "–"
+    return f"{values.mean():.1f}" if len(values) == 1 else f"{values.mean():.1f} ± {values.std():.1f}"
+
+
+def _bars(rows: list[str], values: list[float], color: str) -> go.Bar:
+    return go.Bar(
+        x=values,
+        y=rows,
+        orientation="h",
+        marker_color=color,
+        text=["" if np.isnan(value) else f"{value:.1f}" for value in values],
+        textposition="inside",
+        insidetextanchor="start",
+        hovertemplate="%{x:.1f} %<extra></extra>",
+    )

@@ -1,0 +1,23 @@
+"""What several test modules start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.fixtures import fake_synthadl
+from workbench.data import Dataset, open_dataset
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SynthADL of 16 short clips, 8 of them in the training split."""
+    return fake_synthadl(tmp_path_factory.mktemp("world"), actions=2, subjects=4, views=2, frames=20)
+
+
+@pytest.fixture
+def data(world: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    """Its training split; what is found out about its videos stays in this session's folder."""
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "records"))
+    return open_dataset("synthadl", world, split="train")

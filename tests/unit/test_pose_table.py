@@ -1,0 +1,142 @@
+"""How to draw the pose, as a table: the rows of PERF-Net's table 2, their speed, and the figures beside the paper's."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from workbench.media import rendering, timing
+from workbench.show.figures import pose as figures
+from workbench.study import notebooks, tables
+from workbench.study.notebooks import PoseRendering
+from workbench.types import Pose, Skeleton
+
+BOOKS = Path(__file__).parents[2] / "notebooks"
+PAPER = yaml.safe_load((BOOKS / "papers/perfnet_table2.yaml").read_text())
+
+
+def rows() -> dict[str, dict]:
+    table = tables.read_table(BOOKS / "ablations/perfnet_table2.yaml")
+    return {row.id: row.parameters["options"] for row in table.rows}
+
+
+def test_the_table_has_the_papers_rows():
+    """Seven renderings, all different, whose ids say what they are; each is one that can be drawn."""
+    found = rows()
+    assert list(found) == list(PAPER["rows"])
+    assert len({tuple(sorted(options.items())) for options in found.values()}) == 7
+    frames = np.full((2, 64, 64, 3), 90, np.uint8)
+    joints = np.random.default_rng(0).uniform(10, 50, (1, 2, 17, 2)).astype(np.float32)
+    body = Pose(joints, Skeleton.named("coco_17"), "image", np.arange(2))
+    drawn = {name: rendering.draw(frames, body, **options) for name, options in found.items()}
+    assert len({picture.tobytes() for picture in drawn.values()}) == 7
+    for name, options in found.items():
+        words = name.split("_")
+        assert words[:3] == [options["background"], options["marker"], options["colors"]]
+        assert options["ratio_aware"] == (words[-1] == "ratio")
+
+
+def test_the_papers_best_row_is_the_default_of_the_stream():
+    from workbench.systems.perf_stream import StreamOptions
+
+    best = max(PAPER["rows"], key=lambda row: PAPER["rows"][row]["top-1"])
+    assert PAPER["rows"][best] == {"top-1": 79.3, "top-5": 94.3}
+    chosen = rows()[best]
+    assert chosen == {name: getattr(StreamOptions(), name) for name in chosen}
+
+
+def test_speed_is_frames_by_processor_time():
+    def busy(seconds: float) -> np.ndarray:
+        assert cv2.getNumThreads() == 1
+        end = time.process_time() + seconds
+        while time.process_time() < end:
+            pass
+        return np.zeros((10, 4, 4, 3), np.uint8)
+
+    def idle() -> np.ndarray:
+        time.sleep(0.05)
+        return busy(0.02)
+
+    threads = cv2.getNumThreads()
+    rates = timing.frames_per_second({"slow": lambda: busy(0.04), "fast": lambda: busy(0.02), "idle": idle}, rounds=2)
+    assert rates["slow"] == pytest.approx(250, rel=0.2) and rates["fast"] == pytest.approx(500, rel=0.2)
+    assert rates["idle"] == pytest.approx(500, rel=0.3)
+    assert cv2.getNumThreads() == threads
+
+
+def test_the_configuration_tells_sweep_what_to_run():
+    asked = PoseRendering(root="r", epochs=None, limit=None, seeds=3, preset="tiny").training()
+    assert asked == {
+        "rows": None,
+        "seeds": 3,
+        "dataset": "synthadl",
+        "root": "r",
+        "protocol": None,
+        "preset": "tiny",
+        "runs": "runs",
+        "limit": None,
+        "cache": "auto",
+    }
+    assert PoseRendering(train=False).training()["rows"] == [] and PoseRendering(epochs=3).training()["epochs"] == 3
+    assert PoseRendering(limit=5, epochs=1).effort == "here: 5 clips a split, epochs: 1, seeds: 1"
+
+
+def test_without_training_nothing_is_measured():
+    path = BOOKS / "ablations/perfnet_table2.yaml"
+    assert tables.sweep(path, **PoseRendering(train=False).training()).empty
+
+
+def test_the_table_file_is_found_from_the_notebooks_own_folder(monkeypatch):
+    monkeypatch.chdir(BOOKS)
+    config = notebooks.located(PoseRendering())
+    assert Path(config.table).is_file() and Path(config.paper).is_file()
+
+
+# Figures
+
+PRINTED = {"bars": {"top-1": 70.0, "top-5": 90.0}, "dots": {"top-1": 60.5, "top-5": 80.0}}
+MEASURED = pd.DataFrame(
+    {"system": ["bars", "dots", "bars"], "seed": [0, 0, 1], "top-1": [40.0, 25.0, 44.0], "top-5": [np.nan] * 3}
+)
+
+
+def test_beside_paper_shows_printed_numbers_and_means_over_seeds():
+    top1 = {label: row["top-1"] for label, row in PRINTED.items()}
+    figure = figures.beside_paper(top1, "Kinetics", MEASURED, "here", chance=0.25)
+    paper, here, seeds = figure.data
+    assert list(paper.x) == [70, 60.5] and list(paper.y) == list(here.y) == ["bars", "dots"]
+    assert list(here.x) == [42, 25] and here.text == ("42.0", "25.0")
+    assert list(seeds.x) == [40, 25, 44] and list(seeds.y) == ["bars", "dots", "bars"]
+    assert figure.layout.shapes[0].x0 == 25
+    titles = [note.text for note in figure.layout.annotations]
+    assert titles[:2] == ["Kinetics", "here"]
+
+
+def test_beside_paper_says_that_nothing_was_trained():
+    figure = figures.beside_paper({"bars": 70.0}, "Kinetics", pd.DataFrame(), "here", chance=0.25)
+    assert len(figure.data) == 1
+    assert "not trained here" in [note.text for note in figure.layout.annotations]
+
+
+def test_numbers_beside_are_a_table():
+    cells = figures.numbers_beside(PRINTED, "paper", MEASURED, "here").data[0]
+    assert [name.strip("<b>/") for name in cells.header.values] == [
+        "rendering", "top-1, paper", "top-5, paper", "top-1, here", "top-5, here",
+    ]  # fmt: skip
+    assert [list(column) for column in cells.cells.values] == [
+        ["bars", "dots"], ["70.0", "60.5"], ["90.0", "80.0"], ["42.0 ± 2.8", "25.0"], ["–", "–"],
+    ]  # fmt: skip
+    empty = figures.numbers_beside(PRINTED, "paper", pd.DataFrame(), "here").data[0]
+    assert list(empty.cells.values[3]) == ["–", "–"]
+
+
+def test_speeds_are_bars_with_the_aim():
+    figure = figures.speeds({"a": 1200.0, "b<i>": 400.4}, (224, 224), aim=500)
+    assert list(figure.data[0].x) == [1200, 400.4] and list(figure.data[0].y) == ["a", "b&lt;i&gt;"]
+    assert figure.data[0].text == ("1200", "400") and figure.layout.shapes[0].x0 == 500

@@ -1,0 +1,182 @@
+"""One clip of a data set as a ClipSpec cuts it, read from its files."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+
+from workbench.data.catalog import Dataset
+from workbench.data.spec import ClipSpec
+from workbench.media import flow, pose, regions, trajectories, video
+from workbench.media.video import VideoInfo
+from workbench.types import Clip, Pose
+
+#: Frames that are decoded at once: a whole video in its full size might not fit into memory.
+PIECE = 64
+
+#: Dense trajectories are found in pictures whose longer side is at most this, as in their paper's data.
+TRAJECTORY_SIDE = 320
+
+
+class Cut:
+    """Clip ``i`` of ``dataset`` as ``spec`` cuts it. What is costly is found out when first asked for, and kept.
+
+    Everything raises ValueError naming the file or clip where that can't be read, or lacks what is asked for.
+    """
+
+    def __init__(self, dataset: Dataset, spec: ClipSpec, i: int) -> None:
+        self.dataset, self.spec, self.i = dataset, spec, i
+
+    @cached_property
+    def info(self) -> VideoInfo:
+        return verified(self.dataset, self.i)
+
+    @cached_property
+    def box(self) -> tuple[int, int, int, int]:
+        return area_box(self.dataset, self.spec, self.i)
+
+    def pictures(self, numbers: np.ndarray) -> np.ndarray:
+        """uint8 [T,h,w,3]: the area in the frames ``numbers``; black beyond the picture."""
+        return np.concatenate([video.crop(frames, self.box, self.spec.area) for _, frames in self._read(numbers)])
+
+    def flow(self, numbers: np.ndarray) -> np.ndarray:
+        """uint8 [T,h,w,2], quantised: the area's motion from the frames ``numbers`` to those that follow them.
+
+        In pixels of the area; the last frame of a video has the motion of the one before.
+        """
+        if self.info.frames < 2:
+            raise ValueError(f"{self.info.path} has one frame, flow needs two")
+        first, places = np.unique(np.minimum(numbers, self.info.frames - 2), return_inverse=True)
+        needed = np.union1d(first, first + 1)
+        pictures, at = self.pictures(needed), np.searchsorted(needed, first)
+        return flow.quantize(flow.between(pictures[at], pictures[at + 1], self.spec.flow_method))[places]
+
+    def parts(self, numbers: np.ndarray) -> np.ndarray:
+        """uint8 [T,K,h,w,3]: the regions of ``spec``, each as large as the area, borders included; black if unseen."""
+        crops = np.zeros((len(numbers), len(self.boxes), *self.spec.area, 3), np.uint8)
+        for place, frames in self._read(numbers):
+            for k, boxes in enumerate(self.boxes):
+                if boxes is not None:
+                    crops[place, k] = video.crop(frames, boxes[numbers[place]], self.spec.area)
+        return crops
+
+    def _read(self, numbers: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """(positions in ``numbers``, their frames uint8 [n,H,W,3]), piece by piece."""
+        for place in np.array_split(np.arange(len(numbers)), math.ceil(len(numbers) / PIECE)):
+            yield place, video.read(self.info, numbers[place]).frames
+
+    @cached_property
+    def boxes(self) -> list[np.ndarray | None]:
+        """For each region int64 [n,4], source pixels, in all n frames; None if it is never seen."""
+        return [self._region(name) for name in self.spec.regions]
+
+    def _region(self, name: str) -> np.ndarray | None:
+        if name == "full_frame":
+            whole = np.array([0.0, 0.0, self.info.width, self.info.height])
+            return _with_border(np.repeat(whole[None], self.info.frames, axis=0), self.spec)
+        try:
+            return _with_border(_widen(regions.boxes(self._pixels, name).astype(np.float64), self.spec.size), self.spec)
+        except regions.Unseen:
+            return None
+
+    @cached_property
+    def bodies(self) -> np.ndarray:
+        return all_bodies(self.dataset, self.spec, self.i)
+
+    @cached_property
+    def joints(self) -> np.ndarray:
+        """float32 [n,M,V,2]: the M persons that move most in all n frames, in pixels of the area; NaN where unknown."""
+        moved = pose.crop(pose.main_person(self._pixels, self.spec.persons), self.box, self.spec.area).joints
+        rows = np.full((moved.shape[1], self.spec.persons, *moved.shape[2:]), np.nan, np.float32)
+        rows[:, : len(moved)] = moved.swapaxes(0, 1)
+        return rows
+
+    @cached_property
+    def _pixels(self) -> Pose:
+        found = self.dataset.pixels(self.i)
+        if found is None:
+            raise ValueError(f"{self.dataset.ids[self.i]} has no joints in pixels")
+        return _as_seen(found, self.dataset, self.spec, self.i)
+
+    @cached_property
+    def trajectories(self) -> np.ndarray:
+        """float32 [1,L,D]: dense trajectories of the whole video, whole pictures; NaN where there are fewer than L."""
+        info, numbers = self.info, np.arange(self.info.frames)
+        shrink = min(1.0, TRAJECTORY_SIDE / max(info.width, info.height))
+        size = round(info.height * shrink), round(info.width * shrink)
+        frames = np.concatenate([video.resize(frames, size) for _, frames in self._read(numbers)])
+        return trajectories.extract(Clip(frames, numbers, info.fps, source=info.path), self.spec.trajectories)[None]
+
+
+def verified(dataset: Dataset, i: int) -> VideoInfo:
+    """The facts about the video of clip i; ValueError naming the file if it is no good or not what the table says."""
+    if i in dataset.problems:
+        raise ValueError(dataset.problems[i])
+    info = video.ingest(dataset.videos[i])
+    if info.frames != dataset.lengths[i]:
+        raise ValueError(f"{info.path} has {info.frames} frames, the table of {dataset.name} says {dataset.lengths[i]}")
+    return info
+
+
+def area_box(dataset: Dataset, spec: ClipSpec, i: int) -> tuple[int, int, int, int]:
+    """(x0, y0, x1, y1), whole source pixels: the clip's part of the picture and its border around it.
+
+    The same for all frames, so that what stands still does so in the clip. A person is looked for within the picture
+    only, so that one who is half outside fills the clip all the same.
+    """
+    info = verified(dataset, i)
+    box = np.array([0.0, 0.0, info.width, info.height])
+    if spec.crop == "person":
+        pixels = dataset.pixels(i)
+        if pixels is None:
+            raise ValueError(f"{dataset.ids[i]} has no joints in pixels to crop by; use crop='frame'")
+        left, top, right, bottom = video.person_box(pixels, spec.margin)
+        box = np.array([max(left, 0), max(top, 0), min(right, info.width), min(bottom, info.height)], float)
+        if (box[2:] <= box[:2]).any():
+            raise ValueError(f"the person of {dataset.ids[i]} is outside of the picture in all frames")
+        box = _widen(box, spec.size)
+    return tuple(_with_border(box, spec).tolist())
+
+
+def _widen(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """float [...,4] with their shorter sides (measured in sides of ``size``) widened about their middles: nothing is
+    distorted."""
+    shape, sides = np.array(size[::-1]), boxes[..., 2:] - boxes[..., :2]
+    middle, half = (boxes[..., :2] + boxes[..., 2:]) / 2, (sides / shape).max(axis=-1, keepdims=True) * shape / 2
+    return np.concatenate([middle - half, middle + half], axis=-1)
+
+
+def _with_border(boxes: np.ndarray, spec: ClipSpec) -> np.ndarray:
+    """float [...,4] -> int64 [...,4], grown as the clip grows to its area."""
+    border = np.array(spec.pad[::-1]) / spec.size[::-1] * (boxes[..., 2:] - boxes[..., :2])
+    return np.rint(np.concatenate([boxes[..., :2] - border, boxes[..., 2:] + border], axis=-1)).astype(np.int64)
+
+
+def all_bodies(dataset: Dataset, spec: ClipSpec, i: int) -> np.ndarray:
+    """float32 [n,M,V,3]: the M bodies that move most in all n frames, gaps filled, normalised, 0 where unknown.
+
+    ValueError if the clip has no pose at all.
+    """
+    if i in dataset.problems:
+        raise ValueError(dataset.problems[i])
+    found = dataset.pose(i)
+    if found is None or not np.isfinite(found.joints).any():
+        raise ValueError(f"{dataset.ids[i]} has no pose: no joint of any person is known in any frame")
+    found = _as_seen(found, dataset, spec, i)
+    if len(found.joints) > spec.persons:
+        found = pose.main_person(found, spec.persons)
+    found = pose.fill(found)
+    if spec.normalize != "none":
+        found = pose.normalize(found, spec.normalize, mirrored=dataset.mirrored)
+    bodies = np.zeros((found.joints.shape[1], spec.persons, *found.joints.shape[2:]), np.float32)
+    bodies[:, : len(found.joints)] = found.joints.swapaxes(0, 1)
+    return np.nan_to_num(bodies, copy=False, nan=0.0)
+
+
+def _as_seen(found: Pose, dataset: Dataset, spec: ClipSpec, i: int) -> Pose:
+    """``found`` at the quality of ``spec``: in camera space and in pixels the same joints fail in the same frames."""
+    return pose.degrade(found, spec.pose_quality, zlib.crc32(dataset.ids[i].encode()))

@@ -1,0 +1,285 @@
+"""Teacher and student side by side (VPN++, TPAMI 2021): features, video-pose pairs, attention, answers.
+
+A distilled system has ``teach(batch) -> dict of Outputs``, what its teachers say, and may have ``compare(output,
+taught)``, the embeddings that its loss draws together, by level: "features/teacher", "features/student", and so on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional
+from tqdm import tqdm
+
+from workbench.types import Batch, Output
+
+
+@dataclass(frozen=True)
+class Said:
+    """logits float32 [S,N] and features float32 [S,F] of one network for S clips."""
+
+    logits: np.ndarray
+    features: np.ndarray
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What student and teachers say about the same S clips.
+
+    ids S clip names; labels int64 [S]; teachers by name; pairs: level -> (teacher's, student's) embeddings float32
+    [S,P] of unit length, of what distillation compares. Where a system doesn't say what that is, they are logits, and
+    features of equal size.
+    """
+
+    ids: list[str]
+    labels: np.ndarray
+    student: Said
+    teachers: dict[str, Said]
+    pairs: dict[str, tuple[np.ndarray, np.ndarray]]
+
+    def teacher(self, name: str | None = None) -> str:
+        """The teacher called ``name``, the first for None; ValueError naming those there are."""
+        name = next(iter(self.teachers)) if name is None else name
+        if name not in self.teachers:
+            raise ValueError(f"there is no teacher {name!r}; there are: {', '.join(self.teachers)}")
+        return name
+
+
+#: Loss terms that come from a teacher.
+TERMS = ("train_distillation", "train_features")
+
+
+def distilling(history: pd.DataFrame) -> pd.DataFrame:
+    """The epochs of those stages in which something is distilled; all of them where none says so."""
+    terms = [name for name in TERMS if name in history]
+    taught = history[terms].notna().any(axis=1) if terms else None
+    return (
+        history if taught is None else history[history["stage"].isin(history["stage"][taught])].reset_index(drop=True)
+    )
+
+
+def observe(system: torch.nn.Module, batches: Iterable[Batch], progress: bool = True) -> Lesson:
+    """Asks student and teachers about every clip, one window each, without gradients.
+
+    The batches carry all that ``system.needs_train`` names. Raises ValueError for a system without a teacher, or one
+    in training mode, which changes while it is asked.
+    """
+    ids: list[str] = []
+    columns: dict[str, list[Tensor]] = {}
+    for batch in tqdm(batches, desc="asking teacher and student", unit="batch", disable=not progress):
+        student, taught, pairs = _ask(system, batch)
+        ids += batch.ids
+        row = {"labels": batch.label, "logits": student.logits, "features": student.features}
+        for name, teacher in taught.items():
+            row |= {f"{name} logits": teacher.logits, f"{name} features": teacher.features}
+        for level, (own, other) in pairs.items():
+            row |= {f"{level} teacher": own, f"{level} student": other}
+        for name, value in row.items():
+            columns.setdefault(name, []).append(value.cpu())
+    found = {name: torch.cat(values).numpy() for name, values in columns.items()}
+    return Lesson(
+        ids,
+        found["labels"],
+        Said(found["logits"], found["features"]),
+        {name: Said(found[f"{name} logits"], found[f"{name} features"]) for name in taught},
+        {level: (found[f"{level} teacher"], found[f"{level} student"]) for level in pairs},
+    )
+
+
+def attention(system: torch.nn.Module, batch: Batch, clip: int = 0) -> dict[str, dict[str, np.ndarray | None]]:
+    """The attention of each teacher ("teacher <name>") and of the "student" for one clip of the batch, as maps by name.
+
+    "attention", float32 [T',H',W']: how often a cell gets its even share of it; of self-attention, what a cell gets
+    from all others on average. "as distilled", float32 [T',H',W']: the two sides of eq. 2, of unit length; the
+    student's may be negative. None where a network has no such map. Raises as ``observe``.
+    """
+    student, taught, pairs = _ask(system, batch)
+    views = {"student": _attended(student, clip)}
+    views |= {f"teacher {name}": _attended(teacher, clip) for name, teacher in taught.items()}
+    found = {title: {"attention": even_shares(seen), "as distilled": None} for title, seen in views.items()}
+    compared = next((pair for level, pair in pairs.items() if level.endswith("attention")), None)
+    target = next((title for title, seen in reversed(views.items()) if title != "student" and seen is not None), None)
+    if compared is not None and target is not None:
+        for title, side in zip((target, "student"), compared, strict=True):
+            found[title]["as distilled"] = side[clip].cpu().numpy().reshape(views[target].shape)
+    return found
+
+
+def even_shares(weights: np.ndarray | None) -> np.ndarray | None:
+    """``weights`` >= 0 as multiples of what each cell would get if all got the same; None stays None."""
+    return None if weights is None else (weights * (weights.size / weights.sum())).astype(np.float32)
+
+
+def received(affinity: np.ndarray, grid: tuple[int, int, int]) -> np.ndarray | None:
+    """float32 [T',H',W'], sums to 1: what each cell gets of an affinity [P,P'] between P = T'H'W' cells and P' keys,
+    the mean over those who look.
+
+    Keys are the cells, or, max-pooled, blocks of 2 x 2 of them, which share a block's weight; an odd row or column that
+    pooling leaves out gets nothing. None where the keys are anything else.
+    """
+    block = [1, 1, 1] if affinity.shape[1] == prod(grid) else [1, *(min(2, side) for side in grid[1:])]
+    keys = [side // size for side, size in zip(grid, block, strict=True)]
+    if affinity.shape[1] != prod(keys):
+        return None
+    found = np.zeros(grid, np.float32)
+    spread = np.kron(affinity.mean(0).reshape(keys), np.ones(block)) / prod(block)
+    found[tuple(slice(side) for side in spread.shape)] = spread
+    return found
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """How alike the two sides of video-pose pairs are, in [-1,1]: positive float64 [S], of one clip, and negative, of
+    two clips of different classes (figure 6A), as many as there are clips that have one."""
+
+    positive: np.ndarray
+    negative: np.ndarray
+
+    @property
+    def ranking(self) -> float:
+        """The chance that a positive pair is more alike than a negative one; 0.5 is blind, NaN without either."""
+        if not len(self.positive) or not len(self.negative):
+            return float("nan")
+        difference = self.positive[:, None] - self.negative
+        return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
+
+
+def contrasts(lesson: Lesson, seed: int = 0) -> dict[str, Contrast]:
+    """Pairs before and after projection. "before, <teacher>": features as they are, which may differ in size, so that a
+    clip is known by its likeness to all others (``relations``); "after, <level>": the cosine that the loss reads."""
+    pair = pairs(lesson.labels, seed)
+    found = {}
+    for name, teacher in lesson.teachers.items():
+        found[f"before, {name}"] = _split(relations(teacher.features, lesson.student.features, *pair[:2]), pair[2])
+    for level, (teacher, student) in lesson.pairs.items():
+        found[f"after, {level}"] = _split((student[pair[0]] * teacher[pair[1]]).sum(1), pair[2])
+    return found
+
+
+def pairs(labels: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Indices of videos and of poses, int64 [Q] each, and whether they are of one clip, bool [Q]: each clip with itself
+    and with one of another class, drawn at random, if there is one."""
+    draw, clips = np.random.default_rng(seed), np.arange(len(labels))
+    others = [np.flatnonzero(labels != label) for label in labels]
+    video = np.array([i for i in clips if len(others[i])], np.int64)
+    pose = np.array([draw.choice(others[i]) for i in video], np.int64)
+    positive = np.arange(len(clips) + len(video)) < len(clips)
+    return np.concatenate([clips, video]), np.concatenate([clips, pose]), positive
+
+
+def relations(teacher: np.ndarray, student: np.ndarray, video: np.ndarray, pose: np.ndarray) -> np.ndarray:
+    """float64 [Q] in [-1,1]: for each pair the correlation, over all clips but these two, of the student's cosine of
+    ``video`` to a clip and the teacher's cosine of ``pose`` to it; features [S,F] and [S,G], centred first. NaN for
+    fewer than two other clips, or where one side doesn't vary."""
+    seen, known = _cosines(student), _cosines(teacher)
+    found = np.full(len(video), np.nan)
+    for q, (i, j) in enumerate(zip(video, pose, strict=True)):
+        rest = np.setdiff1d(np.arange(len(seen)), [i, j])
+        a, b = seen[i, rest], known[j, rest]
+        if len(rest) > 1 and a.std() > 0 and b.std() > 0:
+            found[q] = np.corrcoef(a, b)[0, 1]
+    return found
+
+
+@dataclass(frozen=True)
+class Departures:
+    """Where the student departs from its teacher, as positions of clips: lost, the teacher is right and the student
+    wrong; won, the reverse. alike is the clips on which both answer the same, right or wrong, bool [S]."""
+
+    lost: np.ndarray
+    won: np.ndarray
+    alike: np.ndarray
+
+    def by_class(self, labels: np.ndarray, classes: int) -> np.ndarray:
+        """int64 [N,2]: clips of each class that are lost, and won."""
+        counts = [np.bincount(labels[where], minlength=classes) for where in (self.lost, self.won)]
+        return np.stack(counts, axis=1)
+
+
+def departures(labels: np.ndarray, teacher: np.ndarray, student: np.ndarray) -> Departures:
+    """Compares two logits [S,N] with labels [S]."""
+    answers = teacher.argmax(1), student.argmax(1)
+    right = [answer == labels for answer in answers]
+    lost, won = np.flatnonzero(right[0] & ~right[1]), np.flatnonzero(right[1] & ~right[0])
+    return Departures(lost, won, answers[0] == answers[1])
+
+
+def rank_correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """float64 [S] in [-1,1]: Spearman's correlation of two logits [S,N] of a clip over the classes (ties share their
+    mean rank); NaN where one side is constant."""
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(logits, axis=1) for logits in (first, second)]
+    a, b = (rank - rank.mean(1, keepdims=True) for rank in ranks)
+    scale = np.sqrt((a**2).sum(1) * (b**2).sum(1))
+    return np.divide((a * b).sum(1), scale, out=np.full(len(a), np.nan), where=scale > 0)
+
+
+def rows(ids: list[str], others: list[str]) -> np.ndarray:
+    """int64 [S]: where the clips ``ids`` stand among ``others``; ValueError naming the first that doesn't."""
+    where = {clip: row for row, clip in enumerate(others)}
+    if missing := [clip for clip in ids if clip not in where]:
+        raise ValueError(f"the baseline has no prediction for clip {missing[0]!r}; compare runs on the same clips")
+    return np.array([where[clip] for clip in ids], np.int64)
+
+
+def _ask(system: torch.nn.Module, batch: Batch) -> tuple[Output, dict[str, Output], dict[str, tuple[Tensor, Tensor]]]:
+    """The student's output, the teachers', and the pairs of ``Lesson``."""
+    if system.training:
+        raise ValueError(f"{type(system).__name__} must be in evaluation mode to be asked; call eval() first")
+    with torch.inference_mode():
+        batch = batch.to(next(system.parameters()).device)
+        taught = system.teach(batch) if hasattr(system, "teach") else {}
+        if not taught:
+            raise ValueError(f"{type(system).__name__} has no teacher; choose a run of a distilled system, like vpn_f")
+        student = system(batch)
+        compared = system.compare(student, taught) if hasattr(system, "compare") else _as_they_come(student, taught)
+    levels = [name.removesuffix("/teacher") for name in compared if name.endswith("/teacher")]
+    return student, taught, {level: tuple(map(_unit, _sides(compared, level))) for level in levels}
+
+
+def _as_they_come(student: Output, taught: dict[str, Output]) -> dict[str, Tensor]:
+    found = {}
+    for name, teacher in taught.items():
+        for level in ("features", "logits"):
+            sides = getattr(teacher, level), getattr(student, level)
+            if sides[0].shape == sides[1].shape:
+                found |= {f"{name} {level}/teacher": sides[0], f"{name} {level}/student": sides[1]}
+    return found
+
+
+def _sides(compared: dict[str, Tensor], level: str) -> tuple[Tensor, Tensor]:
+    return compared[f"{level}/teacher"], compared[f"{level}/student"]
+
+
+def _unit(embedding: Tensor) -> Tensor:
+    return functional.normalize(embedding.float().flatten(1), dim=1)
+
+
+def _attended(output: Output, clip: int) -> np.ndarray | None:
+    """Attention of one clip, float32 [T',H',W'] >= 0, or None."""
+    maps = output.maps
+    if "attention" in maps:
+        return maps["attention"][clip].float().cpu().numpy()
+    if "affinity" in maps:
+        return received(maps["affinity"][clip].float().cpu().numpy(), tuple(maps["affinity_grid"].tolist()))
+    return None
+
+
+def _split(values: np.ndarray, positive: np.ndarray) -> Contrast:
+    known = np.isfinite(values)
+    return Contrast(values[known & positive], values[known & ~positive])
+
+
+def _cosines(features: np.ndarray) -> np.ndarray:
+    """float64 [S,S]; a clip at the centre is like none."""
+    centred = features.astype(np.float64) - features.mean(0, dtype=np.float64)
+    length = np.linalg.norm(centred, axis=1, keepdims=True)
+    centred = np.divide(centred, length, out=np.zeros_like(centred), where=length > 0)
+    return centred @ centred.T

@@ -1,0 +1,36 @@
+"""Layers that several video backbones share."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class FeatureGating(nn.Module):
+    """y = sigmoid(W avg(x) + b) x: [B,C,T',H',W'] -> the same, each channel weighed by what the whole clip shows.
+
+    S3D-G's (Xie et al., "Rethinking Spatiotemporal Feature Learning", ECCV 2018, section 5) and R3D50-G's; avg is the
+    mean over time and space. The authors start from small Gaussian weights: from gates that are half open.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.fc = nn.Linear(channels, channels)
+        nn.init.normal_(self.fc.weight, std=0.01)
+        nn.init.zeros_(self.fc.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gates = self.fc(x.mean((2, 3, 4))).sigmoid()  # [B,C]
+        return x * gates[:, :, None, None, None]
+
+
+class MaxPool(nn.MaxPool3d):
+    """Max pooling that keeps the type of its input, and takes an axis smaller than the window for one window."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        sizes = zip(self.kernel_size, x.shape[2:], self.padding, strict=True)
+        window = [min(kernel, size + 2 * padding) for kernel, size, padding in sizes]
+        # Autocast would pool in fp32: two copies for the same maxima.
+        with torch.autocast(x.device.type, enabled=False):
+            return F.max_pool3d(x, window, self.stride, self.padding)
