@@ -92,7 +92,11 @@ def parser() -> argparse.ArgumentParser:
     command = add(synth, "generate the synthetic world SynthADL", runs=False)
     command.add_argument("root", type=Path, help="folder to write to")
     command.add_argument("--size", default="tiny", help="tiny (default), small or paper")
-    command.add_argument("--world", default="adl", help="adl (default) or pretrain (SynthADL-P)")
+    command.add_argument(
+        "--world",
+        default="adl",
+        help="adl (default), pretrain (SynthADL-P) or untrimmed (SynthADL-U: videos of 60 to 180 s)",
+    )
     command.add_argument("--seed", default=0, type=int)
     command.add_argument("--workers", default=2, type=int, help="processes (default: 2)")
 

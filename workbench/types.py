@@ -183,7 +183,8 @@ class Batch:
     where a joint is missing; flow float [B,2,T,H,W] in [-1,1], one unit being 20 pixels; parts float [B,K,3,T,H,W] and
     rendered (drawn poses) float [B,3,T,H,W] as video; trajectories float [B,L,D], NaN where there are fewer than L;
     features, what frozen parts of a system made of the clips, by name [B,...], in place of the clips; label int64 [B]
-    (detection: float [B,T,N]); ids the B clip names; frame_numbers int64 [B,T] in the source.
+    (detection: float [B,T,N]); ids the B clip names; frame_numbers int64 [B,T] in the source (-1 where padded); mask
+    bool [B,T], True where a snippet is real, of videos that are padded to one length.
     """
 
     video: Tensor | None = None
@@ -196,11 +197,14 @@ class Batch:
     label: Tensor | None = None
     ids: list[str] = field(default_factory=list)
     frame_numbers: Tensor | None = None
+    mask: Tensor | None = None
 
     def __len__(self) -> int:
         for name in (*TENSORS, "label"):
             if (value := getattr(self, name)) is not None:
                 return len(value)
+        for value in (self.features or {}).values():
+            return len(value)
         return len(self.ids)
 
     def to(self, device: Any) -> Batch:
@@ -213,7 +217,7 @@ class Batch:
             value = value.to(device, non_blocking=True)
             return value.float().div_(127.5).sub_(1) if name in PICTURES and not value.is_floating_point() else value
 
-        moved = {name: move(name) for name in (*TENSORS, "label", "frame_numbers")}
+        moved = {name: move(name) for name in (*TENSORS, "label", "frame_numbers", "mask")}
         if self.features is not None:
             moved["features"] = {name: value.to(device) for name, value in self.features.items()}
         return replace(self, **moved)

@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tests.detection_fixtures import fake_synthadl_u
 from tests.fixtures import fake_synthadl
 from workbench.study import fit, notebooks
 
@@ -153,6 +154,43 @@ def test_confusion(place):
     assert titles[:3] == ["Confusion of rgb", "Zoom on the most confused block", "What changed between two runs"]
     assert titles[-1] == "Gain against the dynamicity of the action"
     assert "vpn minus rgb:" in _text(book)
+
+
+def test_detection(place):
+    world = fake_synthadl_u(place / "untrimmed", actions=2, subjects=4, views=1, frames=100)
+    quick = {
+        "runs": str(place / "runs"),
+        "preset": PRESET,
+        "epochs": 2,
+        "progress": False,
+        "cache": str(place / "kept"),
+    }
+    fit({"system": "agcn", "root": str(place / "world"), **quick, "epochs": 1, "evaluate": []})
+    videos = {"root": str(world), **quick}
+    fit({"system": "detector", **videos, "snippets": {"rgb": "latest:rgb"}})
+    fit(
+        {
+            "system": "augmented_rgb",
+            **videos,
+            "snippets": {"rgb": "latest:rgb", "pose": "latest:agcn"},
+            "options": {"teachers": ["pose"]},
+        }
+    )
+    book = _run(place, "07_detection", video="a01_s04_v1", least=0.1)
+    assert _figures(book) == [
+        "What happens when: a01_s04_v1",
+        "Which channels rise and fall together",
+        "Do features change where actions do?",
+        "The longest action: action 0",
+        "What one run detects better than the other",
+        "What is wrong with the surest detections?",
+        "What is missed?",
+        "What is missed?",
+        "What does the extra modality cost?",
+    ]
+    text = _text(book)
+    assert "two-stream: not given" in text and "teacher pose" in text and "data-player" in text
+    assert "per_step" in text and "printed" in text
 
 
 def test_distillation(place):

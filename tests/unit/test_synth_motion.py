@@ -87,6 +87,7 @@ def test_a_track_takes_longer_rather_than_moving_too_fast():
 
 def test_a_thing_passes_from_the_table_into_the_hand_and_out_of_sight():
     class Rig:
+        travel = None
         t = np.arange(0.0, 2.0, 0.1)
         count = 20
         frames = {"root": (np.tile(np.eye(3), (20, 1, 1)), np.zeros((20, 3)))}

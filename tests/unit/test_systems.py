@@ -51,7 +51,8 @@ def test_every_stage_trains_exactly_its_parts(name, options):
         optim.train_mode(system)
         system.zero_grad(set_to_none=True)
         output = system(batch)
-        assert output.logits.shape == (4, CLASSES) and torch.isfinite(output.logits).all()
+        moments = batch.label.shape[1:2]  # of a detector's labels [B,T,N]
+        assert output.logits.shape == (4, *moments, CLASSES) and torch.isfinite(output.logits).all()
         terms = getattr(system, stage.loss)(output, batch)
         terms["total"].backward()
         trained = {key for key, value in system.named_parameters() if value.requires_grad}
@@ -84,11 +85,15 @@ def test_evaluation_reads_only_what_it_says(name):
     assert torch.isfinite(loss["total"])
 
 
+def _rows(value: torch.Tensor | dict[str, torch.Tensor], order: torch.Tensor):
+    return {key: each[order] for key, each in value.items()} if isinstance(value, dict) else value[order]
+
+
 @pytest.mark.parametrize("name", names())
 def test_the_order_of_a_batch_is_the_order_of_its_outputs(name):
     system, batch = made(name, {})
     order = torch.tensor([2, 0, 3, 1])
-    fields = {key: getattr(batch, key)[order] for key in system.needs_test}
+    fields = {key: _rows(getattr(batch, key), order) for key in system.needs_test}
     system.eval()
     with torch.no_grad():
         straight, turned = system(batch).logits, system(batch.replace(**fields, label=batch.label[order])).logits

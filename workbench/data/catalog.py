@@ -22,6 +22,11 @@ SOURCES = {
     "manifest": "workbench.data.sources.manifest",
 }
 
+#: The same for untrimmed videos: module with ``open(root, protocol, split) -> Untrimmed`` (see data.untrimmed).
+UNTRIMMED = {
+    "synthadl_u": "workbench.data.sources.synthadl_u",
+}
+
 SPLITS = ("train", "validation", "test")
 
 
@@ -132,6 +137,8 @@ def open_dataset(
     is the source's first. Raises ValueError naming the valid ones for an unknown name, protocol or split, and
     FileNotFoundError naming the missing file.
     """
+    if name in UNTRIMMED:
+        raise ValueError(f"{name!r} has untrimmed videos, no clips: open it with open_untrimmed({name!r}, ...)")
     if name not in SOURCES:
         raise ValueError(f"unknown data set {name!r}; known: {', '.join(SOURCES)}")
     if split not in (*SPLITS, "all"):

@@ -100,7 +100,7 @@ class Cut:
         found = self.dataset.pixels(self.i)
         if found is None:
             raise ValueError(f"{self.dataset.ids[self.i]} has no joints in pixels")
-        return _as_seen(found, self.dataset, self.spec, self.i)
+        return as_seen(found, self.dataset, self.spec, self.i)
 
     @cached_property
     def trajectories(self) -> np.ndarray:
@@ -129,17 +129,28 @@ def area_box(dataset: Dataset, spec: ClipSpec, i: int) -> tuple[int, int, int, i
     only, so that one who is half outside fills the clip all the same.
     """
     info = verified(dataset, i)
-    box = np.array([0.0, 0.0, info.width, info.height])
-    if spec.crop == "person":
-        pixels = dataset.pixels(i)
-        if pixels is None:
-            raise ValueError(f"{dataset.ids[i]} has no joints in pixels to crop by; use crop='frame'")
-        left, top, right, bottom = video.person_box(pixels, spec.margin)
-        box = np.array([max(left, 0), max(top, 0), min(right, info.width), min(bottom, info.height)], float)
-        if (box[2:] <= box[:2]).any():
-            raise ValueError(f"the person of {dataset.ids[i]} is outside of the picture in all frames")
-        box = _widen(box, spec.size)
-    return tuple(_with_border(box, spec).tolist())
+    if spec.crop == "frame":
+        return whole_box(info, spec)
+    pixels = dataset.pixels(i)
+    if pixels is None:
+        raise ValueError(f"{dataset.ids[i]} has no joints in pixels to crop by; use crop='frame'")
+    box = box_around(pixels, info, spec)
+    if box is None:
+        raise ValueError(f"the person of {dataset.ids[i]} is outside of the picture in all frames")
+    return box
+
+
+def whole_box(info: VideoInfo, spec: ClipSpec) -> tuple[int, int, int, int]:
+    """The whole picture and the border around it."""
+    return tuple(_with_border(np.array([0.0, 0.0, info.width, info.height]), spec).tolist())
+
+
+def box_around(pixels: Pose, info: VideoInfo, spec: ClipSpec) -> tuple[int, int, int, int] | None:
+    """The part of the picture around the joints of all persons and frames of ``pixels``, in the clip's proportions, and
+    the border around it; None if it lies outside of the picture. ValueError if no joint is known."""
+    left, top, right, bottom = video.person_box(pixels, spec.margin)
+    box = np.array([max(left, 0), max(top, 0), min(right, info.width), min(bottom, info.height)], float)
+    return None if (box[2:] <= box[:2]).any() else tuple(_with_border(_widen(box, spec.size), spec).tolist())
 
 
 def _widen(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -166,17 +177,22 @@ def all_bodies(dataset: Dataset, spec: ClipSpec, i: int) -> np.ndarray:
     found = dataset.pose(i)
     if found is None or not np.isfinite(found.joints).any():
         raise ValueError(f"{dataset.ids[i]} has no pose: no joint of any person is known in any frame")
-    found = _as_seen(found, dataset, spec, i)
+    return network_bodies(as_seen(found, dataset, spec, i), spec, dataset.mirrored)
+
+
+def network_bodies(found: Pose, spec: ClipSpec, mirrored: bool) -> np.ndarray:
+    """float32 [T,M,V,3]: the M bodies that move most in all frames of ``found``, gaps filled, normalised, 0 where
+    unknown; ``mirrored`` as in Dataset."""
     if len(found.joints) > spec.persons:
         found = pose.main_person(found, spec.persons)
     found = pose.fill(found)
     if spec.normalize != "none":
-        found = pose.normalize(found, spec.normalize, mirrored=dataset.mirrored)
+        found = pose.normalize(found, spec.normalize, mirrored=mirrored)
     bodies = np.zeros((found.joints.shape[1], spec.persons, *found.joints.shape[2:]), np.float32)
     bodies[:, : len(found.joints)] = found.joints.swapaxes(0, 1)
     return np.nan_to_num(bodies, copy=False, nan=0.0)
 
 
-def _as_seen(found: Pose, dataset: Dataset, spec: ClipSpec, i: int) -> Pose:
+def as_seen(found: Pose, dataset: Dataset, spec: ClipSpec, i: int) -> Pose:
     """``found`` at the quality of ``spec``: in camera space and in pixels the same joints fail in the same frames."""
     return pose.degrade(found, spec.pose_quality, zlib.crc32(dataset.ids[i].encode()))

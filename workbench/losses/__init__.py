@@ -10,19 +10,35 @@ from workbench.losses.distillation import (
 )
 from workbench.losses.embedding import kl_divergence, manhattan, normalized_euclidean
 from workbench.losses.hinge import squared_hinge
+from workbench.losses.sequence import (
+    atomic,
+    boundary_saliency,
+    covariance,
+    global_contextual,
+    graph_distillation,
+    hallucination,
+    multi_label,
+)
 from workbench.losses.teachers import logit_mse, mars
 
 __all__ = [
     "ContrastiveMemory",
+    "atomic",
     "attention_balance",
     "attention_distillation",
     "attention_regularizer",
+    "boundary_saliency",
     "contrastive_representation",
+    "covariance",
     "every_step",
+    "global_contextual",
+    "graph_distillation",
+    "hallucination",
     "kl_divergence",
     "logit_mse",
     "manhattan",
     "mars",
+    "multi_label",
     "normalized_euclidean",
     "squared_hinge",
     "supervised_contrastive",

@@ -101,6 +101,22 @@ def _decode_pyav(info: VideoInfo, numbers: np.ndarray) -> np.ndarray:
     raise VideoError(f"{info.path}: frame {numbers[done]} is no longer there, the file must have changed")
 
 
+def stream(info: VideoInfo, first: int = 0) -> Iterator[np.ndarray]:
+    """The frames of ``info`` from number ``first`` to the last, uint8 [H,W,3] RGB, upright, one at a time and in the
+    memory of one. VideoError if the file no longer is what ``info`` describes."""
+    count = 0
+    try:
+        with open_container(info.file) as container:
+            for number, frame in _numbered(container, info, first):
+                count = number + 1
+                if number >= first:
+                    yield upright(frame, info.rotation)
+    except av.FFmpegError as error:
+        raise VideoError(f"{info.path}: PyAV can't read it ({_first_line(error)})") from None
+    if count != info.frames:
+        raise VideoError(f"{info.path} has {count} frames, expected {info.frames}: the file must have changed")
+
+
 def _numbered(
     container: av.container.InputContainer, info: VideoInfo, first: int
 ) -> Iterator[tuple[int, av.VideoFrame]]:

@@ -2,6 +2,21 @@
 
 from workbench.nets import weights
 from workbench.nets.pose import AGCN, PoseGCN, PoseLSTM
+from workbench.nets.temporal import SSTCN, TGM, BiLSTM
 from workbench.nets.video import I3D, R3D50G, S3DG, I3DNonLocal, NonLocal, ResNeXt3D
 
-__all__ = ["AGCN", "I3D", "I3DNonLocal", "NonLocal", "PoseGCN", "PoseLSTM", "R3D50G", "ResNeXt3D", "S3DG", "weights"]
+__all__ = [
+    "AGCN",
+    "BiLSTM",
+    "I3D",
+    "I3DNonLocal",
+    "NonLocal",
+    "PoseGCN",
+    "PoseLSTM",
+    "R3D50G",
+    "ResNeXt3D",
+    "S3DG",
+    "SSTCN",
+    "TGM",
+    "weights",
+]

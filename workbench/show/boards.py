@@ -16,10 +16,12 @@ from workbench.explain import confusion as read
 from workbench.explain import distillation, outputs
 from workbench.explain.embeddings import Comparison
 from workbench.explain.gradcam import gradcam
-from workbench.media import rendering
-from workbench.show.figures import attention, confusion, embeddings, flow, joints, pose, training
+from workbench.media import rendering, video
+from workbench.show import seek
+from workbench.show.figures import attention, common, confusion, detection, embeddings, flow, joints, pose, training
 from workbench.show.figures import gradcam as cams
 from workbench.show.player import Player, Track
+from workbench.show.session import attended
 
 
 def position(dataset: Any, clip: int | str) -> int:
@@ -142,6 +144,54 @@ def lesson(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -
     tracks = tracks if had else [Track("the clip: neither student nor teacher has attention")]
     words = {"title": title(dataset, place), "caption": "; ".join(answers)}
     return Player(sample.clip, sample.pixels, truth=sample.truth, tracks=tracks, **words)
+
+
+def timeline(config: Any, shown: Any, place: int) -> go.Figure:
+    """07: truth, detections of the two runs, and their actionness in video ``place``."""
+    return _timeline(config, shown, place, shown.names)
+
+
+def _timeline(config: Any, shown: Any, place: int, names: Sequence[str]) -> go.Figure:
+    data, name = shown.data, shown.data.ids[place]
+    scores = {run: found.scores(found.index(name)) for run, found in shown.found.items() if run in names}
+    events = {run: table[table["video"] == name] for run, table in shown.events.items() if run in names}
+    heading = f"What happens when: {name}"
+    truth, seconds = data.annotated(place), data.durations[place]
+    return detection.timeline(truth, events, seconds, data.classes, scores, heading=heading, least=config.least)
+
+
+def clickable(config: Any, shown: Any, place: int, most: int = 240) -> Any:
+    """07: the timeline of the second run above the video, one picture a snippet (at most ``most``); a click shows the
+    moment."""
+    run, name = shown.names[1], shown.data.ids[place]
+    found = shown.found[run]
+    scores, times = found.scores(found.index(name)).max(1), found.times[found.index(name)].mean(1)
+    kept = np.unique(np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int))
+    numbers = np.minimum(times[kept] * shown.data.table["fps"].iloc[place], shown.data.lengths[place] - 1).astype(int)
+    clip, caption = video.read(shown.data.videos[place], numbers), "the score of the likeliest action"
+    player = Player(clip, temporal={run: scores[kept]}, title=name, caption=caption)
+    # Without a reader there is nobody to click, and a page keeps the player alone.
+    return seek.follow(_timeline(config, shown, place, [run]), player, times[kept]) if attended() else player
+
+
+def longest(shown: Any, place: int) -> go.Figure:
+    """07: truth and both runs' detections of the video's longest action alone, those at least half as sure as the
+    surest."""
+    rows, name = shown.data.annotated(place), shown.data.ids[place]
+    if rows.empty:
+        return common.blank("The longest action", "nothing happens in this video")
+    action = rows["label"].iloc[int((rows["end"] - rows["start"]).to_numpy().argmax())]
+    found = {run: table[(table["video"] == name) & (table["label"] == action)] for run, table in shown.events.items()}
+    sure = {run: table[table["score"] >= table["score"].max() / 2] for run, table in found.items()}
+    classes, heading = shown.data.classes, f"The longest action: {shown.data.classes[action]}"
+    return detection.timeline(
+        rows[rows["label"] == action], sure, shown.data.durations[place], classes, heading=heading
+    )
+
+
+def mistakes(config: Any, shown: Any) -> go.Figure:
+    """07: the surest detections of both runs by kind, at the configured overlap."""
+    return detection.false_positives({name: shown.profile(name, config.iou) for name in shown.names})
 
 
 def _track(name: str, maps: dict[str, np.ndarray | None]) -> Track:

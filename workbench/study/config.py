@@ -111,6 +111,18 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
+#: What detectors have instead, in either preset: their inputs are small, and whole videos are a batch.
+DETECTION: dict[str, dict[str, Any]] = {
+    "tiny": {
+        "batch_size": 8,
+        "epochs": {"": 1 / 3},
+        "optimizer": {},
+        "schedule": None,
+        "options": {},
+    },
+    "paper": {"batch_size": 8},
+}
+
 
 class TrainConfig(Config):
     """One training run. Equal configurations on equal data are one run: its second ``fit`` returns at once.
@@ -118,7 +130,11 @@ class TrainConfig(Config):
     What is learnt
       system, options      a name of systems.names() and its variant options
       preset               "tiny", "paper", or a dict: {"base": "tiny", "width": 0.125, ...} (fields of ``Preset``)
-      dataset, root        a name of data.open_dataset and its folder or file; protocol None is the data set's first
+      dataset, root        a name of data.open_dataset and its folder or file; protocol None is the data set's first.
+                           Detectors: a name of data.open_untrimmed (where nothing is said, synthadl_u)
+      snippets             detectors: what makes features of each modality's snippets, {"rgb": ..., "flow": ...}: a name
+                           or file of I3D weights as in ``init``, or a run id ("latest:agcn"); rgb has a default
+      window               detectors: most snippets of a video in a training batch, None: all of them
       seed                 of weights, order, augmentation and dropout
       epochs               of every stage, or by stage name (0 leaves a stage out); None: published number times the
                            preset's factor
@@ -158,6 +174,8 @@ class TrainConfig(Config):
     clip_grad: float | None = Field(default=5.0, gt=0)
     patience: int | None = Field(default=None, gt=0)
     init: dict[str, str] = {}
+    snippets: dict[str, str] = {}
+    window: int | None = Field(default=None, gt=0)
     pose_quality: Literal["high", "medium", "low"] = "high"
     augment: bool = True
     limit: int | None = Field(default=None, gt=0)
@@ -177,6 +195,15 @@ class TrainConfig(Config):
     tags: dict[str, str] = {}
     progress: bool = True
 
+    @model_validator(mode="before")
+    @classmethod
+    def _of_detectors(cls, values: dict[str, Any]) -> dict[str, Any]:
+        from workbench.systems import detects, names
+
+        if values.get("system") in names() and detects(values["system"]):
+            return {"dataset": "synthadl_u", **values}
+        return values
+
     @model_validator(mode="after")
     def _names_exist(self) -> TrainConfig:
         from workbench.systems import names, variants
@@ -191,7 +218,16 @@ class TrainConfig(Config):
         counts = self.epochs.values() if isinstance(self.epochs, dict) else [self.epochs]
         if any(count is not None and count < 0 for count in counts):
             raise ValueError(f"TrainConfig: epochs should be 0 or more, got {self.epochs!r}")
+        if not self.detects and (self.snippets or self.window):
+            raise ValueError(f"snippets and window are parameters of detectors, {self.system} reads clips")
         return self
+
+    @property
+    def detects(self) -> bool:
+        """Whether the system labels every moment of untrimmed videos."""
+        from workbench.systems import detects
+
+        return detects(self.system)
 
     @property
     def numbers(self) -> Preset:
@@ -201,7 +237,8 @@ class TrainConfig(Config):
         if base not in PRESETS:
             raise ValueError(f"unknown preset {base!r}; known: {', '.join(PRESETS)}")
         own = {} if self.batch_size is None else {"batch_size": self.batch_size}
-        return Preset(**{**PRESETS[base], **chosen, **own})
+        detection = DETECTION[base] if self.detects else {}
+        return Preset(**{**PRESETS[base], **detection, **chosen, **own})
 
     def resolved(self, protocol: str) -> TrainConfig:
         """The same configuration with the preset's numbers and the protocol spelt out, so that a run keeps what it was
@@ -218,14 +255,16 @@ class TrainConfig(Config):
         return {name: value for name, value in self.numbers.options.items() if name in known} | self.options
 
     def identity(self) -> dict[str, Any]:
-        """The part that says which run this is; what is left out says where and how it runs."""
-        return self.model_dump(mode="json", exclude=ELSEWHERE)
+        """The part that says which run this is; what is left out says where and how it runs, or counts by contents."""
+        told = self.model_dump(mode="json", exclude=ELSEWHERE)
+        return told if self.detects else {name: value for name, value in told.items() if name != "window"}
 
 
 #: Fields without a say in what is learnt, and paths of what has one: the contents of data and weights count (see runs).
 ELSEWHERE = {
     "root",
     "init",
+    "snippets",
     "runs",
     "evaluate",
     "device",

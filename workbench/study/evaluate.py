@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from workbench import metrics
 from workbench.data import Loader
-from workbench.study import files, hardware
+from workbench.study import detection, files, hardware
 from workbench.study.grading import grade_run
 from workbench.study.inputs import cache_folder, clip_spec
 from workbench.study.passes import Found, gather, predict
@@ -32,8 +32,11 @@ def evaluate(
     Of several windows a clip the class scores are the maximum of their softmax scores (VPN section 4.2, thesis section
     4.6.1). Metrics: top1, top5 (where there are more than five classes) and mean_class with 95 % bootstrap intervals
     over clips (``_low``, ``_high``); attention graded against known truth where the data have it and the system has
-    an attention map (see ``grading``). RuntimeError for a run that isn't finished.
+    an attention map (see ``grading``). Detectors have metrics of their own, see ``detection``. RuntimeError for a run
+    that isn't finished.
     """
+    if run.config.detects:
+        return detection.evaluate(run, split, device, batch_size, progress)
     place = hardware.device(run.config.model_copy(update={"device": device}))
     system, dataset = run.system().to(place), run.dataset(split)
     folder = cache_folder(cache, clip_spec(run.config))

@@ -13,9 +13,10 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
-from workbench.data import Dataset, Loader
+from workbench.data import Dataset, Loader, Untrimmed, detection_batches
 from workbench.data.batches import generator
-from workbench.study import files
+from workbench.data.detection import DetectionBatches
+from workbench.study import encoders, files
 from workbench.study.config import TrainConfig
 from workbench.study.inputs import loader
 from workbench.systems.base import Stage, System
@@ -72,8 +73,8 @@ class Kept:
 class Feed:
     """The batches of a stage; validation is None without validation clips."""
 
-    train: Loader | Kept
-    validation: Loader | Kept | None
+    train: Loader | Kept | DetectionBatches
+    validation: Loader | Kept | DetectionBatches | None
 
     @property
     def skipped(self) -> list[tuple[str, str]]:
@@ -82,7 +83,7 @@ class Feed:
 
 def feed(
     config: TrainConfig,
-    datasets: dict[str, Dataset],
+    datasets: dict[str, Dataset | Untrimmed],
     module: System,
     stage: Stage,
     shard: tuple[int, int],
@@ -91,6 +92,8 @@ def feed(
 ) -> Feed:
     """What ``stage`` trains ``module`` on, of the splits "train" and "validation" that have clips. A stage that is
     solved gets its training clips in order, once. Features are kept in ``folder``."""
+    if config.detects:
+        return _videos(config, datasets, module, shard)
     by_gradient = not stage.solve
     if not stage.cached:
         needs = {"train": module.needs_train | {"label"}, "validation": module.needs_test | {"label"}}
@@ -107,6 +110,17 @@ def feed(
             encode(module, getattr(module, stage.cached), clips, device, path, not config.progress)
         size = max(1, config.numbers.batch_size // shard[1])
         made[split] = Kept(path, size, config.seed, split == "train" and by_gradient, shard)
+    return Feed(made["train"], made.get("validation"))
+
+
+def _videos(config: TrainConfig, datasets: dict[str, Untrimmed], module: System, shard: tuple[int, int]) -> Feed:
+    """Sequences of snippets. mAP needs all of a pass: every process validates on all videos."""
+    read = {"train": module.modalities_train, "validation": module.modalities_test}
+    made = {}
+    for split, data in datasets.items():
+        features, train = encoders.features(config, data, read[split]), split == "train"
+        part = (max(1, config.numbers.batch_size // shard[1]), config.seed, train, config.window if train else None)
+        made[split] = detection_batches(data, features, *part, shard if train else (0, 1))
     return Feed(made["train"], made.get("validation"))
 
 

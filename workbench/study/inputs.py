@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from pathlib import Path
 
-from workbench.data import Augment, ClipSpec, Dataset, Loader, open_dataset
+from workbench.data import Augment, ClipSpec, Dataset, Loader, Untrimmed, open_dataset, open_untrimmed
 from workbench.study.config import TrainConfig
 from workbench.systems import variants
 
@@ -21,13 +21,14 @@ def clip_spec(config: TrainConfig) -> ClipSpec:
     return ClipSpec(**{**config.numbers.cut(), **own}, pose_quality=config.pose_quality)
 
 
-def open_split(config: TrainConfig, split: str, root: str | None = None) -> Dataset:
+def open_split(config: TrainConfig, split: str, root: str | None = None) -> Dataset | Untrimmed:
     """One split of the configuration's data, with its ``limit``. ``root``, where the data were when the run was made,
     stands in where the configuration's own relative path leads nowhere from here."""
     where = config.root
     if where is not None and root is not None and not Path(where).exists():
         where = root
-    dataset = open_dataset(config.dataset, root=where, protocol=config.protocol, split=split)
+    opened = open_untrimmed if config.detects else open_dataset
+    dataset = opened(config.dataset, root=where, protocol=config.protocol, split=split)
     if config.limit is not None and len(dataset) > config.limit:
         # Evenly spread, since tables are often sorted by class.
         dataset = dataset.subset([i * len(dataset) // config.limit for i in range(config.limit)])

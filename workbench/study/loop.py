@@ -14,6 +14,7 @@ from workbench.data import Dataset
 from workbench.study import checkpoint, files, hardware, optim
 from workbench.study.config import TrainConfig
 from workbench.study.feeds import Feed, feed
+from workbench.study.goals import goal_of
 from workbench.study.inputs import open_split
 from workbench.study.place import Place, add
 from workbench.study.runs import Run
@@ -41,7 +42,7 @@ class Training:
     ) -> None:
         self.fabric, self.config, self.run, self.system, self.store = fabric, config, run, system, store
         self.channels_last = channels_last
-        self.stages = optim.adapt(system.stages(), config)
+        self.stages, self.goal = optim.adapt(system.stages(), config), goal_of(config)
         validation = open_split(config, "validation")
         if not len(validation) and config.patience is not None:
             raise ValueError(
@@ -162,22 +163,27 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         self.place.rate = self.optimizer.param_groups[0]["lr"]
         self.schedule.step()
-        add(self.place.sums, values, logits, batch)
+        add(self.place.sums, values, self.goal.hits(logits, batch), len(batch))
         self._report(stage)
 
     def _validate(self) -> dict[str, float]:
-        """Loss terms and top-1 on the validation clips, of all processes together; empty without validation."""
+        """Loss terms and the goal's numbers on the validation clips, of all processes together; empty without
+        validation."""
         if self.feed.validation is None:
             return {}
         # The wrapped module would wait for processes that have fewer batches.
         module = Step(self.step.system, self.step.loss).eval()
         sums: dict[str, float] = {}
+        answers = []
         with torch.inference_mode(), self.fabric.autocast():
             for batch in self.feed.validation:
                 batch = self._on_device(batch)
                 terms, logits = module(batch)
-                add(sums, {name: float(term) for name, term in terms.items()}, logits, batch)
-        return self._means(sums, "validation")
+                values = {name: float(term) for name, term in terms.items()}
+                add(sums, values, self.goal.hits(logits, batch), len(batch))
+                answers.append((logits, batch.label, batch.mask))
+        judged = {f"validation_{name}": value for name, value in self.goal.judge(answers).items()}
+        return self._means(sums, "validation") | judged
 
     def _means(self, sums: dict[str, float], split: str) -> dict[str, float]:
         names = list(sums)
@@ -188,10 +194,10 @@ class Training:
         return {f"{split}_{name}": value / totals["clips"] for name, value in totals.items() if name != "clips"}
 
     def _compare(self, row: dict[str, Any]) -> None:
-        """Keeps the weights of the best validation epoch: higher top-1, then lower loss."""
+        """Keeps the weights of the best validation epoch: a higher score (the goal's), then a lower loss."""
         if self.feed.validation is None:
             return
-        place, score = self.place, [row["validation_top1"], -row["validation_total"]]
+        place, score = self.place, [row[f"validation_{self.goal.score}"], -row["validation_total"]]
         better = place.score is None or score > place.score
         place.stale = 0 if better else place.stale + 1
         if better:
@@ -217,10 +223,11 @@ class Training:
         words = {
             "epoch": f"{self.place.epoch + 1}/{stage.epochs}",
             "loss": f"{sums['total'] / sums['clips']:.3f}",
-            "acc": f"{sums['top1'] / sums['clips']:.3f}",
         }
-        if "validation_top1" in last:
-            words["validation"] = f"{last['validation_top1']:.3f}"
+        if "top1" in sums:
+            words["acc"] = f"{sums['top1'] / sums['clips']:.3f}"
+        if (score := last.get(f"validation_{self.goal.score}")) is not None:
+            words["validation"] = f"{score:.3f}"
         self.bar.set_postfix(words, refresh=False)
         self.bar.update()
 

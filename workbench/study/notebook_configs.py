@@ -144,6 +144,24 @@ class Confusion(TwoRuns):
     top: int = Field(default=5, ge=1, le=12, description="classes with the largest gains")
 
 
+class Detection(TwoRuns):
+    """07_detection: one untrimmed video in two detectors, and where the second gains."""
+
+    first: str = Field(default="latest:detector", description="run id, or latest:<system>: vanilla RGB")
+    second: str = Field(default="latest:augmented_rgb", description="run id, or latest:<system>: a taught student")
+    two_stream: str | None = Field(
+        default=None, description="run id of a detector with two streams, for figures 3 and 4"
+    )
+    boundaries: str | None = Field(default=None, description="run id of a student with the boundary loss; None: second")
+    video: int | str = Field(default=0, description="position or id of the video")
+    iou: float = Field(default=0.3, ge=0.1, le=0.9, description="overlap from which a detection finds an event")
+    least: float = Field(default=0.3, ge=0, le=1, description="detections below this score are not drawn")
+    pose_seconds: float | None = Field(default=None, gt=0, description="what the poses of a frame take to find")
+
+    def needed(self) -> list[str]:
+        return [self.first, self.second, *(run for run in (self.two_stream, self.boundaries) if run)]
+
+
 class Distillation(OfRun):
     """08_distillation: teacher and student side by side."""
 
@@ -167,6 +185,7 @@ CONFIGS: dict[str, type[Notebook]] = {
     "04_attention_maps": AttentionMaps,
     "05_pose_rendering": PoseRendering,
     "06_confusion": Confusion,
+    "07_detection": Detection,
     "08_distillation": Distillation,
 }
 

@@ -7,15 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
-from workbench.types import Batch
-
 
 @dataclass
 class Place:
     """Where training stands: what changes from step to step besides weights, optimiser, schedule and random states.
 
-    stage; epoch within the stage; rate, the last step's learning rate; sums of the epoch so far; score (validation
-    top-1, minus its loss) and weights of the stage's best epoch; stale epochs since; history, one row an epoch.
+    stage; epoch within the stage; rate, the last step's learning rate; sums of the epoch so far; score (what the goal
+    compares, minus the loss) and weights of the stage's best epoch; stale epochs since; history, one row an epoch.
     """
 
     stage: int = 0
@@ -28,13 +26,8 @@ class Place:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-def add(sums: dict[str, float], values: dict[str, float], logits: Tensor, batch: Batch) -> None:
+def add(sums: dict[str, float], values: dict[str, float], hits: dict[str, float], clips: int) -> None:
     """Adds a batch's mean terms, weighted by its clips, and its hits."""
-    count = len(batch)
-    hits = (logits.argmax(-1) == batch.label).sum().item()
-    for name, value in {
-        **{name: value * count for name, value in values.items()},
-        "top1": hits,
-        "clips": count,
-    }.items():
+    weighed = {name: value * clips for name, value in values.items()}
+    for name, value in {**weighed, **hits, "clips": clips}.items():
         sums[name] = sums.get(name, 0.0) + value

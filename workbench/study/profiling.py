@@ -36,6 +36,8 @@ from workbench.types import Batch, Clip, Pose, Skeleton
 
 #: How many classes and which joints, where no data set is there to say: SynthADL's.
 CLASSES, SKELETON = 29, "kinect_v2"
+#: What detectors are measured on: the 16-frame snippets of a minute at 25 frames a second.
+SNIPPETS = 93
 
 
 def profile(
@@ -83,7 +85,8 @@ def profile_all(configs: dict[str, TrainConfig], **how: Any) -> pd.DataFrame:
 
 
 def random_batch(system: System, config: TrainConfig, size: int, classes: int = CLASSES, seed: int = 0) -> Batch:
-    """A batch of noise with every field that ``system`` reads in training, at the configuration's sizes."""
+    """A batch of noise with every field that ``system`` reads in training, at the configuration's sizes; for detectors,
+    videos of ``SNIPPETS`` snippets."""
     spec, rng = clip_spec(config), torch.Generator().manual_seed(seed)
     shape = (spec.frames, *spec.size)
     shapes = {
@@ -99,7 +102,15 @@ def random_batch(system: System, config: TrainConfig, size: int, classes: int = 
         for name in system.needs_train
         if name in shapes
     }
-    return Batch(**fields, label=torch.arange(size) % classes, ids=[f"clip{i}" for i in range(size)])
+    ids = [f"clip{i}" for i in range(size)]
+    if "features" not in system.needs_train:
+        return Batch(**fields, label=torch.arange(size) % classes, ids=ids)
+    features = {
+        name: torch.randn((size, SNIPPETS, channels), generator=rng)
+        for name, channels in system.feature_channels.items()
+    }
+    label = (torch.rand((size, SNIPPETS, classes), generator=rng) < 0.1).float()
+    return Batch(**fields, features=features, label=label, ids=ids)
 
 
 def count(system: System) -> int:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.data import ClipSpec, Dataset
+from workbench.data import ClipSpec, Dataset, Untrimmed
 from workbench.nets import weights
 from workbench.study import files
 from workbench.study.config import TrainConfig, parse
@@ -87,6 +87,9 @@ class Run:
         return files.read_json(path) if path.is_file() else {}
 
     def predictions(self, split: str = "test") -> Predictions:
+        """Of a run that labels clips; those of detectors are read by ``study.detection.read``."""
+        if self.config.detects:
+            raise ValueError(f"run {self.id} labels moments of videos, not clips: its results are study.detection's")
         arrays = files.read_arrays(self._result("predictions", split))
         return Predictions(ids=arrays.pop("ids").tolist(), **arrays)
 
@@ -102,7 +105,7 @@ class Run:
             )
         return path
 
-    def dataset(self, split: str = "test") -> Dataset:
+    def dataset(self, split: str = "test") -> Dataset | Untrimmed:
         return open_split(self.config, split, root=self._facts["data"]["root"])
 
     def system(self) -> System:
@@ -111,13 +114,16 @@ class Run:
 
         if not self.finished:
             raise RuntimeError(f"run {self.id} is not finished; call fit with the same configuration to go on with it")
-        system = make_system(self.config, self.classes, self._facts["skeleton"])
+        system = make_system(self.config, self.classes, self._facts["skeleton"], self._facts.get("features"))
         system.load_state_dict(load_file(self.folder / "weights.safetensors"))
         return system.eval()
 
 
-def make_system(config: TrainConfig, classes: list[str], skeleton: str | None) -> System:
-    """The untrained system of ``config``. skeleton None (no poses in the data) leaves the system's own default."""
+def make_system(
+    config: TrainConfig, classes: list[str], skeleton: str | None, features: dict[str, int] | None = None
+) -> System:
+    """The untrained system of ``config``. skeleton None (no poses in the data) leaves the system's own default;
+    features are the channels of snippets by modality, for systems that read them."""
     from workbench.systems import build
 
     numbers = config.numbers
@@ -129,30 +135,35 @@ def make_system(config: TrainConfig, classes: list[str], skeleton: str | None) -
         width=numbers.width,
         output_stride=numbers.output_stride,
         poses=numbers.poses,
+        features=features,
         **body,
         **config.variant(),
     )
 
 
-def run_of(config: TrainConfig, dataset: Dataset) -> Run:
+def run_of(config: TrainConfig, dataset: Dataset | Untrimmed) -> Run:
     """The run that ``config`` on ``dataset`` (its training split) is, whether or not it exists yet.
 
     The name reads system-protocol-seed-hash; the hash covers the configuration and the data's fingerprint.
     """
-    words = json.dumps([config.identity(), _init_contents(config), fingerprint(dataset)], sort_keys=True)
-    digest = hashlib.sha256(words.encode()).hexdigest()[:8]
+    words = [config.identity(), _contents(config.init), fingerprint(dataset)]
+    if config.detects:
+        words.append(_contents(config.snippets))
+    digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:8]
     protocol = re.sub(r"[^a-zA-Z0-9]+", "-", dataset.protocol).strip("-")[:40]
     name = f"{config.system}-{protocol}-s{config.seed}-{digest}"
     return Run(name, Path(config.runs) / name)
 
 
-def create(run: Run, config: TrainConfig, dataset: Dataset) -> None:
-    """Writes config.json of a new run; ValueError where the folder holds another configuration."""
+def create(run: Run, config: TrainConfig, dataset: Dataset | Untrimmed, features: dict[str, int] | None) -> None:
+    """Writes config.json of a new run, with the channels of snippets' features if it reads such; ValueError
+    where the folder holds another configuration."""
     facts = {
         "id": run.id,
         "config": config.model_dump(mode="json"),
         "classes": dataset.classes,
         "skeleton": dataset.skeleton.name if dataset.skeleton else None,
+        "features": features,
         "data": {"clips": len(dataset), "fingerprint": fingerprint(dataset), "root": _absolute(config.root)},
     }
     path = run.folder / "config.json"
@@ -161,8 +172,10 @@ def create(run: Run, config: TrainConfig, dataset: Dataset) -> None:
     files.write_json(path, facts)
 
 
-def fingerprint(dataset: Dataset) -> str:
+def fingerprint(dataset: Dataset | Untrimmed) -> str:
     """Sixteen hex digits that change with the clips, their labels and lengths, and the size of their videos."""
+    if isinstance(dataset, Untrimmed):
+        return dataset.fingerprint()[:16]
     digest = hashlib.sha256(json.dumps([dataset.classes, dataset.ids]).encode())
     digest.update(dataset.labels.tobytes() + dataset.lengths.tobytes())
     for video in dataset.videos[:: max(1, len(dataset.videos) // 256)]:
@@ -170,14 +183,14 @@ def fingerprint(dataset: Dataset) -> str:
     return digest.hexdigest()[:16]
 
 
-def _init_contents(config: TrainConfig) -> dict[str, str]:
-    """What stands behind ``init``, by module: a file counts by its bytes, a run by its id."""
+def _contents(sources: dict[str, str]) -> dict[str, str]:
+    """What stands behind ``init`` or ``snippets``: a file counts by its bytes, a run by its id."""
 
     def content(source: str) -> str:
         file = weights.SHIPPED.get(source, Path(source))
         return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else source
 
-    return {module: content(source) for module, source in config.init.items()}
+    return {name: content(source) for name, source in sources.items()}
 
 
 def _absolute(root: str | None) -> str | None:

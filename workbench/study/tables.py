@@ -23,13 +23,15 @@ class Column(Config):
 
 class Row(Config):
     """One line of the table: what it changes of ``base`` (fields of TrainConfig). An ``init`` that reads "row:<id>", or
-    "row:<id>:<module>", starts from the run that another row is with the same seed. ``seeds`` limits how many a row
-    that takes long is run with."""
+    "row:<id>:<module>", starts from the run that another row is with the same seed; ``snippets`` name encoders so. A
+    row that sets ``seed`` itself is one run, whatever the seed of the table. ``seeds`` limits how many a row that takes
+    long is run with. A ``hidden`` row is run where another one needs it and is not in the table."""
 
     id: str
     label: str
     parameters: dict[str, Any]
     seeds: int | None = None
+    hidden: bool = False
 
 
 class Table(Config):
@@ -68,7 +70,7 @@ def sweep(
     """
     table = read_table(path)
     known = [row.id for row in table.rows]
-    wanted = known if rows is None else list(rows)
+    wanted = [row.id for row in table.rows if not row.hidden] if rows is None else list(rows)
     if strangers := [name for name in wanted if name not in known]:
         raise ValueError(f"{path} has no row {strangers[0]!r}; it has: {', '.join(known)}")
     measured = []
@@ -83,10 +85,12 @@ def sweep(
 
 
 def configs(path: str | Path, changes: dict[str, Any] | None = None) -> dict[str, TrainConfig]:
-    """The configuration of every row by its label, with ``changes``, untied from the rows it starts from."""
+    """The configuration of every shown row by its label, with ``changes``, untied from the rows it starts from."""
     table = read_table(path)
     return {
-        row.label: TrainConfig(**{**table.base, **row.parameters, **(changes or {}), "init": {}}) for row in table.rows
+        row.label: TrainConfig(**{**table.base, **row.parameters, **(changes or {}), "init": {}, "snippets": {}})
+        for row in table.rows
+        if not row.hidden
     }
 
 
@@ -108,9 +112,13 @@ class Cells:
         rows = {row.id: row for row in self.table.rows}
         if row not in rows:
             raise ValueError(f"row {within[-1]!r} starts from row {row!r}, which is not in {self.table.title!r}")
-        config = {**self.table.base, **rows[row].parameters, **self.where, "seed": self.seed}
-        init = {module: self._source(source, (*within, row)) for module, source in config.get("init", {}).items()}
-        return {**config, "init": init} if init else config
+        config = {**self.table.base, "seed": self.seed, **rows[row].parameters, **self.where}
+        tied = {
+            field: {part: self._source(source, (*within, row)) for part, source in config[field].items()}
+            for field in ("init", "snippets")
+            if config.get(field)
+        }
+        return {**config, **tied}
 
     def _source(self, source: str, within: tuple[str, ...]) -> str:
         kind, _, rest = source.partition(":")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from workbench.data import Dataset
-from workbench.study import checkpoint, files, hardware
+from workbench.data import Dataset, Untrimmed
+from workbench.study import checkpoint, encoders, files, hardware
 from workbench.study.config import TrainConfig, parse
 from workbench.study.evaluate import evaluate
 from workbench.study.initial import initialise
@@ -31,11 +31,14 @@ def fit(config: TrainConfig | dict[str, Any]) -> str:
     """
     config = parse(config)
     dataset = open_split(config, "train")
-    config = config.resolved(dataset.protocol)
+    config, skeleton = config.resolved(dataset.protocol), dataset.skeleton.name if dataset.skeleton else None
+    if config.detects:
+        config = encoders.settled(config, skeleton)
     run = run_of(config, dataset)
     if not run.finished:
+        features = encoders.channels(config, dataset) if config.detects else None
         checkpoint.seed_all(config.seed)
-        system = make_system(config, dataset.classes, dataset.skeleton.name if dataset.skeleton else None)
+        system = make_system(config, dataset.classes, skeleton, features)
         facts = hardware.suits(config, system) | {"init": initialise(system, config)}
         fabric = hardware.make_fabric(config, facts)
         fabric.launch(_train, config, run, dataset, system, facts)
@@ -50,14 +53,19 @@ def fit(config: TrainConfig | dict[str, Any]) -> str:
 
 
 def _train(
-    fabric: Fabric, config: TrainConfig, run: Run, dataset: Dataset, system: System, facts: dict[str, Any]
+    fabric: Fabric,
+    config: TrainConfig,
+    run: Run,
+    dataset: Dataset | Untrimmed,
+    system: System,
+    facts: dict[str, Any],
 ) -> None:
     if not fabric.is_global_zero:
         Training(fabric, config, run, dataset, system, facts["channels_last"], store=None).run_all()
         return
     with _alone(run):
         files.discard_parts(run.folder)
-        create(run, config, dataset)
+        create(run, config, dataset, getattr(system, "feature_channels", None))
         facts = {**hardware.environment(), **facts}
         store = row_of(run, tags={"git": facts["git"], "precision": facts["precision"], "device": facts["device"]})
         facts["store"] = store.where

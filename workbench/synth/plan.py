@@ -69,14 +69,17 @@ def plan(size: str | dict = "tiny", world: str = "adl", seed: int = 0, knobs: di
     """One row a clip, in the order of their numbers: all of the index but what takes a performance to know.
 
     Columns: id, video, arrays, action, label, subject, view, camera, setup, fps, width, height, imposter, background,
-    blocked (furniture in front), seed, split_cs, split_cv, split_setup. Raises ValueError as ``settle`` does, and where
-    a world is too small for every action to be in every split.
+    blocked (furniture in front), seed, split_cs, split_cv, split_setup; untrimmed videos have no action nor label.
+    Raises ValueError as ``settle`` does, and where a world is too small for every action to be in every split.
     """
     settings = settle(size, world, knobs)
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed must be a whole number of 0 or more, got {seed!r}")
-    parts = [_deal(settings, world, seed, label) for label in range(len(settings.actions))]
-    table = pd.concat(parts, ignore_index=True)
+    if world == "untrimmed":
+        table = _deal(settings, world, seed, 0).drop(columns=["action", "label"])
+    else:
+        parts = [_deal(settings, world, seed, label) for label in range(len(settings.actions))]
+        table = pd.concat(parts, ignore_index=True)
     width, height = settings.resolution
     table["fps"], table["width"], table["height"] = float(settings.fps), width, height
     table["seed"] = [int(sequence(seed, world, CLIP, n).generate_state(1)[0]) for n in range(len(table))]
@@ -90,7 +93,8 @@ def plan(size: str | dict = "tiny", world: str = "adl", seed: int = 0, knobs: di
 
 
 def _name(row) -> str:
-    return f"S{row.setup:03d}V{row.view}P{row.subject:03d}R{row.repetition:03d}A{row.label + 1:03d}"
+    action = f"A{row.label + 1:03d}" if hasattr(row, "label") else ""
+    return f"S{row.setup:03d}V{row.view}P{row.subject:03d}R{row.repetition:03d}{action}"
 
 
 def _deal(s: Settings, world: str, seed: int, label: int) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 
@@ -48,34 +48,55 @@ class Actors:
 
 def cast_actors(performance: Performance, subject: Subject, rng: np.random.Generator) -> Actors:
     """The dressed subject and the props at every moment the shutter is open; truth is marked in ``table.bits``."""
-    joints = _moments(performance.joints)
-    frames, samples = joints.shape[:2]
-    head = None if performance.head is None else _moments(performance.head).reshape(-1, 3, 3)
-    socks = frozenset(prop.look["foot"] for prop in performance.props if prop.kind == "shoe" and "foot" in prop.look)
-    figure = dress(joints.reshape(-1, 25, 3), subject, head, socks)
-    truth = {name for name, marked in zip(_joint_names(), performance.truth_joints, strict=True) if marked}
-    bits = [PERSON | (TRUTH if truth & set(names) else 0) for names in figure.joints]
-    tables, worlds, forms = [figure.table._replace(bits=np.array(bits, np.uint8))], [figure.world], [figure.shapes]
-    for number, prop in enumerate(performance.props):
-        solids = shapes.build(prop.kind, prop.look, rng)
-        paths = _moments(prop.transform).reshape(-1, 1, 4, 4)
-        own, shape = affines(solids)
-        tables.append(table(solids, [PROP | (TRUTH if number in performance.truth_props else 0)] * len(solids)))
-        worlds.append(chain(paths, own[None]))
-        forms.append(np.broadcast_to(shape, (frames * samples, *shape.shape)))
-    merged = Table(*(np.concatenate(columns) for columns in zip(*tables, strict=True)))
-    count = len(merged.form)
-    return Actors(
-        merged,
-        np.concatenate(worlds, 1).reshape(frames, samples, count, 3, 4),
-        np.concatenate(forms, 1).reshape(frames, samples, count, 3),
-    )
+    return Cast(performance, subject, rng).play(0, len(performance.joints))
+
+
+class Cast:
+    """The subject and the props of a performance, to be played piece by piece where the whole would be too large."""
+
+    def __init__(self, performance: Performance, subject: Subject, rng: np.random.Generator) -> None:
+        self.performance, self.subject = performance, subject
+        self.solids = [shapes.build(prop.kind, prop.look, rng) for prop in performance.props]
+
+    def play(
+        self, start: int, end: int, truth_joints: np.ndarray | None = None, truth_props: tuple[int, ...] | None = None
+    ) -> Actors:
+        """The actors in the frames from ``start`` to ``end`` (exclusive). What is marked as truth, truth_joints bool
+        [25] and indices of props, is the performance's unless it is said. A prop that is out of sight throughout is
+        left out."""
+        done = self.performance
+        joints = _moments(done.joints, start, end)
+        frames, samples = joints.shape[:2]
+        head = None if done.head is None else _moments(done.head, start, end).reshape(-1, 3, 3)
+        socks = frozenset(prop.look["foot"] for prop in done.props if prop.kind == "shoe" and "foot" in prop.look)
+        figure = dress(joints.reshape(-1, 25, 3), self.subject, head, socks)
+        marked = done.truth_joints if truth_joints is None else truth_joints
+        truth = {name for name, here in zip(_joint_names(), marked, strict=True) if here}
+        bits = [PERSON | (TRUTH if truth & set(names) else 0) for names in figure.joints]
+        tables, worlds, forms = [figure.table._replace(bits=np.array(bits, np.uint8))], [figure.world], [figure.shapes]
+        things = done.truth_props if truth_props is None else truth_props
+        for number, (prop, solids) in enumerate(zip(done.props, self.solids, strict=True)):
+            paths = _moments(prop.transform, start, end).reshape(-1, 1, 4, 4)
+            if np.isnan(paths[:, 0, 0, 0]).all():
+                continue
+            own, shape = affines(solids)
+            tables.append(table(solids, [PROP | (TRUTH if number in things else 0)] * len(solids)))
+            worlds.append(chain(paths, own[None]))
+            forms.append(np.broadcast_to(shape, (frames * samples, *shape.shape)))
+        merged = Table(*(np.concatenate(columns) for columns in zip(*tables, strict=True)))
+        count = len(merged.form)
+        return Actors(
+            merged,
+            np.concatenate(worlds, 1).reshape(frames, samples, count, 3, 4),
+            np.concatenate(forms, 1).reshape(frames, samples, count, 3),
+        )
 
 
 def draw(
-    scene: Scene, camera: Camera, actors: Actors, film: Film, rng: np.random.Generator
+    scene: Scene, camera: Camera, actors: Actors | Iterable[Actors], film: Film, rng: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Frames one by one: uint8 [H,W,3] RGB, and marks uint8 [H,W] (TRUTH, PERSON, PROP bits of what moves)."""
+    """Frames one by one: uint8 [H,W,3] RGB, and marks uint8 [H,W] (TRUTH, PERSON, PROP bits of what moves). Actors may
+    come in pieces, which follow each other in time."""
     view, eye = camera.rays(), camera.extrinsics[:3]
     height, width, samples = camera.height, camera.width, len(OFFSETS)
     light = _light(scene, camera)
@@ -93,18 +114,19 @@ def draw(
         depth, ambient, direct, below, base,
     )  # fmt: skip
     curve, grain = _curve(film.gamma), _grain()
-    for world, shape in zip(actors.world, actors.shapes, strict=True):
-        shadow, picture, marks = fixed.copy(), base.copy(), np.empty((height, width), np.uint8)
-        out = np.empty((height, width, 3), np.uint8)
-        middle = samples // 2
-        changed = shading.shadows(actors.table.form, shape[middle], world[middle], lamp_eye, lamp_view, shadow)
-        shading.relight(ambient, direct, below, shadow, changed, picture)
-        shading.frame(
-            actors.table, shape, world, eye, view, light, OFFSETS, depth, lamp, lamp_view, shadow, picture, marks
-        )  # fmt: skip
-        y, x = rng.integers(0, NOISE_SIZE - height), rng.integers(0, NOISE_SIZE - width)
-        shading.develop(picture, curve, scene.light.exposure, grain[y : y + height, x : x + width], film.noise, out)
-        yield out, marks
+    for part in [actors] if isinstance(actors, Actors) else actors:
+        for world, shape in zip(part.world, part.shapes, strict=True):
+            shadow, picture, marks = fixed.copy(), base.copy(), np.empty((height, width), np.uint8)
+            out = np.empty((height, width, 3), np.uint8)
+            middle = samples // 2
+            changed = shading.shadows(part.table.form, shape[middle], world[middle], lamp_eye, lamp_view, shadow)
+            shading.relight(ambient, direct, below, shadow, changed, picture)
+            shading.frame(
+                part.table, shape, world, eye, view, light, OFFSETS, depth, lamp, lamp_view, shadow, picture, marks
+            )  # fmt: skip
+            y, x = rng.integers(0, NOISE_SIZE - height), rng.integers(0, NOISE_SIZE - width)
+            shading.develop(picture, curve, scene.light.exposure, grain[y : y + height, x : x + width], film.noise, out)
+            yield out, marks
 
 
 @cache
@@ -120,13 +142,15 @@ def _joint_names() -> tuple[str, ...]:
     return Skeleton.named("kinect_v2").joints
 
 
-def _moments(path: np.ndarray) -> np.ndarray:
-    """A path [T,...] at the shutter's moments, [T,S,...]: straight between frames; where a neighbour is NaN, still."""
+def _moments(path: np.ndarray, start: int, end: int) -> np.ndarray:
+    """A path [T,...] at the shutter's moments in the frames start to end, [end-start,S,...]: straight between frames;
+    where a neighbour is NaN, still."""
     path = np.asarray(path, np.float64)
-    before = np.concatenate([path[:1], path[:-1]])
-    after = np.concatenate([path[1:], path[-1:]])
-    steps = [path + abs(at) * ((after if at > 0 else before) - path) for at in SHUTTER]
-    return np.stack([np.where(np.isnan(step), path, step) for step in steps], 1)
+    here = path[start:end]
+    before = path[np.maximum(np.arange(start, end) - 1, 0)]
+    after = path[np.minimum(np.arange(start, end) + 1, len(path) - 1)]
+    steps = [here + abs(at) * ((after if at > 0 else before) - here) for at in SHUTTER]
+    return np.stack([np.where(np.isnan(step), here, step) for step in steps], 1)
 
 
 def _inverse(eye: np.ndarray) -> np.ndarray:

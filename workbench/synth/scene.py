@@ -156,9 +156,12 @@ def furnish(performance: Performance, rng: np.random.Generator) -> list[Solid]:
     return solids
 
 
-def imposters(kinds: list[str], performance: Performance, rng: np.random.Generator) -> list[Solid]:
-    """Side table and imposters: each on the side table or on a free spot of a table that stands there anyway."""
-    spot = _free_spot(performance.furniture, rng)
+def imposters(
+    kinds: list[str], performance: Performance, rng: np.random.Generator, floor: tuple[Prop, ...] = ()
+) -> list[Solid]:
+    """Side table and imposters: each on the side table or on a free spot of a table that stands there anyway. ``floor``
+    is where nothing may stand besides, as if it were furniture."""
+    spot = _free_spot((*performance.furniture, *floor), rng)
     height = rng.uniform(0.6, 0.8)
     solids = moved(shapes.build("side_table", {"height": height, "color": tint(rng, 0.1, 0.5, 0.3)}), place(*spot))
     angle = rng.uniform(0, 360)
@@ -225,13 +228,13 @@ def occluder(camera_position: np.ndarray, rng: np.random.Generator) -> list[Soli
 
 def stage(
     room_rng: np.random.Generator, rng: np.random.Generator, performance: Performance, kinds: list[str],
-    blocked_from: np.ndarray | None = None,
+    blocked_from: np.ndarray | None = None, floor: tuple[Prop, ...] = (),
 ) -> Scene:  # fmt: skip
     """The still part of a clip. ``kinds`` are the imposters; ``blocked_from`` a camera position (world metres) before
-    which furniture stands in the way, or None."""
+    which furniture stands in the way, or None; ``floor`` is to be kept free of the imposters' table."""
     shell, solids = room(room_rng)
     light = sample_light(rng)
-    solids = solids + furnish(performance, rng) + imposters(kinds, performance, rng)
+    solids = solids + furnish(performance, rng) + imposters(kinds, performance, rng, floor)
     if blocked_from is not None:
         solids += occluder(blocked_from, rng)
     return Scene(shell, solids, light)

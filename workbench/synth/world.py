@@ -1,4 +1,5 @@
-"""Generates a world on disk: index.parquet, world.json, videos/<id>.mp4 and arrays/<id>.npz under one folder.
+"""Generates a world on disk: index.parquet, world.json, videos/<id>.mp4 and arrays/<id>.npz under one folder, and for
+untrimmed videos intervals.parquet.
 
 Every clip depends on (seed, world, its number) alone, so the result does not depend on how many processes made it or on
 how often it was interrupted.
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -19,7 +20,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from workbench.media.writing import write
-from workbench.synth import render, truth
+from workbench.synth import render, truth, untrimmed
 from workbench.synth.actions import ACTIONS, PRETRAIN_ACTIONS, perform
 from workbench.synth.body import Subject
 from workbench.synth.camera import aim
@@ -41,8 +42,9 @@ def generate(
     """Make a world in the folder ``root``, or finish one that was begun there, and return its index.
 
     size "tiny" (about 700 clips), "small" (4,000), "paper" (20,000, 320 x 256) or a dict with fields of
-    settings.Settings; world "adl" or "pretrain" (SynthADL-P, other actions, subjects and rooms); ``knobs`` a dict with
-    names in KNOBS; ``workers`` processes (1: this one). Clips that are there stay; files appear whole or not at all.
+    settings.Settings; world "adl", "pretrain" (SynthADL-P, other actions, subjects and rooms) or "untrimmed"
+    (SynthADL-U: 60, 240 or 1,000 videos of 60 to 180 s and their intervals); ``knobs`` a dict with names in KNOBS;
+    ``workers`` processes (1: this one). Clips that are there stay; files appear whole or not at all.
 
     ValueError for a bad setting, or if ``root`` holds another world; OSError if a file can't be written (what is
     finished stays); RuntimeError if a worker process dies.
@@ -56,7 +58,8 @@ def generate(
     rows = table.to_dict("records")
     missing = [n for n, row in enumerate(rows) if not _there(root, row)]
     index = root / "index.parquet"
-    if not missing and index.exists():
+    tables = [index, root / "intervals.parquet"] if world == "untrimmed" else [index]
+    if not missing and all(path.exists() for path in tables):
         return pd.read_parquet(index)
     known = {n: _recall(root, row) for n, row in enumerate(rows) if n not in set(missing)}
     jobs = [(str(root), settings, world, seed, n, rows[n]) for n in missing]
@@ -65,6 +68,9 @@ def generate(
             known[number] = facts
             bar.update()
     facts = pd.DataFrame([known[n] for n in range(len(rows))])
+    if world == "untrimmed":
+        intervals = _intervals(table["id"], facts.pop("intervals"), settings)
+        _replace(tables[1], lambda draft: intervals.to_parquet(draft, index=False))
     table = pd.concat([table.drop(columns=["repetition", "blocked"]), facts], axis=1)
     table["handedness"] = [_handedness(seed, world, subject) for subject in table["subject"]]
     _replace(index, lambda draft: table.to_parquet(draft, index=False))
@@ -93,16 +99,8 @@ def _write(job: tuple) -> tuple[int, dict]:
     """Render and store one clip; returns its number and what the index wants to know of it."""
     root, settings, world, seed, number, row = job
     root = Path(root)
-    performance, _, camera, frames = make_clip(settings, world, seed, number, row)
-    marks: list[np.ndarray] = []
-
-    def pictures() -> Iterator[np.ndarray]:
-        for picture, mark in frames:
-            marks.append(mark)
-            yield picture
-
-    write(root / row["video"], pictures(), settings.fps)
-    arrays = truth.arrays(performance, camera, np.stack(marks))
+    film = _untrimmed if world == "untrimmed" else _clip
+    arrays = film(root / row["video"], settings, world, seed, number, row)
 
     def save(draft: Path) -> None:
         with open(draft, "wb") as file:
@@ -112,9 +110,45 @@ def _write(job: tuple) -> tuple[int, dict]:
     return number, _facts(arrays)
 
 
+def _clip(path: Path, settings: Settings, *which) -> dict[str, np.ndarray]:
+    """Writes the video of a clip and returns its arrays."""
+    performance, _, camera, frames = make_clip(settings, *which)
+    marks: list[np.ndarray] = []
+    write(path, _pictures(frames, marks.append), settings.fps)
+    return truth.arrays(performance, camera, np.stack(marks))
+
+
+def _untrimmed(path: Path, settings: Settings, *which) -> dict[str, np.ndarray]:
+    """Writes an untrimmed video and returns its arrays."""
+    course, _, camera, frames = untrimmed.make_video(settings, *which)
+    marks = untrimmed.Marks()
+    write(path, _pictures(frames, marks.add), settings.fps)
+    return untrimmed.arrays(course, camera, marks)
+
+
+def _pictures(frames: Iterator, keep: Callable[[np.ndarray], None]) -> Iterator[np.ndarray]:
+    for picture, mark in frames:
+        keep(mark)
+        yield picture
+
+
 def _facts(arrays) -> dict:
+    frames = len(arrays["truth_box"])
+    if "intervals" in arrays:
+        return {"frames": frames, "intervals": list(zip(arrays["labels"], arrays["intervals"], strict=True))}
     start, end = (int(at) for at in arrays["interval"])
-    return {"frames": len(arrays["truth_box"]), "interval_start": start, "interval_end": end}
+    return {"frames": frames, "interval_start": start, "interval_end": end}
+
+
+def _intervals(ids: pd.Series, found: pd.Series, settings: Settings) -> pd.DataFrame:
+    """One row an interval: id of the video, action, label, start and end in seconds, start_frame, end_frame
+    (exclusive)."""
+    rows = [
+        (id, settings.actions[label], int(label), start / settings.fps, end / settings.fps, int(start), int(end))
+        for id, video in zip(ids, found, strict=True)
+        for label, (start, end) in video
+    ]
+    return pd.DataFrame(rows, columns=["id", "action", "label", "start", "end", "start_frame", "end_frame"])
 
 
 def _run(jobs: list[tuple], workers: int) -> Iterator[tuple[int, dict]]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from workbench.systems.agcn import AGCNClassifier
+from workbench.systems.augmented_rgb import AugmentedRGB
 from workbench.systems.base import Stage, System
 from workbench.systems.building import BACKBONES, Option, Setting, choose
 from workbench.systems.building import variants as _declared
 from workbench.systems.dense_trajectories import DenseTrajectories
+from workbench.systems.detector import Detector
 from workbench.systems.early_fusion import EarlyFusion
 from workbench.systems.global_model import GlobalModel
 from workbench.systems.inference import max_pool_clips
@@ -30,9 +33,9 @@ from workbench.systems.vpn_f import VPNF
 from workbench.systems.vpn_pp import VPNPP
 from workbench.types import Skeleton
 
-__all__ = ["Option", "Stage", "System", "build", "max_pool_clips", "names", "variants"]
+__all__ = ["Option", "Stage", "System", "build", "detects", "max_pool_clips", "names", "variants"]
 
-#: In the order of the documents: baselines, thesis, VPN, VPN++, PERF-Net.
+#: In the order of the documents: baselines, thesis, VPN, VPN++, PERF-Net, Augmented-RGB.
 SYSTEMS: dict[str, type[System]] = {
     "rgb": RGB,
     "pose_lstm": PoseLSTMClassifier,
@@ -54,6 +57,8 @@ SYSTEMS: dict[str, type[System]] = {
     "global_model": GlobalModel,
     "perf_stream": PerfStream,
     "perf_net": PerfNet,
+    "detector": Detector,
+    "augmented_rgb": AugmentedRGB,
 }
 
 
@@ -69,6 +74,12 @@ def variants(name: str) -> dict[str, Option]:
     return backbone | _declared(kind.Options)
 
 
+def detects(name: str) -> bool:
+    """Whether a system labels every moment of an untrimmed video, from features of its snippets, instead of a clip;
+    ValueError for an unknown system."""
+    return "features" in _system(name).needs_test
+
+
 def build(
     name: str,
     num_classes: int,
@@ -79,6 +90,7 @@ def build(
     output_stride: tuple[int, int, int] = (8, 32, 32),
     poses: int = 20,
     backbone: str | None = None,
+    features: Mapping[str, int] | None = None,
     **variant: Any,
 ) -> System:
     """An untrained system. The arguments before ``variant`` are ``Setting``'s (a system ignores those of a modality
@@ -88,7 +100,7 @@ def build(
     options = choose(name, kind.Options, variant)
     body = skeleton if isinstance(skeleton, Skeleton) else Skeleton.named(skeleton)
     chosen = backbone or kind.default_backbone or "i3d"
-    return kind(Setting(num_classes, body, tuple(clip), poses, chosen, width, tuple(output_stride)), options)
+    return kind(Setting(num_classes, body, tuple(clip), poses, chosen, width, tuple(output_stride), features), options)
 
 
 def _system(name: str) -> type[System]:

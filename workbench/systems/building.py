@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
+import torch
 from torch import nn
 
-from workbench.nets import I3D, R3D50G, S3DG, I3DNonLocal, ResNeXt3D
+from workbench.nets import AGCN, I3D, R3D50G, S3DG, I3DNonLocal, ResNeXt3D
 from workbench.types import Skeleton
 
 if TYPE_CHECKING:
@@ -20,8 +22,8 @@ BACKBONES = {"i3d": I3D, "i3d_nonlocal": I3DNonLocal, "r3d50g": R3D50G, "s3dg": 
 @dataclass(frozen=True)
 class Setting:
     """Sizes, none of them a system's own: classes N; the skeleton of the poses; the clip (T,H,W) in frames and
-    pixels; t_p poses a clip; and the video backbone with its width and output_stride (T,H,W), input pixels a cell of
-    the feature map."""
+    pixels; t_p poses a clip; the video backbone with its width and output_stride (T,H,W), input pixels a cell of the
+    feature map; and, for systems that read features of snippets, how many channels those of a modality have."""
 
     num_classes: int
     skeleton: Skeleton
@@ -30,6 +32,7 @@ class Setting:
     backbone: str = "i3d"
     width: float = 1.0
     output_stride: tuple[int, int, int] = (8, 32, 32)
+    features: Mapping[str, int] | None = None
 
     def __post_init__(self) -> None:
         if self.backbone not in BACKBONES:
@@ -43,6 +46,14 @@ class Setting:
     def video_backbone(self, **options: Any) -> nn.Module:
         """The network that turns a video into its feature map."""
         return BACKBONES[self.backbone](width=self.width, output_stride=self.output_stride, **options)
+
+    def feature_channels(self, modality: str) -> int:
+        """Channels of a snippet's features, rgb, flow or pose: where ``features`` says nothing, those that the video
+        backbone, for poses AGCN, makes at this width."""
+        if self.features is not None and modality in self.features:
+            return self.features[modality]
+        with torch.device("meta"):  # shapes without numbers
+            return (AGCN(width=self.width) if modality == "pose" else self.video_backbone()).channels
 
 
 class Option(NamedTuple):

@@ -39,7 +39,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     column = f"split_{protocol}"
     require(table, (*COLUMNS, column), path)
     unique(table, path)
-    _check_splits(table[column], column, path)
+    check_splits(table[column], column, path)
     classes = _classes(table, path)
     table = table if split == "all" else table[table[column] == split]
     table = table.reset_index(drop=True)
@@ -48,7 +48,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     return Dataset("synthadl", classes, KINECT, table, Arrays(_pose_quality(root / "world.json")), protocol, split)
 
 
-def _check_splits(values: pd.Series, column: str, path: Path) -> None:
+def check_splits(values: pd.Series, column: str, path: Path) -> None:
     unknown = sorted(set(values) - {*SPLITS, "unused"})
     if unknown:
         raise ValueError(f"{path}: {column} holds {unknown[0]!r}; expected {', '.join(SPLITS)} or unused")

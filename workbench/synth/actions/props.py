@@ -74,14 +74,16 @@ def size(kind: str) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Still:
-    """Stands at ``point`` (root frame, metres; [3], or [T,3] for what flies), turned by (pitch, yaw, roll) degrees."""
+    """Stands at ``point`` (root frame as it was before any walk, metres; [3], or [T,3] for what flies), turned by
+    (pitch, yaw, roll) degrees."""
 
     point: np.ndarray
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def place(self, rig: Rig) -> np.ndarray:
         turn = np.broadcast_to(motion.rotation(self.turn), (rig.count, 3, 3))
-        return motion.matrix(turn, np.broadcast_to(self.point, (rig.count, 3)))
+        path = motion.matrix(turn, np.broadcast_to(self.point, (rig.count, 3)))
+        return path if rig.travel is None else np.linalg.inv(rig.travel) @ path
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
 from workbench.synth import motion
 from workbench.synth.actions.score import SIDES, Anchor, Score
@@ -19,17 +19,20 @@ LEG_STRAIGHT = 0.9925
 FASTEST_HAND, FASTEST_FOOT = 4.2, 5.6
 ELBOW_SMOOTH = 0.07
 ABOVE_TABLE = 0.03
+#: By how much an elbow's pole may be turned outward.
+OUTWARD = (0.0, 0.4, 0.8, 1.4, 2.2)
 
 
 @dataclass
 class Rig:
     """A played score in the root frame: times t [T] (seconds), joints [T,25,3] (metres), frames name -> (rotations
-    [T,3,3], origins [T,3]) and hands side -> (palm, fingers, palm normal) [T,3] each."""
+    [T,3,3], origins [T,3]) and hands side -> (palm, fingers, palm normal) [T,3] each; travel as the score's."""
 
     t: np.ndarray
     joints: np.ndarray
     frames: dict[str, tuple[np.ndarray, np.ndarray]]
     hands: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
+    travel: np.ndarray | None = None
 
     @property
     def count(self) -> int:
@@ -45,7 +48,7 @@ def play(score: Score) -> Rig:
     """The rig of a score. The head is set last: it may look at hands, which may in turn be drawn to the head."""
     t, subject, rng = score.t, score.subject, score.rng
     life = _Life(rng, t, subject)
-    rig = Rig(t, np.zeros((len(t), 25, 3)), {}, {})
+    rig = Rig(t, np.zeros((len(t), 25, 3)), {}, {}, score.travel)
     turns = np.broadcast_to(np.eye(3), (len(t), 3, 3))
     rig.frames["root"] = (turns, np.zeros((len(t), 3)))
     _trunk(rig, score, life)
@@ -144,7 +147,7 @@ def _leg(rig: Rig, score: Score, side: str) -> None:
     def resolve(anchor: Anchor) -> np.ndarray:
         return _point(rig, Anchor(anchor.frame, np.asarray(anchor.point) * (sign, 1.0, 1.0)))
 
-    target = _mirrored(score.feet[side], np.array([sign, 1.0, 1.0])).play(rig.t, resolve, FASTEST_FOOT)
+    target = score.feet[side].mirrored(np.array([sign, 1.0, 1.0])).play(rig.t, resolve, FASTEST_FOOT)
     hip = rig.joints[:, JOINT[f"hip_{side}"]]
     sole = motion.rotation(score.soles[side].play(rig.t) * (1.0, sign, sign))
     pole = motion.rotate(rig.frames["pelvis"][0], np.array([0.12 * sign, 0.25, 1.0]))
@@ -169,14 +172,14 @@ def _arm(rig: Rig, score: Score, side: str, life: _Life) -> None:
         return np.concatenate([origin + point, fingers, palm, elbow], -1)
 
     track = score.hands[side]
-    path = _mirrored(track, flip).play(rig.t, resolve, FASTEST_HAND)
+    path = track.mirrored(flip).play(rig.t, resolve, FASTEST_HAND)
     palm, fingers, normal, pole = path[:, :3] + life.hands[side], path[:, 3:6], path[:, 6:9], path[:, 9:]
     base, top = rig.joints[:, JOINT["spine_base"]], rig.joints[:, JOINT["spine_shoulder"]]
     palm = _above(score, motion.push_out(palm, base, top, subject.radii["trunk"] + 0.025))
     shoulder = rig.joints[:, JOINT[f"shoulder_{side}"]]
     fingers, normal = motion.orthonormal(fingers, normal)
     pole = _steady(rig.t, palm - size["palm"] * fingers - shoulder, pole)
-    pole = _clear(rig, shoulder, palm - size["palm"] * fingers, pole, side, subject)
+    pole = _clear(rig, shoulder, palm - size["palm"] * fingers, pole, side, score)
     for _ in range(2):
         wrist = motion.push_out(palm - size["palm"] * fingers, base, top, subject.radii["trunk"] + 0.02)
         wrist = _above(score, wrist)
@@ -201,16 +204,13 @@ def _above(score: Score, points: np.ndarray) -> np.ndarray:
     if score.setting.surface is None:
         return points
     gap = points[:, 1] - score.setting.surface - ABOVE_TABLE
-    over = motion.minimum_jerk((points[:, 2] - score.setting.edge + 0.08) / 0.10)
+    ahead = points[:, 2]
+    if score.travel is not None:
+        ahead = np.einsum("tj,tj->t", score.travel[:, 2, :3], points) + score.travel[:, 2, 3]
+    over = motion.minimum_jerk((ahead - score.setting.edge + 0.08) / 0.10)
     near = motion.minimum_jerk((gap + 0.26) / 0.12)
     lift = 0.5 * (np.sqrt(gap**2 + 0.015**2) - gap)
     return points + (over * near * lift)[:, None] * (0.0, 1.0, 0.0)
-
-
-def _mirrored(track, flip: np.ndarray):
-    moves = [(start, end, grasp, np.asarray(arc) * flip) for start, end, grasp, arc in track.moves]
-    waves = [(start, end, np.asarray(size) * flip, *rest) for start, end, size, *rest in track.waves]
-    return type(track)(track.first, moves, waves)
 
 
 def _steady(t: np.ndarray, reach: np.ndarray, pole: np.ndarray) -> np.ndarray:
@@ -230,19 +230,25 @@ def _within(fingers: np.ndarray, forearm: np.ndarray) -> np.ndarray:
     return np.cos(limited) * forearm + np.sin(limited) * across
 
 
-def _clear(
-    rig: Rig, shoulder: np.ndarray, wrist: np.ndarray, pole: np.ndarray, side: str, subject: Subject
-) -> np.ndarray:
-    """The pole [T,3] turned outward, by as much for the whole clip as keeps the forearm out of the trunk."""
+def _clear(rig: Rig, shoulder: np.ndarray, wrist: np.ndarray, pole: np.ndarray, side: str, score: Score) -> np.ndarray:
+    """The pole [T,3] turned outward, by as much as keeps the forearm out of the trunk: for the whole clip, or for the
+    score's patience before and after."""
+    subject = score.subject
     size = subject.lengths
     base, top = rig.joints[:, JOINT["spine_base"]], rig.joints[:, JOINT["spine_shoulder"]]
     outward = motion.rotate(rig.frames["chest"][0], np.array([1.0 if side == "left" else -1.0, 0.1, 0.35]))
     shares = np.linspace(0.0, 1.0, 5)[1:, None, None]
-    for weight in (0.0, 0.4, 0.8, 1.4, 2.2):
+
+    def clear(weight: float) -> np.ndarray:
         candidate = motion.unit(pole) + weight * outward
         elbow, end = motion.two_bone(shoulder, wrist, candidate, size["upper_arm"], size["forearm"], SHARPEST_ELBOW)
-        forearm = elbow + shares * (end - elbow)
-        distance, _ = motion.capsule_distance(forearm, base, top)
-        if distance.min() >= subject.radii["trunk"] + 0.01:
-            break
-    return candidate
+        distance, _ = motion.capsule_distance(elbow + shares * (end - elbow), base, top)
+        return distance.min(0) >= subject.radii["trunk"] + 0.01
+
+    if score.patience is None:
+        turned = next((weight for weight in OUTWARD if clear(weight).all()), OUTWARD[-1])
+    else:
+        frames = score.patience / (rig.t[1] - rig.t[0])
+        least = np.select([clear(weight) for weight in OUTWARD], OUTWARD, OUTWARD[-1])
+        turned = gaussian_filter1d(maximum_filter1d(least, int(2 * frames) | 1), 0.5 * frames)[:, None]
+    return motion.unit(pole) + turned * outward

@@ -59,6 +59,12 @@ class Track:
         self.waves.append((start, end, size, hertz, phase, ramp))
         return self
 
+    def mirrored(self, flip: np.ndarray) -> Track:
+        """The track of the other side: arcs and waves times ``flip`` [3]; its values are for ``resolve`` to mirror."""
+        moves = [(start, end, value, np.asarray(arc) * flip) for start, end, value, arc in self.moves]
+        waves = [(start, end, np.asarray(size) * flip, *rest) for start, end, size, *rest in self.waves]
+        return Track(self.first, moves, waves)
+
     def play(
         self, t: np.ndarray, resolve: Callable[[object], np.ndarray] = np.asarray, fastest: float = np.inf
     ) -> np.ndarray:
@@ -82,7 +88,13 @@ class Track:
 
 class Score:
     """Everything an action may write. ``begin`` and ``end`` bound the active part of the clip (seconds); ``main`` is
-    the hand that acts and ``off`` the other one."""
+    the hand that acts and ``off`` the other one.
+
+    travel float64 [T,4,4], or None, takes the root frame to where it was at first while the subject walks; patience is
+    for how many seconds an elbow keeps the turn that clears the trunk (None: the whole clip)."""
+
+    travel: np.ndarray | None = None
+    patience: float | None = None
 
     def __init__(self, setting: Setting, subject: Subject, rng: np.random.Generator, t: np.ndarray, active: tuple):
         self.setting, self.subject, self.rng, self.t = setting, subject, rng, t

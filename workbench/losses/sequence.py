@@ -1,0 +1,146 @@
+"""Losses over the snippets of untrimmed videos: the three of Augmented-RGB (Dai et al., "Learning an Augmented RGB
+Representation with Cross-Modal Knowledge Distillation for Action Detection", ICCV 2021) and those it is compared with.
+
+student and teacher are float [B,T,C], snippet features or logits, snippet by snippet of the same videos; the teacher
+gets no gradient. mask is [B,T], True (or 1) where a snippet is real; None: all are. Padding never counts, whatever it
+holds. All are scalars to be minimised. ValueError for shapes that don't agree or where no snippet is real.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def multi_label(logits: Tensor, label: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Binary cross-entropy of each class by itself, mean over real snippets and classes (section 4.2). logits float
+    [B,T,N]; label float or bool [B,T,N], 1 where the snippet shows the class."""
+    logits, label, mask = _aligned("multi_label", logits, label, mask)
+    return F.binary_cross_entropy_with_logits(logits[mask], label[mask].to(logits.dtype))
+
+
+def atomic(student: Tensor, teacher: Tensor, positive: Tensor, phi: float, mask: Tensor | None = None) -> Tensor:
+    """-L_Atomic, >= 0: eq. 1 is a log-likelihood, whose sign is turned here, so that it can be added (eq. 7).
+
+    Row by row student and teacher are a pair of videos: positive bool [B] tells the pairs of one video from those of
+    two with different labels, whose mask is True where both have a snippet. phi > 0 is the ratio of the batch's
+    negative snippets to the snippets of the training set. As printed, what positive pairs say is divided by the number
+    of their snippets, and what negative pairs say by their length T only, each pair by its own; features are multiplied
+    as they come. Raises ValueError too for phi <= 0, or no positive pair.
+    """
+    student, teacher, mask = _aligned("atomic", student, teacher, mask)
+    if positive.shape != student.shape[:1]:
+        raise ValueError(f"atomic: positive must be [{len(student)}], one entry a pair, got {list(positive.shape)}")
+    if phi <= 0:
+        raise ValueError(f"atomic: phi must be above 0, got {phi}")
+    positive = positive.bool()[:, None]
+    near, far = mask & positive, mask & ~positive
+    if not (count := near.sum()):
+        raise ValueError("atomic: one or more pairs must be positive, got none")
+    s, log_phi = (student * teacher).sum(2), math.log(phi)  # [B,T]
+    # log[e^s / (e^s + phi)] = logsigmoid(s - log phi), and likewise its complement: exp alone would overflow.
+    attracted = F.logsigmoid(s - log_phi).masked_fill(~near, 0).sum() / count
+    repelled = F.logsigmoid(log_phi - s).masked_fill(~far, 0).sum(1) / mask.sum(1).clamp(min=1)
+    return -(attracted + repelled.sum())
+
+
+def covariance(features: Tensor, mask: Tensor | None = None) -> Tensor:
+    """float [B,C,C], the covariance of every two channels over a video's real snippets (eq. 2), by T - 1; zero for a
+    video of one snippet. features float [B,T,C]."""
+    features, _, mask = _aligned("covariance", features, features, mask, frozen=False)
+    count = mask.sum(1)[:, None, None]
+    mean = features.sum(1, keepdim=True) / count.clamp(min=1)
+    away = (features - mean).masked_fill(~mask[..., None], 0)
+    return away.transpose(1, 2) @ away / (count - 1).clamp(min=1)
+
+
+def global_contextual(
+    student: Tensor, teacher: Tensor, mask: Tensor | None = None, reading: Literal["squared", "mean"] = "squared"
+) -> Tensor:
+    """L_Global (eq. 3 and 4): the squared distance of two videos' channel covariances, on and above the diagonal, mean
+    over videos. It does not depend on the order of the snippets.
+
+    reading: eq. 4 prints the squared norm, a sum over C(C+1)/2 entries; the text before it calls it a mean square
+    error, which is that sum divided by their number.
+    """
+    if reading not in ("squared", "mean"):
+        raise ValueError(f"global_contextual: reading must be squared or mean, got {reading!r}")
+    student, teacher, mask = _aligned("global_contextual", student, teacher, mask)
+    rows, columns = torch.triu_indices(student.shape[2], student.shape[2], device=student.device)
+    away = (covariance(teacher, mask) - covariance(student, mask))[:, rows, columns].square()  # [B,C(C+1)/2]
+    return away.sum(1).mean() if reading == "squared" else away.mean()
+
+
+def boundary_saliency(
+    student: Tensor,
+    teacher: Tensor,
+    reading: Literal["per_step", "printed"] = "per_step",
+    mask: Tensor | None = None,
+) -> Tensor:
+    """L_Boundary (eq. 5 and 6): how differently two videos' features change from snippet to snippet, mean over videos.
+
+    reading "printed": eq. 5 adds up signed changes over time and channels before they are compared, so that all but
+    the first and the last snippet cancel out. "per_step" compares the change of the feature vector at every step: L1
+    over channels, mean over the T - 1 steps. A video of one snippet has no step and adds zero.
+    """
+    if reading not in ("per_step", "printed"):
+        raise ValueError(f"boundary_saliency: reading must be per_step or printed, got {reading!r}")
+    student, teacher, mask = _aligned("boundary_saliency", student, teacher, mask)
+    real = mask[:, 1:] & mask[:, :-1]
+    steps = real.sum(1).clamp(min=1)
+    changes = (teacher - student).diff(dim=1).masked_fill(~real[..., None], 0)  # [B,T-1,C]; differences are linear
+    summed = changes.sum((1, 2)).abs() if reading == "printed" else changes.abs().sum((1, 2))
+    return (summed / steps).mean()
+
+
+def hallucination(student: Tensor, teacher: Tensor, mask: Tensor | None = None) -> Tensor:
+    """Mean squared error of the sigmoids of student and teacher (Hoffman et al., "Learning with Side Information
+    through Modality Hallucination", CVPR 2016, eq. 1, there a sum), in [0,1], over real snippets and channels."""
+    student, teacher, mask = _aligned("hallucination", student, teacher, mask)
+    return F.mse_loss(student[mask].sigmoid(), teacher[mask].sigmoid())
+
+
+def graph_distillation(
+    student: Tensor, teachers: Sequence[Tensor], edges: Tensor | None = None, mask: Tensor | None = None
+) -> Tensor:
+    """sum_k e_k (1 - cos(student, teacher_k)), in [0,2], mean over real snippets: the imitation loss of graph
+    distillation (Luo et al., "Graph Distillation for Action Detection with Privileged Modalities", ECCV 2018, section
+    3.2) towards one node. edges float [B,T,K] are the weights of its edges, which sum to 1 over the K teachers; None:
+    all are alike. ValueError too for no teacher or another number of edges."""
+    if not teachers:
+        raise ValueError("graph_distillation needs one or more teachers, got none")
+    apart = []
+    for teacher in teachers:
+        student, frozen, mask = _aligned("graph_distillation", student, teacher, mask)
+        apart.append(1 - F.cosine_similarity(student, frozen, dim=2))
+    distances = torch.stack(apart, dim=2)  # [B,T,K]
+    if edges is None:
+        edges = torch.full_like(distances, 1 / len(apart))
+    if edges.shape != distances.shape:
+        raise ValueError(f"graph_distillation: edges must be {list(distances.shape)}, got {list(edges.shape)}")
+    return (edges * distances).sum(2)[mask].mean()
+
+
+def _aligned(
+    loss: str, student: Tensor, teacher: Tensor, mask: Tensor | None, frozen: bool = True
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Both with zeros where padded, the teacher detached, and the mask."""
+    if student.shape != teacher.shape or student.dim() != 3:
+        shapes = f"{list(student.shape)} and {list(teacher.shape)}"
+        raise ValueError(f"{loss}: expected two tensors of one shape, snippets in the middle, got {shapes}")
+    if mask is None:
+        mask = torch.ones(student.shape[:2], dtype=torch.bool, device=student.device)
+    if mask.shape != student.shape[:2]:
+        raise ValueError(f"{loss}: mask must be {list(student.shape[:2])}, got {list(mask.shape)}")
+    mask = mask.bool()
+    if not mask.any():
+        raise ValueError(f"{loss}: the mask leaves no snippet")
+    padded = ~mask[..., None]
+    # Padding may hold anything, NaN too, which a product with zero would keep.
+    teacher = teacher.detach() if frozen else teacher
+    return student.masked_fill(padded, 0), teacher.masked_fill(padded, 0), mask

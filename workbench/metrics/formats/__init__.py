@@ -1,0 +1,122 @@
+"""The files of the detection data sets, read into tables and written from them, and somebody else's results scored."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from workbench.metrics.charades import charades_classify, charades_localize
+from workbench.metrics.event_detection import IOU, MeanAP, event_map
+from workbench.metrics.formats.actions_json import (
+    read_actions_json,
+    read_tsu_csv,
+    write_actions_json,
+    write_tsu_csv,
+)
+from workbench.metrics.formats.activitynet import (
+    read_activitynet_detections,
+    read_activitynet_truth,
+    write_activitynet_detections,
+    write_activitynet_truth,
+)
+from workbench.metrics.formats.charades import (
+    read_charades_classify,
+    read_charades_localize,
+    read_charades_truth,
+    write_charades_classify,
+    write_charades_localize,
+    write_charades_truth,
+)
+from workbench.metrics.formats.pku import (
+    read_pku_detections,
+    read_pku_truth,
+    videos_of,
+    write_pku_detections,
+    write_pku_truth,
+)
+from workbench.metrics.formats.thumos import (
+    read_thumos_classes,
+    read_thumos_detections,
+    read_thumos_truth,
+    write_thumos_detections,
+    write_thumos_truth,
+)
+
+RULES = (*IOU, "charades", "charades_classify")
+
+
+def score_files(
+    ground_truth: str | os.PathLike,
+    detections: str | os.PathLike,
+    rule: str,
+    iou: float | Sequence[float] | None = None,
+    subset: str | None = None,
+) -> MeanAP:
+    """The result of ``event_map`` (or of the Charades tasks) for files in the data set's own format.
+
+        rule               ground_truth                             detections            subset (default)
+        thumos             folder of <Class>_<subset>.txt           text file             test
+        activitynet        JSON                                     JSON                  validation
+        pku                folder of <video>.txt                    folder of <video>.txt none
+        tsu                the same (16-frame steps), or the JSON   folder of <video>.txt testing (JSON alone)
+        charades           CSV                                      submission file       none
+        charades_classify  CSV                                      submission file       none
+
+    iou: one threshold or several, ``IOU[rule]`` where None; Charades has none. Under pku and tsu only videos with a
+    file of detections count, as in PKU-MMD's script, so that a folder with the labels of all videos will do.
+    ValueError or FileNotFoundError in one sentence that names the file, the line and what was expected.
+    """
+    if rule not in RULES:
+        raise ValueError(f"unknown rule {rule!r}; known: {', '.join(RULES)}")
+    if rule.startswith("charades"):
+        if iou is not None:
+            raise ValueError(f"rule {rule} scores points or videos and has no iou, got {iou}")
+        truth, lengths = read_charades_truth(ground_truth)
+        if rule == "charades":
+            return charades_localize(read_charades_localize(detections), truth, lengths)
+        return charades_classify(read_charades_classify(detections), truth, lengths)
+    iou = IOU[rule] if iou is None else iou
+    if rule == "thumos":
+        listed = Path(ground_truth) / "detclasslist.txt"
+        classes = read_thumos_classes(listed) if listed.is_file() else None
+        truth = read_thumos_truth(ground_truth, "test" if subset is None else subset)
+        return event_map(read_thumos_detections(detections, classes), truth, iou, rule)
+    if rule == "activitynet":
+        truth = read_activitynet_truth(ground_truth, "validation" if subset is None else subset)
+        return event_map(read_activitynet_detections(detections), truth, iou, rule)
+    if Path(ground_truth).is_file():
+        truth, _ = read_actions_json(ground_truth, "testing" if subset is None else subset)
+        truth = truth[truth["video"].isin(videos_of(detections))]
+    else:
+        truth = read_pku_truth(ground_truth, videos_of(detections))
+    return event_map(read_pku_detections(detections), truth, iou, rule)
+
+
+__all__ = [
+    "RULES",
+    "read_actions_json",
+    "read_activitynet_detections",
+    "read_activitynet_truth",
+    "read_charades_classify",
+    "read_charades_localize",
+    "read_charades_truth",
+    "read_pku_detections",
+    "read_pku_truth",
+    "read_thumos_classes",
+    "read_thumos_detections",
+    "read_thumos_truth",
+    "read_tsu_csv",
+    "score_files",
+    "write_actions_json",
+    "write_activitynet_detections",
+    "write_activitynet_truth",
+    "write_charades_classify",
+    "write_charades_localize",
+    "write_charades_truth",
+    "write_pku_detections",
+    "write_pku_truth",
+    "write_thumos_detections",
+    "write_thumos_truth",
+    "write_tsu_csv",
+]

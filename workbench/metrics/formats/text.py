@@ -1,0 +1,116 @@
+"""Text files read line by line with errors that name file and line, and written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+
+def rows(path: str | os.PathLike, least: int, form: str) -> Iterator[tuple[str, list[str]]]:
+    """(place, fields) of every line that isn't blank, fields cut at commas and white space.
+
+    place is "file, line 3", for messages. ValueError for a line of fewer than ``least`` fields, saying that it should
+    be of ``form``.
+    """
+    for number, line in enumerate(read(path).splitlines(), 1):
+        fields = line.replace(",", " ").split()
+        if fields and len(fields) < least:
+            raise ValueError(f"{path}, line {number}: expected {form}, got {line.strip()[:80]!r}")
+        if fields:
+            yield f"{path}, line {number}", fields
+
+
+def read(path: str | os.PathLike) -> str:
+    """The text of a UTF-8 file, with or without byte-order mark; ValueError naming a file that isn't text."""
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path} does not exist") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not a text file") from None
+
+
+def read_json(path: str | os.PathLike, *keys: str) -> dict:
+    """The object that a file holds; ValueError where it is no JSON, no object or lacks one of ``keys``."""
+    try:
+        values = json.loads(read(path))
+    except json.JSONDecodeError as problem:
+        raise ValueError(f"{path} is not valid JSON: {problem}") from None
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} must hold a JSON object, got a {type(values).__name__}")
+    if missing := [key for key in keys if key not in values]:
+        raise ValueError(f"{path} has no {missing[0]!r}; it needs {', '.join(keys)}")
+    return values
+
+
+def number(value: Any, place: str, what: str) -> float:
+    """A finite float; ValueError naming the place otherwise."""
+    try:
+        result = float(value)
+    except (TypeError, ValueError):
+        result = math.nan
+    if not math.isfinite(result):
+        raise ValueError(f"{place}: {what} must be a number, got {value!r}")
+    return result
+
+
+def whole(value: Any, place: str, what: str) -> int:
+    """An integer, also one that is written as 3.0."""
+    result = number(value, place, what)
+    if result != int(result):
+        raise ValueError(f"{place}: {what} must be a whole number, got {value!r}")
+    return int(result)
+
+
+def table(found: Iterable[dict], *columns: str) -> pd.DataFrame:
+    """A DataFrame of ``columns`` also where nothing was found; names stay Python's own text."""
+    found = list(found)
+    values = {name: [row[name] for row in found] for name in columns}
+    return pd.DataFrame(
+        {name: pd.Series(own, dtype=object) if name in ("video", "label") else own for name, own in values.items()}
+    )
+
+
+def exact(value: float) -> str:
+    """The shortest text that reads back as the same float: 3 for 3.0."""
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+
+
+def file_name(name: object, what: str) -> str:
+    """``name`` where it can be a file of its folder; ValueError for one that would leave it."""
+    name = str(name)
+    if not name or name in (".", "..") or any(character in name for character in "/\\\0"):
+        raise ValueError(f"{what} {name!r} can't be the name of a file")
+    return name
+
+
+def word(name: object, what: str) -> str:
+    """``name`` where it can stand between blanks and commas; ValueError otherwise."""
+    name = str(name)
+    if not name or any(character.isspace() or character == "," for character in name):
+        raise ValueError(f"{what} {name!r} can't be written: blanks and commas separate the fields of this format")
+    return name
+
+
+def write(path: str | os.PathLike, lines: Iterable[str]) -> None:
+    """Replaces ``path`` by ``lines`` at once; its folder is made where needed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.writelines(f"{line}\n" for line in lines)
+        os.replace(draft, path)
+    finally:
+        Path(draft).unlink(missing_ok=True)
+
+
+def write_json(path: str | os.PathLike, values: Any) -> None:
+    write(path, [json.dumps(values, ensure_ascii=False, allow_nan=False)])

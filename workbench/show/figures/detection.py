@@ -1,0 +1,248 @@
+"""Detection in untrimmed videos: the timeline of a video, what goes wrong, what is missed, and where a run gains.
+
+Times are in the tables' unit, which ``unit`` names. Tables hold video, label, start, end (and score), as in the
+metrics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from workbench.show.figures import common
+
+#: Kinds of predictions, the right ones first, each with a colour and a hatching, so that neither is needed alone.
+KINDS = {
+    "right": (common.COLORS[2], ""),
+    "double": (common.COLORS[5], "x"),
+    "wrong label": (common.COLORS[4], "/"),
+    "localisation": (common.COLORS[0], "\\"),
+    "background": (common.SOFT, "."),
+}
+HATCH = {"fillmode": "overlay", "fgcolor": "white", "size": 7, "solidity": 0.2}
+#: How high the bars of one class's lane are together, of the distance between lanes.
+LANE = 0.8
+
+
+def timeline(
+    truth: pd.DataFrame,
+    runs: Mapping[str, pd.DataFrame],
+    duration: float,
+    names: Mapping | Sequence[str] | None = None,
+    actionness: Mapping[str, np.ndarray] | None = None,
+    unit: str = "s",
+    heading: str = "What happens when",
+    least: float = 0.0,
+) -> go.Figure:
+    """One video from 0 to ``duration``: a lane a class, in it a bar a row for the truth (green) and each run's
+    detections.
+
+    truth: rows label, start, end; runs: name -> rows label, start, end, score, those below ``least`` left out; the
+    surer, the more solid. names: label -> text (or texts by number). actionness: run -> float [T,N], T equal parts of
+    the duration; drawn as one heat map a run above the lanes, for the classes of the lanes, which must then be
+    numbers. ``customdata`` of every bar is its start, middle and end, and of a heat map's cell the time of its
+    middle: what a click seeks to.
+    """
+    shown = {run: table[table["score"] >= least] if len(table) else table for run, table in runs.items()}
+    labels = list(dict.fromkeys([*truth["label"], *(label for table in shown.values() for label in table["label"])]))
+    if not labels:
+        return common.blank(heading, "nothing happens in this video, and nothing is detected")
+    labels.sort(key=lambda label: (isinstance(label, str), label))
+    maps = dict(actionness or {})
+    heights = [1.0 * len(labels)] * len(maps) + [max(1.0, 0.45 * (1 + len(runs))) * len(labels)]
+    titles = [f"actionness of {common.text(run)}" for run in maps] + ["truth and detections"] * bool(maps)
+    figure = make_subplots(
+        len(heights), 1, shared_xaxes=True, row_heights=heights, vertical_spacing=0.07, subplot_titles=titles or None
+    )
+    texts = [_name(label, names) for label in labels]
+    for row, values in enumerate(maps.values(), 1):
+        _heat(figure, np.asarray(values), labels, duration, unit, row)
+    parts = {"truth": truth, **shown}
+    for index, (name, table) in enumerate(parts.items()):
+        _bars(figure, name, table, labels, index, len(parts), unit, len(heights))
+    for row in range(1, len(heights) + 1):
+        ticks = {"tickvals": list(range(len(labels))), "ticktext": texts, "range": [len(labels) - 0.5, -0.5]}
+        figure.update_yaxes(title_text="action", showgrid=False, row=row, col=1, **ticks)
+    figure.update_xaxes(range=[0, duration])
+    figure.update_xaxes(title_text=f"time ({common.text(unit)})", row=len(heights), col=1)
+    floor = f"; detections of a score of {least:g} or more" if least else ""
+    below = f"{len(truth)} actions; the paler a detection, the less sure{floor}"
+    legend = {
+        "orientation": "h",
+        "y": -70 / (300 + 30 * sum(heights)),
+        "x": 0,
+        "yanchor": "top",
+        "traceorder": "normal",
+    }
+    return common.finish(
+        figure, heading, below, int(210 + 30 * sum(heights)), barmode="overlay", legend=legend, margin_b=110,
+        coloraxis={"colorscale": common.SEQUENTIAL, "cmin": 0, "cmax": 1,
+                   "colorbar": common.bar("actionness", "0 to 1", len=0.5, y=0.75)},
+    )  # fmt: skip
+
+
+def false_positives(profiles: Mapping[str, pd.DataFrame]) -> go.Figure:
+    """The surest predictions by kind, a panel a run. profiles: run -> rows a band g (1, 2, ...), columns the kinds of
+    ``KINDS``, shares in [0,1] among the g * (number of events) surest predictions."""
+    heading = "What is wrong with the surest detections?"
+    if not profiles:
+        return common.blank(heading, "there is no run to look at")
+    figure = make_subplots(1, len(profiles), subplot_titles=[*map(common.text, profiles)], shared_yaxes=True)
+    for column, profile in enumerate(profiles.values(), 1):
+        for kind, (color, hatch) in KINDS.items():
+            figure.add_bar(
+                x=list(profile.index),
+                y=100 * profile[kind],
+                name=kind,
+                legendgroup=kind,
+                showlegend=column == 1,
+                marker={"color": color, "pattern": HATCH | {"shape": hatch}},
+                hovertemplate=f"{kind}: %{{y:.1f}} %<extra></extra>",
+                row=1,
+                col=column,
+            )
+    figure.update_xaxes(title_text="detections (times the number of events)", dtick=1)
+    figure.update_yaxes(title_text="share of the detections (percent)", range=[0, 100], col=1)
+    below = "from left to right more and less sure detections are counted"
+    return common.finish(figure, heading, below, 440, barmode="stack", legend={"traceorder": "reversed"})
+
+
+def missed(groups: Mapping[str, pd.DataFrame], axis: str = "length (s)", heading: str = "What is missed?") -> go.Figure:
+    """Share of the events that a run misses by group. groups: run -> rows group (text), count, missed in [0,1] or NaN;
+    ``axis`` says what groups are: a length, or how many other actions go on."""
+    if not groups:
+        return common.blank(heading, "there is no run to look at")
+    figure = go.Figure()
+    for index, (run, table) in enumerate(groups.items()):
+        figure.add_bar(
+            x=list(range(len(table))),
+            y=100 * table["missed"],
+            name=common.text(run),
+            marker={
+                "color": common.color(index),
+                "pattern": {"shape": ("", "/", "x", ".")[index % 4], "solidity": 0.2},
+            },
+            text=["" if np.isnan(share) else f"{100 * share:.0f}" for share in table["missed"]],
+            textposition="outside",
+            cliponaxis=False,
+            customdata=table["count"],
+            hovertemplate="%{y:.1f} % of %{customdata} events<extra></extra>",
+        )
+    first = next(iter(groups.values()))
+    ticks = [
+        f"{common.text(group)}<br>{count} events" for group, count in zip(first["group"], first["count"], strict=True)
+    ]
+    figure.update_xaxes(title_text=common.text(axis), tickvals=list(range(len(first))), ticktext=ticks)
+    figure.update_yaxes(title_text="events not found (percent)", range=[0, 105])
+    return common.finish(figure, heading, "of the events of each group, those that no detection finds", 420)
+
+
+def gains(table: pd.DataFrame, runs: tuple[str, str], names: Mapping | Sequence[str] | None = None) -> go.Figure:
+    """Augmented-RGB figure 6: change of AP by class, in percentage points, largest gain first, the mean above.
+
+    table: rows label, first, second, gain, low, high in [-1,1] (low and high may be NaN), "mean" the label of the mean.
+    """
+    heading = "What one run detects better than the other"
+    whole, classes = table[table["label"] == "mean"], table[(table["label"] != "mean") & table["gain"].notna()]
+    rows = pd.concat([whole, classes.sort_values("gain", ascending=False, kind="stable")])
+    if rows.empty:
+        return common.blank(heading, "no class has an event in both runs' truth")
+    value, low, high = (100 * rows[name].to_numpy(np.float64) for name in ("gain", "low", "high"))
+    figure = go.Figure(
+        go.Bar(
+            x=value,
+            y=list(range(len(rows))),
+            orientation="h",
+            marker_color=[
+                common.INK if label == "mean" else common.COLORS[1] if gain >= 0 else common.COLORS[0]
+                for label, gain in zip(rows["label"], value, strict=True)
+            ],
+            error_x={"array": high - value, "arrayminus": value - low, "thickness": 2, "color": common.SOFT},
+            customdata=100 * rows[["first", "second"]].to_numpy(np.float64),
+            hovertemplate="%{customdata[0]:.1f} to %{customdata[1]:.1f}: %{x:+.1f} points<extra></extra>",
+        )
+    )
+    texts = ["all actions" if label == "mean" else _name(label, names) for label in rows["label"]]
+    figure.update_yaxes(title_text="action", tickvals=list(range(len(rows))), ticktext=texts, autorange="reversed")
+    figure.update_xaxes(title_text="change of average precision (percentage points)")
+    figure.add_vline(0, line_color=common.SOFT)
+    below = f"{runs[1]} against {runs[0]}"
+    below += "; whiskers: 95 % interval over videos" if np.isfinite(low).any() else ""
+    return common.finish(figure, heading, below, 180 + 24 * max(6, len(rows)))
+
+
+def against_iou(runs: Mapping[str, pd.Series]) -> go.Figure:
+    """Mean AP against the overlap that is asked for. runs: name -> Series of mAP in [0,1] by threshold."""
+    heading = "How exact are the boundaries?"
+    if not runs:
+        return common.blank(heading, "there is no run to look at")
+    figure = go.Figure()
+    for index, (run, curve) in enumerate(runs.items()):
+        figure.add_scatter(
+            x=list(curve.index),
+            y=100 * curve.to_numpy(np.float64),
+            mode="lines+markers",
+            name=common.text(run),
+            line={"color": common.color(index), "width": 3, "dash": ("solid", "dash", "dot", "dashdot")[index % 4]},
+            marker={"symbol": common.SYMBOLS[index % len(common.SYMBOLS)], "size": 9},
+            hovertemplate="overlap %{x:.2f}: %{y:.1f} %<extra></extra>",
+        )
+    figure.update_xaxes(title_text="overlap that is asked for (intersection over union, 0 to 1)")
+    figure.update_yaxes(title_text="mean average precision (percent)", rangemode="tozero")
+    below = "a curve that falls late belongs to a detector that starts and stops on time"
+    return common.finish(figure, heading, below, 420, showlegend=True)
+
+
+def _heat(figure: go.Figure, values: np.ndarray, labels: Sequence, duration: float, unit: str, row: int) -> None:
+    part = duration / len(values)
+    times = (np.arange(len(values)) + 0.5) * part
+    figure.add_heatmap(
+        z=values[:, labels].T,
+        x=times,
+        y=list(range(len(labels))),
+        customdata=np.repeat(times[None], len(labels), 0),
+        coloraxis="coloraxis",
+        hovertemplate=f"%{{x:.1f}} {common.text(unit)}: %{{z:.2f}}<extra></extra>",
+        row=row,
+        col=1,
+    )
+
+
+def _bars(
+    figure: go.Figure, name: str, table: pd.DataFrame, labels: list, index: int, count: int, unit: str, row: int
+) -> None:
+    start, end = table["start"].to_numpy(np.float64), table["end"].to_numpy(np.float64)
+    scores = table["score"].to_numpy(np.float64) if "score" in table else np.ones(len(table))
+    place = {label: lane for lane, label in enumerate(labels)}
+    lanes = np.array([place[label] for label in table["label"]], np.float64)
+    color = common.TRUTH if index == 0 else [common.COLORS[1], common.COLORS[0], common.COLORS[3]][(index - 1) % 3]
+    solid = _solidity(scores)
+    said = f"{common.text(name)}, %{{customdata[0]:.1f}} to %{{customdata[2]:.1f}} {common.text(unit)}"
+    figure.add_bar(
+        base=start,
+        x=end - start,
+        y=lanes + LANE * ((index + 0.5) / count - 0.5),
+        width=LANE / count * 0.9,
+        orientation="h",
+        name=common.text(name),
+        marker={"color": color, "opacity": solid, "line": {"width": 0}},
+        customdata=np.stack([start, (start + end) / 2, end, scores], 1),
+        hovertemplate=said + ("" if index == 0 else ", score %{customdata[3]:.2f}") + "<extra></extra>",
+        row=row,
+        col=1,
+    )
+
+
+def _solidity(scores: np.ndarray) -> np.ndarray:
+    """Opacity in [0.35,1] by score, the range of the run's own scores."""
+    spread = float(np.ptp(scores)) if len(scores) else 0.0
+    return np.ones(len(scores)) if spread == 0 else 0.35 + 0.65 * (scores - scores.min()) / spread
+
+
+def _name(label: object, names: Mapping | Sequence[str] | None) -> str:
+    known = names is not None and (label in names if isinstance(names, Mapping) else not isinstance(label, str))
+    return common.text(names[label] if known else label)

@@ -1,0 +1,161 @@
+"""``evaluate`` for detectors: every snippet of a split -> scores, intervals and both kinds of mAP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from torch import Tensor
+from tqdm import tqdm
+
+from workbench import metrics
+from workbench.data import Untrimmed, detection_batches
+from workbench.metrics import postprocess
+from workbench.study import encoders, files, hardware
+from workbench.study.passes import predict
+from workbench.study.runs import Run, flat
+from workbench.study.store import row_of
+
+#: Overlaps at which events are counted.
+IOU = (0.1, 0.3, 0.5, 0.7)
+#: How intervals are made of scores: where a class stays above one of these, of what overlaps by more than ``NMS`` the
+#: surest. Seconds for ``merge`` and ``shortest``.
+THRESHOLDS = tuple(np.arange(1, 20) / 20)
+NMS, MERGE, SHORTEST = 0.4, 0.0, 0.5
+
+
+@dataclass(frozen=True)
+class Detected:
+    """What a detector says about each video of a split, in the data set's order, [T,N] of T snippets and N classes.
+
+    ids S video names; logits float32, labels bool [T,N], the truth in the middle of each snippet, and times float64
+    [T,2], its start and end in seconds, one array a video each.
+    """
+
+    ids: list[str]
+    logits: list[np.ndarray]
+    labels: list[np.ndarray]
+    times: list[np.ndarray]
+
+    def index(self, id: str) -> int:
+        """Position of the video called ``id``; ValueError naming those there are."""
+        if id not in self.ids:
+            raise ValueError(f"no scores of a video {id!r}; there are: {', '.join(self.ids)}")
+        return self.ids.index(id)
+
+    def scores(self, i: int, steps: int | None = None, covered: int | None = None) -> np.ndarray:
+        """float32 [steps,N] in [0,1]: the scores of video i, one a snippet, or up-sampled (section 3.4) to the first
+        ``covered`` of ``steps`` equal steps (None: all), which the snippets span; the last one holds for the rest."""
+        logits = self.logits[i]
+        if steps is not None:
+            logits = postprocess.upsample(logits, covered or steps)
+            logits = np.concatenate([logits, np.repeat(logits[-1:], steps - len(logits), axis=0)])
+        return (1 / (1 + np.exp(-logits))).astype(np.float32)
+
+
+def evaluate(run: Run, split: str, device: str, batch_size: int | None, progress: bool) -> dict[str, Any]:
+    """Scores every snippet of ``split`` in fp32, writes predictions and metrics, and returns the metrics.
+
+    frame_map: mean average precision over the videos' frames, logits up-sampled to their rate; event_map_<percent>:
+    of the intervals (``events``) at that overlap, THUMOS' rule. By class under "per_class".
+    """
+    place = hardware.device(run.config.model_copy(update={"device": device}))
+    system, data = run.system().to(place), run.dataset(split)
+    config = run.config.model_copy(update={"progress": progress, "device": device})
+    features = encoders.features(config, data, system.modalities_test)
+    batches = detection_batches(data, features, batch_size or config.numbers.batch_size)
+    bar = tqdm(batches, desc=f"{run.id} detecting {split}", unit="batch", disable=not progress)
+    found = gather(predict(system, bar, place), data, next(iter(features.values())))
+    measured = measure(found, data)
+    write(run, split, found)
+    files.write_json(run.folder / "metrics.json", {**run.metrics, split: measured})
+    row_of(run).finish(flat({split: measured}))
+    return measured
+
+
+def gather(pairs: Iterable[tuple[Any, Any]], data: Untrimmed, snippets: Any) -> Detected:
+    """The logits and labels of a pass, without its padding."""
+    ids, logits, labels = [], [], []
+    for batch, output in pairs:
+        for name, mask, said, true in zip(batch.ids, batch.mask, output.logits, batch.label, strict=True):
+            ids.append(name)
+            logits.append(_array(said[mask]))
+            labels.append(_array(true[mask]) > 0)
+    return Detected(ids, logits, labels, [snippets.times(data.index(name)) for name in ids])
+
+
+def _array(value: Tensor) -> np.ndarray:
+    return value.float().cpu().numpy()
+
+
+def measure(found: Detected, data: Untrimmed) -> dict[str, Any]:
+    """Both kinds of mAP; see ``evaluate``."""
+    places = [data.index(name) for name in found.ids]
+    truth = data.intervals[data.intervals["video"].isin(found.ids)]
+    by_frame = metrics.frame_map(
+        np.concatenate([frame_scores(found, data, i) for i in range(len(places))]),
+        np.concatenate([data.labels(i) for i in places]),
+    )
+    measured: dict[str, Any] = {"clips": len(found.ids), "frame_map": by_frame.mean}
+    per_class = {"frame_map": dict(zip(data.classes, by_frame.per_class.tolist(), strict=True))}
+    by_event = metrics.event_map(events(found, data), truth, IOU, rule="thumos")
+    for overlap in IOU:
+        name = f"event_map_{round(100 * overlap)}"
+        measured[name] = float(by_event.mean[overlap])
+        per_class[name] = {data.classes[label]: float(ap) for label, ap in by_event.per_class[overlap].items()}
+    return measured | {"per_class": _without_nan(per_class)}
+
+
+def _without_nan(table: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
+    """JSON has no NaN: a class that no video shows is left out."""
+    return {name: {label: ap for label, ap in row.items() if not np.isnan(ap)} for name, row in table.items()}
+
+
+def frame_scores(found: Detected, data: Untrimmed, i: int) -> np.ndarray:
+    """float32 [frames,N] in [0,1] of the i-th video of ``found``."""
+    place = data.index(found.ids[i])
+    covered = round(found.times[i][-1, 1] * data.table["fps"].iloc[place])
+    return found.scores(i, int(data.lengths[place]), covered)
+
+
+def events(found: Detected, data: Untrimmed) -> pd.DataFrame:
+    """Class-wise actionness as detections: columns video, label, start, end (seconds), score; see ``THRESHOLDS``."""
+    tables = [
+        postprocess.intervals(
+            frame_scores(found, data, i),
+            name,
+            data.durations[data.index(name)],
+            thresholds=THRESHOLDS,
+            merge=MERGE,
+            shortest=SHORTEST,
+        )
+        for i, name in enumerate(found.ids)
+    ]
+    return postprocess.suppress(pd.concat(tables, ignore_index=True), NMS)
+
+
+def write(run: Run, split: str, found: Detected) -> None:
+    """predictions_<split>.npz: ids, the number of snippets of each, and their logits, labels and times in one row."""
+    arrays = {name: np.concatenate(getattr(found, name)) for name in ("logits", "labels", "times")}
+    counts = np.array([len(logits) for logits in found.logits])
+    files.write_arrays(
+        run.folder / f"predictions_{split}.npz", {"ids": np.array(found.ids), "counts": counts, **arrays}
+    )
+
+
+def read(run: Run, split: str = "test") -> Detected:
+    """What ``evaluate`` wrote; FileNotFoundError where it didn't yet, ValueError for a run that labels clips."""
+    if not run.config.detects:
+        raise ValueError(f"run {run.id} labels clips; read them with run.predictions({split!r})")
+    path = run.folder / f"predictions_{split}.npz"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"run {run.id} has no predictions for {split!r}; make them with evaluate(run, {split!r})"
+        )
+    arrays = files.read_arrays(path)
+    ends = np.cumsum(arrays["counts"])[:-1]
+    parts = {name: np.split(arrays[name], ends) for name in ("logits", "labels", "times")}
+    return Detected(arrays["ids"].tolist(), **parts)
