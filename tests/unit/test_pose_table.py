@@ -71,7 +71,7 @@ def test_speed_is_frames_by_processor_time():
 
 
 def test_the_configuration_tells_sweep_what_to_run():
-    asked = PoseRendering(root="r", epochs=None, limit=None, seeds=3, preset="tiny").training()
+    asked = PoseRendering(root="r", train=True, epochs=None, limit=None, seeds=3, preset="tiny").training()
     assert asked == {
         "rows": None,
         "seeds": 3,
@@ -83,13 +83,13 @@ def test_the_configuration_tells_sweep_what_to_run():
         "limit": None,
         "cache": "auto",
     }
-    assert PoseRendering(train=False).training()["rows"] == [] and PoseRendering(epochs=3).training()["epochs"] == 3
+    assert PoseRendering().training()["rows"] == [] and PoseRendering(epochs=3).training()["epochs"] == 3
     assert PoseRendering(limit=5, epochs=1).effort == "here: 5 clips a split, epochs: 1, seeds: 1"
 
 
 def test_without_training_nothing_is_measured():
     path = BOOKS / "ablations/perfnet_table2.yaml"
-    assert tables.sweep(path, **PoseRendering(train=False).training()).empty
+    assert tables.sweep(path, **PoseRendering().training()).empty
 
 
 def test_the_table_file_is_found_from_the_notebooks_own_folder(monkeypatch):

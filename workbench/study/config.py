@@ -203,12 +203,15 @@ class TrainConfig(Config):
         own = {} if self.batch_size is None else {"batch_size": self.batch_size}
         return Preset(**{**PRESETS[base], **chosen, **own})
 
-    def resolved(self, protocol: str) -> TrainConfig:
-        """The same configuration with the preset's numbers and the protocol spelt out, so that a run keeps what it was
-        made with when defaults change."""
+    def resolved(self, protocol: str, clips: int) -> TrainConfig:
+        """The same configuration with what it takes from the preset and from the data (the protocol, the number of
+        ``clips`` to train on) spelt out, so that a run keeps what it was made with when defaults change."""
+        from workbench.systems import variants
+
         base = self.preset if isinstance(self.preset, str) else self.preset.get("base", "tiny")
         numbers = {"base": base, **self.numbers.model_dump(mode="json")}
-        return self.model_copy(update={"preset": numbers, "protocol": protocol})
+        counted = {"dataset_size": clips} if "dataset_size" in variants(self.system) else {}
+        return self.model_copy(update={"preset": numbers, "protocol": protocol, "options": {**counted, **self.options}})
 
     def variant(self) -> dict[str, Any]:
         """The system's options: the preset's as far as the system has them, then this configuration's own."""

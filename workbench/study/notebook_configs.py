@@ -110,7 +110,7 @@ class PoseRendering(OfData):
     marker: Literal["bar", "dot"] = "bar"
     colors: Literal["fine", "coarse"] = "fine"
     ratio_aware: bool = Field(default=True, description="width follows the person's size")
-    train: bool = Field(default=True, description="train a small stream for each row of the table")
+    train: bool = Field(default=False, description="train a small stream for each row of the table")
     table: str = Field(default="notebooks/ablations/perfnet_table2.yaml", description="the rows, as a table file")
     paper: str = Field(default="notebooks/papers/perfnet_table2.yaml", description="what the paper prints for them")
     preset: str | dict[str, Any] = Field(default=QUICK, description="tiny, paper or a dict of numbers")

@@ -31,7 +31,7 @@ def fit(config: TrainConfig | dict[str, Any]) -> str:
     """
     config = parse(config)
     dataset = open_split(config, "train")
-    config = config.resolved(dataset.protocol)
+    config = config.resolved(dataset.protocol, len(dataset))
     run = run_of(config, dataset)
     if not run.finished:
         checkpoint.seed_all(config.seed)
