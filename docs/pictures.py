@@ -1,6 +1,7 @@
 """Makes the pictures of the README from what `make demo` left behind: `make pictures`.
 
 world.jpg: frames of SynthADL, one row an action. attention.png: VPN's attention over a test clip beside the truth.
+accuracy_time.png: every system's accuracy against its time, from what `make study` left behind (left out before).
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from workbench import data
 from workbench.data import open_dataset
 from workbench.media import video
 from workbench.metrics.attention import grade
-from workbench.show.figures import attention
+from workbench.show.figures import attention, costs
+from workbench.study import reports, tables
 from workbench.study.runs import latest
 
 HERE = Path(__file__).parent
@@ -30,6 +33,9 @@ SHOWN = (
     "make_coffee",
 )
 FRAMES = 5
+SYSTEMS = ROOT / "notebooks/ablations/systems.yaml"
+# MediaPipe finds 56 poses a second on one core; the tiny preset reads 16 a clip.
+POSE_MS = 1000 * 16 / 56
 
 
 def world() -> np.ndarray:
@@ -69,6 +75,33 @@ def attended() -> object:
             best, highest = i, score
     sample = data.sample(clips, clips.index(found.ids[best]), run.spec)
     return attention.coupled(sample.clip, {"attention": maps["attention"][best]}, sample.truth)
+
+
+def tradeoff(results: pd.DataFrame) -> object:
+    """The figure of ``results``, what the sweep of SYSTEMS returned."""
+    prices = reports.costs(tables.configs(SYSTEMS), ROOT / "runs")
+    measured = reports.spread(results)
+
+    def reads(needs: str) -> str:
+        fields = set(needs.split("+"))
+        if fields & {"flow", "rendered", "trajectories"}:
+            return "flow or drawn poses"
+        if not fields & {"pose", "parts"}:
+            return "video alone"
+        return "poses alone" if fields == {"pose"} else "video and poses"
+
+    rows = [
+        {
+            "system": row["system"],
+            "accuracy": row["top-1"],
+            "accuracy_sd": row["top-1_sd"],
+            "reads": reads(prices[row["system"]]["reads"]),
+            "network_ms": prices[row["system"]]["latency_ms"] + prices[row["system"]]["inputs_ms"],
+            "pose_ms": POSE_MS * bool({"pose", "parts", "rendered"} & set(prices[row["system"]]["reads"].split("+"))),
+        }
+        for row in measured.to_dict("records")
+    ]
+    return costs.against_time(pd.DataFrame(rows), "16 poses a clip by MediaPipe at 56 a second")
 
 
 def main() -> None:
