@@ -126,8 +126,8 @@ def test_pose_rendering(place):
     small = place / "two_rows.yaml"
     lines = (BOOKS / "ablations/perfnet_table2.yaml").read_text().split("  - id: ")
     small.write_text("  - id: ".join([lines[0], lines[4], lines[7]]))
-    given = {"marker": "dot", "table": str(small), "preset": PRESET, "epochs": 1, "limit": 8}
-    book = _run(place, "05_pose_rendering", **given)
+    small_study = {"train": True, "table": str(small), "preset": PRESET, "epochs": 1, "limit": 8}
+    book = _run(place, "05_pose_rendering", marker="dot", **small_study)
     titles = _figures(book)
     assert titles[0] == "The schema kinect_v2"
     assert titles[1:-1] == [
