@@ -2,10 +2,12 @@
 
 world.jpg: frames of SynthADL, one row an action. attention.png: VPN's attention over a test clip beside the truth.
 accuracy_time.png: every system's accuracy against its time, from what `make study` left behind (left out before).
+doctor.jpg: a clip as the doctor shows it, and the same with its joints read in the wrong order and its pixels moved.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,6 +16,7 @@ import pandas as pd
 
 from workbench import data
 from workbench.data import open_dataset
+from workbench.data.doctor.portraits import portrait
 from workbench.media import video
 from workbench.metrics.attention import grade
 from workbench.show.figures import attention, costs
@@ -104,12 +107,41 @@ def tradeoff(results: pd.DataFrame) -> object:
     return costs.against_time(pd.DataFrame(rows), "16 poses a clip by MediaPipe at 56 a second")
 
 
+class Misread:
+    """A reader whose 3D joints were stored by axis and are read by joint, and whose pixels are 40 too far right."""
+
+    def __init__(self, reader: object) -> None:
+        self.reader = reader
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.reader, name)
+
+    def pose(self, row: object) -> object:
+        found = self.reader.pose(row)
+        return found.with_joints(np.swapaxes(found.joints, 2, 3).reshape(found.joints.shape))
+
+    def pixels(self, row: object) -> object:
+        found = self.reader.pixels(row)
+        return found.with_joints(found.joints + np.float32([40, 0]))
+
+
+def examined() -> np.ndarray:
+    """uint8 [H,W,3] RGB: the doctor's picture of a clip that is read rightly, above that of the same clip misread."""
+    clips = open_dataset("synthadl", root=ROOT / "data/synthadl/tiny", protocol="cs", split="test")
+    i = int(np.flatnonzero((clips.labels == clips.classes.index("drink_from_cup")) & (clips.table["view"] == 2))[0])
+    good = portrait(clips, i)
+    return np.concatenate(
+        [good, np.full((10, *good.shape[1:]), 255, np.uint8), portrait(replace(clips, reader=Misread(clips.reader)), i)]
+    )
+
+
 def main() -> None:
     folder = HERE / "pictures"
     folder.mkdir(exist_ok=True)
     cv2.imwrite(str(folder / "world.jpg"), cv2.cvtColor(world(), cv2.COLOR_RGB2BGR))
+    cv2.imwrite(str(folder / "doctor.jpg"), cv2.cvtColor(examined(), cv2.COLOR_RGB2BGR))
     attended().write_image(folder / "attention.png", width=1200, height=420, scale=1)
-    print(f"wrote {folder / 'world.jpg'} and {folder / 'attention.png'}")
+    print(f"wrote world.jpg, doctor.jpg and attention.png to {folder}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from workbench.data.catalog import AUTO, guess
+
 Plain = bool | int | float | str
 
 
@@ -118,7 +120,8 @@ class TrainConfig(Config):
     What is learnt
       system, options      a name of systems.names() and its variant options
       preset               "tiny", "paper", or a dict: {"base": "tiny", "width": 0.125, ...} (fields of ``Preset``)
-      dataset, root        a name of data.open_dataset and its folder or file; protocol None is the data set's first
+      dataset, root        a name of data.open_dataset and its folder or file; "auto" is what root is, a manifest,
+                           shards or SynthADL; protocol None is the data set's first
       seed                 of weights, order, augmentation and dropout
       epochs               of every stage, or by stage name (0 leaves a stage out); None: published number times the
                            preset's factor
@@ -147,7 +150,7 @@ class TrainConfig(Config):
     system: str
     options: dict[str, Plain | list[Plain] | None] = {}
     preset: str | dict[str, Any] = "tiny"
-    dataset: str = "synthadl"
+    dataset: str = AUTO
     root: str | None = None
     protocol: str | None = None
     seed: int = Field(default=0, ge=0)
@@ -176,6 +179,15 @@ class TrainConfig(Config):
     checkpoint_steps: int | None = Field(default=None, gt=0)
     tags: dict[str, str] = {}
     progress: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _settle_dataset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        # Settled here, so that a run is the same whether or not the name was said.
+        root = values.get("root")
+        if values.get("dataset", AUTO) == AUTO and (root is None or isinstance(root, str)):
+            return {**values, "dataset": guess(root)}
+        return values
 
     @model_validator(mode="after")
     def _names_exist(self) -> TrainConfig:

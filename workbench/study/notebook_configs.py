@@ -28,7 +28,7 @@ class Notebook(Config):
 class OfData(Notebook):
     """A notebook about clips."""
 
-    dataset: str = Field(default="synthadl", description="name of the data set")
+    dataset: str = Field(default="auto", description="name of the data set; auto is what the root is")
     root: str | None = Field(default=WORLD, description="its folder or manifest file; None is its default")
     protocol: str | None = Field(default=None, description="who is held out; None is the data set's first")
     split: Split = "test"
