@@ -315,3 +315,8 @@ def test_accuracy_against_time_tells_given_poses_from_found_ones():
     assert "video alone, poses given" not in marks and list(marks["video alone"].x) == [40.0]
     assert marks["video and poses"].text[0] == ESCAPED and list(marks["video and poses"].error_y.array) == [0.0]
     assert "poses by hand" in figure.layout.title.text
+
+
+def test_a_step_without_values_is_left_out():
+    known = flow.step("clip", np.zeros((2, 3)), "T V", "pixels")
+    assert flow.shapes([known, flow.step("pose", None, "T V", "metres")]) == flow.shapes([known])

@@ -75,7 +75,7 @@ def test_the_configuration_tells_sweep_what_to_run():
     assert asked == {
         "rows": None,
         "seeds": 3,
-        "dataset": "synthadl",
+        "dataset": "auto",
         "root": "r",
         "protocol": None,
         "preset": "tiny",

@@ -16,8 +16,9 @@ from workbench.explain import confusion as read
 from workbench.explain import distillation, outputs
 from workbench.explain.embeddings import Comparison
 from workbench.explain.gradcam import gradcam
+from workbench.media import pose as poses
 from workbench.media import rendering
-from workbench.show.figures import attention, confusion, embeddings, flow, joints, pose, training
+from workbench.show.figures import attention, common, confusion, embeddings, flow, joints, pose, training
 from workbench.show.figures import gradcam as cams
 from workbench.show.player import Player, Track
 
@@ -35,6 +36,31 @@ def title(dataset: Any, clip: int | str) -> str:
     """Action and id of a clip."""
     place = position(dataset, clip)
     return f"{dataset.classes[dataset.labels[place]]} ({dataset.ids[place]})"
+
+
+NO_POSES = "these data have no poses"
+
+
+def pose_spaces(dataset: Any, i: int, sample: Any, how: str) -> go.Figure:
+    """The pose in the middle of a clip in camera space, in the clip's pixels and normalised; a labelled blank where the
+    data have none."""
+    whole = dataset.pose(i)
+    if whole is None:
+        return common.blank("One pose, three spaces", NO_POSES)
+    camera = poses.take(whole, sample.clip.frame_numbers)
+    normalised = poses.normalize(camera, how=how, mirrored=dataset.mirrored)
+    spaces = {"camera space": camera, "pixels of the clip": sample.pixels, "normalised": normalised}
+    known = {name: one for name, one in spaces.items() if one is not None}
+    return flow.pose_spaces(known, frame=len(sample.clip.frames) // 2)
+
+
+def pose_samples(dataset: Any, i: int, spec: Any) -> go.Figure:
+    """The poses of a clip that ``spec`` has a system read; a labelled blank where the data have none."""
+    whole = dataset.pose(i)
+    if whole is None:
+        return common.blank("The poses that are read", NO_POSES)
+    normalised = poses.normalize(whole, how=spec.normalize, mirrored=dataset.mirrored)
+    return flow.pose_samples(poses.sample(normalised, spec.poses))
 
 
 def label(classes: Sequence[str], target: int | str | None) -> int | None:
