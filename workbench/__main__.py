@@ -31,17 +31,26 @@ def train(args: argparse.Namespace) -> None:
 
 
 def sweep(args: argparse.Namespace) -> None:
-    from workbench.study import reports, tables
+    from workbench.study import reports, study_data, sweeping
+    from workbench.study.cells import Limits
 
-    sections = []
-    for file in args.files:
-        results = tables.sweep(file, args.seeds, runs=str(args.runs), cache=CACHE)
-        print(reports.spread(results).round(1).to_string(index=False))
-        table, command = tables.read_table(file), f"python -m workbench sweep {file} --seeds {args.seeds}"
-        priced = reports.costs(tables.configs(file), args.runs) if args.report and table.costs else None
-        sections.append(reports.section(table, results, command, priced))
+    where = {"runs": str(args.runs), "cache": CACHE}
+    where |= {name: getattr(args, name) for name in ("preset", "dataset", "root", "limit") if getattr(args, name)}
+    limits = Limits(args.limit_minutes, args.limit_memory, args.retries, args.threads)
+    place = {"scheduler": args.scheduler, "slurm": args.slurm, "workers": args.workers, "gpus": args.gpus}
+    swept = sweeping.sweep_files(args.files, args.seeds, args.rows, args.protocols, where, limits, **place)
+    for results in swept.results:
+        print(f"\n{results.table.title}\n{reports.overview(results).to_string(index=False)}")
     if args.report:
-        reports.write(args.report, sections)
+        command = "python -m workbench " + " ".join(sys.argv[1:])
+        study_data.write(args.report, swept.results, command, args.runs, where)
+        print(f"\nreport: {args.report}")
+    if swept.failed:
+        for record in swept.failed:
+            print(f"{record['status']}: {record['label']}: {record['error']}", file=sys.stderr)
+        raise RuntimeError(
+            f"{len(swept.failed)} of {len(swept.records)} cells failed; the same command tries them again"
+        )
 
 
 def profile(args: argparse.Namespace) -> None:
@@ -124,11 +133,11 @@ def gallery(args: argparse.Namespace) -> None:
 
 
 def demo(args: argparse.Namespace) -> None:
-    from workbench.study import tables
+    from workbench import study
     from workbench.synth import world
 
     world.generate(args.root)
-    tables.sweep(FIRST_TABLE, 1, DEMO_ROWS, root=str(args.root), runs=str(args.runs), cache=CACHE)
+    study.sweep(FIRST_TABLE, 1, DEMO_ROWS, root=str(args.root), runs=str(args.runs), cache=CACHE)
     gallery(args)
 
 
@@ -199,10 +208,24 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--skip", nargs="*", default=[], metavar="CHECK", help="checks to leave out, by name")
     command.add_argument("--html", type=Path, help="write a page with pictures of the worst cases to this file")
 
-    command = add(sweep, "run every row of a table file with several seeds and report the spread")
+    command = add(sweep, "run every row of table files with several seeds, and report what holds of their claims")
     command.add_argument("files", nargs="+", type=Path, help="YAML files under notebooks/ablations")
-    command.add_argument("--seeds", default=3, type=int)
-    command.add_argument("--report", type=Path, help="write the table to this Markdown file")
+    command.add_argument("--seeds", default=3, type=int, help="seeds of each row (default: 3)")
+    command.add_argument("--rows", nargs="+", metavar="ID", help="these rows only, and what they start from")
+    command.add_argument("--preset", help="tiny, study (twice the epochs) or paper, instead of the files'")
+    command.add_argument("--protocols", nargs="+", help="such as cs cv setup (default: the files')")
+    command.add_argument("--dataset", help="another data set than the files'")
+    command.add_argument("--root", help="its folder or manifest file")
+    command.add_argument("--limit", type=int, help="only so many clips of each split, for a quick try")
+    command.add_argument("--workers", type=int, help="rows at once (default: one a core)")
+    command.add_argument("--threads", type=int, default=1, help="cores that each row may use (default: 1)")
+    command.add_argument("--gpus", type=int, metavar="SLOTS", help="so many rows at once use the GPU (resource GPU=1)")
+    command.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask scheduler, such as tcp://host:8786")
+    command.add_argument("--slurm", type=Path, metavar="YAML", help="start workers by SLURM: SLURMCluster's arguments")
+    command.add_argument("--limit-minutes", type=float, help="a row that takes longer is ended")
+    command.add_argument("--limit-memory", type=float, metavar="GIB", help="a row that uses more is ended")
+    command.add_argument("--retries", type=int, default=1, help="of a row that fails (default: 1)")
+    command.add_argument("--report", type=Path, help="write tables, claims and verdicts to this Markdown file")
 
     command = add(profile, "measure parameters, multiply-adds, latency and memory of systems", runs=False)
     command.add_argument("systems", nargs="+", help="names of systems, or table files (every row)")
@@ -228,7 +251,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
         return args.function(args) or 0
-    except (ValueError, FileNotFoundError, RuntimeError, OSError) as problem:
+    except (ValueError, FileNotFoundError, RuntimeError, OSError, ImportError) as problem:
         print(f"workbench: {problem}", file=sys.stderr)
         return 1
 

@@ -185,6 +185,28 @@ def test_distillation(place):
     assert drawn["layout"]["xaxis"]["ticktext"] == ["0", "50"]
 
 
+def test_ablation_report(place):
+    table = place / "two_systems.yaml"
+    rows = [
+        {"id": system, "label": f"<b>{system}</b>", "published": [value], "parameters": {"system": system, "epochs": 1}}
+        for system, value in (("rgb", 50.0), ("vpn", 60.5))
+    ]
+    rows.append({"id": "cited", "label": "cited", "published": [70.0], "absent": "somebody else's number"})
+    claim = {"id": "x1", "text": "VPN is better.", "better": "vpn", "worse": "rgb", "margin": [10.5]}
+    columns = [{"id": "cs", "label": "NTU CS", "metric": "top1"}]
+    about = {"title": "Two systems", "paper": "A paper", "base": {"preset": PRESET}, "columns": columns}
+    table.write_text(json.dumps({**about, "rows": rows, "claims": [claim]}))
+    book = _run(place, "09_ablation_report", tables=[str(table)], seeds=1)
+    assert _figures(book) == ["Two systems", "Who is ahead, and by how much", "How many claims hold"]
+    text = _text(book)
+    assert "60.5" in text and "somebody else's number" in text and "VPN is better." in text
+    pages = [output["data"] for cell in book.cells for output in cell.get("outputs", []) if "data" in output]
+    shown = "".join("".join(data.get("text/html", "")) + json.dumps(data.get(PLOTLY, "")) for data in pages)
+    assert "&lt;b&gt;vpn" in shown and "<b>vpn" not in shown
+    with pytest.raises(FileNotFoundError, match="has no run 'rgb-"):
+        _run(place, "09_ablation_report", tables=[str(table)], seeds=1, runs=str(place / "elsewhere"))
+
+
 def test_a_wrong_parameter_is_one_sentence(place):
     with pytest.raises(ValueError, match="GradCam has no parameter 'layr'; valid names: .*layer"):
         _run(place, "02_gradcam", layr="backbone")

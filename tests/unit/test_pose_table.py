@@ -13,7 +13,7 @@ import yaml
 
 from workbench.media import rendering, timing
 from workbench.show.figures import pose as figures
-from workbench.study import notebooks, tables
+from workbench.study import notebooks, sweeping, tables
 from workbench.study.notebooks import PoseRendering
 from workbench.types import Pose, Skeleton
 
@@ -89,7 +89,7 @@ def test_the_configuration_tells_sweep_what_to_run():
 
 def test_without_training_nothing_is_measured():
     path = BOOKS / "ablations/perfnet_table2.yaml"
-    assert tables.sweep(path, **PoseRendering().training()).empty
+    assert sweeping.sweep(path, **PoseRendering().training()).empty
 
 
 def test_the_table_file_is_found_from_the_notebooks_own_folder(monkeypatch):

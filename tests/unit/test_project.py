@@ -50,6 +50,8 @@ def test_every_package_that_the_library_imports_is_declared():
         "sklearn": "scikit-learn",
         "yaml": "pyyaml",
         "umap": "umap-learn",
+        "dask_jobqueue": "dask-jobqueue",
+        "jupyter_client": "jupyter-client",
     }
     # Parts of declared packages: of ipykernel, ipywidgets and jinja2.
     parts = {"IPython", "traitlets", "markupsafe"}

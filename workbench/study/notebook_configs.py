@@ -65,18 +65,19 @@ class Train(OfData):
     """01_train: fit one system and look at how it went."""
 
     system: str = Field(default="vpn", description="which system is trained")
-    options: dict[str, Plain] = Field(default={}, description="variant options of the system")
-    preset: str | dict[str, Any] = Field(default="tiny", description="tiny, paper or a dict of numbers")
+    options: dict[str, Plain | list[Plain] | None] = Field(default={}, description="variant options of the system")
+    preset: str | dict[str, Any] = Field(default="tiny", description="tiny, study, paper or a dict of numbers")
     runs: str = Field(default="runs", description="folder of the run store")
     epochs: int | dict[str, int] | None = Field(default=None, description="of every stage, or by stage; None: preset's")
     init: dict[str, str] = Field(default={}, description="weights to start from, by module")
     cache: str | None = Field(default="auto", description="folder for decoded clips")
     limit: int | None = Field(default=None, gt=0, description="use only that many clips of each split")
+    more: dict[str, Any] = Field(default={}, description="any other field of TrainConfig")
 
     def training(self) -> TrainConfig:
         """The configuration that ``fit`` takes."""
         shared = set(type(self).model_fields) & set(TrainConfig.model_fields)
-        return TrainConfig(**{name: getattr(self, name) for name in shared})
+        return TrainConfig(**{**{name: getattr(self, name) for name in shared}, **self.more})
 
 
 class GradCam(OfRun):
@@ -158,6 +159,32 @@ class Distillation(OfRun):
         return [self.run, self.baseline]
 
 
+class AblationReport(Notebook):
+    """09_ablation_report: the papers' tables beside ours, and which of their claims hold here."""
+
+    tables: list[str] = Field(default=["notebooks/ablations/vpn_table1.yaml"], description="table files")
+    runs: str = Field(default="runs", description="folder of the run store")
+    seeds: int = Field(default=3, gt=0, description="as the sweep was told")
+    preset: str | None = Field(default=None, description="as the sweep was told; None is the files'")
+    root: str | None = Field(default=None, description="as the sweep was told; None is the files'")
+    limit: int | None = Field(default=None, gt=0, description="as the sweep was told")
+    protocols: list[str] | None = Field(default=None, description="as the sweep was told; None is the files'")
+    links: str | None = Field(default=None, description="folder that links start from; None is the current one")
+
+    def studied(self) -> dict[str, Any]:
+        """What ``sweeping.read`` is told."""
+        where = {name: getattr(self, name) for name in ("runs", "preset", "root", "limit")}
+        given = {name: value for name, value in where.items() if value is not None}
+        return {"paths": self.tables, "seeds": self.seeds, "protocols": self.protocols, "where": given}
+
+    def needed(self) -> list[str]:
+        """A run of the tables, where none is there: a report of nothing helps nobody."""
+        from workbench.study import sweeping
+
+        keys = [entry.cell for results in sweeping.read(**self.studied()) for entry in results.entries if entry.cell]
+        return [] if any((Path(self.runs) / key).exists() for key in keys) else keys[:1]
+
+
 #: Each notebook's file name without ending, in the order in which data flow.
 CONFIGS: dict[str, type[Notebook]] = {
     "00_data_flow": DataFlow,
@@ -168,6 +195,7 @@ CONFIGS: dict[str, type[Notebook]] = {
     "05_pose_rendering": PoseRendering,
     "06_confusion": Confusion,
     "08_distillation": Distillation,
+    "09_ablation_report": AblationReport,
 }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from workbench.data import Dataset
-from workbench.study import checkpoint, files, hardware
+from workbench.study import checkpoint, code, files, hardware
 from workbench.study.config import TrainConfig, parse
 from workbench.study.evaluate import evaluate
 from workbench.study.initial import initialise
@@ -58,7 +58,7 @@ def _train(
     with _alone(run):
         files.discard_parts(run.folder)
         create(run, config, dataset)
-        facts = {**hardware.environment(), **facts}
+        facts = {**hardware.environment(), "code": code.fingerprint(config.system, config.dataset), **facts}
         store = row_of(run, tags={"git": facts["git"], "precision": facts["precision"], "device": facts["device"]})
         facts["store"] = store.where
         files.write_json(run.folder / "environment.json", facts)
