@@ -207,6 +207,21 @@ def test_ablation_report(place):
         _run(place, "09_ablation_report", tables=[str(table)], seeds=1, runs=str(place / "elsewhere"))
 
 
+def test_explorer(place):
+    book = _run(place, "10_explorer", clip="a02_s03_v2", donor=0, limit=2, steps=2)
+    titles = _figures(book)
+    assert titles == [
+        "What does each joint count for?",
+        "Does the answer rest on what the map names?",
+        "Areas under the curves",
+        "What does the attention lie on?",
+        "Confusion of vpn",
+    ]
+    text = _text(book)
+    assert text.count("data-player") == 3
+    assert "pose_backbone, attention" in text and "adds to action" in text
+
+
 def test_a_wrong_parameter_is_one_sentence(place):
     with pytest.raises(ValueError, match="GradCam has no parameter 'layr'; valid names: .*layer"):
         _run(place, "02_gradcam", layr="backbone")

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from workbench.explain import affinity, distillation, outputs
 from workbench.explain import confusion as read
-from workbench.explain import distillation, outputs
 from workbench.explain.embeddings import Comparison
 from workbench.explain.gradcam import gradcam
 from workbench.media import pose as poses
@@ -134,6 +134,22 @@ def rendered(config: Any, dataset: Any, load: Callable[[int], Any]) -> go.Figure
     return pose.variants(
         sample.clip, {"clip": sample.clip.frames, "rendering": drawn}, title(dataset, config.clip), words
     )
+
+
+def opened(clip: int | str, dataset: Any, load: Callable[[int], Any], caption: str = "") -> Player:
+    """06, 10: a clip with its joints and its truth, alone in the player."""
+    sample = load(position(dataset, clip))
+    words = {"title": title(dataset, clip), "caption": caption}
+    return Player(sample.clip, sample.pixels, truth=sample.truth, **words)
+
+
+def looking(sample: Any, maps: Mapping[str, np.ndarray], heading: str) -> Player:
+    """10: a clip on which a click shows where that place and moment look; a labelled blank for a system without a
+    non-local block."""
+    found = affinity.of(maps)
+    track = Track(maps={"affinity": None} if found is None else {}, affinity=found)
+    caption = "Click on the picture: the ring is where you asked from, the colours are where it looks."
+    return Player(sample.clip, sample.pixels, truth=sample.truth, title=heading, caption=caption, tracks=[track])
 
 
 def zoom(config: Any, confusions: Mapping[str, np.ndarray], classes: Sequence[str]) -> go.Figure:

@@ -145,6 +145,16 @@ class Confusion(TwoRuns):
     top: int = Field(default=5, ge=1, le=12, description="classes with the largest gains")
 
 
+class Explorer(OfRun):
+    """10_explorer: drag a joint, cover a region, and see what the network answers."""
+
+    other: str = Field(default="latest:rgb", description="run id, or latest:<system>: shown beside the run")
+    donor: int | str = Field(default=1, description="position or id of the clip that joints are taken from")
+    joint: str = Field(default="hand_right", description="the joint that the examples change")
+    limit: int = Field(default=12, ge=1, description="clips behind the tables of a whole split")
+    steps: int = Field(default=8, ge=1, le=64, description="points on the insertion and deletion curves")
+
+
 class Distillation(OfRun):
     """08_distillation: teacher and student side by side."""
 
@@ -196,6 +206,7 @@ CONFIGS: dict[str, type[Notebook]] = {
     "06_confusion": Confusion,
     "08_distillation": Distillation,
     "09_ablation_report": AblationReport,
+    "10_explorer": Explorer,
 }
 
 
