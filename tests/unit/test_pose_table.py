@@ -23,7 +23,9 @@ PAPER = yaml.safe_load((BOOKS / "papers/perfnet_table2.yaml").read_text())
 
 def rows() -> dict[str, dict]:
     table = tables.read_table(BOOKS / "ablations/perfnet_table2.yaml")
-    return {row.id: row.parameters["options"] for row in table.rows}
+    options = {row.id: dict(row.parameters["options"]) for row in table.rows}
+    assert {one.pop("backbone") for one in options.values()} == {"i3d"}
+    return options
 
 
 def test_the_table_has_the_papers_rows():

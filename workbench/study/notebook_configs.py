@@ -12,7 +12,7 @@ from workbench.study.config import Config, Plain, TrainConfig
 Split = Literal["train", "validation", "test"]
 WORLD = "data/synthadl/tiny"
 #: A network for a try of a minute or two, on two cores.
-QUICK = {"base": "tiny", "clip": [8, 48, 48], "width": 0.125}
+QUICK = {"base": "tiny", "clip": [8, 48, 48]}
 
 
 class Notebook(Config):
