@@ -54,8 +54,8 @@ lab: $(VENV)/installed    ## JupyterLab on the notebooks
 bench: $(VENV)/installed  ## speed and memory on this machine, one script per subject
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-study: $(VENV)/installed  ## the comparison in the README: 5 systems x 3 seeds, about an hour on two cores
-	@$(RUN) sweep notebooks/ablations/synthadl_tiny.yaml --seeds 3 --report docs/results.md
+study: $(VENV)/installed  ## every system x 3 seeds, the table in docs/results.md: about two hours on two cores
+	@$(RUN) sweep notebooks/ablations/systems.yaml --seeds 3 --report docs/results.md
 
 pretrain: $(VENV)/installed  ## the narrow I3D weights that ship with the package
 	@$(RUN) synth data/synthadl/pretrain --world pretrain

@@ -1,7 +1,7 @@
 """Makes the pictures of the README from what `make demo` left behind: `make pictures`.
 
 world.jpg: frames of SynthADL, one row an action. attention.png: VPN's attention over a test clip beside the truth.
-accuracy_time.png: every system's accuracy against its time, from what `make study` left behind (left out before).
+accuracy_time.png: every system's accuracy against its time, where `make study` has left results behind.
 doctor.jpg: a clip as the doctor shows it, and the same with its joints read in the wrong order and its pixels moved.
 """
 
@@ -20,7 +20,7 @@ from workbench.data.doctor.portraits import portrait
 from workbench.media import video
 from workbench.metrics.attention import grade
 from workbench.show.figures import attention, costs
-from workbench.study import reports, tables
+from workbench.study import reports, sweeping, tables
 from workbench.study.runs import latest
 
 HERE = Path(__file__).parent
@@ -80,10 +80,13 @@ def attended() -> object:
     return attention.coupled(sample.clip, {"attention": maps["attention"][best]}, sample.truth)
 
 
-def tradeoff(results: pd.DataFrame) -> object:
-    """The figure of ``results``, what the sweep of SYSTEMS returned."""
+def tradeoff() -> object | None:
+    """The figure of accuracy against time, of the systems that have been swept; None before."""
+    (results,) = sweeping.read([SYSTEMS], where={"root": str(ROOT / "data/synthadl/tiny"), "runs": str(ROOT / "runs")})
+    measured = reports.spread(results.frame()).dropna(subset="top-1")
+    if measured.empty:
+        return None
     prices = reports.costs(tables.configs(SYSTEMS), ROOT / "runs")
-    measured = reports.spread(results)
 
     def reads(needs: str) -> str:
         fields = set(needs.split("+"))
@@ -141,7 +144,9 @@ def main() -> None:
     cv2.imwrite(str(folder / "world.jpg"), cv2.cvtColor(world(), cv2.COLOR_RGB2BGR))
     cv2.imwrite(str(folder / "doctor.jpg"), cv2.cvtColor(examined(), cv2.COLOR_RGB2BGR))
     attended().write_image(folder / "attention.png", width=1200, height=420, scale=1)
-    print(f"wrote world.jpg, doctor.jpg and attention.png to {folder}")
+    if (figure := tradeoff()) is not None:
+        figure.write_image(folder / "accuracy_time.png", width=1200, height=620, scale=1)
+    print(f"wrote the pictures to {folder}")
 
 
 if __name__ == "__main__":
