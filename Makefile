@@ -14,10 +14,10 @@ CORES  := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 export MPLBACKEND := agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint lab bench study pretrain pictures lock clean
+.PHONY: help demo pose-env test lint lab bench study pretrain pictures lock clean
 
 help:            ## what can be made
-	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 $(VENV)/installed: requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11, or name yours: make PYTHON=python3.12 ..."; exit 1; }
@@ -32,6 +32,16 @@ $(VENV)/installed: requirements.lock pyproject.toml
 demo: $(VENV)/installed   ## generate SynthADL, train three systems, execute the notebooks, write gallery/index.html
 	@$(RUN) demo --root $(WORLD)
 
+pose-env: .venv-pose/installed  ## MediaPipe in an environment of its own, for poses from RGB
+
+# MediaPipe 0.10.21 is the last release that brings its pose model along; it needs an older NumPy than everything else.
+.venv-pose/installed:
+	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11, or name yours: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x .venv-pose/bin/python || $(PYTHON) -m venv .venv-pose
+	@.venv-pose/bin/python -m pip --disable-pip-version-check install --quiet mediapipe==0.10.21 \
+	  || { echo "make: MediaPipe could not be installed (see the lines above); run the same command again, it goes on where it stopped"; exit 1; }
+	@touch $@
+
 test: lint                ## every test (browser tests need Chromium)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadgroup
 
@@ -44,8 +54,8 @@ lab: $(VENV)/installed    ## JupyterLab on the notebooks
 bench: $(VENV)/installed  ## speed and memory on this machine, one script per subject
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-study: $(VENV)/installed  ## the comparison in the README: 5 systems x 3 seeds, about an hour on two cores
-	@$(RUN) sweep notebooks/ablations/synthadl_tiny.yaml --seeds 3 --report docs/results.md
+study: $(VENV)/installed  ## every system x 3 seeds, the table in docs/results.md: about two hours on two cores
+	@$(RUN) sweep notebooks/ablations/systems.yaml --seeds 3 --report docs/results.md
 
 pretrain: $(VENV)/installed  ## the narrow I3D weights that ship with the package
 	@$(RUN) synth data/synthadl/pretrain --world pretrain

@@ -1,4 +1,4 @@
-"""How fast the player draws in Chromium, and what ten of them hold in memory.
+"""How fast the player draws in Chromium, how soon a dragged joint is answered, and what ten players hold in memory.
 
     python bench/player.py [--side 224] [--frames 64]
 
@@ -9,17 +9,33 @@ headless without a graphics card, so these are the numbers of a machine that has
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.browser.cdp import Browser  # noqa: E402
+from workbench import metrics  # noqa: E402
+from workbench.explain.changes import Cover  # noqa: E402
+from workbench.explain.whatif import WhatIf  # noqa: E402
+from workbench.show.explorer import Explorer  # noqa: E402
 from workbench.show.player import Player, page, page_script  # noqa: E402
-from workbench.types import Clip, Pose, Skeleton, Truth  # noqa: E402
+from workbench.study.config import PRESETS  # noqa: E402
+from workbench.systems import build  # noqa: E402
+from workbench.types import Batch, Clip, Pose, Skeleton, Truth  # noqa: E402
+
+DRAWN = """(scene => {
+    const { player } = document.querySelector('.wb-player'), start = performance.now();
+    player.show(scene);
+    return performance.now() - start;
+})(%s)"""
 
 AS_FAST_AS_IT_CAN = """new Promise(done => {
     const { player } = document.querySelector('.wb-player'), draws = [], gaps = [];
@@ -55,6 +71,57 @@ def sample(frames: int, side: int) -> Player:
     truth = Truth(np.zeros(25, bool), mask, box, (frames // 4, frames // 2), clip.frame_numbers)
     pose = Pose(joints, Skeleton.named("kinect_v2"), "image", clip.frame_numbers)
     return Player(clip, pose, {"attention": rng.random((8, 7, 7))}, {"temporal": rng.random(8)}, truth, "bench")
+
+
+def measure_answers(browser: Browser, path: Path) -> None:
+    """Fifty drags of a hand: from the edit, over the network's answer and the new scene, to the picture in the browser.
+
+    An untrained VPN of the tiny preset; the message that a notebook's server would carry is handed over directly.
+    """
+    asked = question()
+    explorer = Explorer({"vpn": asked})
+    path.write_text(page(explorer.player.to_html(), "answers"))
+    browser.open(path)
+    browser.wait("document.querySelector('.wb-player').player?.bitmaps.length")
+    whole, network, drawn, rng = [], [], [], np.random.default_rng(0)
+    for _ in range(50):
+        x, y = rng.uniform(10, 80, 2)
+        edit = {"kind": "joint", "person": 0, "joint": 11, "frame": 8, "x": x, "y": y, "done": False}
+        start = time.perf_counter()
+        explorer.hear(edit)
+        scene = json.dumps(explorer.player._scene)
+        asking = 1000 * (time.perf_counter() - start)
+        drawn.append(browser.run(DRAWN % scene))
+        network.append(explorer.answers["vpn"].milliseconds)
+        whole.append(asking + drawn[-1])
+    report("what if: the network's answer", np.array(network))
+    report("what if: showing it (JavaScript)", np.array(drawn))
+    report("what if: from the drag to the picture", np.array(whole))
+    covered = [asked.ask([Cover((k, 10, k + 30, 50))]).milliseconds for k in range(12)]
+    report("what if: a covered region (backbone again)", np.array(covered))
+
+
+def question() -> WhatIf:
+    """A session about a clip of noise in the tiny preset."""
+    torch.manual_seed(0)
+    size = PRESETS["tiny"]
+    frames, height, width = size["clip"]
+    skeleton = Skeleton.named("kinect_v2")
+    system = build("vpn", 30, **{name: size[name] for name in ("clip", "width", "output_stride", "poses")}).eval()
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 255, (frames, height, width, 3), dtype=np.uint8)
+    clip = Clip(pictures, np.arange(frames), 30.0, source="bench.mp4")
+    points = rng.uniform(10, width - 10, (1, frames, 25, 2)).astype(np.float32)
+    video = torch.from_numpy(np.ascontiguousarray(pictures.transpose(3, 0, 1, 2)))[None]
+    batch = Batch(video=video, pose=torch.randn(1, 1, size["poses"], 25, 3), ids=["bench"])
+    mask = np.zeros((frames, height, width), bool)
+    mask[4:12, 20:40, 20:40] = True
+    truth = Truth(np.zeros(25, bool), mask, np.full((frames, 4), 30, np.float32), (4, 12), clip.frame_numbers)
+    sample = SimpleNamespace(
+        clip=clip, batch=batch, pixels=Pose(points, skeleton, "image", clip.frame_numbers), truth=truth,
+        pose_numbers=None,
+    )  # fmt: skip
+    return WhatIf(system, sample, skeleton, [f"action {i}" for i in range(30)], metrics.attention.grade)
 
 
 def memory(browser: Browser) -> float:
@@ -99,6 +166,7 @@ def main() -> None:
         report("between frames when playing at 30 a second", np.diff(shown[:, 1]))
         skipped = int((np.diff(shown[:, 0]) % options.frames - 1).sum())
         print(f"{'frames skipped while playing 150':<42} {skipped}")
+        measure_answers(browser, path)
         path.write_text(page("", "empty"))
         browser.open(path)
         empty = memory(browser)

@@ -1,20 +1,26 @@
 """Makes the pictures of the README from what `make demo` left behind: `make pictures`.
 
 world.jpg: frames of SynthADL, one row an action. attention.png: VPN's attention over a test clip beside the truth.
+accuracy_time.png: every system's accuracy against its time, where `make study` has left results behind.
+doctor.jpg: a clip as the doctor shows it, and the same with its joints read in the wrong order and its pixels moved.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 
 from workbench import data
 from workbench.data import open_dataset
+from workbench.data.doctor.portraits import portrait
 from workbench.media import video
 from workbench.metrics.attention import grade
-from workbench.show.figures import attention
+from workbench.show.figures import attention, costs
+from workbench.study import reports, sweeping, tables
 from workbench.study.runs import latest
 
 HERE = Path(__file__).parent
@@ -30,6 +36,9 @@ SHOWN = (
     "make_coffee",
 )
 FRAMES = 5
+SYSTEMS = ROOT / "notebooks/ablations/systems.yaml"
+# MediaPipe finds 56 poses a second on one core; the tiny preset reads 16 a clip.
+POSE_MS = 1000 * 16 / 56
 
 
 def world() -> np.ndarray:
@@ -71,12 +80,73 @@ def attended() -> object:
     return attention.coupled(sample.clip, {"attention": maps["attention"][best]}, sample.truth)
 
 
+def tradeoff() -> object | None:
+    """The figure of accuracy against time, of the systems that have been swept; None before."""
+    (results,) = sweeping.read([SYSTEMS], where={"root": str(ROOT / "data/synthadl/tiny"), "runs": str(ROOT / "runs")})
+    measured = reports.spread(results.frame()).dropna(subset="top-1")
+    if measured.empty:
+        return None
+    prices = reports.costs(tables.configs(SYSTEMS), ROOT / "runs")
+
+    def reads(needs: str) -> str:
+        fields = set(needs.split("+"))
+        if fields & {"flow", "rendered", "trajectories"}:
+            return "flow or drawn poses"
+        if not fields & {"pose", "parts"}:
+            return "video alone"
+        return "poses alone" if fields == {"pose"} else "video and poses"
+
+    rows = [
+        {
+            "system": row["system"],
+            "accuracy": row["top-1"],
+            "accuracy_sd": row["top-1_sd"],
+            "reads": reads(prices[row["system"]]["reads"]),
+            "network_ms": prices[row["system"]]["latency_ms"] + prices[row["system"]]["inputs_ms"],
+            "pose_ms": POSE_MS * bool({"pose", "parts", "rendered"} & set(prices[row["system"]]["reads"].split("+"))),
+        }
+        for row in measured.to_dict("records")
+    ]
+    return costs.against_time(pd.DataFrame(rows), "16 poses a clip by MediaPipe at 56 a second")
+
+
+class Misread:
+    """A reader whose 3D joints were stored by axis and are read by joint, and whose pixels are 40 too far right."""
+
+    def __init__(self, reader: object) -> None:
+        self.reader = reader
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.reader, name)
+
+    def pose(self, row: object) -> object:
+        found = self.reader.pose(row)
+        return found.with_joints(np.swapaxes(found.joints, 2, 3).reshape(found.joints.shape))
+
+    def pixels(self, row: object) -> object:
+        found = self.reader.pixels(row)
+        return found.with_joints(found.joints + np.float32([40, 0]))
+
+
+def examined() -> np.ndarray:
+    """uint8 [H,W,3] RGB: the doctor's picture of a clip that is read rightly, above that of the same clip misread."""
+    clips = open_dataset("synthadl", root=ROOT / "data/synthadl/tiny", protocol="cs", split="test")
+    i = int(np.flatnonzero((clips.labels == clips.classes.index("drink_from_cup")) & (clips.table["view"] == 2))[0])
+    good = portrait(clips, i)
+    return np.concatenate(
+        [good, np.full((10, *good.shape[1:]), 255, np.uint8), portrait(replace(clips, reader=Misread(clips.reader)), i)]
+    )
+
+
 def main() -> None:
     folder = HERE / "pictures"
     folder.mkdir(exist_ok=True)
     cv2.imwrite(str(folder / "world.jpg"), cv2.cvtColor(world(), cv2.COLOR_RGB2BGR))
+    cv2.imwrite(str(folder / "doctor.jpg"), cv2.cvtColor(examined(), cv2.COLOR_RGB2BGR))
     attended().write_image(folder / "attention.png", width=1200, height=420, scale=1)
-    print(f"wrote {folder / 'world.jpg'} and {folder / 'attention.png'}")
+    if (figure := tradeoff()) is not None:
+        figure.write_image(folder / "accuracy_time.png", width=1200, height=620, scale=1)
+    print(f"wrote the pictures to {folder}")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def train(args: argparse.Namespace) -> None:
     from workbench.study.config import parse_pairs
     from workbench.study.runs import open_run
 
-    where = {"root": args.root, "runs": str(args.runs), "cache": CACHE}
+    where = {"dataset": args.data, "root": args.root, "runs": str(args.runs), "cache": CACHE}
     run = fit({"system": args.system, "seed": args.seed, **where, **parse_pairs(args.set)})
     print(run)
     if args.export:
@@ -31,17 +31,26 @@ def train(args: argparse.Namespace) -> None:
 
 
 def sweep(args: argparse.Namespace) -> None:
-    from workbench.study import reports, tables
+    from workbench.study import reports, study_data, sweeping
+    from workbench.study.cells import Limits
 
-    sections = []
-    for file in args.files:
-        results = tables.sweep(file, args.seeds, runs=str(args.runs), cache=CACHE)
-        print(reports.spread(results).round(1).to_string(index=False))
-        table, command = tables.read_table(file), f"python -m workbench sweep {file} --seeds {args.seeds}"
-        priced = reports.costs(tables.configs(file), args.runs) if args.report and table.costs else None
-        sections.append(reports.section(table, results, command, priced))
+    where = {"runs": str(args.runs), "cache": CACHE}
+    where |= {name: getattr(args, name) for name in ("preset", "dataset", "root", "limit") if getattr(args, name)}
+    limits = Limits(args.limit_minutes, args.limit_memory, args.retries, args.threads)
+    place = {"scheduler": args.scheduler, "slurm": args.slurm, "workers": args.workers, "gpus": args.gpus}
+    swept = sweeping.sweep_files(args.files, args.seeds, args.rows, args.protocols, where, limits, **place)
+    for results in swept.results:
+        print(f"\n{results.table.title}\n{reports.overview(results).to_string(index=False)}")
     if args.report:
-        reports.write(args.report, sections)
+        command = "python -m workbench " + " ".join(sys.argv[1:])
+        study_data.write(args.report, swept.results, command, args.runs, where)
+        print(f"\nreport: {args.report}")
+    if swept.failed:
+        for record in swept.failed:
+            print(f"{record['status']}: {record['label']}: {record['error']}", file=sys.stderr)
+        raise RuntimeError(
+            f"{len(swept.failed)} of {len(swept.records)} cells failed; the same command tries them again"
+        )
 
 
 def profile(args: argparse.Namespace) -> None:
@@ -60,6 +69,60 @@ def profile(args: argparse.Namespace) -> None:
         files.write(args.report, costs.to_csv(index=False).encode())
 
 
+def wizard(args: argparse.Namespace) -> None:
+    from workbench.data import wizard as maker
+
+    out = args.out or args.folder / "manifest.csv"
+    found = maker.propose(args.folder, args.subject_pattern, args.camera_pattern, args.split, args.seed)
+    written = maker.write(found, out, args.force)
+    print("\n".join(["assumed", *(f"  {line}" for line in found.said)]))
+    if found.warned:
+        print("\n".join(["look at", *(f"  {line}" for line in found.warned)]))
+    print(f"written: {', '.join(map(str, written))}")
+    print("next")
+    for line in maker.next_steps(found, out):
+        print(f"  {line}")
+
+
+def prepare(args: argparse.Namespace) -> int:
+    from workbench.data import catalog, shards
+    from workbench.data import prepare as work
+    from workbench.study.config import TrainConfig, parse_pairs
+    from workbench.study.inputs import clip_spec
+    from workbench.study.runs import needs_of
+
+    name, root = catalog.locate(args.dataset)
+    where = {"dataset": name, "root": root, "protocol": args.protocol}
+    config = TrainConfig(**{"system": args.system, **where, **parse_pairs(args.set)})
+    parts = {split: catalog.open_dataset(name, root, args.protocol, split) for split in args.splits}
+    if args.poses:
+        outcomes = [work.find_poses(catalog.open_dataset(name, root, args.protocol, "all"), args.poses)]
+    elif args.shards:
+        outcomes = shards.write(parts, args.shards, int(args.shard_size * 1e6))
+    else:
+        needs = frozenset(args.needs or needs_of(config, next(iter(parts.values()))))
+        outcomes = list(work.prepare(parts, clip_spec(config), needs, args.cache, args.workers))
+    print(work.table(outcomes).to_string(index=False))
+    failed = [(one.what, *case) for one in outcomes for case in one.failed]
+    for what, clip, reason in failed:
+        print(f"failed: {what}: {clip}: {reason}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def doctor(args: argparse.Namespace) -> int:
+    from workbench.data import doctor as practice
+    from workbench.data.catalog import locate
+
+    name, root = (args.dataset, args.root) if args.root else locate(args.dataset)
+    report = practice.examine(
+        practice.open_parts(name, root, args.protocol), None if args.all else args.sample, args.seed, args.skip
+    )
+    print(report.text())
+    if args.html:
+        print(f"open {practice.write(report, args.html)} in a browser")
+    return 1 if report.errors else 0
+
+
 def gallery(args: argparse.Namespace) -> None:
     from workbench.show import gallery as page
     from workbench.study import notebooks, runs
@@ -70,11 +133,11 @@ def gallery(args: argparse.Namespace) -> None:
 
 
 def demo(args: argparse.Namespace) -> None:
-    from workbench.study import tables
+    from workbench import study
     from workbench.synth import world
 
     world.generate(args.root)
-    tables.sweep(FIRST_TABLE, 1, DEMO_ROWS, root=str(args.root), runs=str(args.runs), cache=CACHE)
+    study.sweep(FIRST_TABLE, 1, DEMO_ROWS, root=str(args.root), runs=str(args.runs), cache=CACHE)
     gallery(args)
 
 
@@ -102,15 +165,71 @@ def parser() -> argparse.ArgumentParser:
 
     command = add(train, "train and evaluate one system; a finished run is not repeated")
     command.add_argument("system", help="a name of workbench.systems.names(), such as rgb or vpn")
+    command.add_argument("--data", default="auto", help="the data set's name, such as ntu60 (default: what --root is)")
     command.add_argument("--root", default="data/synthadl/tiny", help="the data set's folder or manifest file")
     command.add_argument("--seed", default=0, type=int)
     command.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="any other field of TrainConfig")
     command.add_argument("--export", type=Path, help="write the trained backbone to this safetensors file")
 
-    command = add(sweep, "run every row of a table file with several seeds and report the spread")
+    command = add(
+        wizard, "make a manifest from a folder of videos, one folder a class, and say what was assumed", False
+    )
+    command.add_argument("folder", type=Path)
+    command.add_argument("--out", type=Path, help="the .csv or .parquet file to write (default: FOLDER/manifest.csv)")
+    command.add_argument("--subject-pattern", metavar="REGEX", help="with a group: the performer in a file's name")
+    command.add_argument("--camera-pattern", metavar="REGEX", help="with a group: the camera in a file's name")
+    command.add_argument(
+        "--split", default="auto", help="auto (default), subject, clip, leave-one-out or leave-out:NAME[,NAME...]"
+    )
+    command.add_argument("--seed", default=0, type=int, help="of a split by subject or clip (default: 0)")
+    command.add_argument("--force", action="store_true", help="replace a manifest that is there")
+
+    command = add(prepare, "make once what training reads: verified videos, crops, flow, poses; or shards", False)
+    command.add_argument("dataset", help="a manifest, a folder, or NAME:FOLDER such as ntu60:/data/ntu")
+    command.add_argument("--protocol", help="as of train (default: the data set's first)")
+    command.add_argument("--splits", nargs="*", default=["train", "validation", "test"], metavar="SPLIT")
+    command.add_argument("--system", default="rgb", help="for which system (default: rgb)")
+    command.add_argument(
+        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="fields of TrainConfig, as of train"
+    )
+    command.add_argument("--needs", nargs="*", help="instead of what the system reads: video, pose, flow, parts, ...")
+    command.add_argument("--cache", default=CACHE, help=f"folder of the caches (default: {CACHE})")
+    command.add_argument("--workers", type=int, help="threads (default: one a core)")
+    other = command.add_mutually_exclusive_group()
+    other.add_argument("--poses", type=Path, metavar="CSV", help="estimate poses, and write a manifest that has them")
+    other.add_argument("--shards", type=Path, metavar="FOLDER", help="pack the clips into WebDataset shards")
+    command.add_argument("--shard-size", type=float, default=500, metavar="MB", help="of one shard (default: 500)")
+
+    command = add(
+        doctor, "check a data set for what silently ruins results; fails where training would be wrong", False
+    )
+    command.add_argument("dataset", help="a manifest file, a folder, or NAME:FOLDER (NAME alone with --root)")
+    command.add_argument("--root", type=Path, help="the data set's folder or manifest, where DATASET is its name")
+    command.add_argument("--protocol", help="who is held out (default: the data set's first)")
+    command.add_argument("--sample", type=int, default=200, help="clips to examine (default: 200)")
+    command.add_argument("--all", action="store_true", help="examine every clip")
+    command.add_argument("--seed", type=int, default=0, help="of the sample (default: 0)")
+    command.add_argument("--skip", nargs="*", default=[], metavar="CHECK", help="checks to leave out, by name")
+    command.add_argument("--html", type=Path, help="write a page with pictures of the worst cases to this file")
+
+    command = add(sweep, "run every row of table files with several seeds, and report what holds of their claims")
     command.add_argument("files", nargs="+", type=Path, help="YAML files under notebooks/ablations")
-    command.add_argument("--seeds", default=3, type=int)
-    command.add_argument("--report", type=Path, help="write the table to this Markdown file")
+    command.add_argument("--seeds", default=3, type=int, help="seeds of each row (default: 3)")
+    command.add_argument("--rows", nargs="+", metavar="ID", help="these rows only, and what they start from")
+    command.add_argument("--preset", help="tiny, study (twice the epochs) or paper, instead of the files'")
+    command.add_argument("--protocols", nargs="+", help="such as cs cv setup (default: the files')")
+    command.add_argument("--dataset", help="another data set than the files'")
+    command.add_argument("--root", help="its folder or manifest file")
+    command.add_argument("--limit", type=int, help="only so many clips of each split, for a quick try")
+    command.add_argument("--workers", type=int, help="rows at once (default: one a core)")
+    command.add_argument("--threads", type=int, default=1, help="cores that each row may use (default: 1)")
+    command.add_argument("--gpus", type=int, metavar="SLOTS", help="so many rows at once use the GPU (resource GPU=1)")
+    command.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask scheduler, such as tcp://host:8786")
+    command.add_argument("--slurm", type=Path, metavar="YAML", help="start workers by SLURM: SLURMCluster's arguments")
+    command.add_argument("--limit-minutes", type=float, help="a row that takes longer is ended")
+    command.add_argument("--limit-memory", type=float, metavar="GIB", help="a row that uses more is ended")
+    command.add_argument("--retries", type=int, default=1, help="of a row that fails (default: 1)")
+    command.add_argument("--report", type=Path, help="write tables, claims and verdicts to this Markdown file")
 
     command = add(profile, "measure parameters, multiply-adds, latency and memory of systems", runs=False)
     command.add_argument("systems", nargs="+", help="names of systems, or table files (every row)")
@@ -135,11 +254,10 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     try:
-        args.function(args)
-    except (ValueError, FileNotFoundError, RuntimeError, OSError) as problem:
+        return args.function(args) or 0
+    except (ValueError, FileNotFoundError, RuntimeError, OSError, ImportError) as problem:
         print(f"workbench: {problem}", file=sys.stderr)
         return 1
-    return 0
 
 
 if __name__ == "__main__":

@@ -44,6 +44,12 @@ def draw(config):
         return Player(Clip(frames[:config.bars], np.arange(config.bars), 16.0), title="from the panel")
     return go.Figure(go.Bar(y=list(range(1, config.bars + 1))))
 panel(Config(), draw)""",
+    """
+from tests.whatif import SKELETON, Toy, sample
+from workbench.explain.whatif import WhatIf
+from workbench.show.explorer import Explorer
+explorer = Explorer({"toy": WhatIf(Toy(), sample(), SKELETON, ["a", "b", "c"])}, title="explored")
+explorer""",
 ]
 FLAGS = [
     *("--no-browser", "--ip=127.0.0.1", "--allow-root", "--LabApp.expose_app_in_browser=True"),
@@ -52,6 +58,7 @@ FLAGS = [
 ]
 QUIET = {"@jupyterlab/apputils-extension/notification.jupyterlab-settings": {"fetchNews": "false"}}
 PLAYER = "document.querySelector('.wb-player').player"
+EXPLORED = "document.querySelector('.wb-explorer .wb-player')"
 BARS = ".wb-panel .js-plotly-plot .barlayer .point"
 NOTEBOOK = "[...jupyterapp.shell.widgets('main')][0]"
 
@@ -94,7 +101,7 @@ def free_port() -> int:
 
 
 def wait_for_server(url: str, server: subprocess.Popen, log: Path) -> None:
-    for _ in range(300):
+    for _ in range(1200):
         try:
             urllib.request.urlopen(url, timeout=5).close()
             return
@@ -110,11 +117,12 @@ def lab(chromium: Browser, address: str) -> Browser:
     """The notebook, opened and run to its end."""
     chromium.resize(1400, 2000)
     chromium.open(address)
-    chromium.wait("globalThis.jupyterapp && document.querySelector('.jp-Notebook .jp-CodeCell')", 40)
-    chromium.wait(f"{NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'", 40)
+    chromium.wait("globalThis.jupyterapp && document.querySelector('.jp-Notebook .jp-CodeCell')", 90)
+    chromium.wait(f"{NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'", 90)
     chromium.run("jupyterapp.commands.execute('notebook:run-all-cells').then(() => true)")
-    chromium.wait("document.querySelector('.wb-player')?.player?.bitmaps.length === 16", 40)
-    chromium.wait("document.querySelector('.wb-panel .js-plotly-plot .main-svg')", 40)
+    chromium.wait("document.querySelector('.wb-player')?.player?.bitmaps.length === 16", 90)
+    chromium.wait("document.querySelector('.wb-panel .js-plotly-plot .main-svg')", 90)
+    chromium.wait("document.querySelector('.wb-explorer .wb-player')?.player?.bitmaps.length", 90)
     return chromium
 
 
@@ -137,7 +145,7 @@ def focus_player(lab: Browser) -> None:
 
 
 def test_the_live_view_is_shown_and_its_keys_stay_with_it(lab):
-    assert lab.run("document.querySelectorAll('.jp-Notebook .wb-player').length") == 1
+    assert lab.run("document.querySelectorAll('.jp-Notebook .wb-player').length") == 2
     assert lab.run("document.querySelector('.wb-player h3').textContent") == "<b>live</b>"
     before = lab.run(f"{PLAYER}.panes[0].canvas.toDataURL()")
     focus_player(lab)
@@ -210,6 +218,66 @@ def test_a_menu_shows_a_player_and_closing_it_frees_its_pictures(lab):
     lab.run(choose.format(0))
     lab.wait("held.every(bitmap => bitmap.width === 0) && !document.querySelector('.wb-panel .wb-player')")
     lab.wait("document.querySelector('.wb-panel .js-plotly-plot .main-svg')")
+
+
+def explored(lab: Browser, what: str) -> object:
+    return lab.run(f"(player => {what})({EXPLORED}.player)")
+
+
+def test_dragging_a_joint_is_answered_by_the_kernel(lab, artifacts):
+    """Attention, scores and skeleton follow the hand."""
+    maps = explored(lab, "player.scene.tracks[0].maps.attention.data")
+    [x, y] = explored(lab, "player.scene.pose.joints[0][0][11]")
+    lab.run(f"window.waits = []; {EXPLORED}.addEventListener('answer', event => waits.push(event.detail))")
+    left, top, width = lab.run(f"""(canvas => {{
+        canvas.scrollIntoView({{ block: 'center', behavior: 'instant' }});
+        const box = canvas.getBoundingClientRect();
+        return [box.x, box.y, box.width];
+    }})({EXPLORED}.querySelector('.wb-picture canvas'))""")
+    zoom = width / 24
+    lab.drag((left + x * zoom, top + y * zoom), (left + 3 * zoom, top + 4 * zoom), (left + 2 * zoom, top + 3 * zoom))
+    lab.wait(f"{EXPLORED}.player.scene.ghost && !{EXPLORED}.player.asked && waits.length")
+    assert explored(lab, "player.scene.tracks[0].maps.attention.data") != maps
+    assert "kept backbone" in lab.run(f"{EXPLORED}.querySelector('.wb-answer').textContent")
+    assert kernel(lab, "print(len(explorer.changes), explorer.changes[0].frame, explorer.error)") == "1 0 None"
+    lab.screenshot(artifacts / "jupyterlab_explorer.png")
+
+
+def press_button(lab: Browser, label: str) -> None:
+    buttons = "[...document.querySelectorAll('.wb-explorer button')]"
+    lab.run(f"{buttons}.find(button => button.textContent.trim() === {json.dumps(label)}).click()")
+
+
+@pytest.mark.parametrize(
+    "label, told",
+    [("drop joints", "drop"), ("jitter joints", "jitter"), ("mirror body", "mirror"), ("shuffle time", "shuffle")],
+)
+def test_each_button_changes_what_is_shown(lab, label, told):
+    before = explored(lab, "player.scene.update ?? 0")
+    picture = explored(lab, "player.panes[0].canvas.toDataURL()")
+    press_button(lab, label)
+    lab.wait(f"{EXPLORED}.player.scene.update > {before}")
+    assert told in kernel(lab, "print(explorer._list.value)").split("; ")[-1]
+    assert explored(lab, "player.panes[0].canvas.toDataURL()") != picture
+    press_button(lab, "undo")
+    lab.wait(f"{EXPLORED}.player.panes[0].canvas.toDataURL() === {json.dumps(picture)}")
+
+
+def test_a_dead_kernel_leaves_the_last_answer_readable(lab):
+    told = int(kernel(lab, "explorer.reset(); print(explorer.player._updates)"))
+    press_button(lab, "mirror body")
+    lab.wait(f"{EXPLORED}.player.scene.update > {told}")
+    rows = lab.run(f"{EXPLORED}.querySelector('.wb-answer').textContent")
+    lab.run(f"{NOTEBOOK}.sessionContext.session.kernel.interrupt().then(() => true)")
+    lab.run(f"{NOTEBOOK}.sessionContext.shutdown().then(() => true)")
+    assert lab.run(f"{EXPLORED}.querySelector('.wb-answer').textContent") == rows
+    frame = explored(lab, "(player.nudge(1), player.state.frame)")
+    explored(lab, "(player.nudge(1), player.state.frame)")
+    assert explored(lab, "player.state.frame") != frame or frame == 7
+    lab.run(f"{EXPLORED}.focus()")
+    lab.press("j")
+    lab.press("ArrowRight", modifiers=8)
+    lab.wait(f"{EXPLORED}.querySelector('.wb-readout').textContent.startsWith('nobody answers')", 10)
 
 
 def test_the_console_stayed_clean_and_nothing_left_the_machine(lab):

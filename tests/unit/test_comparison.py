@@ -28,7 +28,7 @@ def test_class_gains_by_hand():
 def finished(root: Path, name: str, top1: float | None = None, data: str = "d", **fields: object) -> Run:
     """A run's folder without its work."""
     run = Run(name, root / name)
-    config = TrainConfig(**{"system": "vpn_f", **fields}).resolved("cs")
+    config = TrainConfig(**{"system": "vpn_f", **fields}).resolved("cs", 8)
     files.write_json(
         run.folder / "config.json", {"config": config.model_dump(mode="json"), "data": {"fingerprint": data}}
     )

@@ -11,7 +11,18 @@ import plotly.graph_objects as go
 import pytest
 
 from workbench.explain.embeddings import Comparison, Embedding
-from workbench.show.figures import attention, common, confusion, embeddings, flow, gradcam, joints, pose, training
+from workbench.show.figures import (
+    attention,
+    common,
+    confusion,
+    costs,
+    embeddings,
+    flow,
+    gradcam,
+    joints,
+    pose,
+    training,
+)
 from workbench.types import Clip, Pose, Skeleton, Truth
 
 KINECT = Skeleton.named("kinect_v2")
@@ -292,3 +303,20 @@ def test_the_truth_is_outlined_while_it_makes_the_label():
     changed = (drawn != CLIP.frames).any((1, 2, 3))
     assert changed.tolist() == TRUTH.moment.tolist() == [False, False, True, True, True] + [False] * 3
     assert drawn[2][4, 6].tolist() == [0, 255, 150]
+
+
+def test_accuracy_against_time_tells_given_poses_from_found_ones():
+    columns = ["system", "reads", "accuracy", "accuracy_sd", "network_ms", "pose_ms"]
+    rows = [["I3D", "video alone", 51.0, 1.0, 40.0, 0.0], [NASTY, "video and poses", 55.0, np.nan, 45.0, 286.0]]
+    systems = pd.DataFrame(rows, columns=columns)
+    figure = costs.against_time(systems, "poses by hand")
+    marks = {trace.name: trace for trace in figure.data if trace.mode and "markers" in trace.mode}
+    assert list(marks["video and poses"].x) == [331.0] and list(marks["video and poses, poses given"].x) == [45.0]
+    assert "video alone, poses given" not in marks and list(marks["video alone"].x) == [40.0]
+    assert marks["video and poses"].text[0] == ESCAPED and list(marks["video and poses"].error_y.array) == [0.0]
+    assert "poses by hand" in figure.layout.title.text
+
+
+def test_a_step_without_values_is_left_out():
+    known = flow.step("clip", np.zeros((2, 3)), "T V", "pixels")
+    assert flow.shapes([known, flow.step("pose", None, "T V", "metres")]) == flow.shapes([known])

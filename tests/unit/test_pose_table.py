@@ -13,7 +13,7 @@ import yaml
 
 from workbench.media import rendering, timing
 from workbench.show.figures import pose as figures
-from workbench.study import notebooks, tables
+from workbench.study import notebooks, sweeping, tables
 from workbench.study.notebooks import PoseRendering
 from workbench.types import Pose, Skeleton
 
@@ -23,7 +23,9 @@ PAPER = yaml.safe_load((BOOKS / "papers/perfnet_table2.yaml").read_text())
 
 def rows() -> dict[str, dict]:
     table = tables.read_table(BOOKS / "ablations/perfnet_table2.yaml")
-    return {row.id: row.parameters["options"] for row in table.rows}
+    options = {row.id: dict(row.parameters["options"]) for row in table.rows}
+    assert {one.pop("backbone") for one in options.values()} == {"i3d"}
+    return options
 
 
 def test_the_table_has_the_papers_rows():
@@ -71,11 +73,11 @@ def test_speed_is_frames_by_processor_time():
 
 
 def test_the_configuration_tells_sweep_what_to_run():
-    asked = PoseRendering(root="r", epochs=None, limit=None, seeds=3, preset="tiny").training()
+    asked = PoseRendering(root="r", train=True, epochs=None, limit=None, seeds=3, preset="tiny").training()
     assert asked == {
         "rows": None,
         "seeds": 3,
-        "dataset": "synthadl",
+        "dataset": "auto",
         "root": "r",
         "protocol": None,
         "preset": "tiny",
@@ -83,13 +85,13 @@ def test_the_configuration_tells_sweep_what_to_run():
         "limit": None,
         "cache": "auto",
     }
-    assert PoseRendering(train=False).training()["rows"] == [] and PoseRendering(epochs=3).training()["epochs"] == 3
+    assert PoseRendering().training()["rows"] == [] and PoseRendering(epochs=3).training()["epochs"] == 3
     assert PoseRendering(limit=5, epochs=1).effort == "here: 5 clips a split, epochs: 1, seeds: 1"
 
 
 def test_without_training_nothing_is_measured():
     path = BOOKS / "ablations/perfnet_table2.yaml"
-    assert tables.sweep(path, **PoseRendering(train=False).training()).empty
+    assert sweeping.sweep(path, **PoseRendering().training()).empty
 
 
 def test_the_table_file_is_found_from_the_notebooks_own_folder(monkeypatch):

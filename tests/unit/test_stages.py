@@ -135,3 +135,11 @@ def test_tables_by_stage_reach_the_stage_of_a_member():
     assert pose.optimizer["lr"] == 2e-3 and head.optimizer["lr"] == 1e-3  # the preset's, by what follows the slash
     with pytest.raises(ValueError, match="no stage 'joint'; its stages: member/pose, pose, head"):
         optim.adapt(stages, TrainConfig(system="pose_lstm", epochs={"joint": 1}))
+
+
+def test_trained_parts_are_joined_as_they_are(run):
+    first = fit(run)
+    joined = fit({**run, "epochs": 0, "init": {"": f"{first}:"}})
+    before, after = (load_file(f"{run['runs']}/{name}/weights.safetensors") for name in (first, joined))
+    assert joined != first and all(torch.equal(before[name], after[name]) for name in before)
+    assert runs.open_run(joined, run["runs"]).metrics["test"] == runs.open_run(first, run["runs"]).metrics["test"]

@@ -56,11 +56,17 @@ def test_a_preset_of_ones_own_starts_from_another():
 
 
 def test_a_run_keeps_its_numbers_when_a_preset_changes(monkeypatch):
-    resolved = TrainConfig(system="rgb", batch_size=3).resolved("cs")
-    assert parse(resolved.model_dump(mode="json")).resolved("cs").identity() == resolved.identity()
+    resolved = TrainConfig(system="rgb", batch_size=3).resolved("cs", 8)
+    assert parse(resolved.model_dump(mode="json")).resolved("cs", 8).identity() == resolved.identity()
     monkeypatch.setitem(PRESETS, "tiny", {**PRESETS["tiny"], "width": 0.5})
     assert resolved.numbers.width == 0.25 and resolved.numbers.batch_size == 3 and resolved.preset["base"] == "tiny"
-    assert TrainConfig(system="rgb", batch_size=3).resolved("cs").identity() != resolved.identity()
+    assert TrainConfig(system="rgb", batch_size=3).resolved("cs", 8).identity() != resolved.identity()
+
+
+def test_a_run_counts_the_clips_that_its_loss_asks_for():
+    assert TrainConfig(system="vpn_f").resolved("cs", 8).options == {"dataset_size": 8}
+    assert TrainConfig(system="vpn_f", options={"dataset_size": 3}).resolved("cs", 8).options == {"dataset_size": 3}
+    assert TrainConfig(system="rgb").resolved("cs", 8).options == {}
 
 
 def test_a_presets_options_reach_the_systems_that_have_them():
@@ -109,9 +115,11 @@ def test_where_a_run_is_made_does_not_change_which_run_it_is(tmp_path):
 
 
 def test_cache_is_automatic_only_where_it_is_small():
-    assert cache_folder("auto", ClipSpec(sampling="uniform")) == "data/cache"
-    assert cache_folder("auto", ClipSpec(sampling="strided")) is None
-    assert cache_folder(None, ClipSpec()) is None and cache_folder("x", ClipSpec(sampling="strided")) == "x"
+    video, strided = frozenset({"video"}), ClipSpec(sampling="strided")
+    assert cache_folder("auto", ClipSpec(sampling="uniform"), video) == "data/cache"
+    assert cache_folder("auto", strided, video) is None
+    assert cache_folder("auto", strided, frozenset({"flow"})) == "data/cache"
+    assert cache_folder(None, ClipSpec(), frozenset({"flow"})) is None and cache_folder("x", strided, video) == "x"
 
 
 STAGES = [

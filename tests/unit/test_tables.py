@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tests.fixtures import fake_synthadl
-from workbench.study import reports, tables
+from workbench.study import reports, sweeping, tables
 from workbench.study.config import TrainConfig
 
 TABLE = """
@@ -32,7 +32,7 @@ def table(tmp_path):
 def test_the_committed_tables_are_valid_and_their_rows_are_configurations():
     for path in sorted((Path(__file__).parents[2] / "notebooks/ablations").glob("*.yaml")):
         read = tables.read_table(path)
-        for row in read.rows:
+        for row in (row for row in read.rows if not row.absent and not row.requires):
             TrainConfig(**{**read.base, **row.parameters})
 
 
@@ -54,24 +54,27 @@ def test_a_bad_table_file_is_one_sentence_that_names_it(table, change, words):
 
 def test_an_unknown_row_is_named_before_anything_runs(table):
     with pytest.raises(ValueError, match="no row 'tall'; it has: short, long"):
-        tables.sweep(table, rows=["tall"])
+        sweeping.sweep(table, rows=["tall"])
 
 
 def test_rows_run_once_and_the_report_holds_the_numbers_of_their_runs(table, tmp_path):
     where = {"root": str(fake_synthadl(tmp_path / "world")), "runs": str(tmp_path / "runs")}
-    results = tables.sweep(table, seeds=2, rows=["short"], **where)
+    results = sweeping.sweep(table, seeds=2, rows=["short"], **where)
     assert results["seed"].tolist() == [0, 1] and set(results["system"]) == {"Short"}
     measured = [json.loads(path.read_text())["test"]["top1"] for path in (tmp_path / "runs").glob("*/metrics.json")]
     assert sorted(results["top-1"] / 100) == pytest.approx(sorted(measured))
     assert results["ranking"].isna().all()
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/weights.safetensors")}
-    tables.sweep(table, seeds=2, rows=["short"], **where)
+    sweeping.sweep(table, seeds=2, rows=["short"], **where)
     assert written == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/weights.safetensors")}
-    reports.write(tmp_path / "report.md", [reports.section(tables.read_table(table), results, "a command")])
-    assert "| Short |" in (tmp_path / "report.md").read_text()
+    read = sweeping.read([table], 2, where=where)[0]
+    reports.write(tmp_path / "report.md", [reports.section(read, "a command")])
+    assert "| Short |" in (tmp_path / "report.md").read_text() and "not run yet" in read.reason(
+        "long", read.table.columns[0]
+    )
 
 
-def test_spread_is_mean_and_sample_deviation_in_the_order_of_the_rows(table):
+def test_spread_is_mean_and_sample_deviation_in_the_order_of_the_rows():
     results = pd.DataFrame(
         {"system": ["Long", "Short", "Long", "Short"], "seed": [0, 0, 1, 1], "top-1": [50.0, 10.0, 54.0, 20.0]}
     )
@@ -79,8 +82,6 @@ def test_spread_is_mean_and_sample_deviation_in_the_order_of_the_rows(table):
     assert found["system"].tolist() == ["Long", "Short"]
     assert found["top-1"].tolist() == [52.0, 15.0]
     assert found["top-1_sd"].tolist() == pytest.approx([8**0.5, 50**0.5])
-    text = reports.section(tables.read_table(table), results.assign(ranking=float("nan")), "a command")
-    assert "| Long | 52.0 ± 2.8 | – |" in text and "| Short | 10.0 / 20.0 | – / – |" in text
 
 
 def test_a_row_starts_from_the_run_of_another_row_with_the_same_seed(table, tmp_path):
@@ -89,7 +90,7 @@ def test_a_row_starts_from_the_run_of_another_row_with_the_same_seed(table, tmp_
     third = f"  - {{id: third, label: Third, parameters: {row}}}\n"
     table.write_text(TABLE + third)
     where = {"root": str(fake_synthadl(tmp_path / "world")), "runs": str(tmp_path / "runs")}
-    tables.sweep(table, seeds=2, rows=["third"], **where)
+    sweeping.sweep(table, seeds=2, rows=["third"], **where)
     configs = [json.loads(path.read_text())["config"] for path in (tmp_path / "runs").glob("*/config.json")]
     started = {config["seed"]: config["init"]["pose_backbone"] for config in configs if config["init"]}
     long = {
@@ -99,7 +100,7 @@ def test_a_row_starts_from_the_run_of_another_row_with_the_same_seed(table, tmp_
     assert all(long[run]["epochs"] == 2 for run in started.values())
 
 
-def test_rows_that_start_from_each_other_or_from_nowhere_are_refused(table):
+def test_rows_that_start_from_each_other_or_from_nowhere_are_refused(table, tmp_path):
     def rows(*sources):
         return (
             TABLE.split("rows:")[0]
@@ -110,9 +111,66 @@ def test_rows_that_start_from_each_other_or_from_nowhere_are_refused(table):
             )
         )
 
+    world = {"root": str(fake_synthadl(tmp_path / "world"))}
     table.write_text(rows(("a", "b"), ("b", "a")))
     with pytest.raises(ValueError, match="start from each other: a <- b <- a"):
-        tables.sweep(table)
+        sweeping.sweep(table, **world)
     table.write_text(rows(("a", "gone")))
     with pytest.raises(ValueError, match="row 'a' starts from row 'gone'"):
-        tables.sweep(table)
+        sweeping.sweep(table, **world)
+
+
+FULL = """
+paper: Somebody (2020), table 1
+title: With claims
+base: {protocol: cs, preset: tiny, system: pose_lstm}
+columns: [{id: a, metric: top1, label: A}, {id: b, metric: top1, label: B, protocol: cv}]
+rows:
+  - {id: one, label: One, parameters: {epochs: 6}, published: [1, 2]}
+  - {id: two, label: Two, parameters: {epochs: {pose: 0}}, published: {b: 3.5}}
+claims: [{id: c, text: Two is better., better: two, worse: one, margin: [1, 2]}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("worse: one", "worse: won"), "claim 'c' names the row 'won'; there are: one, two"),
+        (("published: [1, 2]", "published: [1]"), "row 'one' has 1 published values for 2 columns"),
+        (("{b: 3.5}", "{d: 3.5}"), "published value for the column 'd'; there are: a, b"),
+        (("margin: [1, 2]", "margin: [1]"), "claim 'c' has 1 margins for 2 columns"),
+        (("id: two", "id: one"), "two rows have the id 'one'"),
+        (("paper: Somebody (2020), table 1", ""), "paper doesn't say where"),
+        (("better: two, worse: one", "better: two"), "needs better and worse"),
+        (("better: two,", "better: two, relation: within,"), "needs a tolerance"),
+        (("parameters: {epochs: 6},", ""), "row 'one' needs either parameters or"),
+        (("label: Two,", "label: Two, requires: {cluster: big},"), "requires 'cluster'; valid: dataset, system, file"),
+    ],
+)
+def test_a_table_whose_names_do_not_fit_says_which(tmp_path, change, words):
+    path = tmp_path / "full.yaml"
+    assert FULL.count(change[0]) == 1
+    path.write_text(FULL.replace(*change))
+    with pytest.raises(ValueError, match=words.replace("(", r"\(")) as problem:
+        tables.read_table(path)
+    assert str(path) in str(problem.value)
+
+
+def test_published_values_go_to_their_columns_and_claims_to_theirs(tmp_path):
+    path = tmp_path / "full.yaml"
+    path.write_text(FULL)
+    table = tables.read_table(path)
+    assert table.row("one").published == {"a": 1, "b": 2} and table.row("two").published == {"b": 3.5}
+    assert [column.key for column in table.of(table.claims[0])] == ["a", "b"]
+
+
+def test_another_preset_stretches_epochs_and_leaves_a_rows_own_numbers(tmp_path):
+    path = tmp_path / "full.yaml"
+    path.write_text(FULL.replace("{epochs: {pose: 0}}", "{epochs: {pose: 0}, preset: {base: tiny, width: 0.125}}"))
+    where = {"root": str(fake_synthadl(tmp_path / "world")), "runs": str(tmp_path / "runs")}
+    study = sweeping.read([path], 1, where={**where, "preset": "study"})[0]
+    one, two = (study.plan.cells[study.entry(row, study.table.columns[0], 0).cell].parameters for row in ("one", "two"))
+    assert one["epochs"] == 12 and two["epochs"] == {"pose": 0}
+    assert two["preset"] == {"base": "study", "width": 0.125}
+    tiny = sweeping.read([path], 1, where=where)[0]
+    assert tiny.plan.cells[tiny.entry("one", tiny.table.columns[0], 0).cell].parameters["epochs"] == 6

@@ -26,11 +26,14 @@ from tqdm import tqdm
 
 
 class Store:
-    """``store[i]`` is clip i, read-only [rows of the clip, ...]; ValueError with the reason if the clip is bad."""
+    """``store[i]`` is clip i, read-only [rows of the clip, ...]; ValueError with the reason if the clip is bad.
 
-    def __init__(self, folder: Path) -> None:
+    made is how many clips were made when it was opened, the others but the bad ones being there already.
+    """
+
+    def __init__(self, folder: Path, made: int = 0) -> None:
         index = json.loads((folder / "index.json").read_text())
-        self.folder = folder
+        self.folder, self.made = folder, made
         self.bad: dict[int, str] = {int(i): reason for i, reason in index["bad"].items()}
         self._offsets = np.concatenate([[0], np.cumsum(index["counts"])])
         self._rows = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray)
@@ -38,6 +41,9 @@ class Store:
             raise RuntimeError(
                 f"{folder} is damaged: {len(self._rows)} rows, its index says {self._offsets[-1]}; delete it"
             )
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
 
     def __getitem__(self, i: int) -> np.ndarray:
         if i in self.bad:
@@ -69,8 +75,8 @@ def open_store(
     folder = Path(root) / f"{title}-{digest}"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock"), _one_thread_each():
-        _Build(folder, title, key, counts, shape, np.dtype(dtype)).run(make, workers)
-    return Store(folder)
+        made = _Build(folder, title, key, counts, shape, np.dtype(dtype)).run(make, workers)
+    return Store(folder, made)
 
 
 class _Build:
@@ -85,9 +91,10 @@ class _Build:
         self.offsets = np.concatenate([[0], np.cumsum(self.counts)])
         self.rows, self.partial, self.done = folder / "rows.npy", folder / "rows.partial", folder / "done.jsonl"
 
-    def run(self, make: Callable[[int], np.ndarray], workers: int) -> None:
+    def run(self, make: Callable[[int], np.ndarray], workers: int) -> int:
+        """How many clips were made."""
         try:
-            self._fill(make, workers)
+            return self._fill(make, workers)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
@@ -97,7 +104,7 @@ class _Build:
                 "space and start again"
             ) from error
 
-    def _fill(self, make: Callable[[int], np.ndarray], workers: int) -> None:
+    def _fill(self, make: Callable[[int], np.ndarray], workers: int) -> int:
         if not self.rows.exists() and not self.partial.exists():
             self._create()
         path = self.rows if self.rows.exists() else self.partial
@@ -111,6 +118,7 @@ class _Build:
             os.close(file)
         if todo or path == self.partial:
             self._publish(bad)
+        return len(todo) - len(bad)
 
     def _create(self) -> None:
         header = {"descr": self.dtype.str, "fortran_order": False, "shape": (int(self.offsets[-1]), *self.shape)}

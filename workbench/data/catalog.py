@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -13,13 +15,35 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
+from workbench.media import video
 from workbench.types import Pose, Skeleton, Truth
 
 #: A data set is one file in ``sources`` and one line here: module with ``open(root, protocol, split) -> Dataset``.
 SOURCES = {
     "synthadl": "workbench.data.sources.synthadl",
     "manifest": "workbench.data.sources.manifest",
+    "shards": "workbench.data.sources.shards",
+    "ntu60": "workbench.data.sources.ntu60",
+    "ntu120": "workbench.data.sources.ntu120",
+    "smarthome": "workbench.data.sources.smarthome",
+    "smarthome_v1": "workbench.data.sources.smarthome_v1",
+    "nw_ucla": "workbench.data.sources.nw_ucla",
+    "cad60": "workbench.data.sources.cad60",
+    "cad120": "workbench.data.sources.cad120",
+    "msrdaily": "workbench.data.sources.msrdaily",
+    "kinetics400": "workbench.data.sources.kinetics400",
+    "kinetics600": "workbench.data.sources.kinetics600",
+    "kinetics700": "workbench.data.sources.kinetics700",
+    "ucf101": "workbench.data.sources.ucf101",
+    "hmdb51": "workbench.data.sources.hmdb51",
+    "charades": "workbench.data.sources.charades",
+    "pku_mmd": "workbench.data.sources.pku_mmd",
+    "tsu": "workbench.data.sources.tsu",
+    "thumos14": "workbench.data.sources.thumos14",
+    "multithumos": "workbench.data.sources.multithumos",
+    "pyskl": "workbench.data.sources.pyskl",
 }
 
 #: The same for untrimmed videos: module with ``open(root, protocol, split) -> Untrimmed`` (see data.untrimmed).
@@ -27,11 +51,18 @@ UNTRIMMED = {
     "synthadl_u": "workbench.data.sources.synthadl_u",
 }
 
+#: The name that leaves it to the root which source it is.
+AUTO = "auto"
+
 SPLITS = ("train", "validation", "test")
 
 
 class Reader(Protocol):
-    """How a source reads what belongs to one row of its table. All frames of the clip, or None where it has none."""
+    """How a source reads what belongs to one row of its table. All frames of the clip, or None where it has none.
+
+    A row has the verified ``frames`` and ``fps`` of its video, also where the table leaves them to be counted. A source
+    whose videos lie in archives besides has ``video(row)``, which puts the file there before it is read.
+    """
 
     def pose(self, row: pd.Series) -> Pose | None: ...
 
@@ -47,9 +78,12 @@ class Dataset:
     """The clips of one split of one protocol.
 
     classes are the names exactly as the files have them, position = label. table has one row a clip: id, video
-    (absolute path), label (int), subject, camera, view, setup, frames (int), fps, and what else the source knows.
-    skeleton is None where no clip has a pose. mirrored tells that left and right are exchanged in its pictures, as
-    Kinect's recorder does it.
+    (absolute path), label (int), subject, camera, view, setup, and what else the source knows; where it knows them,
+    frames (int), fps and problem (why a clip is no good, "" where it is): they are otherwise found out, when first
+    asked for, by decoding every video once. skeleton is None where no clip has a pose. mirrored tells that left and
+    right are exchanged in its pictures, as Kinect's recorder does it. instances is given where videos are untrimmed,
+    with intervals instead of one label (then -1): one row an action with video (the clip's id), label (int), start and
+    end (seconds). metric is the one that papers report on it: top1, mean_class, frame_map, event_map.
     """
 
     name: str
@@ -60,6 +94,8 @@ class Dataset:
     protocol: str
     split: str
     mirrored: bool = False
+    instances: pd.DataFrame | None = None
+    metric: str = "top1"
 
     def __len__(self) -> int:
         return len(self.table)
@@ -70,13 +106,26 @@ class Dataset:
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """int64 [S], one label a clip."""
+        """int64 [S], one label a clip; -1 where ``instances`` says what happens when."""
         return self.table["label"].to_numpy(np.int64)
 
     @cached_property
+    def _facts(self) -> pd.DataFrame:
+        """frames, fps and problem of each clip: the table's, or those found by decoding its videos."""
+        if "frames" not in self.table:
+            return measure(self.videos)
+        facts = self.table.reindex(columns=["frames", "fps", "problem"])
+        return facts.assign(problem=facts["problem"].fillna("")).reset_index(drop=True)
+
+    @cached_property
     def lengths(self) -> np.ndarray:
-        """int64 [S], frames of each clip."""
-        return self.table["frames"].to_numpy(np.int64)
+        """int64 [S], frames of each clip; 0 where it can't be read."""
+        return self._facts["frames"].to_numpy(np.int64)
+
+    @cached_property
+    def rates(self) -> np.ndarray:
+        """float64 [S], frames per second of each clip; NaN where it can't be read."""
+        return self._facts["fps"].to_numpy(np.float64)
 
     @cached_property
     def videos(self) -> list[str]:
@@ -84,9 +133,8 @@ class Dataset:
 
     @cached_property
     def problems(self) -> dict[int, str]:
-        """Why a clip cannot be used, by position, where that was found when the data set was opened."""
-        texts = self.table.get("problem", [])
-        return {position: text for position, text in enumerate(texts) if text}
+        """Why a clip cannot be used, by position, where the table or its video's length tells."""
+        return {position: text for position, text in enumerate(self._facts["problem"]) if text}
 
     @cached_property
     def _positions(self) -> dict[str, int]:
@@ -98,17 +146,30 @@ class Dataset:
             raise ValueError(f"{self.name} ({self.protocol}, {self.split}) has no clip {id!r}")
         return self._positions[id]
 
+    def row(self, i: int) -> pd.Series:
+        """The table's row of clip i, with its frames and fps; ValueError naming the file where it can't be read."""
+        row = self.table.iloc[i]
+        if "frames" in row.index:
+            return row
+        info = video.ingest(row["video"])
+        return pd.concat([row, pd.Series({"frames": info.frames, "fps": info.fps})])
+
+    def video(self, i: int) -> str:
+        """Path of the video of clip i, which is there when this returns, whatever it is kept in."""
+        fetch = getattr(self.reader, "video", None)
+        return self.videos[i] if fetch is None else fetch(self.table.iloc[i])
+
     def pose(self, i: int) -> Pose | None:
         """Camera space (metres; x right, y up, z away), joints float32 [M,T,V,3], all frames; None if it has none."""
-        return self.reader.pose(self.table.iloc[i])
+        return self.reader.pose(self.row(i))
 
     def pixels(self, i: int) -> Pose | None:
         """Image space (source pixels, y down), joints float32 [M,T,V,2], all frames; None if it has none."""
-        return self.reader.pixels(self.table.iloc[i])
+        return self.reader.pixels(self.row(i))
 
     def truth(self, i: int) -> Truth | None:
         """What makes the label what it is, in source pixels, all frames; None where nobody knows."""
-        return self.reader.truth(self.table.iloc[i])
+        return self.reader.truth(self.row(i))
 
     def files(self, i: int) -> list[Path]:
         """The files this clip is read from; a cache is stale when one of them changes."""
@@ -124,23 +185,70 @@ class Dataset:
 
     def subset(self, indices: Sequence[int]) -> Dataset:
         """The same data set with the clips at ``indices`` only, in that order."""
-        return dataclasses.replace(self, table=self.table.iloc[list(indices)].reset_index(drop=True))
+        table = self.table.iloc[list(indices)].reset_index(drop=True)
+        instances = self.instances
+        if instances is not None:
+            instances = instances[instances["video"].isin(table["id"])].reset_index(drop=True)
+        return dataclasses.replace(self, table=table, instances=instances)
+
+
+def measure(videos: Sequence[str]) -> pd.DataFrame:
+    """frames, fps and problem of each file: verified by decoding it, or remembered from when that was done."""
+
+    def facts(path: str) -> tuple[int, float, str]:
+        try:
+            info = video.ingest(path)
+        except (ValueError, FileNotFoundError) as error:
+            return 0, float("nan"), str(error)
+        return info.frames, info.fps, ""
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(
+            tqdm(pool.map(facts, videos), "checking videos", len(videos), unit="file", disable=len(videos) < 20)
+        )
+    return pd.DataFrame(found, columns=["frames", "fps", "problem"])
 
 
 def open_dataset(
-    name: str, root: str | Path | None = None, protocol: str | None = None, split: str = "train"
+    name: str = AUTO, root: str | Path | None = None, protocol: str | None = None, split: str = "train"
 ) -> Dataset:
     """The clips of ``split`` (train, validation, test, or all) of the data set called ``name``.
 
-    root is the folder (synthadl) or the table (manifest: a CSV or parquet file) to open; None is the source's default.
-    protocol says who is held out (synthadl: cs, cv, setup; manifest: split, leave-out:<subject>[,<subject>...]); None
-    is the source's first. Raises ValueError naming the valid ones for an unknown name, protocol or split, and
-    FileNotFoundError naming the missing file.
+    root is the folder (of synthadl, of shards, of a real data set) or the table (manifest: a CSV or parquet file) to
+    open; None is the source's default. "auto" looks at root (see ``guess``). protocol says who is held out (synthadl:
+    cs, cv, setup; manifest: split, leave-out:<subject>[,<subject>...]); None is the source's first. Raises ValueError
+    naming the valid ones for an unknown name, protocol or split, and FileNotFoundError naming the missing file.
     """
     if name in UNTRIMMED:
         raise ValueError(f"{name!r} has untrimmed videos, no clips: open it with open_untrimmed({name!r}, ...)")
+    name = guess(root) if name == AUTO else name
     if name not in SOURCES:
         raise ValueError(f"unknown data set {name!r}; known: {', '.join(SOURCES)}")
     if split not in (*SPLITS, "all"):
         raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}, all")
     return import_module(SOURCES[name]).open(root, protocol, split)
+
+
+def guess(root: str | Path | None) -> str:
+    """Which source ``root`` is of: a .csv or .parquet file is a manifest, a folder with shards.json holds shards, and
+    any other is SynthADL, as is None."""
+    if root is not None and Path(root).suffix.lower() in (".csv", ".parquet"):
+        return "manifest"
+    if root is not None and (Path(root) / "shards.json").is_file():
+        return "shards"
+    return "synthadl"
+
+
+def locate(text: str | Path) -> tuple[str, str | None]:
+    """(name, root) of a data set as it is named on the command line: "ntu60:/data/ntu", "synthadl", or a path alone.
+
+    ValueError for a path that is none and no known name.
+    """
+    name, colon, root = str(text).partition(":")
+    if name in SOURCES:
+        return name, root if colon else None
+    if Path(text).exists():
+        return guess(text), str(text)
+    raise ValueError(
+        f"{text} is neither a file, a folder nor a data set; give NAME:FOLDER with one of {', '.join(SOURCES)}"
+    )

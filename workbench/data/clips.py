@@ -85,7 +85,8 @@ def _kinds(needs: frozenset[str], spec: ClipSpec) -> list[str]:
 class Clips:
     """Area pictures, flow, regions, bodies, joints and trajectories of the clips of a data set, by position.
 
-    With ``cache``, a folder, they are made once and for all by ``workers`` threads; without, on each request.
+    With ``cache``, a folder, they are made once and for all by ``workers`` threads; without, on each request. stores
+    are what the cache holds, by title.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class Clips:
         self._held = replace(spec, regions=tuple(name for name in regions.REGIONS if name in asked))
         self._cut = _Remembered(partial(Cut, dataset, self._held))
         titles = [] if cache is None else _kinds(needs, spec)
-        self._stores = {title: self._open(Path(cache), title, workers) for title in titles}
+        self.stores = {title: self._open(Path(cache), title, workers) for title in titles}
 
     def _open(self, cache: Path, title: str, workers: int) -> Store:
         kind, spec, data = KINDS[title], self._held, self.dataset
@@ -111,7 +112,7 @@ class Clips:
     @property
     def bad(self) -> dict[int, str]:
         """Why a clip is in no cache, by position."""
-        return {i: reason for store in self._stores.values() for i, reason in store.bad.items()}
+        return {i: reason for store in self.stores.values() for i, reason in store.bad.items()}
 
     def pictures(self, i: int, numbers: np.ndarray) -> np.ndarray:
         """uint8 [T,h,w,3], the area of ``spec`` in the frames ``numbers`` of clip i."""
@@ -142,13 +143,13 @@ class Clips:
         return self._whole("trajectories", i)[0]
 
     def _moments(self, title: str, i: int, numbers: np.ndarray) -> np.ndarray:
-        if title not in self._stores:
+        if title not in self.stores:
             return getattr(self._cut(i), title)(numbers)
-        rows, held = self._stores[title][i], candidates(self.spec, self.dataset.lengths[i])
+        rows, held = self.stores[title][i], candidates(self.spec, self.dataset.lengths[i])
         return rows if np.array_equal(held, numbers) else rows[np.searchsorted(held, numbers)]
 
     def _whole(self, title: str, i: int) -> np.ndarray:
-        return self._stores[title][i] if title in self._stores else getattr(self._cut(i), title)
+        return self.stores[title][i] if title in self.stores else getattr(self._cut(i), title)
 
 
 def _all_rows(dataset: Dataset, spec: ClipSpec, title: str, i: int) -> np.ndarray:

@@ -156,6 +156,8 @@ def check_needs(dataset: Dataset, spec: ClipSpec, needs: frozenset[str]) -> None
     where, blind = f"{dataset.name} ({dataset.protocol}, {dataset.split})", dataset.skeleton is None
     if unknown := sorted(set(needs) - NEEDS):
         raise ValueError(f"the loader cannot give {unknown[0]!r}; it gives: {', '.join(sorted(NEEDS))}")
+    if "label" in needs and dataset.instances is not None:
+        raise ValueError(f"{where} has intervals, not one label a clip: that is for detection, not for classification")
     if "pose" in needs and blind:
         raise ValueError(f"{where} has no poses, and poses are needed")
     if needs & {"video", "flow", "rendered"} and spec.crop == "person" and blind:

@@ -24,13 +24,14 @@ class Sample:
     """clip: the frames as bytes; batch: the same clip, alone, as the loader gives it.
 
     pixels (space "image") and truth are in pixels of the clip, [0,W) x [0,H), on the clip's frames; None where the data
-    set has none.
+    set has none. pose_numbers int64 [t_p]: the frames of the source that the batch's poses are of.
     """
 
     clip: Clip
     batch: Batch
     pixels: Pose | None
     truth: Truth | None
+    pose_numbers: np.ndarray | None = None
 
 
 def sample(
@@ -71,6 +72,7 @@ def sample(
         Batch(**tensors, label=label, ids=[dataset.ids[i]]),
         None if pixels is None else place.pose(pixels, moment.frames),
         None if truth is None else place.truth(truth, moment.frames, dataset.skeleton.mirror),
+        moment.poses,
     )
 
 

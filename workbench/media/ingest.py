@@ -80,6 +80,16 @@ def ingest(
     return known
 
 
+def is_known(path: str | os.PathLike, cache_dir: str | os.PathLike | None = None) -> bool:
+    """Whether ``ingest`` remembers ``path`` as it is now; False also where there is no such file."""
+    folder = Path(cache_dir) if cache_dir is not None else default_cache()
+    try:
+        key = _key(Path(os.path.abspath(path)), folder, allow_partial=False)
+    except (ValueError, FileNotFoundError):
+        return False
+    return key in _memory or (folder / f"{key[:32]}.json").is_file()
+
+
 def default_cache() -> Path:
     """Where records and copies go unless a folder is named."""
     return Path(os.environ.get("WORKBENCH_CACHE", Path.home() / ".cache" / "workbench")) / "video"

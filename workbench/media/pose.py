@@ -1,5 +1,6 @@
 """Skeletons over time: selection, projection, derived streams, repair, measures. Missing joints are NaN and stay so
-unless a function says that it fills them. Normalisation and degradation are in files of their own beside this one."""
+unless a function says that it fills them. Normalisation, degradation and estimation are in files of their own beside
+this one."""
 
 from __future__ import annotations
 
@@ -10,17 +11,20 @@ import numpy as np
 
 from workbench.media.degradation import LEVELS, degrade
 from workbench.media.normalization import normalize
+from workbench.media.pose_estimation import estimate
 from workbench.media.sampling import sample_uniform
-from workbench.media.skeletons import parents
+from workbench.media.skeletons import convert, parents
 from workbench.types import Pose
 
 __all__ = [
     "LEVELS",
     "bones",
+    "convert",
     "crop",
     "degrade",
     "dynamicity",
     "energy",
+    "estimate",
     "fill",
     "main_person",
     "mirror",

@@ -42,6 +42,8 @@ _SAME = {
     "neck": "spine_shoulder",
     "foot_index_left": "foot_left",
     "foot_index_right": "foot_right",
+    "big_toe_left": "foot_left",
+    "big_toe_right": "foot_right",
 }
 
 #: Joints that are the mean of others where a schema does not store them.
@@ -58,7 +60,7 @@ _PLACES = {
     "head": ("head", "nose", "mouth", "eye", "eye_inner", "eye_outer", "ear", "upper_neck"),
     "trunk": ("spine_base", "spine_mid", "spine_shoulder"),
     "arm": ("shoulder", "elbow", "wrist", "hand", "thumb", "pinky", "index", "hand_tip"),
-    "leg": ("hip", "knee", "ankle", "heel", "foot"),
+    "leg": ("hip", "knee", "ankle", "heel", "foot", "small_toe"),
 }
 
 

@@ -15,6 +15,7 @@ from math import ceil
 import cv2
 import numpy as np
 
+from workbench.media.flow import make_solver
 from workbench.types import Clip
 
 SIDE = 240
@@ -231,8 +232,8 @@ def _shrink(field: np.ndarray, size: tuple[int, int], factor: float) -> np.ndarr
 
 def _dis(grey: np.ndarray) -> np.ndarray:
     """float32 [T-1,H,W,2]."""
-    method = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    return np.stack([method.calc(*pair, None) for pair in zip(grey, grey[1:], strict=False)])
+    # A solver for each pair: OpenCV's DIS changes its own settings for small pictures and keeps them.
+    return np.stack([make_solver("dis").calc(*pair, None) for pair in zip(grey, grey[1:], strict=False)])
 
 
 def _camera(grey: np.ndarray, flow: np.ndarray, unit: float) -> np.ndarray:

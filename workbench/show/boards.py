@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
+from workbench.explain import affinity, distillation, outputs
 from workbench.explain import confusion as read
-from workbench.explain import distillation, outputs
 from workbench.explain.embeddings import Comparison
 from workbench.explain.gradcam import gradcam
+from workbench.media import pose as poses
 from workbench.media import rendering, video
 from workbench.show import seek
 from workbench.show.figures import attention, common, confusion, detection, embeddings, flow, joints, pose, training
@@ -37,6 +38,31 @@ def title(dataset: Any, clip: int | str) -> str:
     """Action and id of a clip."""
     place = position(dataset, clip)
     return f"{dataset.classes[dataset.labels[place]]} ({dataset.ids[place]})"
+
+
+NO_POSES = "these data have no poses"
+
+
+def pose_spaces(dataset: Any, i: int, sample: Any, how: str) -> go.Figure:
+    """The pose in the middle of a clip in camera space, in the clip's pixels and normalised; a labelled blank where the
+    data have none."""
+    whole = dataset.pose(i)
+    if whole is None:
+        return common.blank("One pose, three spaces", NO_POSES)
+    camera = poses.take(whole, sample.clip.frame_numbers)
+    normalised = poses.normalize(camera, how=how, mirrored=dataset.mirrored)
+    spaces = {"camera space": camera, "pixels of the clip": sample.pixels, "normalised": normalised}
+    known = {name: one for name, one in spaces.items() if one is not None}
+    return flow.pose_spaces(known, frame=len(sample.clip.frames) // 2)
+
+
+def pose_samples(dataset: Any, i: int, spec: Any) -> go.Figure:
+    """The poses of a clip that ``spec`` has a system read; a labelled blank where the data have none."""
+    whole = dataset.pose(i)
+    if whole is None:
+        return common.blank("The poses that are read", NO_POSES)
+    normalised = poses.normalize(whole, how=spec.normalize, mirrored=dataset.mirrored)
+    return flow.pose_samples(poses.sample(normalised, spec.poses))
 
 
 def label(classes: Sequence[str], target: int | str | None) -> int | None:
@@ -110,6 +136,22 @@ def rendered(config: Any, dataset: Any, load: Callable[[int], Any]) -> go.Figure
     return pose.variants(
         sample.clip, {"clip": sample.clip.frames, "rendering": drawn}, title(dataset, config.clip), words
     )
+
+
+def opened(clip: int | str, dataset: Any, load: Callable[[int], Any], caption: str = "") -> Player:
+    """06, 10: a clip with its joints and its truth, alone in the player."""
+    sample = load(position(dataset, clip))
+    words = {"title": title(dataset, clip), "caption": caption}
+    return Player(sample.clip, sample.pixels, truth=sample.truth, **words)
+
+
+def looking(sample: Any, maps: Mapping[str, np.ndarray], heading: str) -> Player:
+    """10: a clip on which a click shows where that place and moment look; a labelled blank for a system without a
+    non-local block."""
+    found = affinity.of(maps)
+    track = Track(maps={"affinity": None} if found is None else {}, affinity=found)
+    caption = "Click on the picture: the ring is where you asked from, the colours are where it looks."
+    return Player(sample.clip, sample.pixels, truth=sample.truth, title=heading, caption=caption, tracks=[track])
 
 
 def zoom(config: Any, confusions: Mapping[str, np.ndarray], classes: Sequence[str]) -> go.Figure:

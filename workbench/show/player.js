@@ -1,7 +1,8 @@
 // One clip, its skeleton, its maps and its temporal weights, in up to four panes that move in lock-step. The same
 // module is an anywidget (default export) and the script of a static page (boot). Text that comes from data only ever
 // becomes a text node, so a class name that holds HTML shows as text. A page listens to "frame" events on the element
-// and may call its ``player``.
+// and may call its ``player``. Where the scene offers tools, "edit" events say what the viewer did to the clip; whoever
+// answers them shows another scene.
 
 const STOPS = {
   cividis: "00224e 123570 3b496c 575d6d 707173 8a8678 a59c74 c3b369 e1cc55 fee838".split(" "),
@@ -16,6 +17,7 @@ const PALETTES = Object.fromEntries(Object.entries(STOPS).map(([name, stops]) =>
 const SIDES = ["#ffffff", "#ffd23f", "#5bd1ff"]; // middle, left, right
 const [INK, FAINT, ACCENT, PALE, TRUTH] = ["#1b2733", "#4a5866", "#0b5cad", "#8fb8de", "#c2410c"];
 const RIM = "rgba(0, 0, 0, 0.65)"; // around bright lines: they read on any picture
+const GHOST = "rgba(255, 255, 255, 0.55)";
 const ICONS = {
   play: "M3 1l11 7-11 7z",
   pause: "M3 1h4v14H3zM9 1h4v14H9z",
@@ -26,6 +28,10 @@ const HELP = {
   space: "play or pause", "← →": "one frame", "home end": "first, last frame",
   m: "next map", s: "skeleton", t: "truth",
 };
+const TOOLS = { joint: "drag joints", cover: "cover a region", none: "look" };
+const EDITING = { "j / shift j": "next, previous joint", "shift ← ↑ → ↓": "move the joint" };
+const PATIENCE = 2000; // milliseconds after which the viewer hears that nobody answers
+const AFFINITY = "affinity"; // the map that shows where a chosen cell looks
 const SPEEDS = [["0.25", "¼ ×"], ["0.5", "½ ×"], ["1", "real time"], ["2", "2 ×"], ["4", "4 ×"]];
 
 function palette(stops) { // Uint8 [255 * 3]
@@ -109,8 +115,10 @@ export class Player {
     this.grid = document.createElement("canvas");
     this.state = {
       frame: 0, playing: false, speed: "1", map: "", strip: "", colours: "automatic", opacity: 0.8, scale: "shared",
-      smooth: true, skeleton: true, truth: true,
+      smooth: true, skeleton: true, truth: true, tool: scene.tools[0] ?? "none",
     };
+    this.query = { frame: 0, x: 0.5, y: 0.5 }; // shares of the picture
+    this.chosen = { person: 0, joint: 0 };
     this.show(scene);
     root.addEventListener("keydown", this.key);
     this.resized = new ResizeObserver(() => this.fit());
@@ -125,36 +133,58 @@ export class Player {
     const decode = ([name, map]) => [name, { ...map, cells: bytes(map.data) }];
     const decoded = (maps) => Object.fromEntries(Object.entries(maps).map(decode));
     const tracks = given.tracks.map((track) => ({ ...track, maps: decoded(track.maps) }));
+    for (const track of tracks) if (track.affinity) track.rows = bytes(track.affinity.data);
+    tracks.forEach((track) => this.aim(track));
     const names = (key) => [...new Set(tracks.flatMap((track) => Object.keys(track[key])))];
     const lacked = tracks.flatMap((track) => track.lacks);
+    const offered = { map: this.maps ?? [], strip: [] };
     this.scene = { ...given, tracks };
     this.maps = [...new Set([...names("maps"), ...lacked])];
     this.strips = names("temporal");
+    this.measure();
+    for (const [key, names] of [["map", this.maps], ["strip", this.strips]]) {
+      const none = this.state[key] === "" && offered[key].length; // chosen, not for want of a map
+      if (!names.includes(this.state[key]) && !none) this.state[key] = names[0] ?? "";
+    }
+    const { title, caption, source, pose, truth, tools } = given, titles = tracks.map((track) => [track.title, track.pin]);
+    const shape = JSON.stringify([title, caption, source, !pose, !truth, titles, this.maps, this.strips, tools]);
+    if (shape === this.shape) this.panes.forEach((pane, i) => (pane.track = tracks[i]));
+    else this.build((this.shape = shape));
+    this.panes.forEach((pane) => this.fillAnswer(pane));
+    this.answered();
+    this.draw();
+  }
+
+  measure() { // one range a map name, over all tracks
     this.ranges = {};
-    for (const [name, map] of tracks.flatMap((track) => Object.entries(track.maps))) {
+    for (const [name, map] of this.scene.tracks.flatMap((track) => Object.entries(track.maps))) {
       const [low, high] = this.ranges[name] ?? [0, 0];
       this.ranges[name] = [Math.min(low, map.low), Math.max(high, map.high)];
     }
-    for (const [key, names] of [["map", this.maps], ["strip", this.strips]]) {
-      if (!names.includes(this.state[key])) this.state[key] = names[0] ?? "";
-    }
-    const { title, caption, source, pose, truth } = given, titles = tracks.map((track) => track.title);
-    const shape = JSON.stringify([title, caption, source, !pose, !truth, titles, this.maps, this.strips]);
-    if (shape === this.shape) this.panes.forEach((pane, i) => (pane.track = tracks[i]));
-    else this.build((this.shape = shape));
-    this.draw();
+  }
+
+  aim(track) { // the map "affinity": where the cell at the chosen place and moment looks
+    if (!track.affinity) return;
+    const { grid: [steps, rows, columns], keys, tops } = track.affinity, { frame, x, y } = this.query;
+    const inside = (share, count) => clamp(Math.floor(share * count), 0, count - 1);
+    const cell = (stepAt(frame, this.count, steps) * rows + inside(y, rows)) * columns + inside(x, columns);
+    const size = keys[0] * keys[1] * keys[2];
+    const cells = track.rows.subarray(cell * size, (cell + 1) * size);
+    track.maps[AFFINITY] = { shape: keys, low: 0, high: tops[cell], cells };
   }
 
   build() {
     const { scene, root } = this, [width, height] = scene.size;
     const rate = `${short(1 / scene.interval)} frames per second`;
     const facts = [scene.source, `${this.count} frames of ${width} × ${height}`, rate].filter(Boolean).join(" · ");
-    const keys = Object.entries(HELP).map(([key, does]) => make("span", {}, make("kbd", {}, key), ` ${does}`));
+    const help = { ...HELP, ...(scene.tools.includes("joint") ? EDITING : {}) };
+    const keys = Object.entries(help).map(([key, does]) => make("span", {}, make("kbd", {}, key), ` ${does}`));
     const title = scene.title || "Clip";
     Object.assign(root, { className: "wb-player", tabIndex: 0, role: "group", ariaLabel: `Player: ${title}` });
     root.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab leaves the keys to the player
-    root.style.setProperty("--panes", scene.tracks.length);
-    this.readout = make("p", { className: "wb-readout" });
+    root.style.setProperty("--panes", Math.min(scene.tracks.length, 4));
+    root.classList.toggle("wb-threes", scene.tracks.length > 4);
+    this.readout = make("p", { className: "wb-readout", "aria-live": "polite" });
     this.panes = scene.tracks.map((track) => this.pane(track));
     root.replaceChildren(
       make("div", { className: "wb-stage" },
@@ -176,9 +206,13 @@ export class Player {
     const blank = make("div", { className: "wb-blank", hidden: true });
     const title = track.title ? [make("figcaption", {}, track.title)] : [];
     const picture = make("div", { className: "wb-picture" }, canvas, blank);
-    const box = make("figure", { className: "wb-pane" }, ...title, picture, strip);
-    const pane = { track, canvas, strip, blank, box, zoom, pen: canvas.getContext("2d") };
-    canvas.onpointermove = (event) => this.point(pane, event);
+    const answer = make("div", { className: "wb-answer" });
+    const box = make("figure", { className: "wb-pane" }, ...title, picture, strip, answer);
+    const pane = { track, canvas, strip, blank, box, zoom, answer, pen: canvas.getContext("2d") };
+    canvas.onpointerdown = (event) => this.touch(pane, event);
+    canvas.onpointerup = (event) => this.release(pane, event);
+    canvas.onpointercancel = () => (this.held = null);
+    canvas.onpointermove = (event) => (this.held ? this.drag(pane, event) : this.point(pane, event));
     canvas.onpointerleave = () => (this.readout.textContent = "");
     strip.onpointerdown = (event) => {
       strip.setPointerCapture(event.pointerId);
@@ -233,18 +267,20 @@ export class Player {
       const node = control("input", key, { type: "range", min: 0, max: 1, step: 0.05, value: state[key], oninput });
       return make("label", {}, text(label), node);
     };
+    const pinned = scene.tracks.every((track) => track.pin !== null);
     const overlay = () => [
-      choose("Map", "map", [...pairs(maps), ["", "none"]]),
+      ...(pinned ? [] : [choose("Map", "map", [...pairs(maps), ["", "none"]])]),
       choose("Colours", "colours", pairs(["automatic", ...Object.keys(STOPS)])),
       range("Opacity", "opacity"),
       check("Smooth", "smooth"),
-      ...(several ? [choose("Colour scale", "scale", [["shared", "shared"], ["own", "one each"]])] : []),
+      ...(several && !pinned ? [choose("Colour scale", "scale", [["shared", "shared"], ["own", "one each"]])] : []),
     ];
     return make("div", { className: "wb-options" },
       ...(maps.length ? overlay() : []),
       ...(this.strips.length > 1 ? [choose("Weights", "strip", pairs(this.strips))] : []),
       ...(scene.pose ? [check("Skeleton", "skeleton", [SIDES[1], "left"], [SIDES[2], "right"])] : []),
       ...(scene.truth ? [check("Truth", "truth", ["#ffffff", "region"], [TRUTH, "moment"])] : []),
+      ...(scene.tools.length ? [choose("Pointer", "tool", [...scene.tools, "none"].map((key) => [key, TOOLS[key]]))] : []),
       choose("Speed", "speed", SPEEDS));
   }
 
@@ -257,7 +293,10 @@ export class Player {
 
   key = (event) => {
     const { frame, skeleton, truth } = this.state, { tagName, type } = event.target;
-    const act = {
+    const by = event.shiftKey && { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    const joint = this.scene.tools.includes("joint");
+    const act = (joint && by && (() => this.shove(...by))) || {
+      ...(joint && { j: () => this.choose(1), J: () => this.choose(-1) }),
       " ": () => this.toggle(), ArrowLeft: () => this.nudge(-1), ArrowRight: () => this.nudge(1),
       Home: () => this.nudge(-frame), End: () => this.nudge(this.count), m: () => this.next(1), M: () => this.next(-1),
       s: () => this.set("skeleton", !skeleton), t: () => this.set("truth", !truth),
@@ -355,6 +394,7 @@ export class Player {
     this.resized.disconnect();
     this.seen.disconnect();
     this.root.removeEventListener("keydown", this.key);
+    clearTimeout(this.impatience);
     this.root.replaceChildren();
     this.jpegs = [];
     delete this.root.player;
@@ -377,38 +417,50 @@ export class Player {
     return this.state.colours !== "automatic" ? this.state.colours : map.low < 0 ? "blue-orange" : "inferno";
   }
 
-  range(map) { // a signed map keeps zero in the middle, also where it shares a scale with one that is not
-    const [low, high] = this.state.scale === "shared" ? this.ranges[this.state.map] : [map.low, map.high];
+  shown(track) { // the name of the map that a pane shows
+    return track.pin ?? this.state.map;
+  }
+
+  range(map, name) { // a signed map keeps zero in the middle, also where it shares a scale with one that is not
+    const [low, high] = this.state.scale === "shared" ? this.ranges[name] : [map.low, map.high];
     return low < 0 ? [-Math.max(-low, high), Math.max(-low, high)] : [low, high];
   }
 
   drawLegend() {
     const { state } = this, map = this.scene.tracks.map((track) => track.maps[state.map]).find(Boolean);
-    this.colourKey.style.visibility = map ? "visible" : "hidden";
-    if (!map) return;
-    const each = state.scale === "own" && this.panes.length > 1, [low, high] = this.range(map).map(short);
+    const pinned = this.scene.tracks.every((track) => track.pin !== null); // their captions tell the ranges
+    this.colourKey.style.visibility = map && !pinned ? "visible" : "hidden";
+    if (!map || pinned) return;
+    const each = state.scale === "own" && this.panes.length > 1, [low, high] = this.range(map, state.map).map(short);
     const texts = each ? ["lowest", "highest of each"] : [low, high], stops = STOPS[this.colours(map)].map((hex) => `#${hex}`);
     this.bar.style.background = `linear-gradient(to right, ${stops.join(", ")})`;
     [state.map, ...texts].forEach((text, i) => (this.ends[i].textContent = text));
   }
 
   drawPicture({ track, pen, canvas, blank, zoom }) {
-    const { scene, state } = this, map = track.maps[state.map], bitmap = this.bitmaps[state.frame];
-    const missing = Boolean(state.map && !map), shown = `${scene.title || "Clip"}, frame ${state.frame + 1}`;
+    const { scene, state } = this, name = this.shown(track), map = track.maps[name];
+    const bitmap = this.bitmaps[scene.order ? scene.order[state.frame] : state.frame];
+    const missing = Boolean(name && !map), shown = `${scene.title || "Clip"}, frame ${state.frame + 1}`;
     blank.hidden = !missing;
-    blank.textContent = missing ? `${track.title || "This run"} has no map “${state.map}”` : "";
-    canvas.setAttribute("aria-label", missing ? blank.textContent : map ? `${shown}, with map ${state.map}` : shown);
+    const who = track.pin === null && track.title ? track.title : "This run";
+    blank.textContent = missing ? `${who} has no map “${name}”` : "";
+    canvas.setAttribute("aria-label", missing ? blank.textContent : map ? `${shown}, with map ${name}` : shown);
     if (!bitmap) return; // the last picture stays until this one is decoded
     pen.imageSmoothingEnabled = true;
     pen.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-    if (map) this.drawMap(pen, map, canvas);
+    for (const cover of scene.covers) this.drawCover(pen, cover, zoom);
+    if (map) this.drawMap(pen, map, name, canvas);
     if (scene.truth && state.truth) this.drawBox(pen, zoom);
-    if (scene.pose && state.skeleton) this.drawSkeleton(pen, zoom);
+    if (scene.ghost && state.skeleton) this.drawSkeleton(pen, zoom, scene.ghost, GHOST);
+    if (scene.pose && state.skeleton) this.drawSkeleton(pen, zoom, scene.pose.joints);
+    if (scene.pose && scene.tools.includes("joint") && state.skeleton) this.drawChosen(pen, zoom);
+    if (this.held?.box) this.drawDashed(pen, zoom, this.held.box);
+    if (map && name === AFFINITY) this.drawQuery(pen, canvas);
   }
 
-  drawMap(pen, map, canvas) {
+  drawMap(pen, map, name, canvas) {
     const { state, grid } = this, { values, rows, columns } = sample(map, state.frame, this.count, state.smooth);
-    const [low, high] = this.range(map), colours = PALETTES[this.colours(map)], { data } = new ImageData(columns, rows);
+    const [low, high] = this.range(map, name), colours = PALETTES[this.colours(map)], { data } = new ImageData(columns, rows);
     for (let i = 0; i < values.length; i++) {
       if (Number.isNaN(values[i])) continue;
       const share = clamp((values[i] - low) / (high - low), 0, 1), strength = low < 0 ? Math.abs(2 * share - 1) : share;
@@ -426,8 +478,48 @@ export class Player {
     pen.drawImage(grid, 0, 0, canvas.width, canvas.height);
   }
 
-  drawSkeleton(pen, zoom) {
-    const { joints, bones, sides } = this.scene.pose, width = pen.canvas.width / 130;
+  drawCover(pen, { box, span, color }, zoom) {
+    if (this.state.frame < span[0] || this.state.frame >= span[1]) return;
+    const [left, top, right, bottom] = box.map((value) => value * zoom);
+    pen.fillStyle = color;
+    pen.fillRect(left, top, right - left, bottom - top);
+    this.drawDashed(pen, zoom, box);
+  }
+
+  drawDashed(pen, zoom, box) {
+    const [left, top, right, bottom] = box.map((value) => value * zoom), width = pen.canvas.width / 300;
+    for (const [strokeStyle, dashes] of [[RIM, []], ["#ffffff", [3 * width, 3 * width]]]) {
+      pen.setLineDash(dashes);
+      Object.assign(pen, { strokeStyle, lineWidth: width });
+      pen.strokeRect(left, top, right - left, bottom - top);
+    }
+    pen.setLineDash([]);
+  }
+
+  drawChosen(pen, zoom) {
+    const place = this.scene.pose.joints[this.chosen.person]?.[this.state.frame][this.chosen.joint];
+    if (!place || place[0] === null) return;
+    this.ring(pen, place[0] * zoom, place[1] * zoom, pen.canvas.width / 60);
+  }
+
+  drawQuery(pen, canvas) {
+    const { frame, x, y } = this.query, here = frame === this.state.frame;
+    pen.setLineDash(here ? [] : [canvas.width / 80, canvas.width / 80]); // dashed at other moments
+    this.ring(pen, x * canvas.width, y * canvas.height, canvas.width / 40);
+    pen.setLineDash([]);
+  }
+
+  ring(pen, x, y, radius) {
+    for (const [strokeStyle, lineWidth] of [[RIM, radius / 2], ["#ffffff", radius / 4]]) {
+      Object.assign(pen, { strokeStyle, lineWidth });
+      pen.beginPath();
+      pen.arc(x, y, radius, 0, 7);
+      pen.stroke();
+    }
+  }
+
+  drawSkeleton(pen, zoom, joints, only) {
+    const { bones, sides } = this.scene.pose, width = pen.canvas.width / 130;
     joints.forEach((person, i) => {
       const pose = person[this.state.frame].map(([x, y]) => (x === null || y === null ? null : [x * zoom, y * zoom]));
       const whole = bones.filter((bone) => pose[bone[0]] && pose[bone[1]]);
@@ -446,6 +538,7 @@ export class Player {
         pen.fill();
       });
       pen.setLineDash(i ? [2 * width, 2 * width] : []); // the second person is dashed
+      if (only) return stroke(only, width); // where the joints were before
       stroke(RIM, width * 2); // a dark rim reads on any background
       dots(RIM, width * 1.35);
       stroke(null, width);
@@ -510,14 +603,135 @@ export class Player {
   }
 
   point({ track, canvas }, event) { // the value of the cell under the pointer
-    const map = track.maps[this.state.map];
+    const name = this.shown(track), map = track.maps[name];
     if (!map) return;
     const { values, rows, columns } = sample(map, this.state.frame, this.count, false);
     const row = clamp(Math.floor((event.offsetY / canvas.clientHeight) * rows), 0, rows - 1);
     const column = clamp(Math.floor((event.offsetX / canvas.clientWidth) * columns), 0, columns - 1);
     const value = values[row * columns + column], step = stepAt(this.state.frame, this.count, map.shape[0]);
     const place = `step ${step}, row ${row}, column ${column}`;
-    this.readout.textContent = `${this.state.map} ${Number.isNaN(value) ? "missing" : short(value)} at ${place}`;
+    this.readout.textContent = `${name} ${Number.isNaN(value) ? "missing" : short(value)} at ${place}`;
+  }
+
+  // What the viewer does to the clip. Places are in clip pixels.
+  place({ canvas }, event) {
+    const [width, height] = this.scene.size;
+    const [x, y] = [(event.offsetX / canvas.clientWidth) * width, (event.offsetY / canvas.clientHeight) * height];
+    return [clamp(x, 0, width), clamp(y, 0, height)];
+  }
+
+  touch(pane, event) {
+    const place = this.place(pane, event), { tool } = this.state;
+    if (event.button) return;
+    if (tool === "joint" && this.grab(place, pane)) this.held = { ...this.chosen };
+    else if (tool === "cover") this.held = { start: place, box: [...place, ...place] };
+    else if (this.shown(pane.track) === AFFINITY) return this.ponder(pane, event);
+    if (!this.held) return;
+    this.pause();
+    pane.canvas.setPointerCapture(event.pointerId);
+    this.draw();
+  }
+
+  drag(pane, event) {
+    const [x, y] = this.place(pane, event);
+    if (this.held.box) {
+      const [left, top] = this.held.start;
+      this.held.box = [Math.min(left, x), Math.min(top, y), Math.max(left, x), Math.max(top, y)];
+    } else this.put(x, y, false);
+    this.draw();
+  }
+
+  release(pane, event) {
+    const { held } = this, [x, y] = this.place(pane, event);
+    this.held = null;
+    if (!held) return;
+    if (!held.box) this.put(x, y, true);
+    else if (held.box[2] - held.box[0] > 1 && held.box[3] - held.box[1] > 1) {
+      this.ask({ kind: "cover", box: held.box, frame: this.state.frame });
+    }
+    this.draw();
+  }
+
+  grab([x, y], { canvas }) { // the nearest joint within a finger's breadth
+    const reach = (14 * this.scene.size[0]) / canvas.clientWidth;
+    const near = { distance: reach };
+    this.scene.pose?.joints.forEach((person, i) => person[this.state.frame].forEach(([left, top], joint) => {
+      if (left === null) return;
+      const distance = Math.hypot(left - x, top - y);
+      if (distance < near.distance) Object.assign(near, { distance, person: i, joint });
+    }));
+    if (near.joint === undefined) return false;
+    this.chosen = { person: near.person, joint: near.joint };
+    return true;
+  }
+
+  put(x, y, done) { // moves the chosen joint in view at once, and asks what that would change
+    const { person, joint } = this.chosen, { frame } = this.state;
+    this.scene.pose.joints[person][frame][joint] = [x, y];
+    this.readout.textContent = `${this.name(joint)} at ${short(x)}, ${short(y)}`;
+    this.ask({ kind: "joint", person, joint, frame, x, y, done });
+  }
+
+  name(joint) {
+    return this.scene.pose.names[joint].replaceAll("_", " ");
+  }
+
+  choose(step) {
+    const { pose } = this.scene, all = pose ? pose.names.length : 0;
+    if (!all) return;
+    this.chosen.joint = (this.chosen.joint + step + all) % all;
+    this.readout.textContent = `${this.name(this.chosen.joint)} chosen`;
+    this.draw();
+  }
+
+  shove(right, down) {
+    const place = this.scene.pose?.joints[this.chosen.person]?.[this.state.frame][this.chosen.joint];
+    if (!place || place[0] === null) return;
+    this.pause();
+    this.put(place[0] + right, place[1] + down, true);
+    this.draw();
+  }
+
+  ponder(pane, event) { // where does this cell look?
+    const { canvas } = pane, { frame } = this.state;
+    this.query = { frame, x: event.offsetX / canvas.clientWidth, y: event.offsetY / canvas.clientHeight };
+    this.scene.tracks.forEach((track) => this.aim(track));
+    this.measure();
+    this.draw();
+    this.root.dispatchEvent(new CustomEvent("query", { detail: this.query }));
+  }
+
+  ask(detail) { // one question at a time: of those that come while an answer is due, only the latest counts
+    if (this.asked) return (this.waiting = detail);
+    this.asked = performance.now();
+    this.impatience = setTimeout(() => {
+      this.asked = this.waiting = null;
+      this.readout.textContent = "nobody answers: the last answer stays in view (is the kernel running?)";
+    }, PATIENCE);
+    this.root.dispatchEvent(new CustomEvent("edit", { detail }));
+  }
+
+  answered() {
+    if (!this.asked) return;
+    const detail = performance.now() - this.asked, { waiting } = this;
+    clearTimeout(this.impatience);
+    this.asked = this.waiting = null;
+    this.root.dispatchEvent(new CustomEvent("answer", { detail })); // milliseconds from question to answer
+    if (waiting) this.ask(waiting);
+  }
+
+  fillAnswer({ track, answer }) { // class scores as bars with a mark where they were before, then the words
+    const rows = track.scores.map(({ name, value, before }) => {
+      const bar = make("span", { className: "wb-share", style: `width: ${100 * clamp(value, 0, 1)}%` });
+      const was = before === null ? [] : [make("i", { style: `left: ${100 * clamp(before, 0, 1)}%` })];
+      const change = before === null ? "" : ` (${value < before ? "−" : "+"}${Math.abs(value - before).toFixed(2)})`;
+      return make("tr", {},
+        make("th", { scope: "row" }, name),
+        make("td", { className: "wb-bars", "aria-hidden": "true" }, make("div", {}, bar, ...was)),
+        make("td", {}, value.toFixed(2) + change));
+    });
+    const note = track.note ? [make("p", { className: "wb-facts" }, track.note)] : [];
+    answer.replaceChildren(...(rows.length ? [make("table", { ariaLabel: "Class scores" }, ...rows)] : []), ...note);
   }
 }
 
@@ -534,6 +748,7 @@ function render({ model, el }) {
   const root = el.appendChild(document.createElement("div"));
   const player = new Player(root, model.get("_scene"), model.get("_frames"));
   const shown = () => player.show(model.get("_scene"));
+  root.addEventListener("edit", (event) => model.send(event.detail));
   const moved = () => model.get("frame") !== player.state.frame && player.seek(model.get("frame"));
   let timer;
   root.addEventListener("frame", () => {

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ from typing import Any
 import anywidget
 import traitlets
 
-from workbench.show.scene import Track, contact_sheet, describe, pictures
+from workbench.show.scene import Edited, Track, contact_sheet, describe, pictures
 from workbench.show.session import attended
 from workbench.types import Clip, Pose, Truth
 
-__all__ = ["Player", "Track", "page", "page_script", "without_script"]
+__all__ = ["Edited", "Player", "Track", "page", "page_script", "without_script"]
 
 HERE = Path(__file__).parent
 _OPEN, _CLOSE = "<!--player script-->", "<!--/player script-->"
@@ -33,11 +33,14 @@ class Player(anywidget.AnyWidget):
     maps: name -> float [T',H',W'], [T,H,W] or [H',W'], or None where the system lacks it (a labelled blank); a step t'
     covers the frames [t' T/T', (t'+1) T/T'), a cell the same share of the picture. A map finer than 64 cells on a side
     is averaged down to that. temporal: name -> float [T']. truth: on the clip's frames, in clip pixels. title and
-    caption are text, never HTML. tracks: two to four runs side by side on the same clip, instead of maps and temporal;
-    maps of one name share a colour scale. quality: of the JPEG pictures, 1..100.
+    caption are text, never HTML. tracks: two to four runs side by side on the same clip (up to six panes where each
+    pins a map of its own), instead of maps and temporal; maps of one name share a colour scale. edited: what was done
+    to the clip, and the tools that the viewer gets. quality: of the JPEG pictures, 1..100.
 
     ``frame`` is the frame in view, synchronised both ways when the player rests. ``update`` exchanges what is drawn
-    over the clip. ValueError where sizes do not fit.
+    over the clip. ``on_edit(callback)`` hears what the viewer does: {"kind": "joint", "person", "joint" (its index),
+    "frame", "x", "y", "done" (let go)} or {"kind": "cover", "box", "frame"}, in clip pixels; the player waits for an
+    ``update`` before it tells more. ValueError where sizes do not fit.
     """
 
     _esm = HERE / "player.js"
@@ -57,12 +60,18 @@ class Player(anywidget.AnyWidget):
         caption: str = "",
         tracks: Sequence[Track] | None = None,
         quality: int = 85,
+        edited: Edited | None = None,
     ) -> None:
         if not len(clip.frames):
             raise ValueError(f"the clip {clip.source!r} has no frames to play")
         self._parts = {"clip": clip, "pixels": pixels, "truth": truth, "title": title, "caption": caption}
-        self._parts["tracks"] = _tracks(maps, temporal, tracks)
+        self._parts |= {"tracks": _tracks(maps, temporal, tracks), "edited": edited or Edited()}
+        self._updates = 0
         super().__init__(_frames=pictures(clip, quality), _scene=describe(**self._parts))
+
+    def on_edit(self, callback: Callable[[dict], None]) -> None:
+        """``callback(edit)`` is called for whatever the viewer does to the clip."""
+        self.on_msg(lambda _, content, __: callback(content))
 
     def update(
         self,
@@ -71,11 +80,11 @@ class Player(anywidget.AnyWidget):
         tracks: Sequence[Track] | None = None,
         **parts: Any,
     ) -> None:
-        """Draws other maps, weights, pixels, truth, title or caption over the same pictures; what is not named stays.
+        """Draws other maps, weights, pixels, truth, edits, title or caption over the same pictures; the rest stays.
 
         maps and temporal belong to a player of one run; one that shows several takes ``tracks``.
         """
-        valid = ("pixels", "truth", "title", "caption")
+        valid = ("pixels", "truth", "title", "caption", "edited")
         if unknown := sorted(set(parts) - set(valid)):
             raise ValueError(
                 f"a player cannot update {', '.join(unknown)}; it can: maps, temporal, tracks, {', '.join(valid)}"
@@ -91,14 +100,16 @@ class Player(anywidget.AnyWidget):
             changes = {name: value for name, value in changes.items() if value is not None}
             parts["tracks"] = [replace(self._parts["tracks"][0], **changes)]
         merged = {**self._parts, **parts}
-        self._scene = describe(**merged)
+        self._updates += 1  # an answer that looks like the last one is an answer all the same
+        self._scene = {**describe(**merged), "update": self._updates}
         self._parts = merged
 
     def to_html(self, script: bool = True) -> str:
         """An HTML fragment that plays offline; script=False leaves the module out, for a page that has one."""
         title, caption = (html.escape(str(self._parts[key])) for key in ("title", "caption"))
         frames = [base64.b64encode(frame).decode() for frame in self._frames]
-        data = json.dumps({"scene": self._scene, "frames": frames}, allow_nan=False, separators=(",", ":"))
+        scene = {**self._scene, "tools": []}  # nobody is there to answer an edit
+        data = json.dumps({"scene": scene, "frames": frames}, allow_nan=False, separators=(",", ":"))
         poster = base64.b64encode(contact_sheet(self._parts["clip"])).decode()
         fragment = (
             f'<div class="wb-player" data-player role="group" aria-label="{title or "clip"}">'
@@ -165,6 +176,7 @@ def _tracks(maps: Any, temporal: Any, tracks: Sequence[Track] | None) -> list[Tr
         return [Track("", maps or {}, temporal or {})]
     if maps is not None or temporal is not None:
         raise ValueError("a player takes either maps and temporal, or tracks that bring their own")
-    if not 1 <= len(tracks) <= 4:
-        raise ValueError(f"a player shows one to four tracks side by side, got {len(tracks)}")
+    most, words = (6, "six pinned") if all(track.pin is not None for track in tracks) else (4, "four")
+    if not 1 <= len(tracks) <= most:
+        raise ValueError(f"a player shows one to {words} tracks side by side, got {len(tracks)}")
     return list(tracks)

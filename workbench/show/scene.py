@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
@@ -23,16 +23,41 @@ MISSING = 255
 class Track:
     """One run's view of the clip. maps: name -> float [T',H',W'], [T,H,W] or [H',W']; temporal: name -> float [T'].
 
-    A value may be None: the system has no such map, and the player shows a labelled blank.
+    A value may be None: the system has no such map, and the player shows a labelled blank. affinity: a non-local
+    block's float [P,P'] with the grids (T',H',W') of its P queries and its P' keys; a click on the picture then shows
+    where that place looks. pin: the map that this pane shows whatever the others do ("" none). scores: (class name,
+    score in [0,1], score before or None), drawn as bars; note: a sentence below them.
     """
 
     title: str = ""
     maps: Mapping[str, Any] = field(default_factory=dict)
     temporal: Mapping[str, Any] = field(default_factory=dict)
+    affinity: tuple[Any, tuple[int, int, int], tuple[int, int, int]] | None = None
+    pin: str | None = None
+    scores: Sequence[tuple[str, float, float | None]] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Edited:
+    """What was done to the clip. tools: what the viewer may do, "joint" (drag it) and "cover" (a region); before: the
+    pose as it was, drawn faintly; order int64 [T]: the frame that stands at each place; covers: (box in clip pixels,
+    (start, end) frames, RGB)."""
+
+    tools: tuple[str, ...] = ()
+    before: Pose | None = None
+    order: Any = None
+    covers: Sequence[tuple[Sequence[float], tuple[int, int], Sequence[float]]] = ()
 
 
 def describe(
-    clip: Clip, pixels: Pose | None, truth: Truth | None, tracks: list[Track], title: str, caption: str
+    clip: Clip,
+    pixels: Pose | None,
+    truth: Truth | None,
+    tracks: list[Track],
+    title: str,
+    caption: str,
+    edited: Edited,
 ) -> dict:
     """The scene: everything but the pictures, in clip pixels and clip frames, ready for ``json.dumps``."""
     count, height, width = clip.frames.shape[:3]
@@ -47,6 +72,10 @@ def describe(
         "pose": None if pixels is None else _pose(pixels, count),
         "truth": None if truth is None else _truth(truth, count),
         "tracks": [_track(track) for track in tracks],
+        "tools": list(edited.tools),
+        "ghost": None if edited.before is None else _pose(edited.before, count)["joints"],
+        "order": None if edited.order is None else [int(frame) for frame in edited.order],
+        "covers": [_cover(*cover) for cover in edited.covers],
     }
 
 
@@ -95,6 +124,11 @@ def _pose(pixels: Pose, count: int) -> dict:
     }
 
 
+def _cover(box: Sequence[float], span: tuple[int, int], color: Sequence[float]) -> dict:
+    red, green, blue = (int(value) for value in color)
+    return {"box": [float(side) for side in box], "span": list(map(int, span)), "color": f"rgb({red} {green} {blue})"}
+
+
 def _truth(truth: Truth, count: int) -> dict:
     if len(truth.frame_numbers) != count:
         raise ValueError(f"the truth has {len(truth.frame_numbers)} frames, the clip {count}")
@@ -110,7 +144,28 @@ def _track(track: Track) -> dict:
         "maps": coded(track.maps, _map),
         "temporal": coded(track.temporal, _weights),
         "lacks": [str(name) for name, value in track.maps.items() if value is None],
+        "affinity": None if track.affinity is None else _affinity(*track.affinity),
+        "pin": track.pin,
+        "scores": [_score(*score) for score in track.scores],
+        "note": str(track.note),
     }
+
+
+def _score(name: str, value: float, before: float | None = None) -> dict:
+    return {"name": str(name), "value": round(float(value), 4), "before": None if before is None else float(before)}
+
+
+def _affinity(matrix: Any, grid: Sequence[int], keys: Sequence[int]) -> dict:
+    """Bytes [P,P'], each row on a scale of its own from 0 to its highest value (``tops``)."""
+    rows = np.asarray(matrix, np.float32)
+    if rows.shape != (np.prod(grid), np.prod(keys)) or not np.isfinite(rows).all() or rows.min() < 0:
+        raise ValueError(
+            f"an affinity of {tuple(grid)} to {tuple(keys)} cells must be finite and >= 0, of shape [P,P']"
+        )
+    tops = rows.max(1)
+    coded = np.rint(rows / np.maximum(tops, 1e-12)[:, None] * (MISSING - 1)).astype(np.uint8)
+    data = base64.b64encode(coded.tobytes()).decode()
+    return {"grid": [*map(int, grid)], "keys": [*map(int, keys)], "tops": _numbers(tops, 6), "data": data}
 
 
 def _map(name: str, value: Any) -> dict:

@@ -2,7 +2,7 @@
 
 from workbench.study.config import PRESETS, TrainConfig
 from workbench.study.evaluate import evaluate
-from workbench.study.tables import sweep
+from workbench.study.sweeping import sweep
 from workbench.study.train import fit
 
 __all__ = ["PRESETS", "TrainConfig", "evaluate", "fit", "sweep"]

@@ -8,6 +8,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from workbench.data.catalog import AUTO, guess
+
 Plain = bool | int | float | str
 
 
@@ -78,6 +80,8 @@ class Preset(Config):
 
 #: "paper" is VPN's published setting (section 4.2: 64 frames, 4 GPUs x 4 clips; stride and windows of thesis section
 #: 4.6.1); "tiny" is for two CPU cores.
+#: "study" is tiny with twice the training of the video's stages, for tables with three seeds on the same two cores:
+#: larger clips would cost ten times as much, and seeds and epochs are what small differences are lost in.
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {
         "clip": (16, 96, 96),
@@ -110,6 +114,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "test_area": "whole",
     },
 }
+PRESETS["study"] = PRESETS["tiny"] | {"epochs": PRESETS["tiny"]["epochs"] | {"": 2 / 3}}
 
 #: What detectors have instead, in either preset: their inputs are small, and whole videos are a batch.
 DETECTION: dict[str, dict[str, Any]] = {
@@ -122,6 +127,17 @@ DETECTION: dict[str, dict[str, Any]] = {
     },
     "paper": {"batch_size": 8},
 }
+DETECTION["study"] = DETECTION["tiny"] | {"epochs": {"": 2 / 3}}
+
+
+def preset_numbers(preset: str | dict[str, Any], detects: bool = False, **own: Any) -> Preset:
+    """The numbers of a preset by its name, or of a dict {"base": name, ...}, with ``own`` ones, and those of detectors
+    if it ``detects``; ValueError for an unknown name."""
+    chosen = dict(preset) if isinstance(preset, dict) else {"base": preset}
+    base = chosen.pop("base", "tiny")
+    if base not in PRESETS:
+        raise ValueError(f"unknown preset {base!r}; known: {', '.join(PRESETS)}")
+    return Preset(**{**PRESETS[base], **(DETECTION[base] if detects else {}), **chosen, **own})
 
 
 class TrainConfig(Config):
@@ -129,9 +145,10 @@ class TrainConfig(Config):
 
     What is learnt
       system, options      a name of systems.names() and its variant options
-      preset               "tiny", "paper", or a dict: {"base": "tiny", "width": 0.125, ...} (fields of ``Preset``)
-      dataset, root        a name of data.open_dataset and its folder or file; protocol None is the data set's first.
-                           Detectors: a name of data.open_untrimmed (where nothing is said, synthadl_u)
+      preset               "tiny", "study", "paper", or a dict: {"base": "tiny", "width": 0.125} (fields of ``Preset``)
+      dataset, root        a name of data.open_dataset and its folder or file; "auto" is what root is, a manifest,
+                           shards or SynthADL; protocol None is the data set's first. Detectors: a name of
+                           data.open_untrimmed; "auto" is synthadl_u
       snippets             detectors: what makes features of each modality's snippets, {"rgb": ..., "flow": ...}: a name
                            or file of I3D weights as in ``init``, or a run id ("latest:agcn"); rgb has a default
       window               detectors: most snippets of a video in a training batch, None: all of them
@@ -163,7 +180,7 @@ class TrainConfig(Config):
     system: str
     options: dict[str, Plain | list[Plain] | None] = {}
     preset: str | dict[str, Any] = "tiny"
-    dataset: str = "synthadl"
+    dataset: str = AUTO
     root: str | None = None
     protocol: str | None = None
     seed: int = Field(default=0, ge=0)
@@ -197,11 +214,17 @@ class TrainConfig(Config):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_detectors(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _settle_dataset(cls, values: dict[str, Any]) -> dict[str, Any]:
+        # Settled here, so that a run is the same whether or not the name was said.
         from workbench.systems import detects, names
 
+        root = values.get("root")
+        if values.get("dataset", AUTO) != AUTO:
+            return values
         if values.get("system") in names() and detects(values["system"]):
-            return {"dataset": "synthadl_u", **values}
+            return {**values, "dataset": "synthadl_u"}
+        if root is None or isinstance(root, str):
+            return {**values, "dataset": guess(root)}
         return values
 
     @model_validator(mode="after")
@@ -232,20 +255,18 @@ class TrainConfig(Config):
     @property
     def numbers(self) -> Preset:
         """The preset's numbers, with this configuration's batch_size."""
-        chosen = dict(self.preset) if isinstance(self.preset, dict) else {"base": self.preset}
-        base = chosen.pop("base", "tiny")
-        if base not in PRESETS:
-            raise ValueError(f"unknown preset {base!r}; known: {', '.join(PRESETS)}")
         own = {} if self.batch_size is None else {"batch_size": self.batch_size}
-        detection = DETECTION[base] if self.detects else {}
-        return Preset(**{**PRESETS[base], **detection, **chosen, **own})
+        return preset_numbers(self.preset, self.detects, **own)
 
-    def resolved(self, protocol: str) -> TrainConfig:
-        """The same configuration with the preset's numbers and the protocol spelt out, so that a run keeps what it was
-        made with when defaults change."""
+    def resolved(self, protocol: str, clips: int) -> TrainConfig:
+        """The same configuration with what it takes from the preset and from the data (the protocol, the number of
+        ``clips`` to train on) spelt out, so that a run keeps what it was made with when defaults change."""
+        from workbench.systems import variants
+
         base = self.preset if isinstance(self.preset, str) else self.preset.get("base", "tiny")
         numbers = {"base": base, **self.numbers.model_dump(mode="json")}
-        return self.model_copy(update={"preset": numbers, "protocol": protocol})
+        counted = {"dataset_size": clips} if "dataset_size" in variants(self.system) else {}
+        return self.model_copy(update={"preset": numbers, "protocol": protocol, "options": {**counted, **self.options}})
 
     def variant(self) -> dict[str, Any]:
         """The system's options: the preset's as far as the system has them, then this configuration's own."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from workbench.data import Untrimmed
+from workbench.data import Dataset, Untrimmed
 from workbench.data.snippets import Snippets
 from workbench.nets import weights
 from workbench.study.config import TrainConfig
@@ -21,11 +21,14 @@ ENCODERS = {"rgb": "i3d_synthadl_p"}
 TRAINABLE = {"rgb": "rgb", "flow": "perf_stream with the option stream=flow", "pose": "agcn"}
 
 
-def settled(config: TrainConfig, skeleton: str | None) -> TrainConfig:
-    """The same configuration with an encoder for each modality that its detector reads in training, "latest:" spelt
-    out, so that it says which run it is. ValueError for a modality without an encoder, or an encoder too many;
-    FileNotFoundError for a run or file that isn't there."""
-    read = make_system(config, ["any"], skeleton).modalities_train
+def settled(config: TrainConfig, data: Dataset | Untrimmed) -> TrainConfig:
+    """The configuration as ``resolved`` for ``data``; a detector's with an encoder for each modality that it reads in
+    training, "latest:" spelt out, so that it says which run it is. ValueError for a modality without an encoder, or an
+    encoder too many; FileNotFoundError for a run or file that isn't there."""
+    config = config.resolved(data.protocol, len(data))
+    if not config.detects:
+        return config
+    read = make_system(config, ["any"], data.skeleton.name if data.skeleton else None).modalities_train
     if unread := sorted(set(config.snippets) - read):
         raise ValueError(
             f"snippets name {unread[0]!r}, which this {config.system} doesn't read: {', '.join(sorted(read))}"

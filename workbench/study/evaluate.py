@@ -39,8 +39,8 @@ def evaluate(
         return detection.evaluate(run, split, device, batch_size, progress)
     place = hardware.device(run.config.model_copy(update={"device": device}))
     system, dataset = run.system().to(place), run.dataset(split)
-    folder = cache_folder(cache, clip_spec(run.config))
     size, needs = batch_size or run.config.numbers.batch_size, system.needs_test | {"label"}
+    folder = cache_folder(cache, clip_spec(run.config), needs)
 
     def outputs(spec: Any, words: str = "predicting", change: Any = None) -> Any:
         batches = Loader(dataset, spec, size, needs=needs, cache=folder, workers=workers)

@@ -35,12 +35,12 @@ def open_split(config: TrainConfig, split: str, root: str | None = None) -> Data
     return dataset
 
 
-def cache_folder(cache: str | None, spec: ClipSpec) -> str | None:
-    """Where decoded clips are kept: "auto" is ``CACHE`` where a clip is a few frames of its video (uniform sampling),
-    and None where it would be every frame."""
+def cache_folder(cache: str | None, spec: ClipSpec, needs: frozenset[str]) -> str | None:
+    """Where decoded clips are kept: "auto" is ``CACHE`` where a clip is a few frames of its video (uniform sampling) or
+    what is ``needs``-ed takes longer to compute than to read, and None where it would be every frame."""
     if cache != "auto":
         return cache
-    return CACHE if spec.sampling == "uniform" else None
+    return CACHE if spec.sampling == "uniform" or needs & {"flow", "trajectories"} else None
 
 
 def loader(config: TrainConfig, dataset: Dataset, needs: frozenset[str], train: bool, shard: tuple[int, int]) -> Loader:
@@ -56,6 +56,6 @@ def loader(config: TrainConfig, dataset: Dataset, needs: frozenset[str], train: 
         workers=config.workers,
         needs=needs,
         augment=Augment() if train and config.augment else None,
-        cache=cache_folder(config.cache, spec),
+        cache=cache_folder(config.cache, spec, needs),
         shard=shard,
     )

@@ -12,7 +12,7 @@ from workbench.study.config import Config, Plain, TrainConfig
 Split = Literal["train", "validation", "test"]
 WORLD = "data/synthadl/tiny"
 #: A network for a try of a minute or two, on two cores.
-QUICK = {"base": "tiny", "clip": [8, 48, 48], "width": 0.125}
+QUICK = {"base": "tiny", "clip": [8, 48, 48]}
 
 
 class Notebook(Config):
@@ -28,7 +28,7 @@ class Notebook(Config):
 class OfData(Notebook):
     """A notebook about clips."""
 
-    dataset: str = Field(default="synthadl", description="name of the data set")
+    dataset: str = Field(default="auto", description="name of the data set; auto is what the root is")
     root: str | None = Field(default=WORLD, description="its folder or manifest file; None is its default")
     protocol: str | None = Field(default=None, description="who is held out; None is the data set's first")
     split: Split = "test"
@@ -65,18 +65,19 @@ class Train(OfData):
     """01_train: fit one system and look at how it went."""
 
     system: str = Field(default="vpn", description="which system is trained")
-    options: dict[str, Plain] = Field(default={}, description="variant options of the system")
-    preset: str | dict[str, Any] = Field(default="tiny", description="tiny, paper or a dict of numbers")
+    options: dict[str, Plain | list[Plain] | None] = Field(default={}, description="variant options of the system")
+    preset: str | dict[str, Any] = Field(default="tiny", description="tiny, study, paper or a dict of numbers")
     runs: str = Field(default="runs", description="folder of the run store")
     epochs: int | dict[str, int] | None = Field(default=None, description="of every stage, or by stage; None: preset's")
     init: dict[str, str] = Field(default={}, description="weights to start from, by module")
     cache: str | None = Field(default="auto", description="folder for decoded clips")
     limit: int | None = Field(default=None, gt=0, description="use only that many clips of each split")
+    more: dict[str, Any] = Field(default={}, description="any other field of TrainConfig")
 
     def training(self) -> TrainConfig:
         """The configuration that ``fit`` takes."""
         shared = set(type(self).model_fields) & set(TrainConfig.model_fields)
-        return TrainConfig(**{name: getattr(self, name) for name in shared})
+        return TrainConfig(**{**{name: getattr(self, name) for name in shared}, **self.more})
 
 
 class GradCam(OfRun):
@@ -110,7 +111,7 @@ class PoseRendering(OfData):
     marker: Literal["bar", "dot"] = "bar"
     colors: Literal["fine", "coarse"] = "fine"
     ratio_aware: bool = Field(default=True, description="width follows the person's size")
-    train: bool = Field(default=True, description="train a small stream for each row of the table")
+    train: bool = Field(default=False, description="train a small stream for each row of the table")
     table: str = Field(default="notebooks/ablations/perfnet_table2.yaml", description="the rows, as a table file")
     paper: str = Field(default="notebooks/papers/perfnet_table2.yaml", description="what the paper prints for them")
     preset: str | dict[str, Any] = Field(default=QUICK, description="tiny, paper or a dict of numbers")
@@ -162,6 +163,16 @@ class Detection(TwoRuns):
         return [self.first, self.second, *(run for run in (self.two_stream, self.boundaries) if run)]
 
 
+class Explorer(OfRun):
+    """10_explorer: drag a joint, cover a region, and see what the network answers."""
+
+    other: str = Field(default="latest:rgb", description="run id, or latest:<system>: shown beside the run")
+    donor: int | str = Field(default=1, description="position or id of the clip that joints are taken from")
+    joint: str = Field(default="hand_right", description="the joint that the examples change")
+    limit: int = Field(default=12, ge=1, description="clips behind the tables of a whole split")
+    steps: int = Field(default=8, ge=1, le=64, description="points on the insertion and deletion curves")
+
+
 class Distillation(OfRun):
     """08_distillation: teacher and student side by side."""
 
@@ -176,6 +187,32 @@ class Distillation(OfRun):
         return [self.run, self.baseline]
 
 
+class AblationReport(Notebook):
+    """09_ablation_report: the papers' tables beside ours, and which of their claims hold here."""
+
+    tables: list[str] = Field(default=["notebooks/ablations/vpn_table1.yaml"], description="table files")
+    runs: str = Field(default="runs", description="folder of the run store")
+    seeds: int = Field(default=3, gt=0, description="as the sweep was told")
+    preset: str | None = Field(default=None, description="as the sweep was told; None is the files'")
+    root: str | None = Field(default=None, description="as the sweep was told; None is the files'")
+    limit: int | None = Field(default=None, gt=0, description="as the sweep was told")
+    protocols: list[str] | None = Field(default=None, description="as the sweep was told; None is the files'")
+    links: str | None = Field(default=None, description="folder that links start from; None is the current one")
+
+    def studied(self) -> dict[str, Any]:
+        """What ``sweeping.read`` is told."""
+        where = {name: getattr(self, name) for name in ("runs", "preset", "root", "limit")}
+        given = {name: value for name, value in where.items() if value is not None}
+        return {"paths": self.tables, "seeds": self.seeds, "protocols": self.protocols, "where": given}
+
+    def needed(self) -> list[str]:
+        """A run of the tables, where none is there: a report of nothing helps nobody."""
+        from workbench.study import sweeping
+
+        keys = [entry.cell for results in sweeping.read(**self.studied()) for entry in results.entries if entry.cell]
+        return [] if any((Path(self.runs) / key).exists() for key in keys) else keys[:1]
+
+
 #: Each notebook's file name without ending, in the order in which data flow.
 CONFIGS: dict[str, type[Notebook]] = {
     "00_data_flow": DataFlow,
@@ -187,6 +224,8 @@ CONFIGS: dict[str, type[Notebook]] = {
     "06_confusion": Confusion,
     "07_detection": Detection,
     "08_distillation": Distillation,
+    "09_ablation_report": AblationReport,
+    "10_explorer": Explorer,
 }
 
 

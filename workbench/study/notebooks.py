@@ -15,12 +15,14 @@ from typing import Any, TypeVar
 
 from workbench.study.notebook_configs import (
     CONFIGS,
+    AblationReport,
     AttentionMaps,
     Confusion,
     DataFlow,
     Detection,
     Distillation,
     Embeddings,
+    Explorer,
     GradCam,
     Notebook,
     PoseRendering,
@@ -31,12 +33,14 @@ from workbench.study.runs import finished, open_run
 
 __all__ = [
     "CONFIGS",
+    "AblationReport",
     "AttentionMaps",
     "Confusion",
     "DataFlow",
     "Detection",
     "Distillation",
     "Embeddings",
+    "Explorer",
     "GradCam",
     "Notebook",
     "PoseRendering",
@@ -45,12 +49,17 @@ __all__ = [
     "config_of",
     "execute",
     "execute_all",
+    "record",
+    "recorded",
+    "run_copy",
 ]
 
 C = TypeVar("C", bound=Notebook)
 TAG = "workbench"
+#: The kind of output that ``record`` shows.
+NUMBERS = "application/vnd.workbench.numbers+json"
 #: Parameters that are paths.
-PATHS = ("root", "runs", "table", "paper")
+PATHS = ("root", "runs", "table", "tables", "paper")
 
 
 class MissingRun(FileNotFoundError):
@@ -77,7 +86,9 @@ def located(config: C) -> C:
     return config.model_copy(update=paths)
 
 
-def _upwards(path: str) -> str:
+def _upwards(path: str | list[str]) -> str | list[str]:
+    if isinstance(path, list):
+        return [_upwards(one) for one in path]
     folders = (Path(), *Path.cwd().parents)
     # What does not exist yet (the first run's folder) belongs to the project, not to the notebooks' folder.
     there = [folder / path for folder in folders if (folder / path).exists()]
@@ -132,24 +143,36 @@ def execute(
     RuntimeError naming notebook, cell and error where it fails: the copy up to there is kept as <out>.failed.ipynb.
     """
     import nbformat
-    import papermill
-    from nbclient.exceptions import CellControlSignal, DeadKernelError
 
     notebook, out, parameters = Path(notebook), Path(out), dict(parameters or {})
     config = config_of(notebook)(**parameters)
+    config = located(config)
     for run in config.needed():
-        _find(run, located(config).runs)
+        _find(run, config.runs)
     source = nbformat.read(notebook, as_version=4)
     if not any("parameters" in cell.metadata.get("tags", ()) for cell in source.cells):
         raise ValueError(f"{notebook} has no cell with the tag 'parameters'")
     key = _key(notebook, parameters, getattr(config, "runs", None))
     if reuse and out.is_file() and nbformat.read(out, as_version=4).metadata.get(TAG, {}).get("key") == key:
         return out
+    with _threads(threads):
+        return run_copy(notebook, out, parameters, key, progress)
+
+
+def run_copy(
+    notebook: Path, out: Path, parameters: dict[str, Any], key: str = "", progress: bool = True, **engine: Any
+) -> Path:
+    """Executes the notebook into ``out``, tagged with ``key``, whole or not at all; ``engine`` are options of
+    papermill's engine. RuntimeError naming notebook, cell and error where it fails: the copy up to there is kept as
+    <out>.failed.ipynb."""
+    import nbformat
+    import papermill
+    from nbclient.exceptions import CellControlSignal, DeadKernelError
+
     out.parent.mkdir(parents=True, exist_ok=True)
     partial, failed = out.with_name(f".{out.stem}.partial.ipynb"), out.with_name(f"{out.stem}.failed.ipynb")
     try:
-        with _threads(threads):
-            papermill.execute_notebook(notebook, partial, parameters=parameters, progress_bar=progress)
+        papermill.execute_notebook(notebook, partial, parameters=parameters, progress_bar=progress, **engine)
     except (papermill.PapermillExecutionError, DeadKernelError, CellControlSignal) as problem:
         os.replace(partial, failed)
         raise RuntimeError(
@@ -161,6 +184,23 @@ def execute(
     os.replace(partial, out)
     failed.unlink(missing_ok=True)
     return out
+
+
+def record(**numbers: float) -> None:
+    """Shows numbers in the notebook in a form that a sweep reads from the executed copy (see ``recorded``)."""
+    from IPython.display import display
+
+    words = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+    display({NUMBERS: numbers, "text/plain": words}, raw=True)
+
+
+def recorded(executed: str | Path) -> dict[str, float]:
+    """The numbers that the cells of an executed notebook gave to ``record``."""
+    found: dict[str, float] = {}
+    for cell in json.loads(Path(executed).read_text())["cells"]:
+        for output in cell.get("outputs", []):
+            found |= output.get("data", {}).get(NUMBERS, {})
+    return found
 
 
 def execute_all(

@@ -28,8 +28,9 @@ def adapt(stages: Sequence[Stage], config: TrainConfig) -> list[Stage]:
     """The published stages with the preset's and the configuration's epochs, optimiser and schedule.
 
     Epochs are the configuration's (0 leaves a stage out), else the published number times the preset's factor
-    (at least 1); the schedule's own epochs shrink and grow with them. ValueError naming the valid ones for an unknown
-    stage, optimiser, schedule or argument.
+    (at least 1); the schedule's own epochs shrink and grow with them. Every stage may be left out where ``init`` brings
+    trained parts, which are then joined as they are. ValueError naming the valid ones for an unknown stage, optimiser,
+    schedule or argument.
     """
     numbers = config.numbers
     known = [key for stage in stages for key in _keys(stage.name)[:-1]]
@@ -46,7 +47,7 @@ def adapt(stages: Sequence[Stage], config: TrainConfig) -> list[Stage]:
         optimizer = _inside(stage.part, amend(stage.optimizer, chosen, config.optimizer))
         _arguments(optimizer)
         adapted.append(replace(stage, epochs=epochs, optimizer=optimizer, schedule=schedule))
-    if not adapted:
+    if not adapted and not config.init:
         raise ValueError(f"epochs {config.epochs!r} leaves out every stage of {config.system}")
     return adapted
 

@@ -50,17 +50,19 @@ def profile(
 ) -> dict[str, Any]:
     """One row of costs of the configuration's system at its preset's sizes.
 
-    At test, of one clip: parameters_test (millions, of the modules that ran); gmac_test, multiply-adds in billions, of
-    convolutions, matrix products and recurrent layers; latency_ms, the median of ``repeats``, and its quartiles
-    latency_ms_q1 and _q3; memory_test_mb, the peak beyond the system itself; inputs_ms, what its flow and drawn poses
-    take; pose_ms, what its poses take, NaN where the system reads them and ``pose_seconds`` is not given; total_ms, the
-    sum of latency, inputs and poses. With ``training``, of a step (a batch, with its backward pass) of the last stage
-    that is trained on clips: parameters_train, gmac_train, step_ms with its quartiles, and memory_train_mb.
+    At test, of one clip: reads, the fields of Batch, joined by "+"; parameters_test (millions, of the modules that
+    ran); gmac_test, multiply-adds in billions, of convolutions, matrix products and recurrent layers; latency_ms, the
+    median of ``repeats``, and its quartiles latency_ms_q1 and _q3; memory_test_mb, the peak beyond the system itself;
+    inputs_ms, what its flow and drawn poses take; pose_ms, what its poses take, NaN where the system reads them and
+    ``pose_seconds`` is not given; total_ms, the sum of latency, inputs and poses. With ``training``, of a step (a
+    batch, with its backward pass) of the last stage that is trained on clips: parameters_train, gmac_train, step_ms
+    with its quartiles, and memory_train_mb.
     """
     config = parse(config)
     system = make_system(config, [str(i) for i in range(classes)], SKELETON).to(device)
     one, many = (random_batch(system, config, size, classes).to(device) for size in (1, config.numbers.batch_size))
-    row = {"parameters_test": used(system, one) / 1e6, "gmac_test": multiply_adds(system, lambda: _test(system, one))}
+    row = {"reads": "+".join(sorted(system.needs_test))}
+    row |= {"parameters_test": used(system, one) / 1e6, "gmac_test": multiply_adds(system, lambda: _test(system, one))}
     row |= timed("latency_ms", lambda: _test(system, one), repeats, device)
     row["memory_test_mb"] = peak_memory(config, "test", device, classes)
     row["inputs_ms"] = sum(inputs_ms(config, needed, repeats) for needed in sorted(system.needs_test))

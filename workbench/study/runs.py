@@ -141,6 +141,12 @@ def make_system(
     )
 
 
+def needs_of(config: TrainConfig, dataset: Dataset) -> frozenset[str]:
+    """The fields of a batch that the system of ``config`` reads, in training or in test, when built for ``dataset``."""
+    system = make_system(config, dataset.classes, dataset.skeleton.name if dataset.skeleton else None)
+    return system.needs_train | system.needs_test
+
+
 def run_of(config: TrainConfig, dataset: Dataset | Untrimmed) -> Run:
     """The run that ``config`` on ``dataset`` (its training split) is, whether or not it exists yet.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock, Timeout
 
 from workbench.data import Dataset, Untrimmed
-from workbench.study import checkpoint, encoders, files, hardware
+from workbench.study import checkpoint, code, encoders, files, hardware
 from workbench.study.config import TrainConfig, parse
 from workbench.study.evaluate import evaluate
 from workbench.study.initial import initialise
@@ -31,9 +31,7 @@ def fit(config: TrainConfig | dict[str, Any]) -> str:
     """
     config = parse(config)
     dataset = open_split(config, "train")
-    config, skeleton = config.resolved(dataset.protocol), dataset.skeleton.name if dataset.skeleton else None
-    if config.detects:
-        config = encoders.settled(config, skeleton)
+    config, skeleton = encoders.settled(config, dataset), dataset.skeleton.name if dataset.skeleton else None
     run = run_of(config, dataset)
     if not run.finished:
         features = encoders.channels(config, dataset) if config.detects else None
@@ -66,7 +64,7 @@ def _train(
     with _alone(run):
         files.discard_parts(run.folder)
         create(run, config, dataset, getattr(system, "feature_channels", None))
-        facts = {**hardware.environment(), **facts}
+        facts = {**hardware.environment(), "code": code.fingerprint(config.system, config.dataset), **facts}
         store = row_of(run, tags={"git": facts["git"], "precision": facts["precision"], "device": facts["device"]})
         facts["store"] = store.where
         files.write_json(run.folder / "environment.json", facts)

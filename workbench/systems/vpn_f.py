@@ -34,7 +34,7 @@ class StudentOptions:
     alpha = 50 SGD doesn't survive features as they come. temperature divides the product; the paper prints none, which
     is 1. With CRD's 0.07 positive pairs teach more: a product of 1 at most is far above log M anyway, whether the pair
     is alike or not. M = N / dataset_size, with N = B negatives for a batch of B clips and dataset_size clips to train
-    on (the default: NTU-60, cross-subject).
+    on (the default: NTU-60, cross-subject; a training run counts its own).
     """
 
     temperature: float = 1.0

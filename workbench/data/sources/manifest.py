@@ -1,100 +1,161 @@
-"""A table of your own footage: one CSV or parquet file is a data set.
+"""A table of your own footage: one CSV or parquet file and a folder of videos are a data set.
 
-Columns (all values are read as text and class names are kept to the letter):
+Columns (all values are read as text and names are kept to the letter; others are kept and mean nothing):
 
-- ``video``: path relative to the table's folder, and not outside it;
+- ``video``: path relative to the table's folder, and not outside it, by name or by link;
 - ``label``: class name; where all are whole numbers the classes are in numeric order, else in alphabetical order;
-- ``subject``: who performs; needed by the protocol leave-out;
-- ``split``: train, validation, test or unused; needed by the protocol split;
+- ``intervals``, instead of ``label``, of untrimmed videos: ``11.9 21.2 drink; 0 12.6 sit`` is start and end in seconds
+  and class name of each action;
 - ``id`` (optional): unique name of the clip, else the video's path without its suffix;
-- ``pose`` (optional): path of an npz, empty where a clip has none; ``camera``, ``view``, ``setup`` (optional).
+- ``pose`` (optional): a file of poses, empty where a clip has none; see ``posefiles`` for the formats. Where the videos
+  lie elsewhere (see ``folder`` below) it may be relative to their folder or to the table's;
+- ``subject``, ``camera``, ``view``, ``setup`` (optional): who performs, and how it was filmed;
+- ``split``, ``split_<name>`` (optional): train, validation, test or unused;
+- ``frames`` and ``fps`` (optional, both): of the video, which are else counted when first asked for.
 
-A pose file holds ``joints`` float [T,V,3] or [M,T,V,3], camera space in metres (x right in the image, y up, z away),
-NaN where a joint or body is missing, T the video's frames; ``skeleton``, the name of a known schema; and, optionally,
-``pixels`` [T,V,2] or [M,T,V,2], the same joints in source pixels (only with them can clips be cropped to the person).
-Pictures are taken not to be mirrored (see ``Dataset.mirrored``).
+A file of the same name that ends in .yaml may stand beside it, with any of ``folder`` (what paths are relative to, in
+place of the table's own folder), ``classes`` (all class names, in the order of their labels; any other is then a fault)
+and ``mirrored`` (true: left and right are exchanged in the pictures).
 
-Protocols: ``split`` takes the split column. ``leave-out:<subject>[,<subject>...]`` tests on these subjects; of the
-others one in ten, at least one, is for validation (those after the last left-out subject in sorted order, cyclically).
+Protocols: ``split`` takes the column split and ``<name>`` the column split_<name>. ``leave-out:<subject>[,...]`` tests
+on these subjects; of the others one in ten, at least one, is for validation (those after the last left-out subject in
+sorted order, cyclically).
 """
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from tqdm import tqdm
+import yaml
 
 from workbench.data.catalog import SPLITS, Dataset
-from workbench.data.sources.tables import below, read_arrays, require, unique
-from workbench.media import video
-from workbench.types import Pose, Skeleton, Truth
+from workbench.data.sources import intervals, posefiles, tabular
+from workbench.data.sources.faults import Faults, of_row
+from workbench.data.sources.places import Folder
+from workbench.data.sources.posefiles import PoseFiles
+from workbench.data.sources.tables import require
+from workbench.types import Skeleton
 
-PROTOCOLS = ("split", "leave-out:<subject>[,<subject>...]")
+PROTOCOLS = ("split", "<name> of a column split_<name>", "leave-out:<subject>[,<subject>...]")
+OPTIONAL = ("subject", "camera", "view", "setup", "pose")
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What the .yaml beside a manifest says."""
+
+    folder: Path
+    classes: list[str] | None = None
+    mirrored: bool = False
 
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
-    """See ``open_dataset``; ``root`` is the table's path."""
+    """See ``open_dataset``; ``root`` is the table's path. ManifestError (a ValueError and FileNotFoundError) tells
+    everything that is wrong with it at once."""
     if root is None:
         raise ValueError("the data set 'manifest' needs root: the path of a CSV or parquet file")
-    path, protocol = Path(root), protocol or "split"
-    table = _read(path)
-    require(table, ("video", "label"), path)
+    path = Path(root)
+    beside, faults = read_beside(path), Faults(path)
+    table = tabular.read(path, faults)
+    untrimmed = "intervals" in table and "label" not in table
+    require(table, ("video",) if untrimmed else ("video", "label"), path)
     if not len(table):
         raise ValueError(f"{path} lists no clip")
     if "id" not in table:
-        table["id"] = [str(Path(name).with_suffix("")) for name in table["video"]]
-    unique(table, path)
-    table["split"] = _parts(table, protocol, path)
-    classes = sorted(set(table["label"]), key=_numeric if all(map(_is_number, table["label"])) else None)
-    table["label"] = table["label"].map({name: label for label, name in enumerate(classes)}).astype(int)
-    table["video"] = below(path.parent, table["video"].tolist(), path)
-    skeleton = _resolve_poses(table, path)
+        table["id"] = [str(Path(name).with_suffix("")) if name.strip("./\\") else name for name in table["video"]]
+    for name in OPTIONAL:
+        if name not in table:
+            table[name] = ""
+    _check_ids(table, faults)
+    _resolve(table, "video", [Folder(beside.folder)], faults)
+    _resolve(table, "pose", [Folder(beside.folder), Folder(path.parent)], faults)
+    table["split"], protocol = parts(table, protocol, path, faults)
+    _numbers(table, faults)
+    acts = _instances(table, faults) if untrimmed else None
+    classes = _classes(acts["label"] if untrimmed else table["label"], beside, faults)
+    faults.check()
+    number = {name: label for label, name in enumerate(classes)}
+    table["label"] = -1 if untrimmed else table["label"].map(number).astype(int)
+    skeleton = _skeleton(table)
     table = table if split == "all" else table[table["split"] == split]
-    table = _with_lengths(table.reset_index(drop=True))
-    return Dataset("manifest", classes, skeleton, table, PoseFiles(skeleton), protocol, split)
+    if untrimmed:
+        acts["label"] = acts["label"].map(number).astype(int)
+        acts = acts[acts["video"].isin(table["id"])].reset_index(drop=True)
+    reader = PoseFiles(skeleton)
+    table = table.reset_index(drop=True)
+    return Dataset("manifest", classes, skeleton, table, reader, protocol, split, beside.mirrored, acts)
 
 
-def _read(path: Path) -> pd.DataFrame:
-    if not path.is_file():
-        raise FileNotFoundError(f"no manifest at {path}")
-    if path.suffix == ".parquet":
-        return pd.read_parquet(path).fillna("").astype(str)
-    if path.suffix == ".csv":
-        # Names such as "None" or "01" are names: nothing may be guessed to be a missing value or a number.
-        return pd.read_csv(path, dtype=str, keep_default_na=False)
-    raise ValueError(f"a manifest is a .csv or a .parquet file, got {path}")
+def read_beside(path: Path) -> Beside:
+    """The .yaml beside the manifest ``path``, or what holds without; ValueError naming what is wrong with it."""
+    file = path.with_suffix(".yaml")
+    if not file.is_file():
+        return Beside(path.parent)
+    try:
+        values = yaml.safe_load(file.read_text()) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{file} is not valid YAML: {error}") from None
+    if not isinstance(values, dict) or set(values) - {"folder", "classes", "mirrored"}:
+        raise ValueError(f"{file} may say folder, classes and mirrored, got {values!r}")
+    folder, classes = values.get("folder", "."), values.get("classes")
+    named = classes is None or (isinstance(classes, list) and all(isinstance(name, str) for name in classes))
+    if not (isinstance(folder, str) and named and isinstance(values.get("mirrored", False), bool)):
+        raise ValueError(f"{file}: folder must be a text, classes a list of texts, mirrored true or false")
+    if classes is not None and len(set(classes)) < len(classes):
+        raise ValueError(f"{file} lists a class twice")
+    return Beside(path.parent / folder, classes, values.get("mirrored", False))
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
+def _check_ids(table: pd.DataFrame, faults: Faults) -> None:
+    counts = table["id"].value_counts()
+    faults.add("ids that occur more than once", [f"{name!r} ({n} times)" for name, n in counts.items() if n > 1])
+    faults.add("rows without an id", [f"row {row + 1}" for row, name in enumerate(table["id"]) if not name])
 
 
-def _numeric(text: str) -> tuple[int, str]:
-    return int(text), text
+def _resolve(table: pd.DataFrame, column: str, folders: list[Folder], faults: Faults) -> None:
+    """Turns a column of files into absolute paths in the first of ``folders`` that has them."""
+    given = table[column].tolist()
+    found = [("", "") if column == "pose" and not name else _find(name, folders) for name in given]
+    for wrong, words in (("missing", "that do not exist in"), ("outside", "that lie outside of")):
+        cases = [of_row(given[row], row) for row, (_, problem) in enumerate(found) if problem == wrong]
+        faults.add(f"{column} files {words} {folders[0].root}", cases)
+    table[column] = [path for path, _ in found]
+    if column == "pose":
+        known = f"pose files of an unknown kind (known: {', '.join(posefiles.READERS)})"
+        faults.add(known, [of_row(name, row) for row, name in enumerate(given) if name and not posefiles.kind(name)])
 
 
-def _parts(table: pd.DataFrame, protocol: str, path: Path) -> list[str]:
-    """The part each clip plays under ``protocol``."""
+def _find(name: str, folders: list[Folder]) -> tuple[str, str]:
+    answers = [folder.find(name) for folder in folders]
+    return next((answer for answer in answers if answer[0]), answers[0])
+
+
+def parts(table: pd.DataFrame, protocol: str | None, path: Path, faults: Faults) -> tuple[list[str], str]:
+    """The part that each clip plays under ``protocol``, and that protocol's name; None is the table's first."""
+    columns = [name for name in table if name == "split" or str(name).startswith("split_")]
+    if protocol is None:
+        protocol = "split" if "split" in columns or not columns else columns[0].removeprefix("split_")
+    kind, _, names = protocol.partition(":")
+    if kind == "leave-out" and names:
+        require(table, ("subject",), path)
+        subjects = table["subject"].map(str)
+        roles = leave_out(sorted(set(subjects)), [name.strip() for name in names.split(",")], path)
+        return [roles[subject] for subject in subjects], protocol
+    column = "split" if protocol == "split" else f"split_{protocol}"
     if protocol == "split":
         require(table, ("split",), path)
-        unknown = sorted(set(table["split"]) - {*SPLITS, "unused"})
-        if unknown:
-            raise ValueError(f"{path}: column split holds {unknown[0]!r}; expected {', '.join(SPLITS)} or unused")
-        return table["split"].tolist()
-    kind, _, names = protocol.partition(":")
-    if kind != "leave-out" or not names:
+    elif column not in columns:
         raise ValueError(f"a manifest has no protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
-    require(table, ("subject",), path)
-    roles = _leave_out(sorted(set(table["subject"])), [name.strip() for name in names.split(",")], path)
-    return [roles[subject] for subject in table["subject"]]
+    values = table[column].tolist()
+    cases = [of_row(value, row) for row, value in enumerate(values) if value not in (*SPLITS, "unused")]
+    faults.add(f"values of {column} other than {', '.join(SPLITS)} or unused", cases)
+    return values, protocol
 
 
-def _leave_out(subjects: list[str], left_out: list[str], path: Path) -> dict[str, str]:
+def leave_out(subjects: list[str], left_out: list[str], path: Path) -> dict[str, str]:
+    """The part of each subject when those ``left_out`` are tested on; ValueError where too few are left."""
     unknown = [name for name in left_out if name not in subjects]
     if unknown:
         raise ValueError(f"{path} has no subject {unknown[0]!r} to leave out; it has: {', '.join(subjects)}")
@@ -108,74 +169,51 @@ def _leave_out(subjects: list[str], left_out: list[str], path: Path) -> dict[str
     return {name: "test" if name in left_out else "validation" if name in held else "train" for name in subjects}
 
 
-def _resolve_poses(table: pd.DataFrame, path: Path) -> Skeleton | None:
-    """Turns the pose column into absolute paths; returns the schema of the first pose file."""
-    if "pose" not in table or not (table["pose"] != "").any():
-        table["pose"] = ""
-        return None
-    given = table["pose"] != ""
-    table.loc[given, "pose"] = below(path.parent, table.loc[given, "pose"].tolist(), path)
-    return _skeleton(Path(table.loc[given, "pose"].iloc[0]))
+def _numbers(table: pd.DataFrame, faults: Faults) -> None:
+    """Makes numbers of frames and fps, where the table has both."""
+    if not {"frames", "fps"} <= set(table):
+        table.drop(columns=["frames", "fps"], errors="ignore", inplace=True)
+        return
+    frames, rates = (pd.to_numeric(table[name], errors="coerce") for name in ("frames", "fps"))
+    good = (frames >= 1) & (frames % 1 == 0) & (rates > 0) & (frames < 2**53) & (rates < float("inf"))
+    cases = [f"{table['frames'][row]!r}, {table['fps'][row]!r} (row {row + 1})" for row in table.index[~good]]
+    faults.add("frames and fps that are no whole number above 0 and no number above 0", cases)
+    table["frames"], table["fps"] = frames.where(good, 1).astype("int64"), rates.where(good, 1).astype(float)
 
 
-def _with_lengths(table: pd.DataFrame) -> pd.DataFrame:
-    """Adds the verified frames and fps, or, for a file that is no good, the problem."""
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        checked = pool.map(_facts, table["video"])
-        facts = list(tqdm(checked, "checking videos", len(table), unit="file", disable=len(table) < 20))
-    return table.join(pd.DataFrame(facts, columns=["frames", "fps", "problem"], index=table.index))
+def _instances(table: pd.DataFrame, faults: Faults) -> pd.DataFrame:
+    """One row an action: video (the clip's id), label (class name), start, end."""
+    rows, wrong = [], []
+    for row, (name, text) in enumerate(zip(table["id"], table["intervals"], strict=True)):
+        try:
+            rows += [(name, *action) for action in intervals.parse(text)]
+        except ValueError as error:
+            wrong.append(f"{error} (row {row + 1})")
+    faults.add("intervals that are none", wrong)
+    return pd.DataFrame(rows, columns=["video", "label", "start", "end"])
 
 
-def _facts(path: str) -> tuple[int, float, str]:
-    try:
-        info = video.probe(path)
-    except ValueError as error:
-        return 0, float("nan"), str(error)
-    return info.frames, info.fps, ""
+def _classes(labels: pd.Series, beside: Beside, faults: Faults) -> list[str]:
+    """All class names in the order of their labels: those that the .yaml lists, else those that occur."""
+    faults.add("rows without a label", [f"row {row + 1}" for row, name in enumerate(labels) if not name.strip()])
+    found = set(labels)
+    if beside.classes is not None:
+        unknown = sorted(name for name in found - set(beside.classes) if name.strip())
+        faults.add(f"labels that are none of the {len(beside.classes)} classes listed", map(repr, unknown))
+        return beside.classes
+    return sorted(found, key=_numeric if all(map(_is_number, found)) else None)
 
 
-def _skeleton(path: Path) -> Skeleton:
-    return Skeleton.named(str(read_arrays(path, ("skeleton",))["skeleton"]))
+def _is_number(text: str) -> bool:
+    # int() refuses very long ones.
+    return text.isascii() and text.isdigit() and len(text) < 1000
 
 
-@dataclass(frozen=True)
-class PoseFiles:
-    """Reads the pose file of one clip; every method takes a row of the table."""
+def _numeric(text: str) -> tuple[int, str]:
+    return int(text), text
 
-    skeleton: Skeleton | None
 
-    def pose(self, row: pd.Series) -> Pose | None:
-        """Camera space, joints float32 [M,T,V,3]."""
-        joints = self._load(row, "joints", 3)
-        return None if joints is None else Pose(joints, self.skeleton, "camera", np.arange(row["frames"]))
-
-    def pixels(self, row: pd.Series) -> Pose | None:
-        """Image space, joints float32 [M,T,V,2]."""
-        joints = self._load(row, "pixels", 2)
-        return None if joints is None else Pose(joints, self.skeleton, "image", np.arange(row["frames"]))
-
-    def truth(self, row: pd.Series) -> Truth | None:
-        return None
-
-    def files(self, row: pd.Series) -> list[Path]:
-        return [Path(row["video"])] + ([Path(row["pose"])] if row["pose"] else [])
-
-    def _load(self, row: pd.Series, name: str, dimensions: int) -> np.ndarray | None:
-        path = row["pose"]
-        if not path:
-            return None
-        arrays = read_arrays(path, ("joints", "skeleton"), ("pixels",))
-        if str(arrays["skeleton"]) != self.skeleton.name:
-            raise ValueError(f"{path} is not a {self.skeleton.name} skeleton, as the manifest's first pose file is")
-        if name not in arrays:
-            return None
-        values = arrays[name].astype(np.float32)
-        values = values[None] if values.ndim == 3 else values
-        expected = (row["frames"], self.skeleton.count, dimensions)
-        if values.ndim != 4 or values.shape[1:] != expected:
-            frames, joints, _ = expected
-            raise ValueError(
-                f"{path}: {name} must be [T,V,{dimensions}] or [M,T,V,{dimensions}] with T={frames} frames and "
-                f"V={joints} joints, got {values.shape}"
-            )
-        return values
+def _skeleton(table: pd.DataFrame) -> Skeleton | None:
+    """The schema of the first pose file; every other has to have the same."""
+    given = table["pose"][table["pose"] != ""]
+    return next(iter(posefiles.read(given.iloc[0]).values())).skeleton if len(given) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -10,6 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+
+#: What zipfile and numpy raise on a damaged npz, depending on the place.
+DAMAGE = (
+    *(OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, RuntimeError),
+    *(KeyError, TypeError, SyntaxError, OverflowError, MemoryError, AttributeError, IndexError),
+)
 
 
 def require(table: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
@@ -50,5 +57,5 @@ def read_arrays(path: str | Path, required: Iterable[str], optional: Iterable[st
             if missing:
                 raise ValueError(f"it lacks {', '.join(missing)} and holds: {', '.join(arrays.files)}")
             return {name: arrays[name] for name in (*required, *optional) if name in arrays}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except DAMAGE as error:
         raise ValueError(f"{path} cannot be read as arrays: {error}") from None

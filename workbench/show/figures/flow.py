@@ -29,8 +29,11 @@ class Step:
     branch: str
 
 
-def step(name: str, values: object, axes: str, unit: str, branch: str = "video") -> Step:
-    """The station ``name`` that holds ``values`` (array or tensor); ``axes`` names each of its dimensions."""
+def step(name: str, values: object | None, axes: str, unit: str, branch: str = "video") -> Step | None:
+    """The station ``name`` that holds ``values`` (array or tensor); ``axes`` names each of its dimensions. None where
+    there are no values: ``shapes`` leaves it out."""
+    if values is None:
+        return None
     shape = tuple(int(size) for size in values.shape)
     if len(axes.split()) != len(shape):
         raise ValueError(f"step {name!r} has shape {list(shape)} but axes {axes!r}")
@@ -39,8 +42,9 @@ def step(name: str, values: object, axes: str, unit: str, branch: str = "video")
     return Step(name, axes, shape, str(values.dtype).removeprefix("torch."), unit, branch)
 
 
-def shapes(steps: Sequence[Step]) -> go.Figure:
+def shapes(steps: Sequence[Step | None]) -> go.Figure:
     """The stations from top to bottom: a bar as long as the number of values held there, with its axes and unit."""
+    steps = [one for one in steps if one is not None]
     count = [max(1, int(np.prod(one.shape))) for one in steps]
     written = [
         "  ".join(f"{common.text(axis)} <b>{size}</b>" for axis, size in zip(one.axes.split(), one.shape, strict=True))

@@ -1,0 +1,247 @@
+"""Checks of poses by themselves: files, gaps, order of joints, sides, axes, units."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workbench.data.doctor import bodies
+from workbench.data.doctor.case import Case
+from workbench.data.doctor.registry import FINE, Finding, check
+from workbench.types import Pose
+
+#: Detours (see ``bodies.detour``) of right orders stay below these, by number of coordinates; foreshortening brings
+#: joints together that no bone joins.
+DETOUR = {3: 1.75, 2: 2.6}
+
+#: Another reading of the same numbers is the right one where its bones are this much shorter.
+GAIN = {3: 0.85, 2: 0.6}
+
+#: Persons are between a toddler's and a giant's height, in metres.
+HEIGHTS = (0.7, 2.6)
+UNITS = {"millimetres": 1000.0, "centimetres": 100.0}
+
+
+@check(
+    "pose files",
+    "Every pose file can be read and has one pose for each frame of its video and one place for each joint of the "
+    "schema.",
+    tolerance=0.02,
+)
+def pose_files(case: Case) -> Finding | None:
+    if case.pose_problem:
+        return Finding(case.pose_problem)
+    found = [pose for pose in (case.pose, case.pixels) if pose is not None]
+    for pose in found:
+        if pose.joints.shape[1] != case.info.frames:
+            text = f"{pose.joints.shape[1]} poses for {case.info.frames} frames"
+            return Finding(text, abs(pose.joints.shape[1] - case.info.frames))
+    return FINE if found else None
+
+
+@check(
+    "clips without poses",
+    "Where some clips have poses, all have. Systems that read poses leave the others out.",
+    tolerance=0.02,
+)
+def without(case: Case) -> Finding | None:
+    if case.dataset.skeleton is None or case.info is None or case.pose_problem:
+        return None
+    known = any(p is not None and np.isfinite(p.joints).any() for p in (case.pose, case.pixels))
+    return FINE if known else Finding("no joint is known in any frame")
+
+
+@check(
+    "gaps in poses",
+    "Somebody is seen in most frames. Gaps are filled by what is known before and after.",
+    severity="warning",
+)
+def gaps(case: Case) -> Finding | None:
+    pose = _any(case)
+    if pose is None:
+        return None
+    empty = ~np.isfinite(pose.joints).any(axis=(0, 2, 3))
+    share = float(empty.mean())
+    return Finding(f"nobody in {share:.0%} of the frames", share) if share > 0.3 else FINE
+
+
+@check(
+    "zeros for missing joints",
+    "A joint that is not seen is missing and not at 0, which networks take for a place.",
+    tolerance=0.02,
+)
+def zeros(case: Case) -> Finding | None:
+    pose = _any(case)
+    if pose is None:
+        return None
+    at_zero = (pose.joints == 0).all(axis=3)
+    # Coordinates that count from the hips have one joint at 0.
+    share = float((at_zero.sum(axis=2) > 1).mean())
+    return Finding(f"several joints at exactly 0 in {share:.0%} of the poses", share) if share > 0.02 else FINE
+
+
+@check(
+    "frozen poses",
+    "Poses change. Those that do not were copied from one frame to the others.",
+    severity="warning",
+)
+def frozen(case: Case) -> Finding | None:
+    pose = _any(case)
+    if pose is None or pose.joints.shape[1] < 4:
+        return None
+    same = (pose.joints[:, 1:] == pose.joints[:, :-1]).all(axis=(2, 3))
+    known = np.isfinite(pose.joints[:, 1:]).all(axis=(2, 3))
+    share = float(same[known].mean()) if known.any() else 0.0
+    return Finding(f"{share:.0%} of the poses are exactly those of the frame before", share) if share > 0.5 else FINE
+
+
+@check(
+    "order of joints",
+    "Neighbours in the schema are neighbours in the body: read in the right order, bones are short. Catches another "
+    "schema, another order, and coordinates that are stored by axis and read by joint.",
+    tolerance=0.05,
+)
+def order(case: Case) -> Finding | None:
+    pose = _any(case)
+    if pose is None:
+        return None
+    size = pose.joints.shape[3]
+    value = bodies.detour(pose.joints, pose.skeleton)
+    if not np.isfinite(value):
+        return None
+    words, better = bodies.better_reading(pose.joints, pose.skeleton, value, GAIN[size])
+    # Of flat poses another reading may win by chance, but not where this one is good.
+    if words and (size == 3 or value > 0.75 * DETOUR[2]):
+        return Finding(f"bones are {value:.1f} times the shortest tree; read as {words}: {better:.1f}", value)
+    if value > DETOUR[size]:
+        return Finding(f"bones are {value:.1f} times the shortest tree, {_usual(size)} is usual", value)
+    return FINE
+
+
+def _usual(size: int) -> str:
+    return "1.0 to 1.5" if size == 3 else "1.0 to 2.0"
+
+
+@check(
+    "order along limbs",
+    "The wrist is farther from the shoulder than the elbow is, at least when the arm is straight; so are ankle, knee "
+    "and hip.",
+    tolerance=0.3,
+)
+def limbs(case: Case) -> Finding | None:
+    if case.pose is None:
+        return None
+    value, name = bodies.folded(case.pose.joints, case.pose.skeleton)
+    if not np.isfinite(value):
+        return None
+    return (
+        Finding(f"{name} at most {1 / value:.2f} times as far as the joint between them", value) if value > 1 else FINE
+    )
+
+
+@check(
+    "bones of one length",
+    "Bones do not grow or shrink from frame to frame. One that does is badly seen, or is no bone.",
+    severity="warning",
+)
+def rigid(case: Case) -> Finding | None:
+    if case.pose is None:
+        return None
+    value, name = bodies.stretch(case.pose.joints, case.pose.skeleton)
+    if not np.isfinite(value):
+        return None
+    return Finding(f"{name} changes its length by {value:.0%}", value) if value > 0.75 else FINE
+
+
+@check(
+    "both sides alike",
+    "A limb's bones are as long on the left as on the right.",
+    tolerance=0.05,
+)
+def alike(case: Case) -> Finding | None:
+    if case.pose is None:
+        return None
+    value, name = bodies.lopsided(case.pose.joints, case.pose.skeleton)
+    text = f"{name} and the same on the other side differ by a factor of {value:.1f}"
+    return Finding(text, value) if value > 1.7 else FINE
+
+
+@check(
+    "left and right",
+    "Toes, nose, knees and elbows show where a body's front is, and so which side is its left. Where that contradicts "
+    "the names of the joints, left and right are exchanged or an odd number of axes is turned round.",
+    tolerance=0.1,
+)
+def sides(case: Case) -> Finding | None:
+    if case.pose is None or case.pose.joints.shape[3] != 3:
+        return None
+    value = bodies.handedness(case.pose.joints, case.pose.skeleton) * (-1 if case.dataset.mirrored else 1)
+    if not np.isfinite(value) or abs(value) < 0.3:
+        return None
+    return Finding("left is where right should be, or an axis is turned round", -value) if value < 0 else FINE
+
+
+@check(
+    "sides that flip",
+    "Left stays left from frame to frame.",
+    severity="warning",
+)
+def flipping(case: Case) -> Finding | None:
+    pose = _any(case)
+    if pose is None:
+        return None
+    share = bodies.flips(pose.joints, pose.skeleton)
+    if not np.isfinite(share):
+        return None
+    return Finding(f"left and right are exchanged between {share:.0%} of the frames", share) if share > 0.03 else FINE
+
+
+@check(
+    "axes",
+    "People stand: y points up from hips to shoulders. Persons who lie, and cameras that look down steeply, are few.",
+    tolerance=0.4,
+)
+def axes(case: Case) -> Finding | None:
+    if case.pose is None or case.pose.joints.shape[3] != 3:
+        return None
+    up = bodies.upward(case.pose.joints, case.pose.skeleton)
+    if not np.isfinite(up).all():
+        return None
+    if up[1] > 0.45:
+        return FINE
+    axis = int(np.abs(up).argmax())
+    return Finding(f"bodies extend along {'-' if up[axis] < 0 else ''}{'xyz'[axis]}, expected y", 1 - up[1])
+
+
+@check(
+    "in front of the camera",
+    "z points away from the camera, so nobody is at a negative z. (Poses that count from the hips are all right.)",
+    tolerance=0.05,
+)
+def in_front(case: Case) -> Finding | None:
+    if case.pose is None or case.pose.joints.shape[3] != 3:
+        return None
+    depth = case.pose.joints[:, :, list(case.pose.skeleton.root), :].mean(axis=2)
+    depth = depth[np.isfinite(depth).all(axis=2)]
+    tall = bodies.height(case.pose.joints, case.pose.skeleton)
+    # Nothing is said of poses whose origin lies in the body.
+    if not len(depth) or np.median(np.linalg.norm(depth, axis=1)) < 0.3 * tall:
+        return None
+    behind = float((depth[:, 2] <= 0).mean())
+    return Finding(f"behind the camera in {behind:.0%} of the poses", behind) if behind > 0.1 else FINE
+
+
+@check("units", "Poses are in metres: persons are between 0.7 and 2.6 tall.", tolerance=0.05)
+def units(case: Case) -> Finding | None:
+    if case.pose is None:
+        return None
+    tall = bodies.height(case.pose.joints, case.pose.skeleton)
+    if not np.isfinite(tall) or HEIGHTS[0] <= tall <= HEIGHTS[1]:
+        return FINE if np.isfinite(tall) else None
+    guess = [name for name, factor in UNITS.items() if HEIGHTS[0] <= tall / factor <= HEIGHTS[1]]
+    hint = f": {guess[0]}?" if guess else ""
+    return Finding(f"a person is {tall:.3g} tall{hint}", abs(np.log(max(tall, 1e-9) / 1.7)))
+
+
+def _any(case: Case) -> Pose | None:
+    """The 3D pose, or where there is none the flat one."""
+    return case.pose if case.pose is not None else case.pixels

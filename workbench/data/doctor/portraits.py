@@ -1,0 +1,82 @@
+"""Pictures of the clips that are worst: three frames with the skeleton drawn, and the 3D skeleton from two sides."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from workbench.data.catalog import Dataset
+from workbench.data.cut import area_box
+from workbench.data.spec import ClipSpec
+from workbench.media import rendering, video
+from workbench.types import Pose
+
+#: Height of every picture in pixels, and how many frames are shown.
+HEIGHT, FRAMES = 180, 3
+
+GREY = 245
+
+
+def portrait(dataset: Dataset, i: int) -> np.ndarray | None:
+    """uint8 [HEIGHT,W,3] RGB of clip ``i``; None where nothing of it can be read.
+
+    From left to right: three frames with the joints in pixels and, outlined, the crop to the person; then the joints of
+    the frame in the middle as 3D has them, from the front (x to the right, y up) and from the side (z to the right).
+    """
+    try:
+        info = video.ingest(dataset.video(i))
+        numbers = np.linspace(0, info.frames - 1, FRAMES + 2).round().astype(int)[1:-1]
+        frames = video.read(info, numbers).frames
+    except (ValueError, OSError):
+        return None
+    solid, flat = _poses(dataset, i)
+    box = _box(dataset, i)
+    scale = HEIGHT / info.height
+    frames = video.resize(frames, (HEIGHT, max(2, round(info.width * scale))))
+    if flat is not None:
+        shown = np.minimum(numbers, flat.joints.shape[1] - 1)
+        joints = flat.joints[:, shown, :, :2] * scale
+        frames = rendering.draw(frames, Pose(joints.astype(np.float32), flat.skeleton, "image", shown))
+    for frame in frames:
+        _outline(frame, box, scale)
+    panels = list(frames)
+    if solid is not None and solid.joints.shape[3] == 3:
+        middle = solid.joints[:, min(numbers[FRAMES // 2], solid.joints.shape[1] - 1)]
+        panels += [_panel(middle[..., axes], solid) for axes in ([0, 1], [2, 1])]
+    gap = np.full((HEIGHT, 6, 3), 255, np.uint8)
+    return np.concatenate([part for panel in panels for part in (panel, gap)][:-1], axis=1)
+
+
+def _poses(dataset: Dataset, i: int) -> tuple[Pose | None, Pose | None]:
+    try:
+        return dataset.pose(i), dataset.pixels(i)
+    except (ValueError, OSError):
+        return None, None
+
+
+def _box(dataset: Dataset, i: int) -> tuple[int, int, int, int] | None:
+    try:
+        return area_box(dataset.subset([i]), ClipSpec(), 0)
+    except (ValueError, OSError):
+        return None
+
+
+def _outline(frame: np.ndarray, box: tuple[int, int, int, int] | None, scale: float) -> None:
+    if box is not None:
+        corners = [round(side * scale) for side in box]
+        # White within black shows on any picture.
+        for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+            cv2.rectangle(frame, corners[:2], corners[2:], colour, width)
+
+
+def _panel(points: np.ndarray, pose: Pose) -> np.ndarray:
+    """uint8 [HEIGHT,HEIGHT,3]: points [M,V,2] (right, up), all of them in the middle of a grey square."""
+    canvas = np.full((1, HEIGHT, HEIGHT, 3), GREY, np.uint8)
+    known = points[np.isfinite(points).all(axis=-1)]
+    if not len(known):
+        return canvas[0]
+    low, high = known.min(axis=0), known.max(axis=0)
+    scale = 0.84 * HEIGHT / max((high - low).max(), 1e-9)
+    placed = (points - (low + high) / 2) * scale * [1, -1] + HEIGHT / 2
+    drawn = Pose(placed[:, None].astype(np.float32), pose.skeleton, "image", np.zeros(1, np.int64))
+    return rendering.draw(canvas, drawn)[0]

@@ -1,0 +1,172 @@
+"""Checks of poses against pictures: is the skeleton on the person, at the right time?"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workbench.data.cut import area_box
+from workbench.data.doctor import motion
+from workbench.data.doctor.case import Case
+from workbench.data.doctor.registry import FINE, Finding, check
+from workbench.data.spec import ClipSpec
+from workbench.media.framing import person_box
+
+#: By this share of its longer side a person's box grows before it is asked whether what moves lies inside.
+MARGIN = 0.15
+
+
+@check(
+    "joints in the picture",
+    "Joints in pixels lie within the picture. Where they do not, they are of another resolution, or no pixels at all.",
+    tolerance=0.05,
+)
+def within(case: Case) -> Finding | None:
+    if case.pixels is None or case.info is None:
+        return None
+    points = case.pixels.joints[..., :2]
+    points = points[np.isfinite(points).all(axis=-1)]
+    if not len(points):
+        return None
+    size = np.array([case.info.width, case.info.height])
+    if np.abs(points).max() <= 2 and size.min() > 16:
+        return Finding("coordinates are all between -2 and 2: shares of the picture and not pixels?", 2)
+    outside = float(((points < 0) | (points >= size)).any(axis=1).mean())
+    if outside <= 0.35:
+        return FINE
+    reach = np.percentile(points, 98, axis=0)
+    text = f"{outside:.0%} of the joints lie outside of {size[0]} x {size[1]} pixels"
+    text += f", they reach to {reach[0]:.0f}, {reach[1]:.0f}"
+    return Finding(text, outside)
+
+
+@check(
+    "3D against pixels",
+    "What is farther right in 3D is farther right in the picture, and what is higher is higher.",
+    tolerance=0.05,
+)
+def projection(case: Case) -> Finding | None:
+    if case.pose is None or case.pixels is None or case.pose.joints.shape[:3] != case.pixels.joints.shape[:3]:
+        return None
+    solid, flat = case.pose.joints.astype(np.float64), case.pixels.joints[..., :2].astype(np.float64)
+    known = np.isfinite(solid).all(axis=3) & np.isfinite(flat).all(axis=3)
+    use = known.sum(axis=2) >= 5
+    if not use.any():
+        return None
+    known = known[use][..., None]
+    solid, flat = (_centred(values[use], known) for values in (solid, flat))
+    # A person who turns the side to the camera says little about x; the whole clip is taken together.
+    found = _correlations(solid, flat)
+    if found[0, 0] > 0.4 and found[1, 1] < -0.6:
+        return FINE
+    names = [
+        f"{'-' if found[axis, k] < 0 else ''}{'xyz'[axis]}" for k in (0, 1) for axis in [np.abs(found[:, k]).argmax()]
+    ]
+    text = f"pixels to the right follow {names[0]} (expected x), pixels downwards follow {names[1]} (expected -y)"
+    if names == ["x", "-y"]:
+        text = f"pixels follow 3D poorly (correlations {found[0, 0]:.2f} and {-found[1, 1]:.2f})"
+    return Finding(text, 2 - found[0, 0] + found[1, 1])
+
+
+def _centred(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """[n,V,D] about the mean of the known joints of each body, 0 where unknown."""
+    values = np.where(known, values, 0)
+    return np.where(known, values - values.sum(axis=1, keepdims=True) / known.sum(axis=1, keepdims=True), 0)
+
+
+def _correlations(solid: np.ndarray, flat: np.ndarray) -> np.ndarray:
+    """float64 [3,2] of x, y, z with u, v."""
+    a, b = solid.reshape(-1, 3), flat.reshape(-1, 2)
+    size = np.sqrt((a**2).sum(axis=0))[:, None] * np.sqrt((b**2).sum(axis=0))[None]
+    return a.T @ b / np.maximum(size, 1e-12)
+
+
+@check(
+    "skeleton on the person",
+    "Where the camera stands still, what moves in the picture lies in the person's box. Where it does not, a crop to "
+    "the person misses the person.",
+    tolerance=0.1,
+)
+def on_person(case: Case) -> Finding | None:
+    seen = _moving(case)
+    if seen is None:
+        return None
+    changed, joints = seen
+    share, area = motion.inside(changed, _boxes(joints))
+    if area == 0 or not share < max(0.35, 1.2 * area):
+        return FINE
+    return Finding(f"{share:.0%} of what moves lies in the person's box ({area:.0%} of the picture)", 1 - share)
+
+
+@check(
+    "crops",
+    "A crop to the person, as training makes it, shows the person: at least half of the box lies within the "
+    "picture, and, where the truth is known, what makes the label lies in it.",
+    tolerance=0.05,
+)
+def crops(case: Case) -> Finding | None:
+    known = case.pixels is not None and np.isfinite(case.pixels.joints).any()
+    if not known or int(case.dataset.row(case.i)["frames"]) != case.info.frames:
+        return None
+    left, top, right, bottom = person_box(case.pixels, margin=0.0)
+    wide = max(0, min(right, case.info.width) - max(left, 0))
+    high = max(0, min(bottom, case.info.height) - max(top, 0))
+    share = wide * high / max((right - left) * (bottom - top), 1)
+    if share < 0.5:
+        return Finding(f"only {share:.0%} of the person's box lies within the picture", 1 - share)
+    try:
+        # Of this clip alone: the lengths of the others are not needed.
+        truth, box = case.dataset.truth(case.i), area_box(case.dataset.subset([case.i]), ClipSpec(), 0)
+    except ValueError as problem:
+        return Finding(str(problem), 1)
+    if truth is None:
+        return FINE
+    middle = (truth.box[truth.moment, :2] + truth.box[truth.moment, 2:]) / 2
+    middle = middle[np.isfinite(middle).all(axis=1)]
+    missed = float(((middle < box[:2]) | (middle > box[2:])).any(axis=1).mean()) if len(middle) else 0.0
+    return (
+        Finding(f"the crop misses what makes the label in {missed:.0%} of its moment", missed) if missed > 0.5 else FINE
+    )
+
+
+@check(
+    "poses in time",
+    "Joints move when and where the picture moves. Where they do so some frames earlier or later, pose files begin at "
+    "another frame than videos, or frames were dropped.",
+    tolerance=0.3,
+)
+def in_time(case: Case) -> Finding | None:
+    seen = _moving(case)
+    if seen is None:
+        return None
+    found = motion.agreement(*seen)
+    if not np.isfinite(found).all():
+        return None
+    lag = int(found.argmax()) - motion.LAGS
+    gain = found.max() - found[motion.LAGS]
+    if found.max() < 0.35:
+        return None
+    if abs(lag) < 2 or gain < 0.08:
+        return FINE
+    text = f"poses fit the pictures {abs(lag)} frames {'later' if lag > 0 else 'earlier'} best"
+    return Finding(f"{text} (correlation {found.max():.2f}, as they are {found[motion.LAGS]:.2f})", gain)
+
+
+def _moving(case: Case) -> tuple[np.ndarray, np.ndarray] | None:
+    """(changes of the pictures, joints in them) where something moves before a camera that stands still."""
+    if case.pixels is None or case.info is None or len(case.window) < 4:
+        return None
+    joints = case.joints_in_window
+    if joints.shape[1] != len(case.window) or not np.isfinite(joints).any():
+        return None
+    return (case.changed, joints) if motion.still_camera(case.changed) else None
+
+
+def _boxes(joints: np.ndarray) -> np.ndarray:
+    """float64 [T-1,4]: around all persons, from each frame to the next; NaN where nobody is known."""
+    low, high = np.where(np.isnan(joints), np.inf, joints), np.where(np.isnan(joints), -np.inf, joints)
+    low, high = low.min(axis=(0, 2)), high.max(axis=(0, 2))
+    low, high = np.minimum(low[1:], low[:-1]), np.maximum(high[1:], high[:-1])
+    with np.errstate(invalid="ignore"):
+        grown = MARGIN * (high - low).max(axis=1, keepdims=True)
+    boxes = np.concatenate([low - grown, high + grown], axis=1)
+    return np.where(np.isfinite(boxes), boxes, np.nan)

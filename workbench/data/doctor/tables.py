@@ -1,0 +1,174 @@
+"""Checks of labels and of who is in which part."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from workbench.data.doctor.registry import Finding, Survey, check
+
+#: Protocols that hold out something else than subjects: each of these columns says what.
+HELD_OUT = ("camera", "view", "setup")
+
+#: A class with this many times fewer clips than the largest is named.
+IMBALANCE = 50
+
+
+@check(
+    "labels in range",
+    "Labels are 0 to the number of classes less one. A label beyond is an error in training; that 0 is unused and the "
+    "last is too high tells that they were counted from 1.",
+    of="set",
+)
+def label_range(survey: Survey) -> list[Finding]:
+    found = []
+    for part, data in survey.parts.items():
+        labels = _labels(survey, part)
+        wrong = labels[(labels < 0) | (labels >= len(data.classes))]
+        if len(wrong):
+            from_one = " and 0 is unused: are they counted from 1?" if labels.min() == 1 else ""
+            text = f"{part}: label {wrong[0]} with {len(data.classes)} classes{from_one}"
+            found.append(Finding(text, len(wrong), _first(survey, part, int(wrong[0]))))
+    return found
+
+
+@check(
+    "classes in training and test",
+    "Every class that is tested is trained. Where test lacks the first class and has one more at the end, its labels "
+    "are off by one.",
+    of="set",
+)
+def class_sets(survey: Survey) -> list[Finding] | None:
+    if not survey.has("train", "test"):
+        return None
+    classes = survey.parts["train"].classes
+    trained, tested = (set(_labels(survey, part).tolist()) for part in ("train", "test"))
+    found = [
+        Finding(f"class {_name(classes, label)} is tested and has no clip in train", 1, _first(survey, "test", label))
+        for label in sorted(tested - trained)
+    ]
+    only_trained, only_tested = sorted(trained - tested), sorted(tested - trained)
+    if only_trained and only_tested and all(_name(classes, k).isdigit() for k in (*only_trained, *only_tested)):
+        ends = (only_trained[0], only_tested[-1]), (only_trained[-1], only_tested[0])
+        if (min(trained), max(tested)) == ends[0] or (max(trained), min(tested)) == ends[1]:
+            found.insert(0, Finding("labels of train and test look counted from different numbers: off by one?", 9))
+    return found
+
+
+@check(
+    "numbers as class names",
+    "Class names that are numbers begin at 0. From 1 on they are fine here, where names count and not numbers, but "
+    "other programs read them as labels that are off by one.",
+    severity="warning",
+    of="set",
+)
+def numbers(survey: Survey) -> list[Finding]:
+    classes = next(iter(survey.parts.values())).classes
+    if not classes or not all(re.fullmatch(r"[0-9]{1,9}", name) for name in classes):
+        return []
+    values = sorted(map(int, classes))
+    if values == list(range(len(values))):
+        return []
+    return [Finding(f"classes are called {values[0]} to {values[-1]}, and there are {len(values)}")]
+
+
+@check(
+    "labels against folders",
+    "Where videos lie in folders named after classes, a clip's folder is its class.",
+    of="set",
+)
+def folders(survey: Survey) -> list[Finding] | None:
+    found, named, total = [], 0, 0
+    for part, data in survey.parts.items():
+        if data.instances is not None:
+            continue
+        known = set(data.classes)
+        total += len(data)
+        for i, (path, label) in enumerate(zip(data.videos, data.labels.tolist(), strict=True)):
+            folder = Path(path).parent.name
+            named += folder in known
+            if folder in known and folder != _name(data.classes, label):
+                text = f"{data.ids[i]} lies in {folder} and is labelled {_name(data.classes, label)}"
+                found.append(Finding(text, 1, (part, i)))
+    # One folder that happens to have a class's name says nothing.
+    return found if named > 0.5 * max(total, 1) else None
+
+
+@check(
+    "balance of classes",
+    "Every class has clips in train, and none many times more than another.",
+    severity="warning",
+    of="set",
+)
+def balance(survey: Survey) -> list[Finding] | None:
+    if not survey.has("train"):
+        return None
+    classes = survey.parts["train"].classes
+    labels = _labels(survey, "train")
+    counts = np.bincount(labels[(labels >= 0) & (labels < len(classes))], minlength=len(classes))
+    most = counts.max(initial=0)
+    found = []
+    for label, count in enumerate(counts.tolist()):
+        if count * IMBALANCE < most or count == 0:
+            largest = classes[int(counts.argmax())] if most else ""
+            text = f"{classes[label]}: {count} clips in train, {largest}: {most}"
+            found.append(Finding(text, most / max(count, 0.5), _first(survey, "train", label)))
+    return found
+
+
+@check(
+    "subjects in one part",
+    "Who is tested is not trained on, unless the protocol holds out cameras, views or setups instead: results would "
+    "tell how well persons are recognised.",
+    of="set",
+)
+def subjects(survey: Survey) -> list[Finding] | None:
+    if not survey.has("train", "test"):
+        return None
+    parts = {name: data.table for name, data in survey.parts.items()}
+    if not all("subject" in table and _known(table["subject"]).size for table in parts.values()):
+        return None
+    found = []
+    for one, other in (("train", "test"), ("validation", "test"), ("train", "validation")):
+        if one not in parts or other not in parts or _otherwise_apart(parts[one], parts[other]):
+            continue
+        for name in sorted(set(_known(parts[one]["subject"])) & set(_known(parts[other]["subject"])), key=str):
+            at = int((parts[other]["subject"] == name).to_numpy().argmax())
+            # Choosing by validation on known persons is unwise; testing on them is wrong.
+            found.append(
+                Finding(f"subject {name} is in {one} and in {other}", 2 if "test" in other else 1, (other, at))
+            )
+    return found
+
+
+def _otherwise_apart(first: pd.DataFrame, second: pd.DataFrame) -> bool:
+    """Whether a camera, view or setup is what keeps the two parts apart."""
+    for column in HELD_OUT:
+        if column in first and column in second:
+            a, b = set(_known(first[column])), set(_known(second[column]))
+            if a and b and not a & b:
+                return True
+    return False
+
+
+def _known(values: pd.Series) -> np.ndarray:
+    return values[values.notna() & (values.astype(str) != "")].to_numpy()
+
+
+def _labels(survey: Survey, part: str) -> np.ndarray:
+    """int64: the labels of a part's clips, or of the actions in them."""
+    data = survey.parts[part]
+    return data.labels if data.instances is None else data.instances["label"].to_numpy(np.int64)
+
+
+def _name(classes: list[str], label: int) -> str:
+    return classes[label] if 0 <= label < len(classes) else str(label)
+
+
+def _first(survey: Survey, part: str, label: int) -> tuple[str, int] | None:
+    data = survey.parts[part]
+    places = np.flatnonzero(data.labels == label) if data.instances is None else []
+    return (part, int(places[0])) if len(places) else None

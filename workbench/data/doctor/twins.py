@@ -1,0 +1,82 @@
+"""Checks for clips that are in two parts at once: results on them tell what was remembered."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from workbench.data.doctor.registry import Finding, Note, Survey, check
+
+#: Grey levels by which glimpses of the same film differ when it is encoded again: everywhere, and at the worst place.
+MEAN, WORST = 2.0, 14.0
+
+
+@check(
+    "files in one part",
+    "No file, byte for byte, is in two parts. All files are compared, also where a sample is examined.",
+    of="set",
+)
+def same_files(survey: Survey) -> list[Finding] | None:
+    if len(survey.parts) < 2:
+        return None
+    sizes = defaultdict(list)
+    for part, data in survey.parts.items():
+        for i, path in enumerate(data.videos):
+            if os.path.isfile(path):
+                sizes[os.path.getsize(path)].append((part, i))
+    found = []
+    for places in sizes.values():
+        if len({part for part, _ in places}) < 2:
+            continue
+        contents = defaultdict(list)
+        for part, i in places:
+            contents[_digest(survey.parts[part].videos[i])].append((part, i))
+        found += [_twin(survey, *same) for same in contents.values() if len({part for part, _ in same}) > 1]
+    return found
+
+
+def _twin(survey: Survey, first: tuple[str, int], *others: tuple[str, int]) -> Finding:
+    part, i = next(place for place in others if place[0] != first[0])
+    one, other = survey.parts[first[0]].ids[first[1]], survey.parts[part].ids[i]
+    return Finding(f"{one} ({first[0]}) and {other} ({part}) are the same file", 1, (part, i))
+
+
+def _digest(path: str | Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@check(
+    "films in one part",
+    "No film is in two parts, also if it was encoded again: clips whose pictures agree from first to last are found. "
+    "In a sample only clips of the sample are compared.",
+    of="notes",
+)
+def same_films(survey: Survey) -> list[Finding] | None:
+    if len({note.clip[0] for note in survey.notes}) < 2:
+        return None
+    notes = sorted(survey.notes, key=lambda note: float(note.glimpses.mean()))
+    means = [float(note.glimpses.mean()) for note in notes]
+    found, start = [], 0
+    for end, note in enumerate(notes):
+        # Equal films are equally bright: only neighbours in brightness can be twins.
+        while means[end] - means[start] > MEAN:
+            start += 1
+        found += [
+            Finding(f"{other.id} ({other.clip[0]}) and {note.id} ({note.clip[0]}) show the same", 1, note.clip)
+            for other in notes[start:end]
+            if other.clip[0] != note.clip[0] and _same(other, note)
+        ]
+    return found
+
+
+def _same(one: Note, other: Note) -> bool:
+    if abs(one.frames - other.frames) > max(2, 0.02 * one.frames):
+        return False
+    apart = np.abs(one.glimpses.astype(np.int16) - other.glimpses)
+    # A blank film is like any other blank film.
+    return bool(apart.mean() <= MEAN and apart.max() <= WORST and one.glimpses.std() > 2)

@@ -1,0 +1,119 @@
+"""Everything that training would make on its first epoch, made beforehand: once, and from where it was interrupted."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from workbench.data.catalog import Dataset
+from workbench.data.clips import Clips
+from workbench.data.cut import verified
+from workbench.data.loader import check_needs
+from workbench.data.sources.written import save
+from workbench.data.spec import ClipSpec
+from workbench.media.ingest import is_known
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one kind of work: clips done now, there before, and (id, reason) of those that failed."""
+
+    what: str
+    done: int
+    skipped: int
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+
+def prepare(
+    datasets: dict[str, Dataset],
+    spec: ClipSpec,
+    needs: frozenset[str],
+    cache: str | Path,
+    workers: int | None = None,
+) -> Iterable[Outcome]:
+    """Fills ``cache`` with all that loaders of ``datasets`` (by split) with ``spec`` and ``needs`` would put there.
+
+    First every video is decoded once to verify it, then what the needs are made of, each as one Outcome when it is
+    done. ``workers`` threads; None: one a core. ValueError, before anything is done, for needs that a data set cannot
+    meet; RuntimeError when the disk is full.
+    """
+    workers = workers or os.cpu_count() or 1
+    for dataset in datasets.values():
+        check_needs(dataset, spec, needs)
+    for split, dataset in datasets.items():
+        if len(dataset):
+            yield verify(dataset, split)
+            # Validation between epochs reads one window a clip.
+            case = replace(spec, windows=1, test_area="centre") if split == "validation" else spec
+            yield from _fill(dataset, split, case, needs, cache, workers)
+
+
+def verify(dataset: Dataset, split: str) -> Outcome:
+    """Decodes every video that is not known yet."""
+    places = [i for i, path in enumerate(dataset.videos) if path]
+    known = [i for i in places if is_known(dataset.video(i))]
+    reasons = {**dataset.problems, **_problems(dataset, places)}
+    done = [i for i in places if i not in known and i not in reasons]
+    failed = [(dataset.ids[i], reason) for i, reason in sorted(reasons.items())]
+    return Outcome(f"{split} videos", len(done), len(set(known) - set(reasons)), failed)
+
+
+def _problems(dataset: Dataset, places: list[int]) -> dict[int, str]:
+    """What is wrong with the videos of the clips at ``places``, by position; also if they are not as the table says."""
+
+    def problem(i: int) -> str:
+        try:
+            verified(dataset, i)
+        except (ValueError, FileNotFoundError) as error:
+            return str(error)
+        return ""
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(tqdm(pool.map(problem, places), "checking videos", len(places), unit="file"))
+    return {i: text for i, text in zip(places, found, strict=True) if text}
+
+
+def _fill(
+    dataset: Dataset, split: str, spec: ClipSpec, needs: frozenset[str], cache: str | Path, workers: int
+) -> Iterable[Outcome]:
+    # One kind after the other, so that what is done is told when it is done.
+    clips = Clips(dataset, spec, needs, cache, workers)
+    for title, store in clips.stores.items():
+        failed = [(dataset.ids[i], reason) for i, reason in store.bad.items()]
+        yield Outcome(f"{split} {title}", store.made, len(store) - store.made - len(failed), failed)
+
+
+def table(outcomes: Iterable[Outcome]) -> pd.DataFrame:
+    """One row a kind of work: what, done, skipped, failed (numbers of clips)."""
+    rows = [(one.what, one.done, one.skipped, len(one.failed)) for one in outcomes]
+    return pd.DataFrame(rows, columns=["what", "done", "skipped", "failed"])
+
+
+def find_poses(dataset: Dataset, out: str | Path, python: str | None = None, model: str | None = None) -> Outcome:
+    """Estimates the poses of all clips of ``dataset`` (media.pose_estimation, which names python and model too) into
+    the folder <out>_poses, and then writes ``out``, a manifest of the clips with a column for them.
+
+    What is there already is kept. A clip whose poses can't be found is in the manifest without.
+    """
+    from workbench.media.pose_estimation import estimate_all
+
+    out = Path(out)
+    folder = out.with_name(f"{out.stem}_poses")
+    kept = [i for i, path in enumerate(dataset.videos) if path]
+    targets = {i: folder / f"{hashlib.sha256(dataset.ids[i].encode()).hexdigest()[:20]}.npz" for i in kept}
+    before = {i for i in kept if targets[i].is_file()}
+    wrong = estimate_all([dataset.videos[i] for i in kept], list(targets.values()), python=python, model=model)
+    reasons = {i: wrong[dataset.videos[i]] for i in kept if dataset.videos[i] in wrong}
+    found = {
+        i: targets[i].relative_to(out.parent).as_posix() for i in kept if targets[i].is_file() and i not in reasons
+    }
+    save(dataset, out, found)
+    failed = [(dataset.ids[i], reason) for i, reason in reasons.items()]
+    return Outcome("poses", len(set(found) - before), len(set(found) & before), failed)

@@ -1,0 +1,178 @@
+"""Clips packed into WebDataset shards: tar files that a bucket or a network disk serves well, each written once.
+
+A shard holds, for each clip, <key>.<the video's suffix> (the file as it is), <key>.npz (poses: joints, pixels and
+their confidence [M,T,V,...], where there are any) and <key>.json (the clip's row of the table). Beside the shards,
+shards.json says what data set they are; it is written last, so that a folder that has it is complete. Beside each
+shard, a .json of its name says where in it the files of each clip are; without it, the shard is read through once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from workbench.data.catalog import Dataset
+from workbench.data.cut import verified
+from workbench.data.drafts import replacing
+from workbench.data.prepare import Outcome
+from workbench.data.sources import tarred
+from workbench.types import Pose
+
+#: Bytes that a tar may have after its last file.
+END = 10240
+
+#: Changes when what a shard holds does.
+VERSION = 1
+
+
+def write(datasets: dict[str, Dataset], folder: str | Path, size: int = 500_000_000) -> list[Outcome]:
+    """Packs the clips of ``datasets`` (by split) into shards of about ``size`` bytes each at most (or of one clip).
+
+    A shard that is there already, with the same clips from the same files, is kept, so that it goes on where it was
+    interrupted. A clip that can't be read is left out and listed in the Outcome. ImportError, one sentence, without
+    webdataset; ValueError where no clip is left or ``folder`` holds other shards.
+    """
+    writer = _writer()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    facts = _facts(datasets)
+    _check(folder, facts)
+    clips = [(split, i) for split, dataset in datasets.items() for i in range(len(dataset))]
+    failed = [(data.ids[i], why) for data in datasets.values() for i, why in data.problems.items()]
+    bad = {name for name, _ in failed}
+    clips = [(split, i) for split, i in clips if datasets[split].ids[i] not in bad]
+    if not clips:
+        raise ValueError(f"there is no clip to write to {folder}")
+    plan = _plan(datasets, clips, size)
+    names, done, skipped = [], 0, 0
+    for number, group in enumerate(tqdm(plan, "writing shards", unit="shard")):
+        path = folder / f"shard-{number:06d}.tar"
+        told, state = folder / f"shard-{number:06d}.json", _state(datasets, group)
+        if path.is_file() and told.is_file() and tarred.read_json(told).get("state") == state:
+            skipped += len(group) - len(tarred.read_json(told)["failed"])
+        else:
+            wrong = _fill(path, datasets, group, writer)
+            _write_json(told, {"state": state, "failed": wrong, **tarred.index(path)})
+            done += len(group) - len(wrong)
+        failed += [tuple(case) for case in tarred.read_json(told)["failed"]]
+        names.append(path.name)
+    _write_json(folder / "shards.json", {**facts, "shards": names})
+    return [Outcome("clips in shards", done, skipped, failed)]
+
+
+def _writer() -> Any:
+    try:
+        from webdataset import TarWriter
+    except ImportError:
+        raise ImportError(
+            "shards are written with webdataset, which is not installed: pip install 'video-pose-workbench[shards]'"
+        ) from None
+    return TarWriter
+
+
+def _facts(datasets: dict[str, Dataset]) -> dict[str, Any]:
+    """What the clips of all shards have in common."""
+    first = next(iter(datasets.values()))
+    if first.instances is not None:
+        raise ValueError(f"{first.name} has intervals, not one label a clip: shards are for clips")
+    return {
+        "version": VERSION,
+        "name": first.name,
+        "classes": first.classes,
+        "skeleton": first.skeleton.name if first.skeleton else None,
+        "protocol": first.protocol,
+        "mirrored": first.mirrored,
+        "metric": first.metric,
+    }
+
+
+def _check(folder: Path, facts: dict[str, Any]) -> None:
+    """ValueError where the shards in ``folder`` are of another data set or protocol."""
+    path = folder / "shards.json"
+    if path.is_file():
+        there = {name: value for name, value in tarred.read_json(path).items() if name != "shards"}
+        if there != facts:
+            raise ValueError(f"{folder} holds shards of another data set or protocol; choose another folder")
+        # Until all shards are there again, the folder is not complete.
+        path.unlink()
+
+
+def _plan(datasets: dict[str, Dataset], clips: list[tuple[str, int]], size: int) -> list[list[tuple[str, int]]]:
+    """The clips of each shard, in order."""
+    plan, filled = [[]], END
+    for split, i in clips:
+        # A tar pads each of its three members to blocks of 512 bytes, after a header of as many.
+        needed = sum(path.stat().st_size + 1024 for path in datasets[split].files(i)) + 2048
+        if plan[-1] and filled + needed > size:
+            plan.append([])
+            filled = END
+        plan[-1].append((split, i))
+        filled += needed
+    return plan
+
+
+def _state(datasets: dict[str, Dataset], group: list[tuple[str, int]]) -> str:
+    """Changes with the clips of a shard, what is said of them, and the files they come from."""
+    digest = hashlib.sha256(repr(VERSION).encode())
+    for split, i in group:
+        states = [(path.stat().st_size, path.stat().st_mtime_ns) for path in datasets[split].files(i)]
+        digest.update(repr([split, _row(datasets[split], split, i), states]).encode())
+    return digest.hexdigest()
+
+
+def _fill(path: Path, datasets: dict[str, Dataset], group: list[tuple[str, int]], writer: Any) -> list[tuple[str, str]]:
+    """Writes one shard; returns (id, reason) of the clips that are not in it."""
+    failed = []
+    with replacing(path) as draft, open(draft, "wb") as file:
+        tar = writer(file, mtime=0, user="", group="", encoder=False)
+        for split, i in group:
+            try:
+                tar.write(_sample(datasets[split], split, i))
+            except (ValueError, FileNotFoundError) as error:
+                failed.append((datasets[split].ids[i], str(error)))
+        tar.close()
+    return failed
+
+
+def _sample(dataset: Dataset, split: str, i: int) -> dict[str, Any]:
+    source = Path(verified(dataset, i).path)
+    row = _row(dataset, split, i)
+    # The key must not hold a dot, which is where WebDataset cuts; ids may hold anything.
+    sample = {"__key__": hashlib.sha256(row["id"].encode()).hexdigest()[:20], "json": json.dumps(row).encode()}
+    poses = {"joints": dataset.pose(i), "pixels": dataset.pixels(i)}
+    if any(pose is not None for pose in poses.values()):
+        sample["npz"] = _packed(poses)
+    return {**sample, source.suffix.lower().lstrip("."): source.read_bytes()}
+
+
+def _row(dataset: Dataset, split: str, i: int) -> dict[str, Any]:
+    row, plain = dataset.table.iloc[i], (str, int, float, bool)
+    kept = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
+    kept = {name: value for name, value in kept.items() if isinstance(value, plain) and not pd.isna(value)}
+    own = {"label": int(row["label"]), "frames": int(dataset.lengths[i]), "fps": float(dataset.rates[i])}
+    paths = {"video", "pose", "arrays"}
+    return {**{name: value for name, value in kept.items() if name not in paths}, **own, "split": split}
+
+
+def _packed(poses: dict[str, Pose | None]) -> bytes:
+    arrays: dict[str, np.ndarray] = {}
+    for name, pose in poses.items():
+        if pose is not None:
+            arrays |= {name: pose.joints, "skeleton": np.array(pose.skeleton.name)}
+            if pose.confidence is not None:
+                arrays["confidence"] = pose.confidence
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    with replacing(path) as draft:
+        draft.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")

@@ -1,0 +1,106 @@
+"""Kinetics-400, -600 and -700: clips of 10 s from YouTube (Kay et al., 2017). The three sets are in kinetics<N>.py.
+
+Layout: the lists as CSV files (``label,youtube_id,time_start,time_end,split``) and the clips,
+``<youtube id>_<start %06d>_<end %06d>.mp4``, anywhere below the root; or, without lists, folders
+``train/<class>/<clip>`` and ``val/<class>/<clip>``. Videos vanish from YouTube: a warning tells how many clips of the
+lists are not there, which belongs beside every result.
+
+Protocols, top-1 (and top-5): ``val``, as papers report, trains on the training list and tests on the validation list
+(K400: 19,906 rows, K600: 30,000) and has no validation part; ``lists`` takes the lists by their names. The test lists
+(K400: 38,685 rows, K600: 72,924) have no labels, so that nothing of them is in a Dataset. Much of K400's validation
+list is in K700's training list: don't pretrain on one to test on the other.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from workbench.data.catalog import Dataset
+from workbench.data.sources import facts, official
+from workbench.data.sources.tables import require
+
+PROTOCOLS = ("val", "lists")
+PARTS = {"train": "train", "val": "validation", "validate": "validation", "validation": "validation", "test": "test"}
+_CLIP = re.compile(r"([\w-]{11})(?:_(\d{6})_(\d{6}))?")
+
+
+def open_with(name: str, root: str | Path | None, protocol: str | None, split: str) -> Dataset:
+    """The Dataset of ``name``, kinetics400 to kinetics700."""
+    place = official.folder(root, name)
+    protocol = official.choose(name, protocol, PROTOCOLS)
+    classes = list(facts.classes(name).values())
+    clips = official.walk(place, official.VIDEOS)
+    listed = lists(place)
+    rows = _folders(place, clips, classes, name) if listed.empty else _listed(listed, clips, classes, name)
+    if protocol == "val":
+        rows = [{**row, "part": {"validation": "test", "test": "unused"}.get(row["part"], row["part"])} for row in rows]
+    return official.dataset(name, rows, classes, protocol, split, reader=official.PoseReader())
+
+
+def lists(root: Path) -> pd.DataFrame:
+    """All rows of all lists below ``root``, as text: label ("" where a list has none), youtube_id, time_start,
+    time_end, part."""
+    found = []
+    for path in official.walk(root, (".csv",)):
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="replace")
+        if "youtube_id" not in table:
+            continue
+        require(table, ("youtube_id", "time_start", "time_end"), path)
+        table["part"] = (table["split"] if "split" in table else pd.Series(_part_of(path), index=table.index)).map(
+            PARTS
+        )
+        if table["part"].isna().any():
+            raise ValueError(f"{path} has rows that are of no split; expected {', '.join(PARTS)}")
+        found.append(table.reindex(columns=["label", "youtube_id", "time_start", "time_end", "part"]).fillna(""))
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["label", "youtube_id", "part"])
+
+
+def _part_of(path: Path) -> str:
+    """The split that a list without such a column is named after, "" if none."""
+    words = re.split(r"[^a-z]+", path.stem.lower())
+    return next((word for word in words if word in PARTS), "")
+
+
+def _listed(listed: pd.DataFrame, clips: list[Path], classes: list[str], name: str) -> list[dict]:
+    there = {match[0]: path for path in clips if (match := _CLIP.fullmatch(path.stem))}
+    by_class = {_spelling(label): i for i, label in enumerate(classes)}
+    rows, gone, unlabelled = [], [], []
+    for label, video, start, end, part in listed.itertuples(index=False):
+        id = f"{video}_{int(float(start)):06d}_{int(float(end)):06d}"
+        path = there.get(id) or there.get(video)
+        if _spelling(label) not in by_class:
+            unlabelled.append(id)
+        elif path is None:
+            gone.append(id)
+        else:
+            rows.append({"id": id, "label": by_class[_spelling(label)], "part": part, "video": path})
+    official.left_out(name, gone, f"are among the {len(listed)} of the lists but not in the folder")
+    official.left_out(name, unlabelled, "have no label that is one of its classes")
+    return list({row["id"]: row for row in rows}.values())
+
+
+def _folders(root: Path, clips: list[Path], classes: list[str], name: str) -> list[dict]:
+    by_class = {_spelling(label): i for i, label in enumerate(classes)}
+    rows, odd = [], []
+    for path in clips:
+        places = path.relative_to(root).parts
+        part = next(
+            (PARTS[word] for place in places for word in re.split(r"[^a-z]+", place.lower()) if word in PARTS), ""
+        )
+        label = by_class.get(_spelling(path.parent.name))
+        if part and label is not None:
+            rows.append({"id": f"{part}/{path.stem}", "label": label, "part": part, "video": path})
+        else:
+            odd.append(path.stem)
+    if not rows:
+        raise FileNotFoundError(f"{root} holds neither a list (CSV with youtube_id) nor train/<class>/<clip>")
+    official.left_out(name, odd, "are in no folder of a split and a class")
+    return rows
+
+
+def _spelling(label: str) -> str:
+    """A class name whatever the downloader made of blanks and signs."""
+    return re.sub(r"[^a-z0-9]", "", label.lower())

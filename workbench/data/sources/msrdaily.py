@@ -1,0 +1,124 @@
+"""MSRDailyActivity3D: 16 activities, 10 subjects, standing and sitting, 320 clips, Kinect v1 (Wang et al., CVPR 2012).
+
+Layout: ``aXX_sXX_eXX_skeleton.txt`` and ``aXX_sXX_eXX_rgb.avi`` (640 x 480) anywhere below the root. The derived
+``aXX_sXX_eXX_skeleton_proj.txt`` (one line a joint: frame, joint, x, y, z) that circulates is read as well.
+
+Protocols, top-1: ``leave-out:1`` to ``leave-out:10`` test on one subject (288 clips train, 32 test), the result is
+their mean; ``cs`` trains on the odd subjects and tests on the even ones, ``cs-first5`` on the first five and the last
+five (160 and 160 each; the documents do not agree on which is the original).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from workbench.data.catalog import Dataset
+from workbench.data.sources import facts, jsons, official, text
+from workbench.data.sources.text import Damage, Tokens
+from workbench.types import Pose, Skeleton
+
+KINECT = Skeleton.named("kinect_v1")
+STEM = r"(a\d\d)_s(\d\d)_e(\d\d)"
+SIZE = (640, 480)
+PROTOCOLS = (*(f"leave-out:{subject}" for subject in range(1, 11)), "cs", "cs-first5")
+JOINTS, MOST_BODIES = 20, 6
+
+
+def read_skeleton(path: str | Path) -> Pose:
+    """joints float32 [M,T,20,3], camera space: metres, x right in the (mirrored) picture, y up, z away.
+
+    M is the most bodies of any frame, at least 1; frames without a body are NaN. No confidence: the file's column for
+    it says little. ValueError naming file and line if anything else is in the file.
+    """
+    first = text.load(path).splitlines()[0].split()
+    return _pose(_derived(path) if len(first) == 5 else _rows(path)[..., 0, :3], "camera")
+
+
+def read_pixels(path: str | Path) -> Pose:
+    """As ``read_skeleton`` in image space: float32 [M,T,20,2], pixels of the 640 x 480 video, y down. ValueError for a
+    derived file, which has no such thing."""
+    return _pose(_rows(path)[..., 1, :2] * np.array(SIZE, np.float32), "image")
+
+
+def _pose(joints: np.ndarray, space: str) -> Pose:
+    return Pose(np.ascontiguousarray(joints, np.float32), KINECT, space, np.arange(joints.shape[1]))
+
+
+def _rows(path: str | Path) -> np.ndarray:
+    """float32 [M,T,20,2,4]: of each joint the row in the world and the row on the screen."""
+    tokens = Tokens(path)
+    frames = tokens.whole(0, 1, 100_000, "a number of frames")
+    tokens.whole(1, JOINTS, JOINTS, "the number of joints")
+    at, found = 2, []
+    for frame in range(frames):
+        rows = tokens.whole(at, 0, 40 * MOST_BODIES, f"the number of rows of frame {frame + 1} of {frames}")
+        if rows % 40:
+            raise tokens.damage(at, f"a multiple of 40 rows in frame {frame + 1} of {frames}")
+        found.append(tokens.numbers(at + 1, rows * 4).reshape(rows // 40, JOINTS, 2, 4))
+        at += 1 + rows * 4
+    tokens.end(at)
+    values = jsons.blank(max(map(len, found)), frames, JOINTS, 8, path).reshape(-1, frames, JOINTS, 2, 4)
+    for frame, bodies in enumerate(found):
+        values[: len(bodies), frame] = bodies
+    return values
+
+
+def _derived(path: str | Path) -> np.ndarray:
+    """float32 [1,T,20,3] of ``frame joint x y z``, both counted from 1, in order and without gaps."""
+    lines = text.load(path).rstrip().splitlines()
+    values = text.table(path, lines, 5)
+    expected = np.stack([np.arange(len(values)) // JOINTS + 1, np.arange(len(values)) % JOINTS + 1], axis=1)
+    wrong = np.flatnonzero((values[:, :2] != expected).any(axis=1))
+    if len(wrong) or len(values) % JOINTS:
+        line = int(wrong[0]) + 1 if len(wrong) else len(values)
+        raise Damage(f"{path}, line {line}: expected all {JOINTS} joints of each frame in order")
+    return values[:, 2:].reshape(1, -1, JOINTS, 3).astype(np.float32)
+
+
+def count_frames(path: str | Path) -> int:
+    """How many frames the file has."""
+    return read_skeleton(path).joints.shape[1]
+
+
+def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
+    """See ``open_dataset``; ``root`` is a folder with skeletons, videos or both, data/msrdaily where it is None."""
+    place = official.folder(root, "msrdaily")
+    protocol = official.choose("msrdaily", protocol, PROTOCOLS, {"cs-odd": "cs"})
+    poses = official.by_name(official.walk(place, ("_skeleton.txt",)), "_skeleton")
+    derived = not poses
+    if derived:
+        poses = official.by_name(official.walk(place, ("_skeleton_proj.txt",)), "_skeleton_proj")
+    videos = official.by_name(official.walk(place, official.VIDEOS), "_rgb")
+    classes, rows = facts.classes("msrda16"), []
+    matches = official.matching({**poses, **videos}, STEM, "msrdaily", place)
+    official.left_out(
+        "msrdaily", [s for s, match in matches.items() if match[1] not in classes], "are of no known class"
+    )
+    for stem, match in matches.items():
+        if match[1] in classes:
+            subject = int(match[2])
+            row = {"id": stem, "label": list(classes).index(match[1]), "subject": subject}
+            row |= {"video": videos.get(stem, ""), "pose": poses.get(stem, "")}
+            rows.append(row | {"part": part(subject, protocol)})
+    return official.dataset(
+        "msrdaily",
+        rows,
+        list(classes.values()),
+        protocol,
+        split,
+        reader=official.PoseReader(read_skeleton, None if derived else read_pixels),
+        skeleton=KINECT,
+        mirrored=True,
+        count=count_frames,
+    )
+
+
+def part(subject: int, protocol: str) -> str:
+    """train or test."""
+    if protocol == "cs":
+        return "train" if subject % 2 else "test"
+    if protocol == "cs-first5":
+        return "train" if subject <= 5 else "test"
+    return "test" if subject == int(protocol.removeprefix("leave-out:")) else "train"

@@ -1,0 +1,247 @@
+"""What the sources of public data sets share: looking for files, telling what was left out, making the table."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from workbench.data.catalog import Dataset
+from workbench.data.sources import lengths
+from workbench.types import Pose, Skeleton, Truth
+
+VIDEOS = (".mp4", ".avi", ".mkv", ".webm", ".mov")
+
+#: So many frames may be missing at the end of a pose file, or be there beyond the video's end: the recorders of both
+#: were not stopped at once.
+TOLERANCE = 5
+
+
+class LeftOut(UserWarning):
+    """Samples of a data set are not used; the text says how many and why."""
+
+
+def folder(root: str | Path | None, name: str) -> Path:
+    """``root``, or data/<name>; FileNotFoundError if there is no such folder."""
+    path = Path(root) if root is not None else Path("data") / name
+    if not path.is_dir():
+        raise FileNotFoundError(f"no folder at {path}, where {name} was looked for")
+    return path
+
+
+def choose(name: str, protocol: str | None, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
+    """The protocol that is meant, the first of ``known`` where none is named; ValueError listing them otherwise."""
+    known = list(known)
+    wanted = known[0] if protocol is None else (aliases or {}).get(protocol, protocol)
+    if wanted not in known:
+        raise ValueError(f"{name} has no protocol {protocol!r}; known: {', '.join(known)}")
+    return wanted
+
+
+def walk(root: Path, suffixes: Iterable[str], skip: str = r"depth|_ir$") -> list[Path]:
+    """Files below ``root`` that end in one of ``suffixes`` (lower case), sorted; folders that match ``skip`` are not
+    entered, nor are hidden ones and those that a link has led to before."""
+    found, seen, ends, never = [], set(), tuple(suffixes), re.compile(skip, re.IGNORECASE)
+    for place, folders, names in os.walk(root, followlinks=True):
+        identity = os.path.realpath(place)
+        if identity in seen:
+            folders.clear()
+            continue
+        seen.add(identity)
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and not never.search(f))
+        found += [Path(place, name) for name in names if name.lower().endswith(ends) and not name.startswith(".")]
+    return sorted(found)
+
+
+def by_name(paths: Iterable[Path], ending: str = "") -> dict[str, Path]:
+    """Paths by what they are called without suffix and without ``ending``; ValueError if two are called the same."""
+    found: dict[str, Path] = {}
+    for path in paths:
+        name = path.stem.removesuffix(ending)
+        if name in found:
+            raise ValueError(f"{name} is there twice, as {found[name]} and {path}; one of them has to go")
+        found[name] = path
+    return found
+
+
+def matching(files: Mapping[str, Path], pattern: str, name: str, root: Path) -> dict[str, re.Match]:
+    """The names in ``files``, found below ``root``, that follow ``pattern``, matched. A warning tells how many others
+    were left out; FileNotFoundError if none is left."""
+    compiled = re.compile(pattern)
+    matches = {stem: compiled.fullmatch(stem) for stem in files}
+    if not any(matches.values()):
+        raise FileNotFoundError(f"{root} holds no file that is named as the samples of {name} are ({pattern})")
+    left_out(name, [stem for stem, match in matches.items() if not match], "are not named as its samples are")
+    return {stem: match for stem, match in matches.items() if match}
+
+
+def left_out(name: str, ids: Iterable[str], why: str) -> None:
+    """Warns that ``ids`` of the data set are not used, if there are any."""
+    ids = sorted(ids)
+    if ids:
+        more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
+        warnings.warn(f"{name}: {len(ids)} left out, they {why}: {', '.join(ids[:3])}{more}", LeftOut, stacklevel=3)
+
+
+@dataclass(frozen=True)
+class PoseReader:
+    """Reads the pose file that a row names; all methods take a row of the table.
+
+    read and read_pixels: path -> Pose in camera space and in image space; None where the files have no such thing.
+    """
+
+    read: Callable[[Path], Pose] | None = None
+    read_pixels: Callable[[Path], Pose] | None = None
+
+    def pose(self, row: pd.Series) -> Pose | None:
+        """Camera space, on the frames of the clip."""
+        return self._fitted(self.read, row)
+
+    def pixels(self, row: pd.Series) -> Pose | None:
+        """Image space, on the frames of the clip."""
+        return self._fitted(self.read_pixels, row)
+
+    def truth(self, row: pd.Series) -> Truth | None:
+        return None
+
+    def files(self, row: pd.Series) -> list[Path]:
+        return [path for name in ("video", "pose") if row[name] for path in _files_of(Path(row[name]))]
+
+    def _fitted(self, read: Callable[[Path], Pose] | None, row: pd.Series) -> Pose | None:
+        if read is None or not row["pose"]:
+            return None
+        return fitted(read(Path(row["pose"])), int(row["frames"]), row["pose"])
+
+
+def _files_of(path: Path) -> list[Path]:
+    return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
+
+
+def fitted(pose: Pose, frames: int, path: str) -> Pose:
+    """``pose`` on ``frames`` frames: up to TOLERANCE frames (or 2 %) are cut off, or added as unknown, at the end.
+
+    ValueError naming ``path`` if the lengths differ by more.
+    """
+    known = pose.joints.shape[1]
+    if abs(known - frames) > max(TOLERANCE, 0.02 * frames):
+        raise ValueError(f"{path} has poses for {known} frames, its video has {frames}")
+    if known == frames:
+        return pose
+    missing = max(frames - known, 0)
+    joints = np.pad(pose.joints[:, :frames], ((0, 0), (0, missing), (0, 0), (0, 0)), constant_values=np.nan)
+    confidence = pose.confidence
+    if confidence is not None:
+        confidence = np.pad(confidence[:, :frames], ((0, 0), (0, missing), (0, 0)))
+    return replace(pose, joints=joints, confidence=confidence, frame_numbers=np.arange(frames))
+
+
+def dataset(
+    name: str,
+    rows: list[dict],
+    classes: list[str],
+    protocol: str,
+    split: str,
+    *,
+    reader: PoseReader,
+    skeleton: Skeleton | None = None,
+    mirrored: bool = False,
+    metric: str = "top1",
+    count: Callable[[Path], int] | None = None,
+    fps: float = 30.0,
+) -> Dataset:
+    """The Dataset of ``rows``: dictionaries with id, label, part (train, validation, test or unused) and, where known,
+    video, pose (paths), subject, camera, view, setup; and more, which the table keeps.
+
+    The length of a clip is its video's, found out when it is first needed; of clips without any video it is the pose
+    file's, by ``count`` (path -> frames), at ``fps``. A data set of which only some clips have a video keeps these.
+    """
+    blank = {"video": "", "pose": "", "subject": "", "camera": "", "view": "", "setup": ""}
+    more = [column for column in (rows[0] if rows else ()) if column not in ("id", "label", "part", *blank)]
+    table = pd.DataFrame([{**blank, **row} for row in rows], columns=["id", "label", "part", *blank, *more])
+    table["label"] = table["label"].astype(int)
+    for column in ("video", "pose"):
+        table[column] = [str(Path(path).absolute()) if path else "" for path in table[column]]
+    if not (table["pose"] != "").any():
+        skeleton = None
+    seen = table["video"] != ""
+    if seen.any() and not seen.all():
+        left_out(name, table["id"][~seen], "have a pose but no video, as others have")
+        table = table[seen]
+    table = table if split == "all" else table[table["part"] == split]
+    table = table.sort_values("id", kind="stable").reset_index(drop=True).rename(columns={"part": "split"})
+    if len(table) and not seen.any():
+        if count is None:
+            raise FileNotFoundError(f"none of the videos of {name} is there")
+        table = table.join(lengths.of(table["pose"].tolist(), count, fps))
+    return Dataset(name, classes, skeleton, table, reader, protocol, split, mirrored, metric=metric)
+
+
+def untrimmed(
+    name: str,
+    videos: pd.DataFrame,
+    intervals: pd.DataFrame,
+    classes: list[str],
+    protocol: str,
+    split: str,
+    *,
+    rate: float,
+    reader: PoseReader,
+    skeleton: Skeleton | None = None,
+    mirrored: bool = False,
+    metric: str = "frame_map",
+) -> Dataset:
+    """The Dataset of untrimmed ``videos`` (see ``videos(root, split)`` of its source) with ``intervals``.
+
+    Where no video is there, for work on features that others have extracted, lengths follow from the annotation at
+    ``rate`` frames per second. A data set of which only some videos are there keeps these.
+    """
+    table = videos.assign(label=-1)
+    seen = table["video"] != ""
+    if seen.any() and not seen.all():
+        left_out(name, table["id"][~seen], "are not there")
+        table = table[seen]
+    table = table.reset_index(drop=True)
+    if not seen.any():
+        frames = (table["duration"].fillna(0) * rate).round().astype(int)
+        table = table.assign(frames=frames, fps=rate, problem="")
+    kept = intervals[intervals["video"].isin(table["id"])].reset_index(drop=True)
+    skeleton = skeleton if (table["pose"] != "").any() else None
+    return Dataset(name, classes, skeleton, table, reader, protocol, split, mirrored, kept, metric)
+
+
+INTERVALS = ["video", "label", "start", "end", "ambiguous"]
+
+
+def intervals_table(name: str, rows: list[tuple], durations: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """``rows`` (video, label, start, end[, ambiguous]; seconds) by video and start, cut to ``durations`` where known.
+
+    Those that end before they start, or start after the video's end, are left out with a warning.
+    """
+    rows = [(*row, False) if len(row) == 4 else row for row in rows]
+    table = pd.DataFrame(rows, columns=INTERVALS).astype(
+        {"label": int, "start": float, "end": float, "ambiguous": bool}
+    )
+    last = table["video"].map(durations or {}).astype(float).fillna(np.inf)
+    good = (table["end"] > table["start"]) & (table["start"] < last)
+    why = "hold intervals that end before they start, or start after the video"
+    left_out(f"{name}, {int((~good).sum())} intervals", set(table["video"][~good]), why)
+    table = table.assign(end=np.minimum(table["end"], last))[good]
+    return table.sort_values(["video", "start", "end", "label"], kind="stable").reset_index(drop=True)
+
+
+def videos_table(rows: list[dict], split: str) -> pd.DataFrame:
+    """``rows`` (id, part and what is known of video, pose, subject, camera, view, setup, duration; and more) as a table
+    sorted by id, the part as its column split: those of one split, or "all"."""
+    known = ["id", "video", "pose", "subject", "camera", "view", "setup", "duration"]
+    more = [column for column in (rows[0] if rows else ()) if column not in (*known, "part")]
+    table = pd.DataFrame(rows, columns=[*known, *more, "part"]).rename(columns={"part": "split"})
+    table[known[1:-1]] = table[known[1:-1]].astype(object).fillna("")
+    table["duration"] = table["duration"].astype(float)
+    table = table if split == "all" else table[table["split"] == split]
+    return table.sort_values("id", kind="stable").reset_index(drop=True)

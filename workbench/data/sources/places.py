@@ -1,0 +1,35 @@
+"""Where the files of a table really are: below its folder, whatever the names and links in it say."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+#: "C:..." and what begins with a slash of either kind.
+_ABSOLUTE = re.compile(r"^([A-Za-z]:|[\\/])")
+
+
+class Folder:
+    """Finds files below ``root``; what lies outside, by its name or by a link, is not found."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = os.path.realpath(root)
+        self._real: dict[str, str] = {}
+
+    def find(self, name: str) -> tuple[str, str]:
+        """(absolute path, "") of the file ``name``, relative to the folder; ("", what is wrong with it) otherwise."""
+        parts = name.replace("\\", "/").split("/")
+        if _ABSOLUTE.match(name) or ".." in parts:
+            return "", "outside"
+        path = os.path.normpath(os.path.join(self.root, name))
+        if "\0" in name or not os.path.isfile(path):
+            return "", "missing"
+        return ("", "outside") if self._leaves(path) else (path, "")
+
+    def _leaves(self, path: str) -> bool:
+        folder = os.path.dirname(path)
+        if folder not in self._real:
+            self._real[folder] = os.path.realpath(folder)
+        real = os.path.realpath(path) if os.path.islink(path) else os.path.join(self._real[folder], "")
+        return os.path.commonpath([self.root, real]) != self.root

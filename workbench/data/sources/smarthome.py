@@ -1,0 +1,83 @@
+"""Toyota Smarthome, trimmed: 31 activities of 18 seniors, 7 cameras (Das et al., ICCV 2019).
+
+Layout: files are found by name anywhere below the root: ``mp4/<Activity>_pPP_rRR_vVV_cCC.mp4`` and the poses of
+version 1.2, ``<stem>_pose3d.json`` (see lcrnet.py). Those of version 1.1, ``<stem>.json``, are the data set
+smarthome_v1.
+
+Protocols, with mean per-class accuracy over the classes of the protocol (45 to 4,070 clips a class):
+
+- ``cs`` (cross-subject, 31 classes), as released: 9 subjects train (8,829 clips), 19 and 25 validate (1,853), 7 test
+  (5,433); ``cs-full``, as in the papers' text: all 11 train (10,682), none validate;
+- ``cv1`` (19 classes): camera 1 trains (1,877), 5 validates (3,539), 2 tests (1,901);
+- ``cv2`` (19 classes): cameras 1, 3, 4, 6, 7 train (7,806), 5 validates, 2 tests.
+
+Camera 5 shows 17 of the 19 classes. The 14 clips of Pour.Fromcup, which is no official class, are left out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from workbench.data.catalog import Dataset
+from workbench.data.sources import facts, lcrnet, official
+
+STEM = r"([A-Za-z][A-Za-z.]*)_p(\d+)_r(\d+)_v(\d+)_c(\d+)"
+PROTOCOLS = ("cs", "cv1", "cv2", "cs-full")
+ALIASES = {"cs1": "cs", "xsub": "cs"}
+TRAIN_SUBJECTS = frozenset((3, 4, 6, 7, 9, 12, 13, 15, 17, 19, 25))
+VALIDATION_SUBJECTS = frozenset((19, 25))
+TEST_SUBJECTS = frozenset((2, 10, 11, 14, 16, 18, 20))
+CAMERAS = {
+    "cv1": {"train": {1}, "validation": {5}, "test": {2}},
+    "cv2": {"train": {1, 3, 4, 6, 7}, "validation": {5}, "test": {2}},
+}
+
+
+def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
+    """See ``open_dataset``; ``root`` is a folder with videos, poses or both, data/smarthome where it is None."""
+    return open_version("smarthome", "_pose3d", root, protocol, split)
+
+
+def open_version(name: str, ending: str, root: str | Path | None, protocol: str | None, split: str) -> Dataset:
+    """The clips with the poses whose names end in ``ending``."""
+    place = official.folder(root, name)
+    protocol = official.choose(name, protocol, PROTOCOLS, ALIASES)
+    classes = list(facts.classes("smarthome31" if protocol.startswith("cs") else "smarthome_cv19").values())
+    files = [path for path in official.walk(place, (".json",)) if path.stem.endswith("_pose3d") == bool(ending)]
+    poses = official.by_name(files, ending)
+    videos = official.by_name(official.walk(place, official.VIDEOS))
+    matches = official.matching({**poses, **videos}, STEM, name, place)
+    official.left_out(name, [stem for stem in matches if stem.startswith("Pour.Fromcup_")], "are of no official class")
+    rows = []
+    for stem, match in matches.items():
+        subject, _, view, camera = map(int, match.groups()[1:])
+        if match[1] in classes:
+            row = {"id": stem, "label": classes.index(match[1]), "subject": subject, "camera": camera, "view": view}
+            row |= {"video": videos.get(stem, ""), "pose": poses.get(stem, "")}
+            rows.append(row | {"part": part(row, protocol)})
+    return official.dataset(
+        name,
+        rows,
+        classes,
+        protocol,
+        split,
+        reader=lcrnet.READER,
+        skeleton=lcrnet.SKELETON,
+        metric="mean_class",
+        count=lcrnet.count_frames,
+        fps=20.0,
+    )
+
+
+def part(row: dict, protocol: str) -> str:
+    """train, validation, test or unused."""
+    if protocol in CAMERAS:
+        return next((part for part, cameras in CAMERAS[protocol].items() if row["camera"] in cameras), "unused")
+    if protocol == "cs" and row["subject"] in VALIDATION_SUBJECTS:
+        return "validation"
+    if row["subject"] in TRAIN_SUBJECTS:
+        return "train"
+    return "test" if row["subject"] in TEST_SUBJECTS else "unused"
+
+
+read_skeleton, read_pixels = lcrnet.read_skeleton, lcrnet.read_pixels

@@ -1,0 +1,148 @@
+"""Pickles of strangers: only arrays, numbers, text and the containers of Python come out, and no code of theirs runs.
+
+A pickle is a program. Before it runs, its steps are read: every name that it wants to import has to be among the few
+that arrays need, and steps that nothing here needs are refused. Arrays are then not made by numpy's own hooks, which
+trust what they are given, but by stand-ins that check it.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import pickletools
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+#: The largest pickle in circulation (2D poses of NTU RGB+D 120) is below this.
+LARGEST = 4 * 1024**3
+
+_REFUSED = {"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEXT_BUFFER"}
+_KINDS = "biuf"
+
+
+class _Dtype:
+    """Stands in for numpy.dtype."""
+
+    def __init__(self, code: str, align: bool = False, copy: bool = True) -> None:
+        if not isinstance(code, str) or code[:1] not in _KINDS or not code[1:].isdigit():
+            raise ValueError(f"it holds an array of {code!r}; expected numbers")
+        self.dtype = np.dtype(code)
+
+    def __setstate__(self, state: tuple) -> None:
+        if state[1] not in ("<", ">", "|", "="):
+            raise ValueError(f"it holds an array in byte order {state[1]!r}")
+        self.dtype = self.dtype.newbyteorder(state[1])
+
+
+class _Array:
+    """Stands in for numpy.ndarray while it is built."""
+
+    def __init__(self) -> None:
+        self.value = np.zeros(0)
+
+    def __setstate__(self, state: tuple) -> None:
+        _, shape, dtype, fortran, data = state
+        self.value = _shaped(data, dtype, shape, "F" if fortran else "C")
+
+
+def _shaped(data: bytes, dtype: _Dtype, shape: tuple, order: str) -> np.ndarray:
+    if not isinstance(dtype, _Dtype) or not isinstance(data, bytes | bytearray) or not isinstance(shape, tuple):
+        raise ValueError("it holds an array that isn't made of numbers")
+    if any(not isinstance(side, int) or side < 0 for side in shape):
+        raise ValueError(f"it holds an array of shape {shape}")
+    if math.prod(shape) * dtype.dtype.itemsize != len(data):
+        raise ValueError(f"it holds an array of shape {shape} that has {len(data)} bytes")
+    return np.frombuffer(data, dtype.dtype).reshape(shape, order="F" if order == "F" else "C")
+
+
+def _reconstruct(kind: type, shape: tuple, code: object) -> _Array:
+    return _Array()
+
+
+def _from_buffer(data: bytes, dtype: _Dtype, shape: tuple, order: str) -> _Array:
+    made = _Array()
+    made.value = _shaped(data, dtype, shape, order)
+    return made
+
+
+def _scalar(dtype: _Dtype, data: bytes) -> Any:
+    return _shaped(data, dtype, (), "C").item()
+
+
+def _encode(text: str, codec: str = "latin1") -> bytes:
+    if codec not in ("latin1", "latin-1") or not isinstance(text, str):
+        raise ValueError(f"it asks for the codec {codec!r}")
+    return text.encode("latin1")
+
+
+_ALLOWED: dict[tuple[str, str], Any] = {
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _Dtype,
+    ("_codecs", "encode"): _encode,
+    ("collections", "OrderedDict"): OrderedDict,
+    **{
+        (f"numpy.{core}.{module}", name): made
+        for core in ("core", "_core")
+        for module, name, made in (
+            ("multiarray", "_reconstruct", _reconstruct),
+            ("multiarray", "scalar", _scalar),
+            ("numeric", "_frombuffer", _from_buffer),
+        )
+    },
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise ValueError(f"it asks for {module}.{name}; only arrays and Python's own containers are read")
+        return _ALLOWED[module, name]
+
+
+def load(path: str | Path, largest: int = LARGEST) -> Any:
+    """What the pickle holds. Arrays are stand-ins with a ``value``: see ``array``.
+
+    ValueError naming the file if it is larger than ``largest`` bytes, no pickle, cut off, or holds anything else than
+    arrays of numbers, numbers, text, bytes, None and the containers of Python; nothing of it has been run then.
+    """
+    file = Path(path)
+    size = file.stat().st_size
+    if size > largest:
+        raise ValueError(f"{path} has {size / 1e9:.1f} GB; pickles up to {largest / 1e9:.1f} GB are read")
+    data = file.read_bytes()
+    try:
+        _check(data)
+        return _Unpickler(io.BytesIO(data)).load()
+    except Exception as error:  # a pickle can fail in any way that a program can
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"{path} can't be read as a pickle of arrays: {reason}") from None
+
+
+def _check(data: bytes) -> None:
+    """Reads the program without running it."""
+    for steps, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+        if opcode.name in _REFUSED:
+            raise ValueError(f"it makes objects ({opcode.name})")
+        # A step that stores something in the place 4,000,000,000 makes Python take as much memory.
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= argument <= steps:
+            raise ValueError(f"it stores something in place {argument}")
+        if opcode.name == "GLOBAL" and tuple(argument.split(" ", 1)) not in _ALLOWED:
+            raise ValueError(
+                f"it asks for {argument.replace(' ', '.')}; only arrays and Python's own containers are read"
+            )
+
+
+def array(value: Any, what: str) -> np.ndarray:
+    """float64, whatever numbers the array or nested list holds; ValueError saying ``what`` it should have been."""
+    value = value.value if isinstance(value, _Array) else value
+    try:
+        values = np.asarray(value)
+        if values.dtype.kind in _KINDS:
+            return values.astype(np.float64)
+    except (ValueError, TypeError, OverflowError):
+        pass
+    raise ValueError(f"{what} is no array of numbers")

@@ -1,0 +1,134 @@
+"""Several explanations of one answer, on one grid, so that they can be laid side by side and be judged by one measure.
+
+All but two come from captum. What a method says of every pixel is taken absolutely, summed over colours and averaged
+over the cells of the grid [T',H',W'] of the system's feature map.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from workbench.explain import outputs
+from workbench.explain.contributions import contributions
+from workbench.explain.gradcam import gradcam
+from workbench.explain.whatif import where_and_when
+from workbench.types import Batch
+
+Grid = tuple[int, int, int]
+#: Steps of the path that integrated gradients follows.
+STEPS = 16
+
+
+def explain(
+    system: nn.Module, batch: Batch, methods: Sequence[str] | None = None, target: int | None = None
+) -> dict[str, np.ndarray | None]:
+    """float32 [T',H',W'] >= 0 by method, for class ``target`` (None: the answer) of a batch of one clip.
+
+    methods: names of METHODS, None all of them. None stands where the system has no such thing (attention, a pooled
+    linear head). Mode and parameters stay as they were. ValueError for an unknown method, a batch without video or
+    of several clips.
+    """
+    if unknown := sorted(set(methods or ()) - set(METHODS)):
+        raise ValueError(f"unknown explanation {', '.join(unknown)}; known: {', '.join(METHODS)}")
+    if batch.video is None or len(batch) != 1:
+        raise ValueError("explanations of a picture need a batch of one clip with batch.video [1,3,T,H,W]")
+    batch = batch.to(next(system.parameters()).device)
+    output = outputs.ask(system, batch)
+    target = int(output.logits[0].argmax()) if target is None else target
+    if "feature_map" not in output.maps:
+        raise ValueError(f"{type(system).__name__} has no feature map, whose cells explanations are given for")
+    grid = tuple(output.maps["feature_map"].shape[2:])
+    was = system.training
+    system.eval()
+    try:
+        return {name: METHODS[name](system, batch, target, grid) for name in methods or METHODS}
+    finally:
+        system.train(was)
+
+
+def _grad_cam(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray:
+    return gradcam(system, batch, target).maps["per_step"][0]
+
+
+def _saliency(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray:
+    from captum.attr import Saliency
+
+    return on_grid(Saliency(_score(system, batch)).attribute(batch.video.clone().requires_grad_(), target), grid)
+
+
+def _input_x_gradient(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray:
+    from captum.attr import InputXGradient
+
+    return on_grid(InputXGradient(_score(system, batch)).attribute(batch.video.clone().requires_grad_(), target), grid)
+
+
+def _integrated_gradients(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray:
+    from captum.attr import IntegratedGradients
+
+    mean = batch.video.mean((2, 3, 4), keepdim=True).expand_as(batch.video)
+    method = IntegratedGradients(_score(system, batch))
+    found = method.attribute(batch.video.clone(), mean, target, n_steps=STEPS, internal_batch_size=4)
+    return on_grid(found, grid)
+
+
+def _occlusion(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray:
+    """What the score loses when a cell is covered with the clip's mean colour; cells that it gains by count nothing."""
+    from captum.attr import Occlusion
+
+    window = [max(1, size // cells) for size, cells in zip(batch.video.shape[2:], grid, strict=True)]
+    mean = batch.video.mean((2, 3, 4), keepdim=True).expand_as(batch.video)
+    with torch.no_grad():
+        found = Occlusion(_score(system, batch)).attribute(
+            batch.video, (3, *window), (3, *window), mean, target, perturbations_per_eval=8
+        )
+    return on_grid(found.clamp(min=0), grid)
+
+
+def _attention(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray | None:
+    return where_and_when(outputs.arrays(outputs.ask(system, batch)))
+
+
+def _contributions(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray | None:
+    """The positive shares of the cells in the logit (see ``contributions``)."""
+    output = outputs.ask(system, batch)
+    try:
+        shares = contributions(system, outputs.arrays(output), output.logits[0].float().cpu().numpy(), target)
+    except ValueError:
+        return None
+    return np.maximum(shares.cells, 0)
+
+
+METHODS: dict[str, Callable[[nn.Module, Batch, int, Grid], np.ndarray | None]] = {
+    "attention": _attention,
+    "contributions": _contributions,
+    "grad-cam": _grad_cam,
+    "saliency": _saliency,
+    "input x gradient": _input_x_gradient,
+    "integrated gradients": _integrated_gradients,
+    "occlusion": _occlusion,
+}
+
+
+def on_grid(values: Tensor, grid: Grid) -> np.ndarray:
+    """float32 [T',H',W']: the mean over each cell of |values| [1,C,T,H,W], summed over C."""
+    return functional.adaptive_avg_pool3d(values.detach().abs().sum(1), grid)[0].float().cpu().numpy()
+
+
+def _score(system: nn.Module, batch: Batch) -> Callable[[Tensor], Tensor]:
+    """video [n,3,T,H,W] -> logits [n,N], all else as in the batch of one clip."""
+    return lambda video: system(repeated(batch, len(video)).replace(video=video)).logits
+
+
+def repeated(batch: Batch, count: int) -> Batch:
+    """The batch of one clip as one of ``count`` equal clips."""
+    fields = {
+        name: value.expand(count, *value.shape[1:])
+        for name, value in vars(batch).items()
+        if isinstance(value, Tensor) and name != "label"
+    }
+    return batch.replace(**fields, label=None, ids=batch.ids * count)

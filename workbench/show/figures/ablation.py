@@ -1,0 +1,105 @@
+"""An ablation beside the paper's: numbers, differences with their intervals, and what holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from workbench.show.figures import common
+
+#: From what holds to what doesn't, with a symbol each, so that colour is not needed.
+VERDICTS = {
+    "holds": ("#009E73", "circle"),
+    "holds weakly": ("#56B4E9", "circle-open"),
+    "not resolved": ("#7B8794", "square-open"),
+    "contradicted": ("#D55E00", "x"),
+    "not run": ("#CBD2D9", "line-ns-open"),
+}
+
+
+def against_paper(numbers: pd.DataFrame, heading: str) -> go.Figure:
+    """One panel a column: the paper's number (diamond) and ours (dot, with its interval) for each row.
+
+    numbers: one line a row and column with label, title, published, value, low, high (see ``reports.numbers``).
+    """
+    found = numbers[numbers["published"].notna() | numbers["value"].notna()]
+    if found.empty:
+        return common.blank(heading, "nothing is published and nothing was run")
+    titles = list(dict.fromkeys(found["title"]))
+    figure = make_subplots(1, len(titles), shared_yaxes=True, subplot_titles=[common.text(name) for name in titles])
+    for column, name in enumerate(titles, 1):
+        mine = found[found["title"] == name]
+        labels = [common.text(label) for label in mine["label"]]
+        paper = {"symbol": "diamond-open", "size": 11, "color": common.COLORS[1], "line": {"width": 2}}
+        shared = {"y": labels, "mode": "markers", "showlegend": column == 1, "row": 1, "col": column}
+        figure.add_scatter(x=mine["published"], marker=paper, name="paper", **shared)
+        ends = {"array": mine["high"] - mine["value"], "arrayminus": mine["value"] - mine["low"]}
+        figure.add_scatter(
+            x=mine["value"],
+            marker={"symbol": "circle", "size": 10, "color": common.COLORS[0]},
+            error_x={"type": "data", "symmetric": False, "thickness": 2, **ends},
+            name="here",
+            **shared,
+        )
+    figure.update_yaxes(autorange="reversed").update_yaxes(matches="y")
+    below = "diamonds: the paper's data; dots: here, with 95 % intervals; compare orders, not levels"
+    rows = found["label"].nunique()
+    return common.finish(figure, heading, below, 220 + 44 * rows, legend={"orientation": "h", "y": -0.25})
+
+
+def effects(claims: pd.DataFrame, heading: str = "Who is ahead, and by how much") -> go.Figure:
+    """One line a comparison: the difference here with its interval, and the paper's as a diamond.
+
+    claims: claim, columns, difference, low, high, verdict, published (see ``reports.claims``); lines without a
+    difference are left out.
+    """
+    found = claims[claims["difference"].notna()]
+    if found.empty:
+        return common.blank(heading, "no claim has been tested yet")
+    figure = go.Figure()
+    names = [common.text(f"{line.claim} · {line.columns}") for line in found.itertuples()]
+    found = found.assign(name=names)
+    for verdict, (color, symbol) in VERDICTS.items():
+        mine = found[found["verdict"] == verdict]
+        if len(mine):
+            figure.add_scatter(
+                x=mine["difference"],
+                y=mine["name"],
+                mode="markers",
+                marker={"symbol": symbol, "size": 11, "color": color, "line": {"width": 2}},
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": mine["high"] - mine["difference"],
+                    "arrayminus": mine["difference"] - mine["low"],
+                    "color": color,
+                },
+                text=[common.text(words) for words in mine["text"]],
+                hovertemplate="%{text}<br>%{x:+.1f}<extra></extra>",
+                name=verdict,
+            )
+    paper = {"symbol": "diamond-open", "size": 10, "color": common.COLORS[1]}
+    figure.add_scatter(x=found["published"], y=found["name"], mode="markers", marker=paper, name="paper")
+    figure.add_vline(x=0, line={"color": common.INK, "width": 1})
+    figure.update_yaxes(categoryorder="array", categoryarray=names[::-1])
+    figure.update_xaxes(title_text="ahead by (the column's unit; of shares, points)")
+    below = "right of 0 agrees with the claim; an interval that holds 0 leaves it open"
+    return common.finish(figure, heading, below, 240 + 34 * len(names))
+
+
+def shares(counts: Mapping[str, Mapping[str, int]], heading: str = "How many claims hold") -> go.Figure:
+    """One bar a table, in parts by verdict. counts: by table, how many claims have each verdict."""
+    if not any(sum(of_table.values()) for of_table in counts.values()):
+        return common.blank(heading, "these tables make no claims")
+    figure = go.Figure()
+    names = [common.text(name) for name in counts]
+    for verdict, (color, _) in VERDICTS.items():
+        values = [of_table.get(verdict, 0) for of_table in counts.values()]
+        words = [str(value) if value else "" for value in values]
+        figure.add_bar(x=values, y=names, orientation="h", name=verdict, marker={"color": color}, text=words)
+    figure.update_layout(barmode="stack").update_yaxes(autorange="reversed")
+    figure.update_xaxes(title_text="claims", tickformat="d")
+    return common.finish(figure, heading, "not run is not a verdict on the claim", 240 + 36 * len(names))

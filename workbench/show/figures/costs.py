@@ -1,0 +1,67 @@
+"""Accuracy against what it costs, as in VPN++ table 11 and figure 2."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from workbench.show.figures import common
+
+#: What a system reads when it is used -> colour and symbol.
+READS = {"video alone": (0, 0), "poses alone": (1, 2), "video and poses": (2, 1), "flow or drawn poses": (3, 3)}
+
+
+def against_time(systems: pd.DataFrame, pose: str) -> go.Figure:
+    """Accuracy over the milliseconds that a clip takes, a point a system with its spread over seeds.
+
+    systems: columns system, reads (a key of READS), accuracy and accuracy_sd in percent, network_ms, and pose_ms, what
+    finding the poses of a clip takes besides (0 where none are read). An open mark stands where the poses are given, a
+    full one where they must be found first; the line between them is the cost of finding them, which ``pose`` explains.
+    """
+    figure = go.Figure()
+    for row in systems.to_dict("records"):
+        total = row["network_ms"] + row["pose_ms"]
+        color = common.COLORS[READS[row["reads"]][0]]
+        if row["pose_ms"]:
+            figure.add_scatter(
+                x=[row["network_ms"], total],
+                y=[row["accuracy"]] * 2,
+                mode="lines",
+                line={"color": color, "width": 1, "dash": "dot"},
+                showlegend=False,
+                hoverinfo="skip",
+            )
+    for reads, (color, symbol) in READS.items():
+        some = systems[systems["reads"] == reads]
+        if some.empty:
+            continue
+        names = [common.text(name) for name in some["system"]]
+        total = some["network_ms"] + some["pose_ms"]
+        mark = {"color": common.COLORS[color], "symbol": common.SYMBOLS[symbol], "size": 11}
+        figure.add_scatter(
+            x=total,
+            y=some["accuracy"],
+            error_y={"array": some["accuracy_sd"].fillna(0.0), "thickness": 1, "width": 3},
+            mode="markers+text",
+            text=names,
+            textposition=np.resize(["top center", "bottom center"], len(some)),
+            textfont={"size": 11},
+            marker=mark,
+            name=reads,
+            hovertemplate="%{text}: %{y:.1f} percent, %{x:.0f} ms<extra></extra>",
+        )
+        given = some[some["pose_ms"] > 0]
+        if not given.empty:
+            figure.add_scatter(
+                x=given["network_ms"],
+                y=given["accuracy"],
+                mode="markers",
+                marker={**mark, "symbol": f"{mark['symbol']}-open"},
+                name=f"{reads}, poses given",
+                hovertemplate="%{y:.1f} percent, %{x:.0f} ms<extra></extra>",
+            )
+    figure.update_xaxes(title_text="milliseconds a clip (logarithmic)", type="log")
+    figure.update_yaxes(title_text="top-1 accuracy (percent)")
+    below = f"means and standard deviations over seeds; {pose}"
+    return common.finish(figure, "Accuracy against time", below, 620)
