@@ -260,7 +260,7 @@ class TrainConfig(Config):
 
     def resolved(self, protocol: str, clips: int) -> TrainConfig:
         """The same configuration with what it takes from the preset and from the data (the protocol, the number of
-        ``clips`` to train on) spelt out, so that a run keeps what it was made with when defaults change."""
+        ``clips`` or snippets to train on) spelt out, so that a run keeps what it was made with when defaults change."""
         from workbench.systems import variants
 
         base = self.preset if isinstance(self.preset, str) else self.preset.get("base", "tiny")

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from workbench.data import Dataset, Untrimmed
-from workbench.data.snippets import Snippets
+from workbench.data.snippets import Snippets, SnippetSpec
 from workbench.nets import weights
 from workbench.study.config import TrainConfig
 from workbench.study.inputs import CACHE, clip_spec
@@ -25,9 +25,9 @@ def settled(config: TrainConfig, data: Dataset | Untrimmed) -> TrainConfig:
     """The configuration as ``resolved`` for ``data``; a detector's with an encoder for each modality that it reads in
     training, "latest:" spelt out, so that it says which run it is. ValueError for a modality without an encoder, or an
     encoder too many; FileNotFoundError for a run or file that isn't there."""
-    config = config.resolved(data.protocol, len(data))
     if not config.detects:
-        return config
+        return config.resolved(data.protocol, len(data))
+    config = config.resolved(data.protocol, sum(len(SnippetSpec().starts(length)) for length in data.lengths))
     read = make_system(config, ["any"], data.skeleton.name if data.skeleton else None).modalities_train
     if unread := sorted(set(config.snippets) - read):
         raise ValueError(

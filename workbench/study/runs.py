@@ -179,11 +179,13 @@ def create(run: Run, config: TrainConfig, dataset: Dataset | Untrimmed, features
 
 
 def fingerprint(dataset: Dataset | Untrimmed) -> str:
-    """Sixteen hex digits that change with the clips, their labels and lengths, and the size of their videos."""
-    if isinstance(dataset, Untrimmed):
-        return dataset.fingerprint()[:16]
+    """Sixteen hex digits that change with the clips or videos, what is labelled, lengths, and the size of videos."""
     digest = hashlib.sha256(json.dumps([dataset.classes, dataset.ids]).encode())
-    digest.update(dataset.labels.tobytes() + dataset.lengths.tobytes())
+    if isinstance(dataset, Untrimmed):
+        digest.update(dataset.intervals.to_csv(index=False).encode())
+    else:
+        digest.update(dataset.labels.tobytes())
+    digest.update(dataset.lengths.tobytes())
     for video in dataset.videos[:: max(1, len(dataset.videos) // 256)]:
         digest.update(f"{Path(video).stat().st_size if Path(video).exists() else 0},".encode())
     return digest.hexdigest()[:16]

@@ -53,9 +53,9 @@ class Row(Config):
     "row:<id>:<module>", starts from the run that another row is with the same seed; ``snippets`` name encoders so.
 
     ``published`` is what the paper printed, by column. ``hidden`` rows only serve others. ``seeds`` limits how many a
-    row that takes long is run with; a row whose parameters say ``seed`` is one run, whatever the seed of the table. ``notebook`` is the file in notebooks/ that is executed; another than 01_train
-    gets the parameters as they are. ``requires`` what not everybody has (a key of ``NEEDS`` each), and ``absent`` says
-    why the row is never run.
+    row that takes long is run with; a row whose parameters say ``seed`` is one run, whatever the seed of the table.
+    ``notebook`` is the file in notebooks/ that is executed; another than 01_train gets the parameters as they are.
+    ``requires`` what not everybody has (a key of ``NEEDS`` each), and ``absent`` says why the row is never run.
     """
 
     id: str
