@@ -91,7 +91,7 @@ def test_the_fingerprint_follows_intervals_and_files(tmp_path):
 
 
 def test_opening_is_clear_about_what_is_wrong(tmp_path):
-    with pytest.raises(ValueError, match="unknown untrimmed data set 'thumos'; known: synthadl_u"):
+    with pytest.raises(ValueError, match="unknown untrimmed data set 'thumos'; known: synthadl_u, .*thumos14"):
         open_untrimmed("thumos")
     with pytest.raises(ValueError, match="unknown split 'dev'"):
         open_untrimmed("synthadl_u", split="dev")
@@ -101,3 +101,18 @@ def test_opening_is_clear_about_what_is_wrong(tmp_path):
         open_untrimmed("synthadl_u", tmp_path)
     with pytest.raises(ValueError, match="'synthadl_u' has untrimmed videos, no clips: open it with open_untrimmed"):
         open_dataset("synthadl_u")
+
+
+def test_a_manifest_with_intervals_is_untrimmed_too(tmp_path):
+    known = fake_untrimmed(tmp_path)
+    table, broken = tmp_path / "mine.csv", tmp_path / "broken.mp4"
+    broken.write_bytes(b"no video")
+    lines = [f'{name},{name}.mp4,train,"0.2 0.7 walk; 0.5 1.0 wave"' for name in known.ids]
+    table.write_text("\n".join(["id,video,split,intervals", *lines, "bad,broken.mp4,train,0.0 1.0 walk"]))
+    data = open_untrimmed("manifest", table, split="train")
+    assert data.ids == known.ids and np.array_equal(data.lengths, known.lengths)
+    assert data.classes == ["walk", "wave"] and not data.intervals["ambiguous"].any()
+    assert data.annotated(0)[["label", "start", "end"]].values.tolist() == [[0, 0.2, 0.7], [1, 0.5, 1.0]]
+    table.write_text("id,video,split,label\na,v0.mp4,train,walk\n")
+    with pytest.raises(ValueError, match="the clips of 'manifest' have one label each"):
+        open_untrimmed("manifest", table, split="train")

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.data.catalog import SPLITS, UNTRIMMED, Reader
+from workbench.data.catalog import SOURCES, SPLITS, UNTRIMMED, Dataset, Reader, open_dataset
 from workbench.types import Pose, Skeleton, Truth
 
 TABLE = ("id", "video", "subject", "camera", "frames", "fps", "duration")
@@ -174,14 +174,31 @@ def _problem(intervals: pd.DataFrame, ids: set[str], classes: int) -> str:
 def open_untrimmed(
     name: str, root: str | Path | None = None, protocol: str | None = None, split: str = "train"
 ) -> Untrimmed:
-    """The videos of ``split`` (train, validation, test, or all) of the untrimmed data set called ``name``.
+    """The videos of ``split`` (train, validation, test, or all) of the untrimmed data set called ``name``: synthadl_u,
+    one of the public sets with intervals (charades, pku_mmd, tsu, thumos14, multithumos), or a manifest with intervals.
 
-    root is the folder to open, protocol who is held out (synthadl_u: cs, cv, setup); None is the source's first. Raises
-    ValueError naming the valid ones for an unknown name, protocol or split, and FileNotFoundError naming the missing
-    file.
+    root is the folder or table to open, protocol who is held out (synthadl_u: cs, cv, setup); None is the source's
+    first. Raises ValueError naming the valid ones for an unknown name, protocol or split, or where clips have one label
+    each, and FileNotFoundError naming the missing file.
     """
-    if name not in UNTRIMMED:
-        raise ValueError(f"unknown untrimmed data set {name!r}; known: {', '.join(UNTRIMMED)}")
     if split not in (*SPLITS, "all"):
         raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}, all")
-    return import_module(UNTRIMMED[name]).open(root, protocol, split)
+    if name in UNTRIMMED:
+        return import_module(UNTRIMMED[name]).open(root, protocol, split)
+    if name not in SOURCES:
+        raise ValueError(f"unknown untrimmed data set {name!r}; known: {', '.join([*UNTRIMMED, *SOURCES])}")
+    return of_dataset(open_dataset(name, root, protocol, split))
+
+
+def of_dataset(data: Dataset) -> Untrimmed:
+    """The same videos, those that can be read, with ``data.instances`` as intervals; ValueError where it has none."""
+    if data.instances is None:
+        raise ValueError(f"the clips of {data.name!r} have one label each: a detector needs videos with intervals")
+    facts = {"frames": data.lengths, "fps": data.rates, "duration": data.lengths / data.rates}
+    good = [i for i in range(len(data)) if i not in data.problems]
+    table = data.table.assign(**facts).iloc[good].reset_index(drop=True)
+    intervals = data.instances[data.instances["video"].isin(table["id"])].reset_index(drop=True)
+    if "ambiguous" not in intervals:
+        intervals = intervals.assign(ambiguous=False)
+    about = data.name, data.classes, data.skeleton, table, intervals, data.reader, data.protocol, data.split
+    return Untrimmed(*about, data.mirrored)
