@@ -69,6 +69,21 @@ def profile(args: argparse.Namespace) -> None:
         files.write(args.report, costs.to_csv(index=False).encode())
 
 
+def score(args: argparse.Namespace) -> None:
+    import pandas as pd
+
+    from workbench import metrics
+
+    found = metrics.score_files(args.ground_truth, args.detections, args.rule, args.iou, args.subset)
+    per_class, mean = pd.DataFrame(found.per_class).mul(100), pd.Series(found.mean).mul(100)
+    per_class.columns = mean.index = [f"IoU {iou:g}" for iou in found.mean.index] if len(mean) > 1 else ["AP"]
+    if args.classes:
+        print(per_class.round(2).rename_axis("class").reset_index().to_string(index=False))
+    print("\n".join(f"mAP {name.replace('AP', '').strip():9} {value:.4f}" for name, value in mean.items()))
+    if len(mean) > 1:
+        print(f"mean of these {100 * found.average:.4f}")
+
+
 def wizard(args: argparse.Namespace) -> None:
     from workbench.data import wizard as maker
 
@@ -166,10 +181,23 @@ def parser() -> argparse.ArgumentParser:
     command = add(train, "train and evaluate one system; a finished run is not repeated")
     command.add_argument("system", help="a name of workbench.systems.names(), such as rgb or vpn")
     command.add_argument("--data", default="auto", help="the data set's name, such as ntu60 (default: what --root is)")
-    command.add_argument("--root", default="data/synthadl/tiny", help="the data set's folder or manifest file")
+    command.add_argument(
+        "--root",
+        help="the data set's folder or manifest file (default: data/synthadl/tiny, of detectors .../untrimmed)",
+    )
     command.add_argument("--seed", default=0, type=int)
     command.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="any other field of TrainConfig")
     command.add_argument("--export", type=Path, help="write the trained backbone to this safetensors file")
+
+    command = add(score, "mean average precision of detections in files of a public data set's format", runs=False)
+    command.add_argument("ground_truth", type=Path, help="file or folder of annotations")
+    command.add_argument("detections", type=Path, help="file or folder of detections")
+    command.add_argument(
+        "--rule", required=True, help="thumos, activitynet, pku, tsu, charades (25 points) or charades_classify"
+    )
+    command.add_argument("--iou", type=float, nargs="+", help="overlaps (default: the benchmark's)")
+    command.add_argument("--subset", help="of the annotations, such as test (default: the benchmark's)")
+    command.add_argument("--classes", action="store_true", help="the average precision of every class too")
 
     command = add(
         wizard, "make a manifest from a folder of videos, one folder a class, and say what was assumed", False

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from workbench import metrics
+from workbench.__main__ import main
 from workbench.metrics import formats
 
 TRUTH = pd.DataFrame(
@@ -112,7 +113,7 @@ def test_quoted_fields_and_points_from_zero(tmp_path):
 
 
 @pytest.mark.parametrize("rule", ["thumos", "activitynet", "pku", "tsu"])
-def test_files_score_as_their_tables_do(tmp_path, rule):
+def test_files_score_as_their_tables_do(tmp_path, rule, capsys):
     truth, found = (table.assign(**NUMBERS) if rule in ("pku", "tsu") else table for table in (TRUTH, FOUND))
     if rule == "thumos":
         formats.write_thumos_truth(tmp_path / "truth", truth)
@@ -129,6 +130,16 @@ def test_files_score_as_their_tables_do(tmp_path, rule):
     scored = metrics.score_files(tmp_path / "truth", tmp_path / "found", rule)
     pd.testing.assert_series_equal(scored.mean, expected.mean)
     assert metrics.score_files(tmp_path / "truth", tmp_path / "found", rule, 0.5).mean == expected.mean[0.5]
+    where = ["score", str(tmp_path / "truth"), str(tmp_path / "found"), "--rule", rule]
+    assert main([*where, "--iou", "0.5", "--classes"]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 1 + len(expected.per_class) + 1
+    assert float(told[-1].split()[-1]) == pytest.approx(100 * expected.mean[0.5], abs=1e-4)
+    assert main(where) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert float(told[-1].split()[-1]) == pytest.approx(100 * expected.average, abs=1e-4)
+    assert main([*where[:2], str(tmp_path / "nothing"), *where[3:]]) == 1
+    assert "nothing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
