@@ -264,8 +264,9 @@ def test_each_button_changes_what_is_shown(lab, label, told):
 
 
 def test_a_dead_kernel_leaves_the_last_answer_readable(lab):
+    told = int(kernel(lab, "explorer.reset(); print(explorer.player._updates)"))
     press_button(lab, "mirror body")
-    lab.wait(f"{EXPLORED}.player.scene.tracks[0].scores[0].before !== null")
+    lab.wait(f"{EXPLORED}.player.scene.update > {told}")
     rows = lab.run(f"{EXPLORED}.querySelector('.wb-answer').textContent")
     lab.run(f"{NOTEBOOK}.sessionContext.session.kernel.interrupt().then(() => true)")
     lab.run(f"{NOTEBOOK}.sessionContext.shutdown().then(() => true)")

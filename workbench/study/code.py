@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import inspect
 from functools import cache
 from pathlib import Path
 
@@ -21,9 +22,13 @@ LISTS = ("workbench.systems", "workbench.metrics")
 @cache
 def fingerprint(system: str, dataset: str) -> str:
     """Sixteen hex digits that change with the code (not with comments and docstrings) of the modules that a run of
-    ``system`` on ``dataset`` imports, directly or through others, from this package."""
-    starts = [*STARTS, SYSTEMS[system].__module__] + ([SOURCES[dataset]] if dataset in SOURCES else [])
+    ``system`` on ``dataset`` imports, directly or through others, from this package. Of a system registered from
+    elsewhere (a notebook, another package) its own methods count."""
+    kind = SYSTEMS[system]
+    own = kind.__module__.startswith("workbench.")
+    starts = [*STARTS, *([kind.__module__] if own else []), *([SOURCES[dataset]] if dataset in SOURCES else [])]
     words = [f"{module} {_content(module)[0]}" for module in sorted(_reached(starts))]
+    words += [] if own else [inspect.getsource(part) for part in vars(kind).values() if inspect.isfunction(part)]
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
 
 
