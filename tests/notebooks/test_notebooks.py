@@ -259,7 +259,7 @@ def test_explorer(place):
         "Confusion of vpn",
     ]
     text = _text(book)
-    assert text.count("data-player") == 3
+    assert text.count("data-player role") == 3
     assert "pose_backbone, attention" in text and "adds to action" in text
 
 
