@@ -12,8 +12,11 @@ from tests.detection_fixtures import fake_synthadl_u
 from tests.fixtures import fake_synthadl
 from workbench import metrics
 from workbench.study import TrainConfig, detection, encoders, evaluate, fit
+from workbench.study.config import parse
+from workbench.study.notebook_configs import Train
+from workbench.study.planning import plan
 from workbench.study.runs import open_run, table
-from workbench.study.tables import Cells, configs, read_table
+from workbench.study.tables import configs, read_table
 
 PRESET = {"base": "tiny", "clip": [8, 32, 32], "width": 0.125, "poses": 8, "output_stride": [4, 8, 8], "batch_size": 4}
 
@@ -181,7 +184,8 @@ def test_a_rows_own_seed_holds_for_every_seed_of_the_table(place, tmp_path):
     path.write_text(f"""
 title: two rows
 base: {{protocol: cs, runs: {place / "runs"}, cache: {place / "cache"}, progress: false, epochs: 1, evaluate: []}}
-columns: []
+columns:
+  - {{metric: frame_map, label: mAP}}
 rows:
   - id: encoder
     label: encoder
@@ -191,5 +195,13 @@ rows:
     label: RGB
     parameters: {{system: detector, root: {place / "world"}, preset: {PRESET}, snippets: {{rgb: "row:encoder"}}}}
 """)
-    rows = [Cells(read_table(path), seed, {}).config("rgb") for seed in (0, 1)]
-    assert rows[0]["snippets"] == rows[1]["snippets"] and [row["seed"] for row in rows] == [0, 1]
+    planned = plan([read_table(path)], seeds=2)
+    encoder, *detectors = planned.cells.values()
+    assert encoder.parameters["system"] == "rgb" and encoder.parameters["seed"] == 0
+    assert [cell.parameters["seed"] for cell in detectors] == [0, 1]
+    assert all(cell.parameters["more"]["snippets"] == {"rgb": encoder.key} for cell in detectors)
+    assert all(cell.needs == (encoder.key,) for cell in detectors)
+    # What is planned is what is trained.
+    run = fit(parse(Train(**encoder.parameters).training()))
+    detector = fit(parse(Train(**detectors[0].parameters).training()))
+    assert [run, detector] == [encoder.key, detectors[0].key]
