@@ -111,7 +111,7 @@ FIGURES = {
     "dynamicity": lambda: confusion.against_dynamicity(np.array([0.1, 0, -0.2, np.nan]), np.ones(4), CLASSES, RUNS),
     "curves": lambda: training.curves(HISTORY, NASTY),
     "terms": lambda: training.terms(HISTORY),
-    "accuracies": lambda: training.accuracies(RESULTS, 0.25),
+    "results": lambda: training.results(RESULTS, chance=0.25),
     "variants": lambda: pose.variants(CLIP, {NASTY: CLIP.frames}, "Rendering"),
     "schema": lambda: pose.schema(KINECT, POSE.joints[0, 0]),
 }
@@ -151,7 +151,7 @@ def test_names_are_shown_letter_by_letter():
         lambda: confusion.radar({"rgb": FIRST}, CLASSES, []),
         lambda: confusion.against_dynamicity(np.full(4, np.nan), np.ones(4), CLASSES, RUNS),
         lambda: training.curves(pd.DataFrame()),
-        lambda: training.accuracies(pd.DataFrame({"id": ["x"]}), 0.1),
+        lambda: training.results(pd.DataFrame({"id": ["x"]}), chance=0.1),
         lambda: training.terms(pd.DataFrame({"train_total": [1.0]})),
     ],
 )
@@ -265,7 +265,7 @@ def test_curves_mark_where_a_stage_begins():
 
 
 def test_accuracies_leave_out_what_was_not_measured():
-    bar = training.accuracies(RESULTS, 0.25).data[0]
+    bar = training.results(RESULTS, chance=0.25).data[0]
     assert list(bar.x) == [0.5]
     np.testing.assert_allclose([bar.error_x.array[0], bar.error_x.arrayminus[0]], [0.2, 0.1])
 

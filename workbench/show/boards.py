@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 
 from workbench.explain import affinity, distillation, outputs
@@ -91,6 +92,16 @@ def learning(config: Any, latest: Callable[..., Any]) -> go.Figure:
     """01: the learning curves of the newest run of ``config.system``; ``latest(system=...)`` finds it."""
     run = latest(system=config.system)
     return training.curves(run.history, f"Learning curves of {run.id}")
+
+
+def measured(numbers: Mapping[str, Any]) -> pd.DataFrame:
+    """01: what ``evaluate`` measured on a split, in percent, with its 95 % interval where there is one."""
+    names = [
+        name for name, value in numbers.items() if isinstance(value, float) and not name.endswith(("_low", "_high"))
+    ]
+    rows = {name: [numbers.get(f"{name}{end}") for end in ("", "_low", "_high")] for name in names}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["percent", "low", "high"], dtype=float)
+    return table.mul(100).round(1).dropna(axis=1, how="all")
 
 
 def grad_cam(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> go.Figure:

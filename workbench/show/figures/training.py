@@ -11,16 +11,23 @@ from plotly.subplots import make_subplots
 
 from workbench.show.figures import common
 
+#: The number by which epochs and runs are compared: its name, and what its axis says.
+SCORES = {
+    "top1": ("accuracy", "accuracy (share right)"),
+    "frame_map": ("average precision", "mean average precision over frames"),
+}
+
 
 def curves(history: pd.DataFrame, heading: str = "Learning curves") -> go.Figure:
     """Loss (left) and accuracy in [0,1] (right) by epoch, in training and on the validation subjects.
 
     history: one row an epoch with ``epoch``, ``stage``, and columns train_total, validation_total, train_top1,
-    validation_top1 (those that are there are drawn). A blank where it is empty.
+    validation_top1, of detectors validation_frame_map (those that are there are drawn). A blank where it is empty.
     """
-    panels = {"loss": "total", "accuracy": "top1"}
     if history.empty:
         return common.blank(heading, "this run has no history")
+    score = "frame_map" if "validation_frame_map" in history else "top1"
+    panels = {"loss": "total", SCORES[score][0]: score}
     figure = make_subplots(1, 2, subplot_titles=list(panels), horizontal_spacing=0.11)
     for column, ending in enumerate(panels.values(), 1):
         for index, part in enumerate(("train", "validation")):
@@ -29,7 +36,7 @@ def curves(history: pd.DataFrame, heading: str = "Learning curves") -> go.Figure
     _stages(figure, history)
     figure.update_xaxes(title_text="epoch", tickformat="d")
     figure.update_yaxes(title_text="loss (nats)", row=1, col=1)
-    figure.update_yaxes(title_text="accuracy (share right)", range=[0, 1.02], row=1, col=2)
+    figure.update_yaxes(title_text=SCORES[score][1], range=[0, 1.02], row=1, col=2)
     below = "training data is drawn anew every epoch (crop, mirror, light); validation is what unseen subjects score"
     return common.finish(figure, heading, below, 430, legend={"orientation": "v", "x": 1.02, "y": 1})
 
@@ -119,13 +126,18 @@ def _words(settings: Mapping[str, Any]) -> str:
     return f"{settings['name']}: {rest}" if rest else str(settings["name"])
 
 
-def accuracies(results: pd.DataFrame, chance: float, split: str = "test") -> go.Figure:
-    """Accuracy of runs with its interval, a bar a row: columns id, <split>_top1, <split>_top1_low, <split>_top1_high,
-    in [0,1]; rows without are left out. ``chance`` is drawn as a line. A blank where nothing was measured."""
-    name, heading = f"{split}_top1", "Result on clips of unseen subjects"
-    measured = results.dropna(subset=name) if name in results else results.iloc[:0]
+def results(found: pd.DataFrame, score: str = "top1", chance: float | None = None, split: str = "test") -> go.Figure:
+    """The ``score`` (a key of SCORES) of runs, a bar a row: columns id, <split>_<score> in [0,1], and with whiskers
+    where its interval is there, <split>_<score>_low and _high; rows without are left out. ``chance`` is drawn as a
+    line. A blank where nothing was measured."""
+    name, heading = f"{split}_{score}", "Result on clips of unseen subjects"
+    measured = found.dropna(subset=name) if name in found else found.iloc[:0]
     if measured.empty:
         return common.blank(heading, f"no run has been evaluated on {split}")
+    whiskers = {}
+    if f"{name}_low" in measured:
+        ends = measured[f"{name}_high"] - measured[name], measured[name] - measured[f"{name}_low"]
+        whiskers = {"error_x": {"array": ends[0], "arrayminus": ends[1], "thickness": 2}}
     value = measured[name].to_numpy()
     figure = go.Figure(
         go.Bar(
@@ -133,18 +145,15 @@ def accuracies(results: pd.DataFrame, chance: float, split: str = "test") -> go.
             y=list(range(len(value))),
             orientation="h",
             marker_color=common.COLORS[0],
-            error_x={
-                "array": measured[f"{name}_high"] - value,
-                "arrayminus": value - measured[f"{name}_low"],
-                "thickness": 2,
-            },
             width=0.6,
             hovertemplate="%{x:.3f}<extra></extra>",
+            **whiskers,
         )
     )
-    figure.add_vline(chance, line_dash="dot", annotation_text="chance", annotation_position="bottom right")
+    if chance is not None:
+        figure.add_vline(chance, line_dash="dot", annotation_text="chance", annotation_position="bottom right")
     written = [f"{common.text(run)}<br><b>{one:.1%}</b>" for run, one in zip(measured["id"], value, strict=True)]
     figure.update_yaxes(title_text="run", autorange="reversed", tickvals=list(range(len(value))), ticktext=written)
-    figure.update_xaxes(title_text="accuracy (share right)", range=[0, 1])
-    below = "whiskers: 95 % interval over clips (bootstrap)"
+    figure.update_xaxes(title_text=SCORES[score][1], range=[0, 1])
+    below = "whiskers: 95 % interval over clips (bootstrap)" if whiskers else "all videos of the split"
     return common.finish(figure, heading, below, 190 + 56 * len(value))
