@@ -12,9 +12,10 @@ DEMO_ROWS = ("pose_lstm", "rgb", "vpn")
 
 
 def synth(args: argparse.Namespace) -> None:
+    from workbench.study.config import parse_pairs
     from workbench.synth import world
 
-    world.generate(args.root, size=args.size, world=args.world, seed=args.seed, workers=args.workers)
+    world.generate(args.root, args.size, args.world, args.seed, args.workers, parse_pairs(args.set))
 
 
 def train(args: argparse.Namespace) -> None:
@@ -67,6 +68,17 @@ def profile(args: argparse.Namespace) -> None:
     print(costs.round(2).to_string(index=False))
     if args.report:
         files.write(args.report, costs.to_csv(index=False).encode())
+
+
+def sensitivity(args: argparse.Namespace) -> None:
+    from workbench.study import sensitivity as joints
+    from workbench.study.runs import open_run
+
+    run = open_run(args.run, args.runs)
+    table = joints.sensitivity(run, args.split, args.change, limit=args.limit)
+    print(table.round(3).to_string(index=False))
+    if args.limit is None:
+        print(f"written: {joints.where(run, args.split, args.change)}")
 
 
 def score(args: argparse.Namespace) -> None:
@@ -177,6 +189,13 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--seed", default=0, type=int)
     command.add_argument("--workers", default=2, type=int, help="processes (default: 2)")
+    command.add_argument(
+        "--set",
+        nargs="*",
+        default=[],
+        metavar="NAME=VALUE",
+        help="other than usual: imposters=0, pose_quality=low, ...",
+    )
 
     command = add(train, "train and evaluate one system; a finished run is not repeated")
     command.add_argument("system", help="a name of workbench.systems.names(), such as rgb or vpn")
@@ -188,6 +207,12 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", default=0, type=int)
     command.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="any other field of TrainConfig")
     command.add_argument("--export", type=Path, help="write the trained backbone to this safetensors file")
+
+    command = add(sensitivity, "what a run loses, clip by clip, when a joint is taken away, frozen or shaken")
+    command.add_argument("run", help="run id, or latest:<system>")
+    command.add_argument("--split", default="test", help="train, validation or test (default)")
+    command.add_argument("--change", default="drop", help="drop (default), freeze or jitter")
+    command.add_argument("--limit", type=int, help="only so many clips, evenly spread; nothing is written then")
 
     command = add(score, "mean average precision of detections in files of a public data set's format", runs=False)
     command.add_argument("ground_truth", type=Path, help="file or folder of annotations")

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import nn
 
+from tests.fixtures import fake_synthadl
 from workbench.data import ClipSpec
 from workbench.study import hardware, optim, runs
 from workbench.study.config import PRESETS, TrainConfig, amend, parse, parse_pairs
-from workbench.study.inputs import cache_folder, clip_spec
+from workbench.study.inputs import cache_folder, clip_spec, open_split
 from workbench.systems.base import Stage
 
 
@@ -112,6 +113,20 @@ def test_where_a_run_is_made_does_not_change_which_run_it_is(tmp_path):
     first = run(init={"backbone": str(tmp_path / "w.pt")})
     (tmp_path / "w.pt").write_bytes(b"other")
     assert first not in (run(init={"backbone": str(tmp_path / "w.pt")}), run())
+
+
+def test_a_limit_keeps_all_classes_alike_and_may_be_of_training_alone(tmp_path):
+    fake_synthadl(tmp_path, actions=3, subjects=4, views=2, frames=8)
+
+    def labels(limit, split: str = "train") -> list[int]:
+        asked = TrainConfig(system="rgb", root=str(tmp_path), limit=limit)
+        return np.bincount(open_split(asked, split).labels, minlength=3).tolist()
+
+    whole = labels(None)
+    assert labels(6) == [2, 2, 2] and labels(1000) == whole and len(set(whole)) == 1
+    assert labels({"train": 3}) == [1, 1, 1] and labels({"train": 3}, "test") == labels(None, "test")
+    with pytest.raises(ValueError, match="limit should be"):
+        TrainConfig(system="rgb", limit=0)
 
 
 def test_cache_is_automatic_only_where_it_is_small():

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
 
 from workbench.data.catalog import AUTO, guess
 
@@ -165,7 +165,7 @@ class TrainConfig(Config):
                            module "" is the whole system)
       pose_quality         high (as recorded), medium or low (media.pose.degrade), in training and in test
       augment              crop, mirror, brightness, contrast in training
-      limit                use only that many clips of each split, for a quick try
+      limit                use only that many clips of each split, for a quick try, or by split: {"train": 100}
       precision            auto (bf16 where the processor has it and the system convolves in 3D), fp32, bf16, fp16
       channels_last        auto (as bf16's auto), on or off
     Where and how it runs, without a say in which run it is
@@ -195,7 +195,7 @@ class TrainConfig(Config):
     window: int | None = Field(default=None, gt=0)
     pose_quality: Literal["high", "medium", "low"] = "high"
     augment: bool = True
-    limit: int | None = Field(default=None, gt=0)
+    limit: PositiveInt | dict[Literal["train", "validation", "test"], PositiveInt] | None = None
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     channels_last: Literal["auto", "on", "off"] = "auto"
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+
 from workbench.data import Augment, ClipSpec, Dataset, Loader, Untrimmed, open_dataset, open_untrimmed
 from workbench.study.config import TrainConfig
 from workbench.systems import variants
@@ -29,10 +32,20 @@ def open_split(config: TrainConfig, split: str, root: str | None = None) -> Data
         where = root
     opened = open_untrimmed if config.detects else open_dataset
     dataset = opened(config.dataset, root=where, protocol=config.protocol, split=split)
-    if config.limit is not None and len(dataset) > config.limit:
-        # Evenly spread, since tables are often sorted by class.
-        dataset = dataset.subset([i * len(dataset) // config.limit for i in range(config.limit)])
-    return dataset
+    limit = config.limit.get(split) if isinstance(config.limit, dict) else config.limit
+    if limit is None or len(dataset) <= limit:
+        return dataset
+    return dataset.subset(_some(dataset, limit))
+
+
+def _some(dataset: Dataset | Untrimmed, count: int) -> list[int]:
+    """Positions of ``count`` clips, drawn with a fixed seed and as many of each class as of any other; of videos
+    without one class, evenly spread."""
+    if isinstance(dataset, Untrimmed):
+        return [i * len(dataset) // count for i in range(count)]
+    drawn = np.random.default_rng(0).permutation(len(dataset))
+    turn = pd.Series(dataset.labels[drawn]).groupby(dataset.labels[drawn]).cumcount()
+    return sorted(drawn[np.argsort(turn, kind="stable")[:count]].tolist())
 
 
 def cache_folder(cache: str | None, spec: ClipSpec, needs: frozenset[str]) -> str | None:

@@ -71,7 +71,7 @@ class Train(OfData):
     epochs: int | dict[str, int] | None = Field(default=None, description="of every stage, or by stage; None: preset's")
     init: dict[str, str] = Field(default={}, description="weights to start from, by module")
     cache: str | None = Field(default="auto", description="folder for decoded clips")
-    limit: int | None = Field(default=None, gt=0, description="use only that many clips of each split")
+    limit: int | dict[str, int] | None = Field(default=None, description="that many clips of each split, or by split")
     more: dict[str, Any] = Field(default={}, description="any other field of TrainConfig")
 
     def training(self) -> TrainConfig:

@@ -198,7 +198,7 @@ class Maker:
         return f"{need.key}{colon}{module}"
 
     def _dataset(self, config: TrainConfig) -> Dataset | Untrimmed:
-        key = (config.dataset, config.root, config.protocol, config.limit)
+        key = (config.dataset, config.root, config.protocol, json.dumps(config.limit))
         if key not in self.opened:
             try:
                 self.opened[key] = open_split(config, "train")
