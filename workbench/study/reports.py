@@ -15,7 +15,7 @@ import pandas as pd
 from workbench import metrics
 from workbench.study import files, hardware, profiling, scores, verdicts
 from workbench.study.config import TrainConfig
-from workbench.study.results import Results
+from workbench.study.results import NOTHING, Results
 from workbench.study.tables import Column, configs
 from workbench.study.verdicts import Judged, Prices
 
@@ -77,7 +77,8 @@ def _measured(results: Results, row: str, column: Column, price: dict[str, float
 
 
 def overview(results: Results) -> pd.DataFrame:
-    """For the terminal: a line a row, a column a column, mean and interval or "not run"."""
+    """For the terminal: a line a row, a column a column, mean and interval, "not run", or – where a run has no such
+    number."""
     found = numbers(results)
     found["shown"] = [_ours(line) for line in found.itertuples()]
     order = list(dict.fromkeys(found["label"]))
@@ -204,7 +205,7 @@ def _numbers_table(results: Results, prices: Prices | None) -> str:
 
 def _reasons(results: Results, prices: Prices | None) -> str:
     found = numbers(results, prices)
-    missing = found[found["reason"] != ""]
+    missing = found[~found["reason"].isin(["", NOTHING])]
     said = [
         f"- {reason}: "
         + "; ".join(f"{label} ({', '.join(mine['title'])})" for label, mine in group.groupby("label", sort=False))
@@ -274,7 +275,7 @@ def _plain(value: Any) -> str:
 
 def _ours(line: Any) -> str:
     if pd.isna(line.value):
-        return "not run"
+        return "–" if line.reason == NOTHING else "not run"
     form = "{:.1f}" if abs(line.value) < 1000 else "{:.0f}"
     if pd.isna(line.low) or line.low == line.high:
         return form.format(line.value)

@@ -17,6 +17,8 @@ from workbench.study.runs import Predictions, Run, flat
 from workbench.study.tables import Column, Table
 
 NOT_YET = "not run yet"
+#: The reason where a run is done and the metric is not among its numbers: there is nothing to measure.
+NOTHING = "it has no such number"
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,9 @@ class Results:
 
     def _failure(self, key: str) -> str:
         record = self.cell_record(key)
-        return f"failed: {record['error']}" if record and record.get("error") else NOT_YET
+        if record and record.get("error"):
+            return f"failed: {record['error']}"
+        return NOTHING if self._numbers(key) else NOT_YET
 
 
 def collect(paths: Iterable[str | Path], tables: list[Table], plan: Plan) -> list[Results]:

@@ -61,6 +61,6 @@ def interval(results: Results, row: str, column: Column) -> metrics.Interval | N
         return metrics.bootstrap(scores.values[0])
     else:
         effect = metrics.crossed(scores.values)
-    share = column.unit == "percent"
-    low, high = (max(effect.low, 0.0), min(effect.high, 100.0)) if share else (effect.low, effect.high)
-    return metrics.Interval(effect.value, low, high)
+    if column.metric not in BY_CLIP:  # a difference, for example, may well be negative
+        return metrics.Interval(effect.value, effect.low, effect.high)
+    return metrics.Interval(effect.value, max(effect.low, 0.0), min(effect.high, column.scale))

@@ -13,6 +13,9 @@ from workbench.study import files, hardware, reports, verdicts
 from workbench.study.results import Results
 from workbench.study.verdicts import Judged, Prices
 
+#: What is true of one machine only.
+HERE = ("root", "runs", "cache", "host")
+
 
 def write(
     path: str | Path,
@@ -34,7 +37,7 @@ def write(
 
 
 def lines(results: Results, prices: Prices | None = None) -> pd.DataFrame:
-    """One line a row, column and seed: row, column, metric, protocol, seed, value, published, cell, notebook, seconds,
+    """One line a row, column and seed: row, column, metric, protocol, seed, value, published, cell, seconds,
     training_seconds, memory_gib, attempts, and reason where there is no value. Costs have no seed."""
     found = []
     for row in (row for row in results.table.rows if not row.hidden):
@@ -47,10 +50,9 @@ def lines(results: Results, prices: Prices | None = None) -> pd.DataFrame:
                     continue
                 record = results.record(row.id, column, seed) or {}
                 took = {name: record.get(name) for name in ("seconds", "training_seconds", "memory_gib", "attempts")}
-                where = {"cell": entry.cell, "notebook": str(results.executed(row.id, column, seed) or "")}
                 reason = "" if seed in values else results.reason(row.id, column)
                 value = {"seed": seed, "value": values.get(seed), "published": row.published.get(column.key)}
-                found.append({**about, **value, **where, **took, "reason": reason})
+                found.append({**about, **value, "cell": entry.cell, **took, "reason": reason})
         for column in results.table.costs:
             value = (prices or {}).get(row.label, {}).get(column.metric)
             about = {"row": row.id, "column": column.key, "metric": column.metric, "value": value}
@@ -65,9 +67,11 @@ def facts(results: Results, command: str, prices: Prices | None = None) -> dict[
     rows: dict[str, Any] = {}
     for entry in results.entries:
         if entry.cell and entry.seed == results.seeds[0]:
-            rows.setdefault(entry.row, {})[entry.column] = results.plan.cells[entry.cell].parameters
+            told = results.plan.cells[entry.cell].parameters
+            mine = {name: value for name, value in told.items() if name not in HERE}
+            rows.setdefault(entry.row, {})[entry.column] = mine
     records = [record for key in results.plan.cells if (record := results.cell_record(key)) is not None]
-    trained_on = [dict(one) for one in {tuple(sorted(record["machine"].items())) for record in records}]
+    kinds = {tuple(sorted((k, v) for k, v in record["machine"].items() if k not in HERE)) for record in records}
     return {
         "table": results.path.name,
         "title": results.table.title,
@@ -75,7 +79,7 @@ def facts(results: Results, command: str, prices: Prices | None = None) -> dict[
         "command": command,
         "seeds": results.seeds,
         "reported_by": {name: here[name] for name in ("workbench", "git", "python", "processor", "gpu", "versions")},
-        "trained_on": trained_on,
+        "trained_on": [dict(kind) for kind in sorted(kinds, key=str)],
         "code": sorted({record["code"] for record in records}),
         "effort": reports.effort(results),
         "rank_agreement": reports.agreement(results),
