@@ -113,7 +113,6 @@ class PoseRendering(OfData):
     ratio_aware: bool = Field(default=True, description="width follows the person's size")
     train: bool = Field(default=False, description="train a small stream for each row of the table")
     table: str = Field(default="notebooks/ablations/perfnet_table2.yaml", description="the rows, as a table file")
-    paper: str = Field(default="notebooks/papers/perfnet_table2.yaml", description="what the paper prints for them")
     preset: str | dict[str, Any] = Field(default=QUICK, description="tiny, paper or a dict of numbers")
     runs: str = Field(default="runs", description="folder of the run store")
     epochs: int | dict[str, int] | None = Field(default=2, description="of every stage, or by stage; None: the table's")
