@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from tests.detection_fixtures import fake_synthadl_u
 from tests.fixtures import fake_synthadl
 from workbench import metrics
+from workbench.data import Untrimmed
 from workbench.study import TrainConfig, detection, encoders, evaluate, fit
 from workbench.study.config import parse
 from workbench.study.notebook_configs import Train
@@ -69,7 +71,7 @@ def test_what_is_measured_is_what_the_metrics_say_of_what_is_kept(place):
         count = int(data.lengths[i]) // 16
         assert name == data.ids[i] and found.logits[i].shape == (count, 2) and found.times[i].shape == (count, 2)
         assert np.array_equal(found.labels[i], data.labels(i, found.times[i].mean(1)))
-        scores = detection.frame_scores(found, data, i)
+        scores = found.frame_scores(i, data)
         assert scores.shape == (data.lengths[i], 2)
         middle = 16 * (count // 2)  # between two snippets' middles: their mean, before the sigmoid
         near = found.logits[i][count // 2 - 1 : count // 2 + 1]
@@ -164,6 +166,21 @@ def test_results_are_read_by_those_they_are_for(place):
         detection.read(run, "train")
     with pytest.raises(ValueError, match="labels clips; read them with run.predictions"):
         detection.read(open_run("latest:rgb", place / "runs"))
+
+
+def test_a_video_without_features_is_missed_altogether():
+    facts = {"subject": 1, "camera": 1, "frames": 64, "fps": 16.0, "duration": 4.0}
+    table = pd.DataFrame([{"id": name, "video": f"/{name}.mp4", **facts} for name in "ab"])
+    intervals = pd.DataFrame({"video": ["a", "b"], "label": 0, "start": 1.0, "end": 3.0, "ambiguous": False})
+    data = Untrimmed("made", ["act"], None, table, intervals, None, "all", "all")
+    times = np.stack([np.arange(4.0), np.arange(1.0, 5.0)], axis=1)
+    logits = np.array([[-9], [30], [31], [-9]], np.float32)
+    both = detection.Detected(["a", "b"], [logits] * 2, [logits > 0] * 2, [times] * 2)
+    one = detection.Detected(["a"], [logits], [logits > 0], [times])
+    assert detection.measure(both, data)["event_map_50"] == pytest.approx(1)
+    assert detection.measure(one, data)["event_map_50"] == pytest.approx(0.5)
+    # 32 frames of b rank below all others.
+    assert detection.measure(one, data)["frame_map"] < detection.measure(both, data)["frame_map"]
 
 
 def test_the_table_ties_its_rows():

@@ -142,6 +142,45 @@ def test_files_score_as_their_tables_do(tmp_path, rule, capsys):
     assert "nothing" in capsys.readouterr().err
 
 
+def test_the_frames_of_tsus_json_are_counted_in_steps(tmp_path):
+    truth = pd.DataFrame({"video": ["v1", "v2"], "label": [3, 4], "start": [16.0, 32.0], "end": [64.0, 96.0]})
+    formats.write_actions_json(
+        tmp_path / "tsu.json",
+        truth,
+        {"v1": 160, "v2": 160, "v3": 160},
+        {"v1": "testing", "v2": "testing", "v3": "training"},
+    )
+    found = truth.assign(start=truth["start"] / 16, end=truth["end"] / 16, score=0.5)
+    # What is detected in a training video is no error in the test.
+    more = pd.concat([found, found.iloc[:1].assign(video="v3", score=0.9)])
+    formats.write_pku_detections(tmp_path / "found", more)
+    expected = metrics.event_map(found, found.drop(columns="score"), 0.5, "tsu").mean
+    assert metrics.score_files(tmp_path / "tsu.json", tmp_path / "found", "tsu", 0.5).mean == expected > 0
+
+
+def test_what_cannot_be_scored_is_said(tmp_path):
+    formats.write_thumos_truth(tmp_path / "other", pd.DataFrame(TRUTH).assign(label="Somersault"))
+    formats.write_thumos_detections(tmp_path / "found", FOUND)
+    with pytest.raises(ValueError, match="classes such as 'Somersault' that are not THUMOS14's: put detclasslist.txt"):
+        metrics.score_files(tmp_path / "other", tmp_path / "found", "thumos")
+    formats.write_charades_truth(tmp_path / "none.csv", TRUTH.iloc[:0].assign(label=[]), {"v1": 30.5})
+    formats.write_charades_localize(tmp_path / "scores", {"v1": np.zeros((25, 157))})
+    with pytest.raises(ValueError, match="none.csv has no event"):
+        metrics.score_files(tmp_path / "none.csv", tmp_path / "scores", "charades")
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['{"results": []}', '{"results": {"v": null}}', '{"database": []}', '{"database": {"v": []}}',
+     '{"database": {"v": {"subset": "validation", "annotations": null}}}'],
+)  # fmt: skip
+def test_activitynet_files_of_another_form_are_one_sentence(tmp_path, content):
+    (tmp_path / "file.json").write_text(content)
+    read = formats.read_activitynet_detections if "results" in content else formats.read_activitynet_truth
+    with pytest.raises(ValueError, match="file.json.*expected (an object|a list), got"):
+        read(tmp_path / "file.json")
+
+
 @pytest.mark.parametrize(
     ("reader", "content", "words"),
     [

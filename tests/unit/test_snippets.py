@@ -191,6 +191,9 @@ def test_a_video_that_cannot_be_read_is_left_out(tmp_path):
         file.write(b"no video")
     with pytest.warns(UserWarning, match="no features of v1: .*v1.mp4"):
         found = extract(data, Greys(), tmp_path, clip=CLIP, progress=False)
+    os.remove(data.videos[1])
+    with pytest.warns(UserWarning, match="no features of v1: .*v1.mp4"):
+        assert list(extract(data, Greys(), tmp_path, clip=CLIP, progress=False).bad) == [1]
     assert list(found.bad) == [1] and found.channels == 2
     with pytest.raises(ValueError, match="v1.mp4"):
         found.features(1)

@@ -117,7 +117,8 @@ def graph_distillation(
     apart = []
     for teacher in teachers:
         student, frozen, mask = _aligned("graph_distillation", student, teacher, mask)
-        apart.append(1 - F.cosine_similarity(student, frozen, dim=2))
+        # A larger eps than usual: at features of zero length the gradient is one over it.
+        apart.append(1 - F.cosine_similarity(student, frozen, dim=2, eps=1e-4))
     distances = torch.stack(apart, dim=2)  # [B,T,K]
     if edges is None:
         edges = torch.full_like(distances, 1 / len(apart))

@@ -16,7 +16,7 @@ import pandas as pd
 
 from workbench.metrics.classification import as_array
 from workbench.metrics.event_detection import MeanAP
-from workbench.metrics.event_tables import checked
+from workbench.metrics.event_tables import checked, class_numbers
 from workbench.metrics.frame_detection import frame_map
 
 POINTS, CLASSES = 25, 157
@@ -85,7 +85,7 @@ def _coded(intervals: Any, lengths: Mapping[str, float], classes: int) -> tuple[
     place = {str(name): index for index, name in enumerate(lengths)}
     if unknown := sorted(set(table["video"]) - set(place)):
         raise ValueError(f"video {unknown[0]!r} of the ground truth has no length")
-    kinds = table["label"].to_numpy(np.int64)
+    kinds = class_numbers(table["label"])
     if len(kinds) and not (kinds.min() >= 0 and kinds.max() < classes):
         raise ValueError(f"label {kinds.min() if kinds.min() < 0 else kinds.max()} is outside [0,{classes})")
     return np.array([place[name] for name in table["video"]], np.int64), kinds, table

@@ -52,6 +52,14 @@ def ambiguous(table: pd.DataFrame) -> np.ndarray:
     return marked | table["ambiguous"].to_numpy(bool) if "ambiguous" in table else marked
 
 
+def class_numbers(labels: pd.Series) -> np.ndarray:
+    """int64 [rows] of labels that are whole numbers; ValueError naming the first that is not."""
+    numbers = pd.to_numeric(labels, errors="coerce").to_numpy(np.float64)
+    if (wrong := ~(numbers == np.floor(numbers))).any():
+        raise ValueError(f"label {labels.iloc[int(wrong.argmax())]!r} is not the number of a class")
+    return numbers.astype(np.int64)
+
+
 def clip_times(table: Any, durations: Mapping[str, float]) -> pd.DataFrame:
     """The rows with ``start`` and ``end`` cut to [0, duration of the video], those that lie wholly outside left out.
 
@@ -59,11 +67,11 @@ def clip_times(table: Any, durations: Mapping[str, float]) -> pd.DataFrame:
     are. Use this where a detector may run past the end, or before lengths are compared. ValueError naming a video
     without a duration.
     """
-    table = pd.DataFrame(table).reset_index(drop=True)
-    if unknown := sorted(set(table["video"].astype(str)) - set(durations)):
+    table = checked(table, "table of events", scored=False)
+    if unknown := sorted(set(table["video"]) - set(durations)):
         raise ValueError(f"video {unknown[0]!r} has no duration ({len(unknown)} such videos)")
-    ends = table["video"].astype(str).map(durations).to_numpy(np.float64)
-    inside = (table["start"].to_numpy(np.float64) < ends) & (table["end"].to_numpy(np.float64) > 0)
+    ends = table["video"].map(durations).to_numpy(np.float64)
+    inside = (table["start"].to_numpy(np.float64) < ends) & (table["end"].to_numpy(np.float64) >= 0)
     for name in ("start", "end"):
         table[name] = np.clip(table[name].to_numpy(np.float64), 0, ends)
     return table[inside].reset_index(drop=True)

@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from workbench.metrics.classification import as_array
 from workbench.metrics.event_detection import MeanAP
+from workbench.metrics.event_tables import class_numbers
 
 MEANS = ("positive", "nonzero", "all")
 
@@ -61,7 +63,7 @@ def step_labels(intervals: Any, duration: float, steps: int, classes: int, close
     if not duration > 0 or steps < 1:
         raise ValueError(f"a video needs a duration and steps above 0, got {duration} and {steps}")
     intervals = np.asarray(intervals, np.float64).reshape(-1, 3)
-    kinds = intervals[:, 0].astype(np.int64)
+    kinds = class_numbers(pd.Series(intervals[:, 0]))
     if len(kinds) and not (kinds.min() >= 0 and kinds.max() < classes):
         raise ValueError(f"class {kinds.min() if kinds.min() < 0 else kinds.max()} is outside [0,{classes})")
     # Divided by the rate as the public code does: multiplied, a step on an interval's end could round to its other

@@ -206,11 +206,18 @@ def timeline(config: Any, shown: Any, place: int) -> go.Figure:
 
 def _timeline(config: Any, shown: Any, place: int, names: Sequence[str]) -> go.Figure:
     data, name = shown.data, shown.data.ids[place]
-    scores = {run: found.scores(found.index(name)) for run, found in shown.found.items() if run in names}
-    events = {run: table[table["video"] == name] for run, table in shown.events.items() if run in names}
+    every = slice(None, None, max(1, int(data.lengths[place]) // 1000))  # a screen has no more columns
+    scores = {run: shown.found[run].frame_scores(shown.found[run].index(name), data)[every] for run in names}
+    events = {run: shown.events[run][shown.events[run]["video"] == name] for run in names}
     heading = f"What happens when: {name}"
-    truth, seconds = data.annotated(place), data.durations[place]
+    truth, seconds = happening(data, place), data.durations[place]
     return detection.timeline(truth, events, seconds, data.classes, scores, heading=heading, least=config.least)
+
+
+def happening(data: Any, place: int) -> pd.DataFrame:
+    """The annotated intervals of a video, without the ambiguous ones, which are of no class."""
+    rows = data.annotated(place)
+    return rows[~rows["ambiguous"]]
 
 
 def clickable(config: Any, shown: Any, place: int, most: int = 240) -> Any:
@@ -228,13 +235,14 @@ def clickable(config: Any, shown: Any, place: int, most: int = 240) -> Any:
 
 
 def longest(shown: Any, place: int) -> go.Figure:
-    """07: truth and both runs' detections of the video's longest action alone, those at least half as sure as the
-    surest."""
-    rows, name = shown.data.annotated(place), shown.data.ids[place]
+    """07: the video's longest action alone, and those detections of it by the first run and by the one that learnt
+    boundaries that are at least half as sure as the surest."""
+    rows, name = happening(shown.data, place), shown.data.ids[place]
     if rows.empty:
         return common.blank("The longest action", "nothing happens in this video")
     action = rows["label"].iloc[int((rows["end"] - rows["start"]).to_numpy().argmax())]
-    found = {run: table[(table["video"] == name) & (table["label"] == action)] for run, table in shown.events.items()}
+    events = {run: shown.events[run] for run in shown.bounded}
+    found = {run: table[(table["video"] == name) & (table["label"] == action)] for run, table in events.items()}
     sure = {run: table[table["score"] >= table["score"].max() / 2] for run, table in found.items()}
     classes, heading = shown.data.classes, f"The longest action: {shown.data.classes[action]}"
     return detection.timeline(

@@ -46,14 +46,26 @@ class Detected:
             raise ValueError(f"no scores of a video {id!r}; there are: {', '.join(self.ids)}")
         return self.ids.index(id)
 
-    def scores(self, i: int, steps: int | None = None, covered: int | None = None) -> np.ndarray:
-        """float32 [steps,N] in [0,1]: the scores of video i, one a snippet, or up-sampled (section 3.4) to the first
-        ``covered`` of ``steps`` equal steps (None: all), which the snippets span; the last one holds for the rest."""
-        logits = self.logits[i]
-        if steps is not None:
-            logits = postprocess.upsample(logits, covered or steps)
-            logits = np.concatenate([logits, np.repeat(logits[-1:], steps - len(logits), axis=0)])
-        return (1 / (1 + np.exp(-logits))).astype(np.float32)
+    def scores(self, i: int) -> np.ndarray:
+        """float32 [T,N] in [0,1]: the scores of video i, one a snippet."""
+        return _sigmoid(self.logits[i])
+
+    def frame_logits(self, i: int, data: Untrimmed) -> np.ndarray:
+        """float32 [frames,N] of video i: the logits up-sampled (section 3.4) to the frames that the snippets span; the
+        last one holds for the rest."""
+        place = data.index(self.ids[i])
+        frames = int(data.lengths[place])
+        covered = round(self.times[i][-1, 1] * data.table["fps"].iloc[place])
+        logits = postprocess.upsample(self.logits[i], covered)
+        return np.concatenate([logits, np.repeat(logits[-1:], frames - len(logits), axis=0)])
+
+    def frame_scores(self, i: int, data: Untrimmed) -> np.ndarray:
+        """float32 [frames,N] in [0,1]: the same as scores."""
+        return _sigmoid(self.frame_logits(i, data))
+
+
+def _sigmoid(logits: np.ndarray) -> np.ndarray:
+    return (1 / (1 + np.exp(-logits))).astype(np.float32)
 
 
 def evaluate(run: Run, split: str, device: str, batch_size: int | None, progress: bool) -> dict[str, Any]:
@@ -92,16 +104,17 @@ def _array(value: Tensor) -> np.ndarray:
 
 
 def measure(found: Detected, data: Untrimmed) -> dict[str, Any]:
-    """Both kinds of mAP; see ``evaluate``."""
-    places = [data.index(name) for name in found.ids]
-    truth = data.intervals[data.intervals["video"].isin(found.ids)]
-    by_frame = metrics.frame_map(
-        np.concatenate([frame_scores(found, data, i) for i in range(len(places))]),
-        np.concatenate([data.labels(i) for i in places]),
-    )
+    """Both kinds of mAP over all videos of ``data``; see ``evaluate``. In a video that is not among ``found``, since it
+    gave no features, nothing is detected and everything is missed."""
+    # Ranked by logits: sigmoids of float32 tie where they are nearly 1.
+    logits = [found.frame_logits(i, data) for i in range(len(found.ids))]
+    missing, least = sorted(set(data.ids) - set(found.ids)), min(float(one.min()) for one in logits) - 1
+    logits += [np.full((data.lengths[data.index(name)], len(data.classes)), least, np.float32) for name in missing]
+    labels = [data.labels(data.index(name)) for name in (*found.ids, *missing)]
+    by_frame = metrics.frame_map(np.concatenate(logits), np.concatenate(labels))
     measured: dict[str, Any] = {"clips": len(found.ids), "frame_map": by_frame.mean}
     per_class = {"frame_map": dict(zip(data.classes, by_frame.per_class.tolist(), strict=True))}
-    by_event = metrics.event_map(events(found, data), truth, IOU, rule="thumos")
+    by_event = metrics.event_map(events(found, data), data.intervals, IOU, rule="thumos")
     for overlap in IOU:
         name = f"event_map_{round(100 * overlap)}"
         measured[name] = float(by_event.mean[overlap])
@@ -114,18 +127,11 @@ def _without_nan(table: dict[str, dict[str, float]]) -> dict[str, dict[str, floa
     return {name: {label: ap for label, ap in row.items() if not np.isnan(ap)} for name, row in table.items()}
 
 
-def frame_scores(found: Detected, data: Untrimmed, i: int) -> np.ndarray:
-    """float32 [frames,N] in [0,1] of the i-th video of ``found``."""
-    place = data.index(found.ids[i])
-    covered = round(found.times[i][-1, 1] * data.table["fps"].iloc[place])
-    return found.scores(i, int(data.lengths[place]), covered)
-
-
 def events(found: Detected, data: Untrimmed) -> pd.DataFrame:
     """Class-wise actionness as detections: columns video, label, start, end (seconds), score; see ``THRESHOLDS``."""
     tables = [
         postprocess.intervals(
-            frame_scores(found, data, i),
+            found.frame_scores(i, data),
             name,
             data.durations[data.index(name)],
             thresholds=THRESHOLDS,

@@ -33,7 +33,7 @@ SHOWN = {
 @dataclass(frozen=True)
 class Shown:
     """What notebook 07 is about: runs by the name they are shown under, the first two of them those that are compared;
-    the videos of the split, what each of the two detects, and what happens (labels are numbers)."""
+    the videos of the split, what each run detects, and what happens (labels are numbers)."""
 
     runs: dict[str, Run]
     data: Untrimmed
@@ -42,11 +42,16 @@ class Shown:
     @property
     def names(self) -> list[str]:
         """Of the two runs that are compared."""
-        return list(self.found)
+        return list(self.found)[:2]
+
+    @property
+    def bounded(self) -> list[str]:
+        """Of the first run, and of the one that learnt boundaries."""
+        return [self.names[0], SHOWN["boundaries"] if SHOWN["boundaries"] in self.runs else self.names[1]]
 
     @cached_property
     def events(self) -> dict[str, pd.DataFrame]:
-        """Detections of both runs by name: video, label, start, end, score."""
+        """Detections of the runs by name: video, label, start, end, score."""
         return {name: detection.events(found, self.data) for name, found in self.found.items()}
 
     @property
@@ -56,7 +61,13 @@ class Shown:
     def profile(self, name: str, iou: float) -> pd.DataFrame:
         """The surest detections of a run by kind (``metrics.false_positive_profile``)."""
         kinds = metrics.prediction_kinds(self.events[name], self.truth, iou, "thumos", near=min(0.1, iou))
-        return metrics.false_positive_profile(kinds, len(self.truth))
+        return metrics.false_positive_profile(kinds, int((~self.truth["ambiguous"]).sum()))
+
+    def found_by(self, iou: float, least: float) -> dict[str, pd.DataFrame]:
+        """Which events the two runs find with detections of a score of ``least`` or more, by name
+        (``metrics.truths_found``)."""
+        sure = {name: self.events[name][self.events[name]["score"] >= least] for name in self.names}
+        return {name: metrics.truths_found(table, self.truth, iou, "thumos") for name, table in sure.items()}
 
 
 def open_all(config: Any) -> Shown:
@@ -76,10 +87,11 @@ def open_all(config: Any) -> Shown:
     named = {}
     for role, run in runs.items():
         named[SHOWN[role].format(system=run.id if same else run.config.system)] = run
-    data, pair = first.dataset(config.split), list(named.items())[:2]
-    if second.dataset(config.split).ids != data.ids:
-        raise ValueError(f"runs {first.id} and {second.id} were evaluated on different videos")
-    return Shown(named, data, {name: detection.read(run, config.split) for name, run in pair})
+    data = first.dataset(config.split)
+    for run in runs.values():
+        if run.dataset(config.split).ids != data.ids:
+            raise ValueError(f"runs {first.id} and {run.id} were evaluated on different videos")
+    return Shown(named, data, {name: detection.read(run, config.split) for name, run in named.items()})
 
 
 class Look(NamedTuple):
@@ -120,7 +132,8 @@ def changes(shown: Shown, looks: Mapping[str, Look], i: int) -> tuple[dict[str, 
     """Figure 5: how much features change [T-1] by run and teacher, when, and where actions start or end (seconds)."""
     curves = {name: change(one.output) for name, one in looks.items()}
     for one in looks.values():
-        curves |= {f"teacher {name}": change(output) for name, output in one.teachers.items()}
+        for name, output in one.teachers.items():
+            curves.setdefault(f"teacher {name}", change(output))
     found = next(iter(shown.found.values()))
     centres = found.times[found.index(shown.data.ids[i])].mean(1)
     rows = shown.data.annotated(i)
@@ -144,10 +157,11 @@ def _boundary(student: Output, teacher: Output, reading: str) -> Any:
 
 def gains(shown: Shown, repeats: int = 200) -> pd.DataFrame:
     """Figure 6: ``metrics.frame_gain`` of the second run over the first, at the snippets."""
-    first, second = shown.found.values()
-    videos = np.repeat(np.arange(len(first.ids)), [len(logits) for logits in first.logits])
-    stacked = [np.concatenate(rows) for rows in (first.logits, second.logits, first.labels)]
-    return metrics.frame_gain(*stacked, videos, repeats=repeats)
+    first, second = (shown.found[name] for name in shown.names)
+    both = [(i, second.ids.index(name)) for i, name in enumerate(first.ids) if name in second.ids]
+    videos = np.repeat(np.arange(len(both)), [len(first.logits[i]) for i, _ in both])
+    pairs = [(first.logits[i], second.logits[j], first.labels[i]) for i, j in both]
+    return metrics.frame_gain(*map(np.concatenate, zip(*pairs, strict=True)), videos, repeats=repeats)
 
 
 def change(output: Output) -> np.ndarray:

@@ -63,13 +63,15 @@ def extract(
     folder.mkdir(parents=True, exist_ok=True)
     place = hardware.device(TrainConfig(system="rgb", device=device))
     home, training = next((p.device for p in system.parameters()), torch.device("cpu")), system.training
-    paths, bad = [folder / _file(data, i) for i in range(len(data))], {}
+    paths, bad = [folder] * len(data), {}
     system.to(place).eval()
     try:
         with tqdm(total=len(data), desc=f"snippets {folder.name}", unit="video", disable=not progress) as bar:
-            for i, path in enumerate(paths):
+            for i in range(len(data)):
                 try:
-                    _make(SnippetReader(data, i, spec, clip, system.needs_test), system, path, batch_size, place)
+                    paths[i] = folder / _file(data, i)
+                    reader = SnippetReader(data, i, spec, clip, system.needs_test)
+                    _make(reader, system, paths[i], batch_size, place)
                 except (ValueError, FileNotFoundError) as problem:
                     bad[i] = str(problem)
                     warnings.warn(f"no features of {data.ids[i]}: {problem}", stacklevel=2)

@@ -6,8 +6,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from workbench.metrics.charades import charades_classify, charades_localize
 from workbench.metrics.event_detection import IOU, MeanAP, event_map
+from workbench.metrics.event_tables import AMBIGUOUS
 from workbench.metrics.formats.actions_json import (
     read_actions_json,
     read_tsu_csv,
@@ -36,6 +39,7 @@ from workbench.metrics.formats.pku import (
     write_pku_truth,
 )
 from workbench.metrics.formats.thumos import (
+    CLASSES,
     read_thumos_classes,
     read_thumos_detections,
     read_thumos_truth,
@@ -44,6 +48,8 @@ from workbench.metrics.formats.thumos import (
 )
 
 RULES = (*IOU, "charades", "charades_classify")
+#: Frames of one step of TSU's labels and detections.
+STEP = 16
 
 
 def score_files(
@@ -59,14 +65,29 @@ def score_files(
         thumos             folder of <Class>_<subset>.txt           text file             test
         activitynet        JSON                                     JSON                  validation
         pku                folder of <video>.txt                    folder of <video>.txt none
-        tsu                the same (16-frame steps), or the JSON   folder of <video>.txt testing (JSON alone)
+        tsu                the same, or the JSON (in frames)        folder of <video>.txt testing (JSON alone)
         charades           CSV                                      submission file       none
         charades_classify  CSV                                      submission file       none
 
     iou: one threshold or several, ``IOU[rule]`` where None; Charades has none. Under pku and tsu only videos with a
-    file of detections count, as in PKU-MMD's script, so that a folder with the labels of all videos will do.
-    ValueError or FileNotFoundError in one sentence that names the file, the line and what was expected.
+    file of detections count, as in PKU-MMD's script, so that a folder with the labels of all videos will do. Under tsu
+    detections are in steps of 16 frames, as are the labels of a folder; the frames of the JSON are divided by 16.
+    ValueError or FileNotFoundError in one sentence that names the file, the line and what was expected; ValueError too
+    where the ground truth has no event, of which there is no precision.
     """
+    found = _scored(ground_truth, detections, rule, iou, subset)
+    if np.isnan(np.asarray(found.mean, np.float64)).any():
+        raise ValueError(f"{ground_truth} has no event in what is scored, so that there is no average precision")
+    return found
+
+
+def _scored(
+    ground_truth: str | os.PathLike,
+    detections: str | os.PathLike,
+    rule: str,
+    iou: float | Sequence[float] | None,
+    subset: str | None,
+) -> MeanAP:
     if rule not in RULES:
         raise ValueError(f"unknown rule {rule!r}; known: {', '.join(RULES)}")
     if rule.startswith("charades"):
@@ -81,16 +102,22 @@ def score_files(
         listed = Path(ground_truth) / "detclasslist.txt"
         classes = read_thumos_classes(listed) if listed.is_file() else None
         truth = read_thumos_truth(ground_truth, "test" if subset is None else subset)
+        if classes is None and (others := set(truth["label"]) - {*CLASSES.values(), AMBIGUOUS}):
+            raise ValueError(
+                f"{ground_truth} has classes such as {min(others)!r} that are not THUMOS14's: put detclasslist.txt, "
+                "the number and name of each class, beside them"
+            )
         return event_map(read_thumos_detections(detections, classes), truth, iou, rule)
     if rule == "activitynet":
         truth = read_activitynet_truth(ground_truth, "validation" if subset is None else subset)
         return event_map(read_activitynet_detections(detections), truth, iou, rule)
     if Path(ground_truth).is_file():
-        truth, _ = read_actions_json(ground_truth, "testing" if subset is None else subset)
+        truth, durations = read_actions_json(ground_truth, "testing" if subset is None else subset)
         truth = truth[truth["video"].isin(videos_of(detections))]
-    else:
-        truth = read_pku_truth(ground_truth, videos_of(detections))
-    return event_map(read_pku_detections(detections), truth, iou, rule)
+        truth = truth.assign(start=truth["start"] / STEP, end=truth["end"] / STEP)
+        found = read_pku_detections(detections)
+        return event_map(found[found["video"].isin(durations)], truth, iou, rule)
+    return event_map(read_pku_detections(detections), read_pku_truth(ground_truth, videos_of(detections)), iou, rule)
 
 
 __all__ = [

@@ -21,7 +21,9 @@ def read_activitynet_truth(path: str | os.PathLike, subset: str | None = "valida
     """Table of video, label (its name), start, end and duration (seconds; NaN where the file has none) of one subset
     (None: of all), in the order of the file. ValueError naming file and video for what isn't of the form, and where no
     video is of the subset."""
-    database = text.read_json(path, "database")["database"]
+    database = text.member(text.read_json(path, "database")["database"], dict, f"{path}, database")
+    for video, entry in database.items():
+        text.member(entry, dict, f"{path}, video {video}")
     if subset is not None and subset not in (there := sorted({str(one.get("subset")) for one in database.values()})):
         raise ValueError(f"{path} has no video of subset {subset!r}; it has: {', '.join(there)}")
     found = []
@@ -37,7 +39,7 @@ def read_activitynet_truth(path: str | os.PathLike, subset: str | None = "valida
 def read_activitynet_detections(path: str | os.PathLike) -> pd.DataFrame:
     """Table of video, label (its name), start, end, score, in the order of the file, which decides between equal
     scores."""
-    results = text.read_json(path, "results")["results"]
+    results = text.member(text.read_json(path, "results")["results"], dict, f"{path}, results")
     found = [event for video, entries in results.items() for event in _events(path, video, entries, scored=True)]
     return text.table(found, "video", "label", "start", "end", "score")
 
@@ -68,7 +70,7 @@ def write_activitynet_detections(path: str | os.PathLike, predictions: Any) -> N
 
 def _events(path: str | os.PathLike, video: str, entries: Any, scored: bool = False) -> list[dict]:
     found = []
-    for index, entry in enumerate(entries):
+    for index, entry in enumerate(text.member(entries, list, f"{path}, video {video}")):
         place = f"{path}, video {video}, entry {index}"
         segment = entry.get("segment") if isinstance(entry, dict) else None
         if not isinstance(segment, list) or len(segment) != 2 or "label" not in entry:

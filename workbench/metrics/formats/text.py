@@ -50,6 +50,14 @@ def read_json(path: str | os.PathLike, *keys: str) -> dict:
     return values
 
 
+def member(value: Any, kind: type, place: str) -> Any:
+    """``value``, which must be a ``kind`` (dict or list); ValueError naming the place otherwise."""
+    if not isinstance(value, kind):
+        names = {dict: "an object", list: "a list"}
+        raise ValueError(f"{place}: expected {names[kind]}, got {str(value)[:80]}")
+    return value
+
+
 def number(value: Any, place: str, what: str) -> float:
     """A finite float; ValueError naming the place otherwise."""
     try:
