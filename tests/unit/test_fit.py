@@ -175,6 +175,9 @@ def test_finding_runs(vpn):
         with pytest.raises(FileNotFoundError, match="has no run"):
             runs.open_run(name, root)
     assert runs.table(root / "nowhere").empty
+    finished = [run.id for run in runs.finished(root)]
+    assert list(runs.recent(root, vpn)["id"])[0] == vpn.id and set(runs.recent(root, vpn)["id"]) == set(finished)
+    assert list(runs.recent(root, vpn, others=0)["id"]) == [vpn.id]
 
 
 def test_random_states_come_back(tmp_path):

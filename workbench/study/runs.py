@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -232,11 +233,18 @@ def latest(root: str | Path = "runs", **filters: Any) -> Run:
     return max(fitting, key=lambda run: (run.folder / "weights.safetensors").stat().st_mtime_ns)
 
 
-def table(root: str | Path = "runs") -> pd.DataFrame:
-    """One row a run: id, the configuration's main fields, status, epochs and the measured numbers of each split (such
-    as test_top1, test_top1_low, test_top1_high). Empty where there are no runs."""
+def recent(root: str | Path, run: Run, others: int = 9) -> pd.DataFrame:
+    """``table`` of a run and of so many others that were finished last."""
+    rest = [one for one in finished(root) if one.id != run.id]
+    rest.sort(key=lambda one: (one.folder / "weights.safetensors").stat().st_mtime_ns, reverse=True)
+    return table(root, [run, *rest[:others]])
+
+
+def table(root: str | Path = "runs", runs: Iterable[Run] | None = None) -> pd.DataFrame:
+    """One row a run (None: of all under ``root``): id, the configuration's main fields, status, epochs and the measured
+    numbers of each split (such as test_top1, test_top1_low, test_top1_high). Empty where there are no runs."""
     rows = []
-    for run in _all(root):
+    for run in _all(root) if runs is None else runs:
         config = run.config
         row = {name: getattr(config, name) for name in ("system", "dataset", "protocol", "seed")}
         row["options"] = json.dumps(config.options, sort_keys=True) if config.options else ""
