@@ -92,6 +92,8 @@ def cluster(
         "distributed.worker.memory.pause": False,
         "distributed.worker.memory.terminate": False,
         "distributed.comm.timeouts.connect": "10s",
+        # It samples every worker a hundred times a second, which two cores notice.
+        "distributed.worker.profile.enabled": False,
     }
     resources = {"GPU": 1} if gpus else {}
     with dask.config.set(settings):

@@ -16,7 +16,7 @@ class Watch:
     ``exceeded`` says in words which limit they were ended for. minutes of wall time, from the first process on, and
     memory in GiB; None is no limit."""
 
-    def __init__(self, minutes: float | None = None, memory: float | None = None, every: float = 0.2) -> None:
+    def __init__(self, minutes: float | None = None, memory: float | None = None, every: float = 1.0) -> None:
         self.minutes, self.memory, self.every = minutes, memory, every
         self.peak, self.exceeded = 0, ""
         self._pids: list[int] = []
