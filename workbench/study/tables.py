@@ -190,13 +190,14 @@ def _published(row: dict[str, Any], keys: list[str]) -> dict[str, float | None]:
 
 def configs(path: str | Path, changes: dict[str, Any] | None = None) -> dict[str, TrainConfig]:
     """The configuration of every row that is shown, by its label, with ``changes``, untied from the rows it starts
-    from. Rows of other notebooks than 01_train have none, nor have rows that are not run here."""
+    from, and with all their stages. Rows of other notebooks than 01_train have none, nor have rows that are not run
+    here."""
     table = read_table(path)
     found = {}
     for row in table.rows:
         if not (row.hidden or row.absent or row.requires) and Path(row.notebook).stem == "01_train":
             found[row.label] = TrainConfig(
-                **{**table.base, **row.parameters, **(changes or {}), "init": {}, "snippets": {}}
+                **{**table.base, **row.parameters, **(changes or {}), "init": {}, "snippets": {}, "epochs": None}
             )
     return found
 
