@@ -54,8 +54,9 @@
       return [root, ...root.querySelectorAll(".wb-player")].map((node) => node.player).filter(Boolean);
     },
     failures() { // what cells raised
-      const outputs = [...document.querySelectorAll(".jp-Notebook [data-mime-type*='jupyter.stderr']")];
-      return outputs.map((node) => node.textContent);
+      const [notebook] = [...globalThis.jupyterapp.shell.widgets("main")];
+      const outputs = notebook.content.model.sharedModel.cells.flatMap((cell) => cell.outputs ?? []);
+      return outputs.filter((output) => output.output_type === "error").map((output) => output.evalue);
     },
     height() { // of a window that shows the whole notebook
       document.querySelector(".jp-WindowedPanel-outer").scrollTop = 0;
@@ -64,9 +65,10 @@
     complete() { // every figure is drawn
       const plots = [...document.querySelectorAll(".jp-Notebook .js-plotly-plot")];
       const players = this.players(document.querySelector(".jp-Notebook"));
-      return plots.every((plot) => plot.querySelector(".main-svg")) && players.every((one) => one.bitmaps.length);
+      return plots.every((plot) => plot.querySelector(".main-svg") && plot._fullData?.length) && players.every((one) => one.bitmaps.length);
     },
-    rest(name) { // players show their middle frame
+    rest(name) { // a player shows its middle frame; a panel makes new ones, which start at the first
+      if (this.find(name).root.matches(".wb-panel, .wb-linked")) return true;
       for (const player of this.players(this.find(name).root)) player.nudge(Math.floor(player.count / 2) - player.state.frame);
       return true;
     },

@@ -111,7 +111,9 @@ class Hand:
         place = self.ask("place", name, 0.95 if kind == "strip" else 0.5)
         self.page.drag(place)
         if name.endswith(": Play"):
-            time.sleep(0.5)
+            player = f"hand.find({json.dumps(name.removesuffix('Play') + 'Frame')}).root.player"
+            frame = self.page.run(f"{player}.state.frame")
+            self.page.wait(f"{player}.state.frame !== {frame}", PATIENCE)
             self.page.drag(place)  # it says "Pause" now
         if kind in ("checkbox", "summary"):
             return lambda: self.page.drag(self.ask("place", name, 0.5))
