@@ -45,7 +45,7 @@ pose-env: .venv-pose/installed  ## MediaPipe in an environment of its own, for p
 	  || { echo "make: MediaPipe could not be installed (see the lines above); run the same command again, it goes on where it stopped"; exit 1; }
 	@touch $@
 
-test: lint                ## every test (browser tests need Chromium)
+test: lint                ## every test but the slow one (browser tests need Chromium)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadgroup
 
 test-lab: $(VENV)/installed  ## every notebook in a real JupyterLab, every control moved; pictures in tests/artifacts

@@ -15,7 +15,9 @@
   }
 
   function label(node) {
-    if (node.matches(".wb-strip")) return "strip";
+    if (node.matches(".wb-strip")) { // one a pane
+      return `strip ${[...node.closest(".wb-panes").children].indexOf(node.closest(".wb-pane")) + 1}`;
+    }
     const own = node.title || node.ariaLabel || (/BUTTON|SUMMARY/.test(node.tagName) && node.textContent);
     const said = node.closest("label")?.querySelector("span") ?? node.closest(".widget-inline-hbox, .widget-checkbox");
     return (own || (said?.querySelector(".widget-label, label") ?? said)?.textContent || "").trim();
@@ -65,11 +67,15 @@
     complete() { // every figure is drawn
       const plots = [...document.querySelectorAll(".jp-Notebook .js-plotly-plot")];
       const players = this.players(document.querySelector(".jp-Notebook"));
-      return plots.every((plot) => plot.querySelector(".main-svg") && plot._fullData?.length) && players.every((one) => one.bitmaps.length);
+      return plots.every((plot) => plot.querySelector(".main-svg") && (plot._fullData?.length || plot.layout?.annotations)) && players.every((one) => one.bitmaps.length);
     },
-    rest(name) { // a player shows its middle frame; a panel makes new ones, which start at the first
-      if (this.find(name).root.matches(".wb-panel, .wb-linked")) return true;
-      for (const player of this.players(this.find(name).root)) player.nudge(Math.floor(player.count / 2) - player.state.frame);
+    rest(name) { // a player shows its middle frame, the right hand chosen; a panel makes new ones, which start at the first
+      const { root } = this.find(name);
+      if (root.matches(".wb-panel, .wb-linked")) return true;
+      for (const player of this.players(root)) {
+        player.chosen = { person: 0, joint: Math.max(0, player.scene.pose?.names.indexOf("hand_right") ?? 0) };
+        player.nudge(Math.floor(player.count / 2) - player.state.frame);
+      }
       return true;
     },
     seek(name, by) {

@@ -38,13 +38,17 @@ class Hand:
         page.requests.clear()
 
     def run_all(self, address: str) -> None:
-        """Opens a notebook, runs it, and makes the window so tall that all of it is in view."""
+        """Opens a notebook and runs it."""
         self.page.resize(WIDE, TALL)
         open_notebook(self.page, address)
         run = "jupyterapp.shell.collapseLeft(); jupyterapp.commands.execute('notebook:run-all-cells')"
         self.page.run(f"window.ran = false; {run}.then(() => (ran = true)); true")
         self.page.wait("ran", 600)
         self.page.run(f"window.hand = {CONTROLS}; true")
+        self.fit()
+
+    def fit(self) -> None:
+        """Makes the window so tall that all of the notebook is in view."""
         for _ in range(2):  # in a taller window more of it is drawn
             self.page.resize(WIDE, self.ask("height"))
             self.page.wait("hand.complete()", 2 * PATIENCE)
@@ -127,6 +131,7 @@ class Hand:
             time.sleep(0.3)  # plotly finds out what lies under the pointer before it believes in a click
         with contextlib.suppress(TimeoutError):
             self.page.wait(f"hand.answer({i}) !== {json.dumps(before)}", PATIENCE)
+        self.fit()
         return self.ask("answer", i) != before
 
     def key(self, name: str, key: str) -> None:
