@@ -17,7 +17,7 @@ CORES  := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 export MPLBACKEND := agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pose-env test lint lab bench study pretrain pictures lock clean
+.PHONY: help demo pose-env test test-lab lint lab bench study pretrain pictures lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -45,8 +45,11 @@ pose-env: .venv-pose/installed  ## MediaPipe in an environment of its own, for p
 	  || { echo "make: MediaPipe could not be installed (see the lines above); run the same command again, it goes on where it stopped"; exit 1; }
 	@touch $@
 
-test: lint                ## every test (browser tests need Chromium)
+test: lint                ## every test but the slow one (browser tests need Chromium)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+
+test-lab: $(VENV)/installed  ## every notebook in a real JupyterLab, every control moved; pictures in tests/artifacts
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/installed   ## ruff and the import contracts
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format --check -q . && $(BIN)/lint-imports

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import nbformat
 import pytest
 
 from tests.browser.cdp import Browser
+from tests.browser.lab import NOTEBOOK, kernel, open_notebook, server
 
 pytestmark = pytest.mark.xdist_group("jupyterlab")  # one server serves all of them
 V4 = nbformat.v4
@@ -51,89 +45,34 @@ from workbench.show.explorer import Explorer
 explorer = Explorer({"toy": WhatIf(Toy(), sample(), SKELETON, ["a", "b", "c"])}, title="explored")
 explorer""",
 ]
-FLAGS = [
-    *("--no-browser", "--ip=127.0.0.1", "--allow-root", "--LabApp.expose_app_in_browser=True"),
-    *("--IdentityProvider.token=test", "--LabApp.news_url=None"),
-    "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
-]
-QUIET = {"@jupyterlab/apputils-extension/notification.jupyterlab-settings": {"fetchNews": "false"}}
 PLAYER = "document.querySelector('.wb-player').player"
 EXPLORED = "document.querySelector('.wb-explorer .wb-player')"
 BARS = ".wb-panel .js-plotly-plot .barlayer .point"
-NOTEBOOK = "[...jupyterapp.shell.widgets('main')][0]"
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory) -> Iterator[str]:
-    """A JupyterLab server whose folders are all its own, with one small notebook."""
-    root, port = tmp_path_factory.mktemp("lab"), free_port()
+    """One small notebook in a JupyterLab."""
+    root = tmp_path_factory.mktemp("lab")
     work = root / "work"
     work.mkdir()
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
     notebook = V4.new_notebook(cells=list(map(V4.new_code_cell, CELLS)), metadata=metadata)
     nbformat.write(notebook, work / "small.ipynb")
-    for path, settings in QUIET.items():
-        (root / "settings" / path).parent.mkdir(parents=True)
-        (root / "settings" / path).write_text(json.dumps(settings))
-    folders = {"JUPYTER_CONFIG_DIR": "config", "JUPYTER_DATA_DIR": "data", "JUPYTER_RUNTIME_DIR": "runtime"}
-    folders |= {
-        "JUPYTERLAB_SETTINGS_DIR": "settings",
-        "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
-        "IPYTHONDIR": "ipython",
-    }
-    environment = os.environ | {name: str(root / folder) for name, folder in folders.items()}
-    environment["PYTHONPATH"] = str(Path(__file__).parents[2])
-    command = [sys.executable, "-m", "jupyterlab", *FLAGS, f"--port={port}", f"--ServerApp.root_dir={work}"]
-    with (root / "log").open("w") as log:
-        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    try:
-        wait_for_server(f"http://127.0.0.1:{port}/api", server, root / "log")
-        yield f"http://127.0.0.1:{port}/lab/tree/small.ipynb?token=test"
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for_server(url: str, server: subprocess.Popen, log: Path) -> None:
-    for _ in range(1200):
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except (urllib.error.URLError, ConnectionError):
-            if server.poll() is not None:
-                break
-            time.sleep(0.1)
-    raise RuntimeError(f"JupyterLab did not start: {log.read_text()[-1000:]}")
+    with server(root, work) as address:
+        yield address + "small.ipynb"
 
 
 @pytest.fixture(scope="module")
 def lab(chromium: Browser, address: str) -> Browser:
     """The notebook, opened and run to its end."""
     chromium.resize(1400, 2000)
-    chromium.open(address)
-    chromium.wait("globalThis.jupyterapp && document.querySelector('.jp-Notebook .jp-CodeCell')", 90)
-    chromium.wait(f"{NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'", 90)
+    open_notebook(chromium, address)
     chromium.run("jupyterapp.commands.execute('notebook:run-all-cells').then(() => true)")
     chromium.wait("document.querySelector('.wb-player')?.player?.bitmaps.length === 16", 90)
     chromium.wait("document.querySelector('.wb-panel .js-plotly-plot .main-svg')", 90)
     chromium.wait("document.querySelector('.wb-explorer .wb-player')?.player?.bitmaps.length", 90)
     return chromium
-
-
-def kernel(lab: Browser, code: str) -> str:
-    """What a piece of Python prints in the notebook's kernel."""
-    return lab.run(f"""new Promise(done => {{
-        let text = '';
-        const future = {NOTEBOOK}.sessionContext.session.kernel.requestExecute({{ code: {json.dumps(code)} }});
-        future.onIOPub = message => (text += message.content.text ?? message.content.evalue ?? '');
-        future.done.then(() => done(text.trim()));
-    }})""")
 
 
 def bars(lab: Browser) -> int:

@@ -10,30 +10,27 @@ import nbformat
 import pytest
 import yaml
 
-from tests.detection_fixtures import fake_synthadl_u
-from tests.fixtures import fake_synthadl
-from workbench.study import fit, notebooks
+from tests.tiny_runs import PRESET, Place
+from workbench.study import notebooks
 
 BOOKS = Path(__file__).parents[2] / "notebooks"
 PLOTLY = "application/vnd.plotly.v1+json"
-PRESET = {"base": "tiny", "clip": [8, 32, 32], "width": 0.125, "poses": 8, "output_stride": [4, 8, 8], "batch_size": 8}
 #: One process for all of them: they share a world and two trained runs.
 together = pytest.mark.xdist_group("notebooks")
 pytestmark = [together, pytest.mark.timeout(240)]
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
-    """A world of four actions and a run store with an rgb and a vpn run, each trained for an epoch a stage."""
-    place = tmp_path_factory.mktemp("notebooks")
-    fake_synthadl(place / "world", actions=4, subjects=3, views=2, frames=16)
-    for system in ("rgb", "vpn"):
-        fit(_asked(place, system) | {"epochs": 1, "progress": False})
-    return place
+def made(tmp_path_factory) -> Place:
+    """A world of four actions and a run store with an rgb and a vpn run."""
+    made = Place(tmp_path_factory.mktemp("notebooks"))
+    made.basics()
+    return made
 
 
-def _asked(place: Path, system: str) -> dict:
-    return {"system": system, "root": str(place / "world"), "runs": str(place / "runs"), "preset": PRESET}
+@pytest.fixture
+def place(made) -> Path:
+    return made.root
 
 
 def _run(place: Path, stem: str, **parameters: object) -> nbformat.NotebookNode:
@@ -159,26 +156,8 @@ def test_confusion(place):
     assert "vpn minus rgb:" in _text(book)
 
 
-def test_detection(place):
-    world = fake_synthadl_u(place / "untrimmed", actions=2, subjects=4, views=1, frames=100)
-    quick = {
-        "runs": str(place / "runs"),
-        "preset": PRESET,
-        "epochs": 2,
-        "progress": False,
-        "cache": str(place / "kept"),
-    }
-    fit({"system": "agcn", "root": str(place / "world"), **quick, "epochs": 1, "evaluate": []})
-    videos = {"root": str(world), **quick}
-    fit({"system": "detector", **videos, "snippets": {"rgb": "latest:rgb"}})
-    fit(
-        {
-            "system": "augmented_rgb",
-            **videos,
-            "snippets": {"rgb": "latest:rgb", "pose": "latest:agcn"},
-            "options": {"teachers": ["pose"]},
-        }
-    )
+def test_detection(made, place):
+    made.detectors()
     book = _run(place, "07_detection", video="a01_s04_v1", least=0.1)
     assert _figures(book) == [
         "What happens when: a01_s04_v1",
@@ -196,12 +175,10 @@ def test_detection(place):
     assert "per_step" in text and "printed" in text
 
 
-def test_distillation(place):
+def test_distillation(made, place):
     with pytest.raises(FileNotFoundError, match="no finished run with system='vpn_a'"):
         _run(place, "08_distillation", run="latest:vpn_a")
-    quick = {"epochs": 1, "progress": False, "evaluate": ["test"]}
-    for beta in (0.0, 50.0):
-        fit(_asked(place, "vpn_a") | quick | {"options": {"beta": beta}})
+    made.students()
     book = _run(place, "08_distillation", run="latest:vpn_a", method="pca", clip="a02_s03_v2")
     assert _figures(book)[:4] == [
         "Who pulls: the classes, and the teacher",
@@ -226,17 +203,8 @@ def test_distillation(place):
     assert drawn["layout"]["xaxis"]["ticktext"] == ["0", "50"]
 
 
-def test_ablation_report(place):
-    table = place / "two_systems.yaml"
-    rows = [
-        {"id": system, "label": f"<b>{system}</b>", "published": [value], "parameters": {"system": system, "epochs": 1}}
-        for system, value in (("rgb", 50.0), ("vpn", 60.5))
-    ]
-    rows.append({"id": "cited", "label": "cited", "published": [70.0], "absent": "somebody else's number"})
-    claim = {"id": "x1", "text": "VPN is better.", "better": "vpn", "worse": "rgb", "margin": [10.5]}
-    columns = [{"id": "cs", "label": "NTU CS", "metric": "top1"}]
-    about = {"title": "Two systems", "paper": "A paper", "base": {"preset": PRESET}, "columns": columns}
-    table.write_text(json.dumps({**about, "rows": rows, "claims": [claim]}))
+def test_ablation_report(made, place):
+    table = made.table()
     book = _run(place, "09_ablation_report", tables=[str(table)], seeds=1)
     assert _figures(book) == ["Two systems", "Who is ahead, and by how much", "How many claims hold"]
     text = _text(book)

@@ -14,6 +14,9 @@ from workbench.show.figures import common, confusion
 from workbench.show.session import attended
 from workbench.show.widgets import STYLE, bundle
 
+#: Pixels: a figure that listens is drawn before it is in the page, and cannot know how wide that is.
+WIDE = 1000
+
 
 class Linked(ipywidgets.VBox):
     """Confusion matrix, embeddings and clips of one run, linked.
@@ -47,6 +50,8 @@ class Linked(ipywidgets.VBox):
         self._kind = go.FigureWidget if attended() else go.Figure
         self.matrix = self._kind(confusion.matrix(counts, self.classes, runs[0]))
         self.plane, self._shown = self._planes(comparison, runs)
+        if attended():
+            self.matrix.layout.width = self.plane.layout.width = WIDE
         self.list = ipywidgets.Select(description="clips", rows=8, style=STYLE, layout={"width": "620px"})
         self._words, self._view = ipywidgets.HTML(), ipywidgets.VBox()
         self.matrix.data[0].on_click(self._clicked)

@@ -268,11 +268,11 @@ export class Player {
       return make("label", {}, text(label), node);
     };
     const pinned = scene.tracks.every((track) => track.pin !== null);
+    const drawn = scene.tracks.some((track) => Object.keys(track.maps).length); // blanks have neither colour nor opacity
     const overlay = () => [
       ...(pinned ? [] : [choose("Map", "map", [...pairs(maps), ["", "none"]])]),
-      choose("Colours", "colours", pairs(["automatic", ...Object.keys(STOPS)])),
-      range("Opacity", "opacity"),
-      check("Smooth", "smooth"),
+      ...(drawn ? [choose("Colours", "colours", pairs(["automatic", ...Object.keys(STOPS)]))] : []),
+      ...(drawn ? [range("Opacity", "opacity"), check("Smooth", "smooth")] : []),
       ...(several && !pinned ? [choose("Colour scale", "scale", [["shared", "shared"], ["own", "one each"]])] : []),
     ];
     return make("div", { className: "wb-options" },
@@ -303,10 +303,10 @@ export class Player {
     }[event.key];
     const pressed = event.key === " " && (["BUTTON", "SUMMARY"].includes(tagName) || type === "checkbox");
     const slid = type === "range" && event.key.length > 1;
+    if (event.altKey || event.ctrlKey || event.metaKey || event.key === "Escape") return;
+    event.stopPropagation(); // JupyterLab would take an arrow for "next cell", and an x for "cut this cell"
     if (!act || pressed || slid || tagName === "SELECT") return; // a focused control keeps its own keys
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
-    event.stopPropagation();
     act();
   };
 

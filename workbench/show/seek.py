@@ -14,7 +14,8 @@ from workbench.show.player import Player
 def follow(figure: go.Figure, player: Player, times: np.ndarray) -> ipywidgets.VBox:
     """``figure`` above ``player``. times float [T], the second of each of the player's frames; ``customdata`` of what
     is clicked is a moment in seconds, or several of which the first counts, as in ``figures.detection.timeline``."""
-    live = go.FigureWidget(figure)
+    # It is drawn before it is in the page, and cannot know how wide that is.
+    live = go.FigureWidget(figure).update_layout(width=1000)
     for trace in live.data:
         trace.on_click(lambda trace, points, _: seek(player, times, moment(trace, points.point_inds)))
     return ipywidgets.VBox([live, player])

@@ -17,6 +17,7 @@ from workbench.show.session import attended
 
 PLOTLY = "application/vnd.plotly.v1+json"
 STYLE = {"description_width": "110px"}
+NONE = ""  # stands for None in a menu
 GRID = {
     "display": "grid",
     "grid_template_columns": "repeat(auto-fill, minmax(300px, 1fr))",
@@ -164,12 +165,13 @@ def menu(
     """A menu of the options and the present value; of a list field several may be chosen."""
     present = list(value or []) if several else [value]
     options = list(dict.fromkeys([*([None] if optional and not several else []), *options, *present]))
-    labelled = [("none" if option is None else str(option), option) for option in options]
+    # A menu takes the value None for "nothing is chosen" and shows a blank: here it is a choice like any other.
+    labelled = [("none", NONE) if option is None else (str(option), option) for option in options]
     if several:
         return ipywidgets.SelectMultiple(
             options=labelled, value=tuple(present), rows=min(6, len(labelled)), **known
         ), list
-    return ipywidgets.Dropdown(options=labelled, value=value, **known), same
+    return ipywidgets.Dropdown(options=labelled, value=NONE if value is None else value, **known), chosen
 
 
 def number(kind: type, info: FieldInfo, value: float, known: dict) -> ipywidgets.Widget:
@@ -252,6 +254,10 @@ def without_none(annotation: Any) -> tuple[Any, bool]:
         rest = [part for part in get_args(annotation) if part is not NoneType]
         return (rest[0] if len(rest) == 1 else annotation), True
     return annotation, False
+
+
+def chosen(value: Any) -> Any:
+    return None if value == NONE else value
 
 
 def same(value: Any) -> Any:

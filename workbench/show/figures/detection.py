@@ -55,9 +55,11 @@ def timeline(
     maps = dict(actionness or {})
     heights = [1.0 * len(labels)] * len(maps) + [max(1.0, 0.45 * (1 + len(runs))) * len(labels)]
     titles = [f"actionness of {common.text(run)}" for run in maps] + ["truth and detections"] * bool(maps)
+    area = max(30 * sum(heights), 100 * len(heights))  # pixels
     figure = make_subplots(
-        len(heights), 1, shared_xaxes=True, row_heights=heights, vertical_spacing=0.07, subplot_titles=titles or None
-    )
+        len(heights), 1, shared_xaxes=True, row_heights=heights, vertical_spacing=46 / area if maps else 0,
+        subplot_titles=titles or None,
+    )  # fmt: skip
     texts = [_name(label, names) for label in labels]
     for row, values in enumerate(maps.values(), 1):
         _heat(figure, np.asarray(values), labels, duration, unit, row)
@@ -73,15 +75,15 @@ def timeline(
     below = f"{len(truth)} actions; the paler a detection, the less sure{floor}"
     legend = {
         "orientation": "h",
-        "y": -70 / (300 + 30 * sum(heights)),
+        "y": -60 / area,
         "x": 0,
         "yanchor": "top",
         "traceorder": "normal",
     }
     return common.finish(
-        figure, heading, below, int(210 + 30 * sum(heights)), barmode="overlay", legend=legend, margin_b=110,
+        figure, heading, below, int(194 + area), barmode="overlay", legend=legend, margin_b=110,
         coloraxis={"colorscale": common.SEQUENTIAL, "cmin": 0, "cmax": 1,
-                   "colorbar": common.bar("actionness", "0 to 1", len=0.5, y=0.75)},
+                   "colorbar": common.bar("actionness", "0 to 1", lenmode="pixels", len=150, y=1, yanchor="top")},
     )  # fmt: skip
 
 

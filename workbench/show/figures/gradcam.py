@@ -59,7 +59,7 @@ def weights(per_step: np.ndarray, over_time: np.ndarray, count: int = 16) -> go.
             colorscale=common.DIVERGING,
             xgap=2,
             ygap=2,
-            colorbar=common.bar("weight", "logit per feature"),
+            colorbar=common.bar("weight", "logit per feature", exponentformat="power"),
             hovertemplate="weight %{z:.2e}<extra></extra>",
         )
     )

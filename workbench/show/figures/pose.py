@@ -88,9 +88,9 @@ def beside_paper(
     figure = make_subplots(1, 2, shared_yaxes=True, subplot_titles=[common.text(paper), common.text(here)])
     figure.add_trace(_bars(rows, list(printed.values()), "#9AA5B1"), 1, 1)
     if measured.empty:
-        figure.add_annotation(
-            text="not trained here", x=50, y=rows[len(rows) // 2], showarrow=False, font_color=common.SOFT, row=1, col=2
-        )
+        words = {"text": "not trained here", "showarrow": False, "font_color": common.SOFT}
+        # An axis without bars knows none of the rows' names.
+        figure.add_annotation(x=50, xref="x2", y=0.5, yref="y2 domain", **words)
     else:
         means = measured.groupby("system")[metric].mean().reindex(list(printed))
         figure.add_trace(_bars(rows, means.tolist(), common.COLORS[0]), 1, 2)

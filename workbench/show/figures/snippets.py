@@ -80,5 +80,6 @@ def against_time(table: pd.DataFrame) -> go.Figure:
     below = "from pictures to scores: inputs, encoders and temporal filter"
     below += f"; unknown: {common.text(unknown)}" if unknown else ""
     figure.update_xaxes(title_text="seconds for a minute of video", type="log")
-    figure.update_yaxes(title_text="per-frame mAP (percent)", rangemode="tozero")
+    # Room for the name above the highest dot.
+    figure.update_yaxes(title_text="per-frame mAP (percent)", range=[0, max(10.0, 115 * known["frame_map"].max())])
     return common.finish(figure, heading, below, 420)

@@ -34,7 +34,7 @@ def curves(history: pd.DataFrame, heading: str = "Learning curves") -> go.Figure
             if f"{part}_{ending}" in history:
                 _line(figure, history, f"{part}_{ending}", part, index, column, legend=column == 1)
     _stages(figure, history)
-    figure.update_xaxes(title_text="epoch", tickformat="d")
+    _epochs(figure, history)
     figure.update_yaxes(title_text="loss (nats)", row=1, col=1)
     figure.update_yaxes(title_text=SCORES[score][1], range=[0, 1.02], row=1, col=2)
     below = "training data is drawn anew every epoch (crop, mirror, light); validation is what unseen subjects score"
@@ -50,7 +50,8 @@ def terms(history: pd.DataFrame, heading: str = "The terms of the loss") -> go.F
     figure = make_subplots(1, len(names), subplot_titles=titles, horizontal_spacing=0.3 / len(names))
     for column, name in enumerate(names, 1):
         _line(figure, history, name, name, column - 1, column, legend=False)
-    figure.update_xaxes(title_text="epoch").update_yaxes(title_text="value (no unit)", col=1)
+    _epochs(figure, history)
+    figure.update_yaxes(title_text="value (no unit)", col=1)
     return common.finish(figure, heading, "means over the training clips of an epoch", 360)
 
 
@@ -70,6 +71,11 @@ def _line(
         row=1,
         col=column,
     )
+
+
+def _epochs(figure: go.Figure, history: pd.DataFrame) -> None:
+    """An axis of whole epochs: of a few, plotly would mark the halves."""
+    figure.update_xaxes(title_text="epoch", tickformat="d", dtick=1 if history["epoch"].max() <= 10 else None)
 
 
 def _stages(figure: go.Figure, history: pd.DataFrame) -> None:
