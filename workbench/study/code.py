@@ -15,8 +15,8 @@ from workbench.systems import SYSTEMS
 ROOT = Path(workbench.__file__).parent
 #: Where training and evaluation begin.
 STARTS = ("workbench.study.train", "workbench.metrics.classification", "workbench.metrics.attention")
-#: Lists of all systems and metrics: following them would make every run depend on every system and statistical test.
-LISTS = ("workbench.systems", "workbench.metrics")
+#: Lists of what there is: following them would make every run depend on every system, statistical test and report.
+LISTS = ("workbench.systems", "workbench.metrics", "workbench.study")
 
 
 @cache
