@@ -151,7 +151,7 @@
       const plots = [...root.querySelectorAll(".js-plotly-plot")];
       const drawn = plots.every((plot) => plot.querySelector(".main-svg")) && players.every((one) => one.bitmaps.length && !one.asked);
       if (!drawn || !(plots.length + players.length) || root.querySelector("[role=alert]")) return null;
-      const texts = [...root.querySelectorAll(".wb-answer table, .wb-clock, .wb-legend, .wb-facts h3")].map((node) => node.textContent);
+      const texts = [...root.querySelectorAll(".wb-answer table, .wb-clock, .wb-legend, .wb-blank:not([hidden])")].map((node) => node.textContent);
       const bars = [...root.querySelectorAll(".wb-bar")].map((node) => node.style.background);
       return hash(JSON.stringify([
         plots.map((plot) => hash(JSON.stringify([plot.data, plot.layout]))),

@@ -34,6 +34,7 @@ class Hand:
 
     def __init__(self, page: Browser) -> None:
         self.page = page
+        page.socket.settimeout(300)  # a whole notebook is a large picture to draw without a graphics card
         page.errors.clear()
         page.requests.clear()
 

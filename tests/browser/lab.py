@@ -49,7 +49,11 @@ def server(root: Path, work: Path) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}/lab/tree/"
     finally:
         process.terminate()
-        process.wait(20)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _free_port() -> int:
