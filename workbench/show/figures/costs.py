@@ -43,10 +43,8 @@ def against_time(systems: pd.DataFrame, pose: str) -> go.Figure:
             x=total,
             y=some["accuracy"],
             error_y={"array": some["accuracy_sd"].fillna(0.0), "thickness": 1, "width": 3},
-            mode="markers+text",
+            mode="markers",
             text=names,
-            textposition=np.resize(["top center", "bottom center"], len(some)),
-            textfont={"size": 11},
             marker=mark,
             name=reads,
             hovertemplate="%{text}: %{y:.1f} percent, %{x:.0f} ms<extra></extra>",
@@ -61,7 +59,26 @@ def against_time(systems: pd.DataFrame, pose: str) -> go.Figure:
                 name=f"{reads}, poses given",
                 hovertemplate="%{y:.1f} percent, %{x:.0f} ms<extra></extra>",
             )
-    figure.update_xaxes(title_text="milliseconds a clip (logarithmic)", type="log")
+    for name, x, y in _labels(systems):
+        figure.add_annotation(
+            x=x, y=y, text=common.text(name), showarrow=False, xanchor="left", xshift=9, font={"size": 11}
+        )
+    last = np.log10((systems["network_ms"] + systems["pose_ms"]).max())
+    first = np.log10(systems["network_ms"].min())
+    figure.update_xaxes(
+        title_text="milliseconds a clip (logarithmic)", type="log", range=[first - 0.1, last + 0.25 * (last - first)]
+    )
     figure.update_yaxes(title_text="top-1 accuracy (percent)")
     below = f"means and standard deviations over seeds; {pose}"
     return common.finish(figure, "Accuracy against time", below, 620)
+
+
+def _labels(systems: pd.DataFrame, apart: float = 2.4) -> list[tuple[str, float, float]]:
+    """Name and place (log10 of milliseconds, percent) of each label, to the right of its mark; of those above one
+    another each ``apart`` from the one below."""
+    placed: list[tuple[str, float, float]] = []
+    for row in systems.sort_values("accuracy").to_dict("records"):
+        x, y = float(np.log10(row["network_ms"] + row["pose_ms"])), row["accuracy"]
+        below = [other for _, near, other in placed if abs(near - x) < 0.3]
+        placed.append((row["system"], x, max([y, *(other + apart for other in below)])))
+    return placed
