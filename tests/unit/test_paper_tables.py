@@ -5,26 +5,39 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from workbench.study import tables
 from workbench.study.config import TrainConfig
 from workbench.study.optim import adapt
 from workbench.study.runs import make_system
 
+SNIPPETS = {"rgb": 8, "flow": 8, "pose": 8}
 FILES = sorted((Path(__file__).parents[2] / "notebooks/ablations").glob("*.yaml"))
+
+
+def shapes(module: nn.Module) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(value.shape) for name, value in module.state_dict().items()}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_row_can_be_configured(path):
-    """The stages that a row gives epochs to, and the parts that it starts from, are the system's."""
+    """The stages that a row gives epochs to are the system's, and the parts that it starts from fit it."""
     table = tables.read_table(path)
+    made: dict[str, nn.Module] = {}
+    starts: list[tuple[str, str, str]] = []
     for row in table.rows:
         if row.absent:
             continue
         given = {**table.base, **row.parameters}
         small = {"base": "tiny", "clip": [8, 32, 32], "width": 0.125, "output_stride": [2, 8, 8]}
         config = TrainConfig(**{**given, "init": {}, "preset": small})
-        system = make_system(config, ["a", "b", "c"], "kinect_v2")
+        system = made[row.id] = make_system(config, ["a", "b", "c"], "kinect_v2", SNIPPETS)
         assert adapt(system.stages(), config.model_copy(update={"init": given.get("init", {})})) is not None
-        parts = dict(system.named_modules())
-        assert set(given.get("init", {})) <= set(parts), f"{path.name}, {row.id}"
+        starts += [(row.id, part, source) for part, source in given.get("init", {}).items()]
+    for row, part, source in starts:
+        mine = made[row].get_submodule(part)
+        if source.startswith("row:"):
+            _, other, *inside = source.split(":")
+            theirs = made[other].get_submodule(inside[0] if inside else part)
+            assert shapes(mine) == shapes(theirs), f"{path.name}, {row}: {part} does not start from {source}"

@@ -195,7 +195,8 @@ def _numbers_table(results: Results, prices: Prices | None) -> str:
     found = numbers(results, prices)
     printed = found["published"].notna().any()
     columns = (*results.table.columns, *results.table.costs)
-    heads = [head for column in columns for head in ([f"{column.label}, paper", "ours"] if printed else [column.label])]
+    labels = [one.label if one.unit == "percent" else f"{one.label} ({one.unit})" for one in columns]
+    heads = [head for label in labels for head in ([f"{label}, paper", "ours"] if printed else [label])]
     lines = []
     for label, mine in found.groupby("label", sort=False):
         pairs = [[_plain(line.published), _ours(line)] if printed else [_ours(line)] for line in mine.itertuples()]
