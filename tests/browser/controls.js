@@ -154,7 +154,8 @@
       const texts = [...root.querySelectorAll(".wb-answer table, .wb-clock, .wb-legend, .wb-blank:not([hidden])")].map((node) => node.textContent);
       const bars = [...root.querySelectorAll(".wb-bar")].map((node) => node.style.background);
       return hash(JSON.stringify([
-        plots.map((plot) => hash(JSON.stringify([plot.data, plot.layout]))),
+        plots.map(({ data, layout: { title, annotations, images, shapes } }) => // plotly fills in the rest by and by
+          hash(JSON.stringify([data, title, annotations, images, shapes]))),
         players.flatMap((player) => [player.root, ...player.root.querySelectorAll("canvas")].slice(1).map(pixels)),
         texts, bars, [...root.querySelectorAll("details")].map((node) => node.open),
       ]));

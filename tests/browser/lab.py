@@ -76,7 +76,7 @@ def _wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
 
 def open_notebook(browser: Browser, address: str) -> None:
     """Opens a notebook and waits for its kernel; ``address`` is the server's, with the notebook's path."""
-    browser.open(f"{address}?token=test&reset")
+    browser.call("Page.navigate", url=f"{address}?token=test&reset")
     browser.wait("globalThis.jupyterapp && document.querySelector('.jp-Notebook .jp-CodeCell')", 90)
     browser.wait(f"{NOTEBOOK}?.sessionContext?.session?.kernel?.status === 'idle'", 90)
 

@@ -21,6 +21,7 @@ BOOKS = Path(__file__).parents[2] / "notebooks"
 #: What the parameters cells say where the defaults are too heavy, or fit a world of four actions badly.
 PARAMETERS = {
     "01_train": {"preset": PRESET, "epochs": 1, "init": {}},
+    "02_gradcam": {"layer": "backbone.Mixed_5b", "target": "action 1"},
     "03_embeddings": {"methods": ["tsne", "pca"]},
     "06_confusion": {"block": 3, "pairs": 3, "top": 1},
     "07_detection": {"least": 0.1},
@@ -85,5 +86,6 @@ def test_each_control_changes_what_is_shown(hand: Hand, address: str, artifacts:
     assert len(set(names)) == len(names) and [name for name in names if name.endswith(": ")] == []
     wrong = [hand.try_out(name, kind) for name, kind in controls if name.split(": ", 1)[1] not in EXEMPT]
     assert not any(wrong), "; ".join(filter(None, wrong))
-    assert hand.page.errors == []
+    # JupyterLab's own icon for a busy kernel is missing from some of its releases.
+    assert [said for said in hand.page.errors if "/favicons/" not in said] == []
     assert [request for request in hand.page.requests if "//127.0.0.1:" not in request] == []

@@ -748,12 +748,18 @@ function render({ model, el }) {
   const root = el.appendChild(document.createElement("div"));
   const player = new Player(root, model.get("_scene"), model.get("_frames"));
   const shown = () => player.show(model.get("_scene"));
-  root.addEventListener("edit", (event) => model.send(event.detail));
+  const heard = () => { // JupyterLab keeps the view of a kernel that is gone, and sending to that raises
+    const manager = model.widget_manager;
+    if (!manager || !("kernel" in manager)) return true;
+    return Boolean(manager.kernel) && !manager.kernel.isDisposed && manager.kernel.status !== "dead";
+  };
+  root.addEventListener("edit", (event) => heard() && model.send(event.detail));
   const moved = () => model.get("frame") !== player.state.frame && player.seek(model.get("frame"));
   let timer;
   root.addEventListener("frame", () => {
     clearTimeout(timer);
     if (!player.state.playing) timer = setTimeout(() => {
+      if (!heard()) return;
       model.set("frame", player.state.frame);
       model.save_changes();
     }, 150);
