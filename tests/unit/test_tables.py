@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 from tests.fixtures import fake_synthadl
 from workbench.study import reports, sweeping, tables
@@ -174,3 +175,21 @@ def test_another_preset_stretches_epochs_and_leaves_a_rows_own_numbers(tmp_path)
     assert two["preset"] == {"base": "study", "width": 0.125}
     tiny = sweeping.read([path], 1, where=where)[0]
     assert tiny.plan.cells[tiny.entry("one", tiny.table.columns[0], 0).cell].parameters["epochs"] == 6
+
+
+def test_a_column_whose_own_data_are_missing_is_not_run_and_says_why(tmp_path):
+    world, away, path = fake_synthadl(tmp_path / "world"), tmp_path / "away", tmp_path / "full.yaml"
+    base = {"protocol": "cs", "system": "pose_lstm", "root": str(world), "runs": str(tmp_path / "runs")}
+    columns = [{"id": "a", "label": "A", "metric": "top1"}, {"id": "b", "label": "B", "metric": "top1"}]
+    columns[1]["parameters"] = {"root": str(away)}
+    rows = [{"id": "one", "label": "One", "parameters": {"epochs": 1}}]
+    whole = {"title": "With and without", "base": base, "columns": columns, "rows": rows}
+    path.write_text(yaml.safe_dump(whole))
+    here, missing = sweeping.read([path], 1)[0].entries
+    assert here.cell and not missing.cell
+    assert missing.reason.startswith(f"no SynthADL world in {away}")
+    there, missing = sweeping.read([path], 1, where={"root": str(world)})[0].entries
+    assert there == here and not missing.cell
+    path.write_text(yaml.safe_dump({**whole, "base": {**base, "root": str(tmp_path / "nowhere")}}))
+    with pytest.raises(FileNotFoundError, match="no SynthADL world in .*nowhere"):
+        sweeping.read([path], 1)

@@ -182,7 +182,9 @@ class Maker:
         for name, change in changes.items():
             old = values.get(name)
             values[name] = {**old, **change} if isinstance(old, dict) and isinstance(change, dict) else change
-        values = {"seed": self.seed, **values, **_at_preset(values, self.where)}
+        # A column that is about other data keeps them, whatever data the sweep is told.
+        other = {name: column.parameters[name] for name in ("dataset", "root") if name in column.parameters}
+        values = {"seed": self.seed, **values, **_at_preset(values, self.where), **other}
         return values if column.protocol is None else {**values, "protocol": column.protocol}
 
     def _source(self, text: str, column: Column, path: tuple[str, ...], needs: dict[str, Cell]) -> str:
@@ -203,6 +205,11 @@ class Maker:
             try:
                 self.opened[key] = open_split(config, "train")
             except ValueError as problem:
+                raise NotHere(str(problem)) from None
+            except FileNotFoundError as problem:
+                # Without the table's data there is nothing to run; without its own a row or column is not run.
+                if config.root == {**self.table.base, **self.where}.get("root"):
+                    raise
                 raise NotHere(str(problem)) from None
         return self.opened[key]
 
