@@ -8,7 +8,7 @@ TORCH  := $(shell grep '^torch==' requirements.lock)
 # Another build of torch: make demo TORCH_INDEX=<address of a wheel index>
 TORCH_INDEX ?=
 WORLD  := data/synthadl/tiny
-# What `make study` runs: all systems, then the papers' tables. Twice the epochs: make study STUDY_FLAGS="--preset study"
+# What `make study` runs, at the preset study: all systems, then the papers' tables. A quick look: STUDY_FLAGS="--preset tiny"
 STUDY  ?= systems detection vpn_table1 vpn_table2 vpn_table3 vpn_table4 vpnpp_table1 vpnpp_table3 vpnpp_table4 \
   vpnpp_table6 thesis_table4_4 thesis_table5_1 joint_attention perfnet_table2 perfnet_table4 augmented_rgb_table1
 

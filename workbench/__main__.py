@@ -164,7 +164,7 @@ def demo(args: argparse.Namespace) -> None:
     from workbench.synth import world
 
     world.generate(args.root)
-    study.sweep(FIRST_TABLE, 1, DEMO_ROWS, root=str(args.root), runs=str(args.runs), cache=CACHE)
+    study.sweep(FIRST_TABLE, 1, DEMO_ROWS, preset="tiny", root=str(args.root), runs=str(args.runs), cache=CACHE)
     gallery(args)
 
 
@@ -269,7 +269,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("files", nargs="+", type=Path, help="YAML files under notebooks/ablations")
     command.add_argument("--seeds", default=3, type=int, help="seeds of each row (default: 3)")
     command.add_argument("--rows", nargs="+", metavar="ID", help="these rows only, and what they start from")
-    command.add_argument("--preset", help="tiny, study (twice the epochs) or paper, instead of the files'")
+    command.add_argument("--preset", help="tiny, study or paper, instead of the files'")
     command.add_argument("--protocols", nargs="+", help="such as cs cv setup (default: the files')")
     command.add_argument("--dataset", help="another data set than the files'")
     command.add_argument("--root", help="its folder or manifest file")

@@ -171,7 +171,7 @@ def test_another_preset_stretches_epochs_and_leaves_a_rows_own_numbers(tmp_path)
     where = {"root": str(fake_synthadl(tmp_path / "world")), "runs": str(tmp_path / "runs")}
     study = sweeping.read([path], 1, where={**where, "preset": "study"})[0]
     one, two = (study.plan.cells[study.entry(row, study.table.columns[0], 0).cell].parameters for row in ("one", "two"))
-    assert one["epochs"] == 12 and two["epochs"] == {"pose": 0}
+    assert one["epochs"] == 9 and two["epochs"] == {"pose": 0}
     assert two["preset"] == {"base": "study", "width": 0.125}
     tiny = sweeping.read([path], 1, where=where)[0]
     assert tiny.plan.cells[tiny.entry("one", tiny.table.columns[0], 0).cell].parameters["epochs"] == 6

@@ -78,32 +78,34 @@ class Preset(Config):
         return {"frames": self.clip[0], "size": self.clip[1:], **{name: getattr(self, name) for name in same}}
 
 
-#: "paper" is VPN's published setting (section 4.2: 64 frames, 4 GPUs x 4 clips; stride and windows of thesis section
-#: 4.6.1); "tiny" is for two CPU cores.
-#: "study" is tiny with twice the training of the video's stages, for tables with three seeds on the same two cores:
-#: larger clips would cost ten times as much, and seeds and epochs are what small differences are lost in.
-PRESETS: dict[str, dict[str, Any]] = {
-    "tiny": {
-        "clip": (16, 96, 96),
-        "width": 0.25,
-        "output_stride": (4, 16, 16),
-        "batch_size": 16,
-        # Poses and cached features are small: a network of theirs takes 40 epochs in the time of one of the video's.
-        "epochs": {"": 1 / 3, "pose": 4 / 3, "head": 4 / 3},
-        "optimizer": {
-            "": {"name": "adam", "lr": 5e-4},
-            "pose": {"name": "adam", "lr": 2e-3},
-            "head": {"name": "adam", "lr": 1e-3},
-            # The pose side starts from nothing beside a pretrained backbone (chosen on validation subjects).
-            "joint": {"name": "adam", "lr": 5e-4, "scale": {"attention": 20, "pose_backbone": 4}},
-        },
-        "schedule": {"name": "cosine", "warmup": 3},
-        # 250 steps are too few for batch statistics that follow by a hundredth a step.
-        "options": {"bn_momentum": 0.1, "hidden": 128, "lstm_hidden": 128},
-        "poses": 16,
-        "sampling": "uniform",
-        "phases": 2,
+#: For results on two CPU cores: a table with three seeds in an hour or two. Small clips, since larger ones would cost
+#: ten times as much, and seeds and epochs are what small differences are lost in.
+STUDY: dict[str, Any] = {
+    "clip": (16, 96, 96),
+    "width": 0.25,
+    "output_stride": (4, 16, 16),
+    "batch_size": 16,
+    # Poses and cached features are small: a network of theirs takes 40 epochs in the time of one of the video's.
+    "epochs": {"": 1 / 3, "pose": 4 / 3, "head": 4 / 3},
+    "optimizer": {
+        "": {"name": "adam", "lr": 5e-4},
+        "pose": {"name": "adam", "lr": 2e-3},
+        "head": {"name": "adam", "lr": 1e-3},
+        # The pose side starts from nothing beside a pretrained backbone (chosen on validation subjects).
+        "joint": {"name": "adam", "lr": 5e-4, "scale": {"attention": 20, "pose_backbone": 4}},
     },
+    "schedule": {"name": "cosine", "warmup": 3},
+    # 250 steps are too few for batch statistics that follow by a hundredth a step.
+    "options": {"bn_momentum": 0.1, "hidden": 128, "lstm_hidden": 128},
+    "poses": 16,
+    "sampling": "uniform",
+    "phases": 2,
+}
+#: "tiny" is for a look within minutes: the study with two thirds of the training of the video's stages. "paper" is
+#: VPN's published setting (section 4.2: 64 frames, 4 GPUs x 4 clips; stride and windows of thesis section 4.6.1).
+PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": STUDY | {"epochs": STUDY["epochs"] | {"": 2 / 9}, "schedule": {"name": "cosine", "warmup": 2}},
+    "study": STUDY,
     "paper": {
         "clip": (64, 224, 224),
         "width": 1.0,
@@ -114,20 +116,10 @@ PRESETS: dict[str, dict[str, Any]] = {
         "test_area": "whole",
     },
 }
-PRESETS["study"] = PRESETS["tiny"] | {"epochs": PRESETS["tiny"]["epochs"] | {"": 2 / 3}}
 
-#: What detectors have instead, in either preset: their inputs are small, and whole videos are a batch.
-DETECTION: dict[str, dict[str, Any]] = {
-    "tiny": {
-        "batch_size": 8,
-        "epochs": {"": 1 / 3},
-        "optimizer": {},
-        "schedule": None,
-        "options": {},
-    },
-    "paper": {"batch_size": 8},
-}
-DETECTION["study"] = DETECTION["tiny"] | {"epochs": {"": 2 / 3}}
+#: What detectors have instead: their inputs are small, and whole videos are a batch.
+SMALL: dict[str, Any] = {"batch_size": 8, "epochs": {"": 1 / 3}, "optimizer": {}, "schedule": None, "options": {}}
+DETECTION: dict[str, dict[str, Any]] = {"tiny": SMALL, "study": SMALL, "paper": {"batch_size": 8}}
 
 
 def preset_numbers(preset: str | dict[str, Any], detects: bool = False, **own: Any) -> Preset:

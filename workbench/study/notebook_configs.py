@@ -58,7 +58,7 @@ class DataFlow(OfData):
 
     system: str = Field(default="vpn", description="whose forward pass is followed")
     options: dict[str, Plain] = Field(default={}, description="variant options of the system")
-    preset: str | dict[str, Any] = Field(default="tiny", description="tiny, paper or a dict of numbers")
+    preset: str | dict[str, Any] = Field(default="tiny", description="tiny, study, paper or a dict of numbers")
 
 
 class Train(OfData):
@@ -113,7 +113,7 @@ class PoseRendering(OfData):
     ratio_aware: bool = Field(default=True, description="width follows the person's size")
     train: bool = Field(default=False, description="train a small stream for each row of the table")
     table: str = Field(default="notebooks/ablations/perfnet_table2.yaml", description="the rows, as a table file")
-    preset: str | dict[str, Any] = Field(default=QUICK, description="tiny, paper or a dict of numbers")
+    preset: str | dict[str, Any] = Field(default=QUICK, description="tiny, study, paper or a dict of numbers")
     runs: str = Field(default="runs", description="folder of the run store")
     epochs: int | dict[str, int] | None = Field(default=2, description="of every stage, or by stage; None: the table's")
     limit: int | None = Field(default=29, gt=0, description="use only that many clips of each split")
