@@ -9,6 +9,8 @@ from pathlib import Path
 CACHE = "data/cache"
 FIRST_TABLE = "notebooks/ablations/synthadl_tiny.yaml"
 DEMO_ROWS = ("pose_lstm", "rgb", "vpn")
+#: The worlds that the table files are about; a sweep draws those that are missing.
+WORLDS = {"data/synthadl/tiny": "adl", "data/synthadl/untrimmed": "untrimmed"}
 
 
 def synth(args: argparse.Namespace) -> None:
@@ -37,6 +39,8 @@ def sweep(args: argparse.Namespace) -> None:
 
     where = {"runs": str(args.runs), "cache": CACHE}
     where |= {name: getattr(args, name) for name in ("preset", "dataset", "root", "limit") if getattr(args, name)}
+    if not {"dataset", "root"} & set(where):
+        _draw_missing(args.files)
     limits = Limits(args.limit_minutes, args.limit_memory, args.retries, args.threads)
     place = {"scheduler": args.scheduler, "slurm": args.slurm, "workers": args.workers, "gpus": args.gpus}
     swept = sweeping.sweep_files(args.files, args.seeds, args.rows, args.protocols, where, limits, **place)
@@ -52,6 +56,18 @@ def sweep(args: argparse.Namespace) -> None:
         raise RuntimeError(
             f"{len(swept.failed)} of {len(swept.records)} cells failed; the same command tries them again"
         )
+
+
+def _draw_missing(files: list[str]) -> None:
+    from workbench.study.tables import read_table
+    from workbench.synth import world
+
+    tables = [read_table(path) for path in files]
+    roots = {values.get("root") for table in tables for values in (table.base, *(row.parameters for row in table.rows))}
+    for root, kind in WORLDS.items():
+        if root in roots and not Path(root).exists():
+            print(f"{root} is missing: drawing it first")
+            world.generate(root, world=kind)
 
 
 def profile(args: argparse.Namespace) -> None:

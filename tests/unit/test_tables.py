@@ -193,3 +193,17 @@ def test_a_column_whose_own_data_are_missing_is_not_run_and_says_why(tmp_path):
     path.write_text(yaml.safe_dump({**whole, "base": {**base, "root": str(tmp_path / "nowhere")}}))
     with pytest.raises(FileNotFoundError, match="no SynthADL world in .*nowhere"):
         sweeping.read([path], 1)
+
+
+def test_a_sweep_draws_the_world_of_its_table_where_it_is_missing(tmp_path, monkeypatch):
+    from workbench import __main__ as commands
+    from workbench.synth import world
+
+    drawn, path = [], Path(tables.__file__).parents[2] / "notebooks/ablations/vpn_table1.yaml"
+    monkeypatch.setattr(world, "generate", lambda root, world: drawn.append((root, world)))
+    monkeypatch.chdir(tmp_path)
+    commands._draw_missing([path])
+    assert drawn == [("data/synthadl/tiny", "adl")]
+    (tmp_path / "data/synthadl/tiny").mkdir(parents=True)
+    commands._draw_missing([path])
+    assert len(drawn) == 1
