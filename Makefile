@@ -60,8 +60,7 @@ lab: $(VENV)/installed    ## JupyterLab on the notebooks
 bench: $(VENV)/installed  ## speed and memory on this machine, one script per subject
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-study: $(VENV)/installed  ## every system and the tables with claims x 3 seeds, reported in docs/results.md: about six hours on two cores
-	@$(RUN) synth $(WORLD) && $(RUN) synth data/synthadl/untrimmed --world untrimmed
+study: $(VENV)/installed  ## every system and the tables with claims x 3 seeds, reported in docs/results.md: hours on two cores
 	@$(RUN) sweep $(STUDY:%=notebooks/ablations/%.yaml) --seeds 3 --protocols cs $(STUDY_FLAGS) --report docs/results.md
 
 pretrain: $(VENV)/installed  ## the narrow I3D weights that ship with the package

@@ -1,7 +1,9 @@
-"""A training step of I3D: the tuned path against a plain fp32 contiguous one, same weights, same process, in turn.
+"""A training step of I3D, and a pass at test: the tuned path against a plain fp32 contiguous one, same weights, same
+process, in turn.
 
 Tuned is what ``fit`` runs by default on such a processor: channels-last weights and clips, bf16 autocast, and with them
-the folded stem. Usage: python bench/i3d_step.py [--threads 2] [--steps 5] [--device cpu|cuda]
+the folded stem; and what ``evaluate`` runs: channels-last, in fp32.
+Usage: python bench/i3d_step.py [--threads 2] [--steps 5] [--device cpu|cuda]
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
+from collections.abc import Callable
 
 import torch
 
@@ -33,14 +36,17 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     bf16 = "with bf16" if has_bf16(arguments.device) else "without bf16"
     print(f"torch {torch.__version__}, {arguments.device} {bf16}, {arguments.threads} threads")
-    print("median seconds a step                                       plain   tuned   times")
-    for name, (shape, options) in SETTINGS.items():
-        plain, tuned = measure(shape, options, arguments.steps, arguments.device)
-        print(f"{name:58s} {plain:7.3f} {tuned:7.3f} {plain / tuned:6.2f}x", flush=True)
+    for what, run in {"a step": step, "a pass at test": look}.items():
+        print(f"{f'median seconds {what}':58s}   plain   tuned   times")
+        for name, (shape, options) in SETTINGS.items():
+            plain, tuned = measure(run, shape, options, arguments.steps, arguments.device)
+            print(f"{name:58s} {plain:7.3f} {tuned:7.3f} {plain / tuned:6.2f}x", flush=True)
 
 
-def measure(shape: tuple[int, int, int], options: dict, steps: int, device: str) -> tuple[float, float]:
-    """Median seconds of a plain and of a tuned step, which take turns."""
+def measure(
+    run: Callable[..., float], shape: tuple[int, int, int], options: dict, steps: int, device: str
+) -> tuple[float, float]:
+    """Median seconds of a plain and of a tuned run, which take turns."""
     batch, frames, side = shape
     networks = {False: I3D(**options).to(device), True: I3D(**options).to(device)}
     networks[True].load_state_dict(networks[False].state_dict())
@@ -50,7 +56,7 @@ def measure(shape: tuple[int, int, int], options: dict, steps: int, device: str)
     seconds: dict[bool, list[float]] = {False: [], True: []}
     for _ in range(steps + 1):
         for tuned, network in networks.items():
-            seconds[tuned].append(step(network, clips[tuned], tuned and has_bf16(device)))
+            seconds[tuned].append(run(network, clips[tuned], tuned and has_bf16(device)))
     return statistics.median(seconds[False][1:]), statistics.median(seconds[True][1:])
 
 
@@ -61,6 +67,17 @@ def step(network: I3D, video: torch.Tensor, bf16: bool) -> float:
     with torch.autocast(video.device.type, torch.bfloat16, enabled=bf16):
         feature_map = network(video)
     feature_map.float().square().mean().backward()
+    if video.device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def look(network: I3D, video: torch.Tensor, bf16: bool) -> float:
+    """Seconds of a forward pass without gradients, in fp32 whatever ``bf16`` says."""
+    network.eval()
+    start = time.perf_counter()
+    with torch.inference_mode():
+        network(video)
     if video.device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - start

@@ -65,8 +65,8 @@ def _draw_missing(files: list[str]) -> None:
     tables = [read_table(path) for path in files]
     roots = {values.get("root") for table in tables for values in (table.base, *(row.parameters for row in table.rows))}
     for root, kind in WORLDS.items():
-        if root in roots and not Path(root).exists():
-            print(f"{root} is missing: drawing it first")
+        if root in roots and not (Path(root) / "index.parquet").exists():
+            print(f"{root} is not there, or not whole: drawing it first")
             world.generate(root, world=kind)
 
 

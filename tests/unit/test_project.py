@@ -9,10 +9,14 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+
+from workbench.study import tables
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -118,3 +122,19 @@ def test_readme_names_only_make_targets_that_exist():
     assert {
         name for name in named if name.isalpha() and name in {"demo", "test", "lab", "study", "bench", "pretrain"}
     } <= targets
+
+
+def test_readme_prints_the_numbers_of_the_committed_study():
+    """The table under "What comes out": mean and standard deviation over seeds, rounded; – where there is none."""
+    labels = {row.label: row.id for row in tables.read_table(ROOT / "notebooks/ablations/systems.yaml").rows}
+    study = pd.read_csv(ROOT / "docs/study/systems.csv").groupby(["row", "column"])["value"]
+    mean, spread = study.mean(), study.std()
+    columns = {"top-1": "top1", "where": "ranking", "when": "temporal_overlap"}
+    lines = (ROOT / "README.md").read_text().split("| million weights | ms |\n")[1].split("\n\n")[0].splitlines()[1:]
+    assert len(lines) > 10
+    for line in lines:
+        label, _, *printed, weights, ms = (cell.strip() for cell in line.strip("|").split("|"))
+        row = labels[label]
+        found = [(mean[row, column], spread[row, column]) for column in columns.values()]
+        assert printed == ["–" if np.isnan(value) else f"{value:.1f} ± {sd:.1f}" for value, sd in found], label
+        assert (weights, ms) == (f"{mean[row, 'parameters_test']:.2f}", f"{mean[row, 'latency_ms']:.0f}"), label

@@ -204,6 +204,10 @@ def test_a_sweep_draws_the_world_of_its_table_where_it_is_missing(tmp_path, monk
     monkeypatch.chdir(tmp_path)
     commands._draw_missing([path])
     assert drawn == [("data/synthadl/tiny", "adl")]
-    (tmp_path / "data/synthadl/tiny").mkdir(parents=True)
+    begun = tmp_path / "data/synthadl/tiny"
+    begun.mkdir(parents=True)
     commands._draw_missing([path])
-    assert len(drawn) == 1
+    assert len(drawn) == 2  # one that was broken off is drawn to its end
+    (begun / "index.parquet").touch()
+    commands._draw_missing([path])
+    assert len(drawn) == 2

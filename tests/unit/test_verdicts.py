@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from tests.fixtures import fake_synthadl
-from workbench.study import files, reports, study_data, sweeping, verdicts
+from workbench.study import files, hardware, reports, study_data, sweeping, verdicts
 from workbench.study.verdicts import AGAINST, HOLDS, MISSING, OPEN, WEAKLY
 
 TABLE = """
@@ -123,6 +123,17 @@ def test_the_data_of_the_study_are_files(results, tmp_path):
     lines = (tmp_path / "study/table.csv").read_text().splitlines()
     assert lines[0].startswith("row,column,metric,protocol,seed,value,published")
     assert len(lines) == 1 + 4 * 3 * 3
+
+
+def test_the_report_begins_with_how_the_claims_fared_in_a_checkout_or_not(results, tmp_path, monkeypatch):
+    path, verdict = tmp_path / "results.md", verdicts.judge(results)[0].verdict
+    found = sum(one.verdict == verdict for one in verdicts.judge(results))
+    study_data.write(path, [results], "a command")
+    assert path.read_text().startswith("# Results\n\n1 table by `a command`, revision ")
+    assert f"{verdict} {found}" in path.read_text().split("Claims by verdict: ")[1].split(".")[0]
+    monkeypatch.setattr(hardware, "git_revision", lambda: None)
+    study_data.write(path, [results], "a command")
+    assert path.read_text().startswith("# Results\n\n1 table by `a command`, on ")
 
 
 def test_predictions_on_other_clips_are_not_compared(results):

@@ -27,23 +27,26 @@ def write(
 ) -> None:
     """The report of all tables at ``path``, and under study/ beside it <table>.csv (see ``lines``) and <table>.json
     (see ``facts``). changes are those of every row's configuration, for what the rows cost."""
-    priced = [(results, reports.prices_of(results, runs, changes)) for results in studied]
-    sections = [_summary(priced, command)]
-    for results, prices in priced:
+    sections: list[str] = []
+    told: Counter[str] = Counter()
+    for results in studied:
+        prices = reports.prices_of(results, runs, changes)
+        known = facts(results, command, prices)
+        told.update(claim["verdict"] for claim in known["claims"])
         sections.append(reports.section(results, command, prices))
         folder = Path(path).parent / "study"
         files.write(folder / f"{results.path.stem}.csv", lines(results, prices).to_csv(index=False).encode())
-        files.write_json(folder / f"{results.path.stem}.json", facts(results, command, prices))
-    reports.write(path, sections)
+        files.write_json(folder / f"{results.path.stem}.json", known)
+    reports.write(path, [_summary(len(sections), told, command), *sections])
 
 
-def _summary(studied: list[tuple[Results, Prices]], command: str) -> str:
+def _summary(tables: int, told: Counter[str], command: str) -> str:
     """What was studied, and how many claims came to which verdict."""
-    judged = Counter(one.verdict for results, prices in studied for one in verdicts.judge(results, prices))
-    shares = ", ".join(f"{verdict} {count}" for verdict, count in judged.most_common())
     here = hardware.environment()
-    words = f"{len(studied)} tables by `{command}`, revision {here['git'][:9]}, on {here['processor']}."
-    return f"# Results\n\n{words}" + (f" Claims by verdict: {shares}.\n" if judged else "\n")
+    revision = f", revision {here['git'][:9]}" if here["git"] else ""
+    words = f"{tables} {'table' if tables == 1 else 'tables'} by `{command}`{revision}, on {here['processor']}."
+    shares = ", ".join(f"{verdict} {count}" for verdict, count in told.most_common())
+    return f"# Results\n\n{words}" + (f" Claims by verdict: {shares}.\n" if told else "\n")
 
 
 def lines(results: Results, prices: Prices | None = None) -> pd.DataFrame:
