@@ -170,9 +170,11 @@ def gallery(args: argparse.Namespace) -> None:
     from workbench.show import gallery as page
     from workbench.study import notebooks, runs
 
-    executed = notebooks.execute_all(args.out / "notebooks", {"root": str(args.root), "runs": str(args.runs)})
+    executed, left_out = notebooks.execute_all(args.out / "notebooks", {"root": str(args.root), "runs": str(args.runs)})
+    for name, missing in left_out.items():
+        print(f"{name} is left out: {missing}")
     results = runs.summary(args.runs)
-    print(f"open {page.build(executed, results, args.out / 'index.html')} in a browser")
+    print(f"open {page.build(executed, results, args.out / 'index.html', left_out=left_out)} in a browser")
 
 
 def demo(args: argparse.Namespace) -> None:

@@ -101,6 +101,15 @@ def test_names_are_escaped_and_a_missing_title_is_the_file_name(tmp_path):
     assert "This notebook drew no figure." in page
 
 
+def test_what_is_left_out_is_named_with_what_it_waits_for(tmp_path):
+    path = notebook(tmp_path / "a.ipynb", cell(output(text__plain="x")))
+    left_out = {"07_<b>.ipynb": "no <script>run</script>; made by `python -m workbench train`"}
+    page = gallery.build([path], None, tmp_path / "g.html", left_out=left_out).read_text()
+    assert "07_&lt;b&gt;.ipynb" in page and "<code>python -m workbench train</code>" in page
+    assert "<script>run" not in page and 'href="#left-out"' in page
+    assert "left-out" not in gallery.build([path], None, tmp_path / "g.html").read_text()
+
+
 def test_the_table_joins_mean_and_spread():
     frame = pd.DataFrame(
         {

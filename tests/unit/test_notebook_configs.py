@@ -141,7 +141,7 @@ def test_parameters_reach_only_the_notebooks_that_know_them(tmp_path, monkeypatc
         notebooks.execute_all(tmp_path / "out", folder=tmp_path / "none")
 
 
-def test_a_notebook_whose_run_is_missing_is_left_out_with_a_note(tmp_path, monkeypatch):
+def test_a_notebook_whose_run_is_missing_is_left_out_and_says_what_it_waits_for(tmp_path, monkeypatch):
     """Checked before a kernel starts; the others are executed."""
     monkeypatch.setattr(notebooks, "CONFIGS", {name: CONFIGS[name] for name in ("00_data_flow", "08_distillation")})
     for name in notebooks.CONFIGS:
@@ -149,9 +149,20 @@ def test_a_notebook_whose_run_is_missing_is_left_out_with_a_note(tmp_path, monke
     runs = str(tmp_path / "runs")
     with pytest.raises(FileNotFoundError, match="has no finished run with system='vpn_f'; train one with"):
         execute(tmp_path / "08_distillation.ipynb", tmp_path / "out" / "x.ipynb", {"runs": runs})
-    with pytest.warns(UserWarning, match="08_distillation.ipynb is left out: .* no finished run with system='vpn_f'"):
-        made = notebooks.execute_all(tmp_path / "out", {"runs": runs}, folder=tmp_path)
+    made, left_out = notebooks.execute_all(tmp_path / "out", {"runs": runs}, folder=tmp_path)
     assert [path.name for path in made] == ["00_data_flow.ipynb"]
+    (name, missing), *rest = left_out.items()
+    assert name == "08_distillation.ipynb" and not rest
+    assert "no finished run with system='vpn_f'" in missing
+    assert missing.endswith("what this notebook reads is made by `python -m workbench train vpn_f`")
+
+
+def test_a_report_of_nothing_is_left_out_with_the_command_that_runs_its_table(tmp_path):
+    report = CONFIGS["09_ablation_report"](runs=str(tmp_path), preset="tiny", seeds=2)
+    with pytest.raises(FileNotFoundError, match="has no run of notebooks/ablations/vpn_table1.yaml with these"):
+        report.needed()
+    command = "python -m workbench sweep notebooks/ablations/vpn_table1.yaml --seeds 2 --preset tiny"
+    assert report.made_by() == command
 
 
 def test_a_configuration_cannot_be_changed_behind_ones_back():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from pathlib import Path
@@ -58,11 +58,13 @@ def build(
     title: str = "Workbench",
     description: str = workbench.__doc__,
     note: str = "",
+    left_out: Mapping[str, str] | None = None,
 ) -> Path:
     """Writes the page for EXECUTED notebooks, atomically; returns its path.
 
     results: the measured table; a column with a companion ending in _std, _sd or _spread is shown as mean ± spread.
-    note says in a sentence what the table measures. Each figure takes its heading and caption from the Markdown above
+    note says in a sentence what the table measures; left_out names notebooks that are not shown and what they wait for.
+    Each figure takes its heading and caption from the Markdown above
     its cell. Outputs that only a running kernel can draw are left out. FileNotFoundError for a missing notebook;
     ValueError for one that was not executed or that ended in an error.
     """
@@ -75,6 +77,7 @@ def build(
         note=note,
         table=None if results is None else table(results),
         sections=sections,
+        left_out={name: markdown(missing) for name, missing in (left_out or {}).items()},
         player=Markup(page_script()) if "player" in kinds else "",
         plotly=Markup(plotly_source()) if "plot" in kinds else "",
     )

@@ -21,8 +21,13 @@ class Notebook(Config):
     seed: int = Field(default=0, ge=0, description="of everything that is drawn at random")
 
     def needed(self) -> list[str]:
-        """Runs that only some users have: without them ``execute_all`` leaves the notebook out."""
+        """Runs that only some users have: without them, or where this raises FileNotFoundError, ``execute_all`` leaves
+        the notebook out."""
         return []
+
+    def made_by(self) -> str:
+        """The command that makes what is ``needed``."""
+        return "make demo"
 
 
 class OfData(Notebook):
@@ -161,6 +166,9 @@ class Detection(TwoRuns):
     def needed(self) -> list[str]:
         return [self.first, self.second, *(run for run in (self.two_stream, self.boundaries) if run)]
 
+    def made_by(self) -> str:
+        return "python -m workbench sweep notebooks/ablations/detection.yaml --seeds 1"
+
 
 class Explorer(OfRun):
     """10_explorer: drag a joint, cover a region, and see what the network answers."""
@@ -185,6 +193,9 @@ class Distillation(OfRun):
     def needed(self) -> list[str]:
         return [self.run, self.baseline]
 
+    def made_by(self) -> str:
+        return "python -m workbench train vpn_f"
+
 
 class AblationReport(Notebook):
     """09_ablation_report: the papers' tables beside ours, and which of their claims hold here."""
@@ -205,11 +216,17 @@ class AblationReport(Notebook):
         return {"paths": self.tables, "seeds": self.seeds, "protocols": self.protocols, "where": given}
 
     def needed(self) -> list[str]:
-        """A run of the tables, where none is there: a report of nothing helps nobody."""
+        """FileNotFoundError where no row of the tables was run: a report of nothing helps nobody."""
         from workbench.study import sweeping
 
         keys = [entry.cell for results in sweeping.read(**self.studied()) for entry in results.entries if entry.cell]
-        return [] if any((Path(self.runs) / key).exists() for key in keys) else keys[:1]
+        if not any((Path(self.runs) / key).exists() for key in keys):
+            raise FileNotFoundError(f"{self.runs} has no run of {', '.join(self.tables)} with these parameters")
+        return []
+
+    def made_by(self) -> str:
+        preset = f" --preset {self.preset}" if self.preset else ""
+        return f"python -m workbench sweep {' '.join(self.tables)} --seeds {self.seeds}{preset}"
 
 
 #: Each notebook's file name without ending, in the order in which data flow.

@@ -6,7 +6,6 @@ import ast
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -147,8 +146,7 @@ def execute(
     notebook, out, parameters = Path(notebook), Path(out), dict(parameters or {})
     config = config_of(notebook)(**parameters)
     config = located(config)
-    for run in config.needed():
-        _find(run, config.runs)
+    _check_runs(config)
     source = nbformat.read(notebook, as_version=4)
     if not any("parameters" in cell.metadata.get("tags", ()) for cell in source.cells):
         raise ValueError(f"{notebook} has no cell with the tag 'parameters'")
@@ -205,11 +203,11 @@ def recorded(executed: str | Path) -> dict[str, float]:
 
 def execute_all(
     out: str | Path, parameters: dict[str, Any] | None = None, folder: str | Path = "notebooks", reuse: bool = True
-) -> list[Path]:
+) -> tuple[list[Path], dict[str, str]]:
     """Executes every notebook of ``folder`` that has a configuration into ``out``, in order; each is given those of
-    ``parameters`` that it knows. Returns the executed copies. One whose needed runs aren't there is left out, with a
-    warning. FileNotFoundError where a notebook is missing."""
-    copies = []
+    ``parameters`` that it knows. Returns the executed copies and, of those left out since a run that they need isn't
+    there, file name -> what is missing. FileNotFoundError where a notebook is missing."""
+    copies, left_out = [], {}
     for stem, config in CONFIGS.items():
         path = Path(folder) / f"{stem}.ipynb"
         if not path.is_file():
@@ -218,15 +216,16 @@ def execute_all(
         try:
             copies.append(execute(path, Path(out) / path.name, own, reuse=reuse))
         except MissingRun as problem:
-            warnings.warn(f"{path.name} is left out: {problem}", stacklevel=2)
-    return copies
+            left_out[path.name] = str(problem)
+    return copies, left_out
 
 
-def _find(run: str, root: str) -> None:
+def _check_runs(config: Notebook) -> None:
     try:
-        open_run(run, root)
+        for run in config.needed():
+            open_run(run, config.runs)
     except FileNotFoundError as problem:
-        raise MissingRun(str(problem)) from None
+        raise MissingRun(f"{problem}; what this notebook reads is made by `{config.made_by()}`") from None
 
 
 def _key(notebook: Path, parameters: dict[str, Any], runs: str | None) -> str:
