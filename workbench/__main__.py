@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 CACHE = "data/cache"
 FIRST_TABLE = "notebooks/ablations/synthadl_tiny.yaml"
 DEMO_ROWS = ("pose_lstm", "rgb", "vpn")
-#: The worlds that the table files are about; a sweep draws those that are missing.
-WORLDS = {"data/synthadl/tiny": "adl", "data/synthadl/untrimmed": "untrimmed"}
+#: The worlds that the table files are about, and how they are drawn; a sweep draws those that are missing.
+WORLDS: dict[str, dict[str, Any]] = {
+    "data/synthadl/tiny": {},
+    "data/synthadl/untrimmed": {"world": "untrimmed"},
+    "data/synthadl/no_imposters": {"knobs": {"imposters": 0}},
+}
 
 
 def synth(args: argparse.Namespace) -> None:
@@ -63,11 +68,12 @@ def _draw_missing(files: list[str]) -> None:
     from workbench.synth import world
 
     tables = [read_table(path) for path in files]
-    roots = {values.get("root") for table in tables for values in (table.base, *(row.parameters for row in table.rows))}
-    for root, kind in WORLDS.items():
+    given = [values for t in tables for values in (t.base, *(part.parameters for part in (*t.rows, *t.columns)))]
+    roots = {values.get("root") for values in given}
+    for root, how in WORLDS.items():
         if root in roots and not (Path(root) / "index.parquet").exists():
             print(f"{root} is not there, or not whole: drawing it first")
-            world.generate(root, world=kind)
+            world.generate(root, **how)
 
 
 def profile(args: argparse.Namespace) -> None:

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from tests.fixtures import fake_synthadl
-from workbench.study import reports, sweeping, tables
+from workbench.study import cells, files, planning, reports, sweeping, tables
 from workbench.study.config import TrainConfig
+from workbench.study.tables import read_table
 
 TABLE = """
 title: Two rows
@@ -73,6 +74,30 @@ def test_rows_run_once_and_the_report_holds_the_numbers_of_their_runs(table, tmp
     assert "| Short |" in (tmp_path / "report.md").read_text() and "not run yet" in read.reason(
         "long", read.table.columns[0]
     )
+
+
+def test_a_table_may_read_validation_subjects_of_runs_that_were_measured_on_test(table, tmp_path):
+    """The run is measured on the split that it lacks, and not trained again."""
+    where = {"root": str(fake_synthadl(tmp_path / "world")), "runs": str(tmp_path / "runs")}
+    sweeping.sweep(table, seeds=1, rows=["short"], **where)
+    (weights,) = (tmp_path / "runs").glob("*/weights.safetensors")
+    trained = weights.stat().st_mtime_ns
+    choosing = tmp_path / "choosing.yaml"
+    text = TABLE.replace("progress: false", "progress: false, evaluate: [test, validation]")
+    choosing.write_text(text.replace("metric: ranking", "metric: validation_top1"))
+    both = [read_table(choosing), read_table(table)]
+    for order in (both, both[::-1]):
+        (cell,) = planning.plan(order, 1, ["short"], where=where).cells.values()
+        assert cell.splits == {"test", "validation"}
+    record = {"status": cells.DONE, "code": cell.code, "source": cell.source}
+    files.write_json(cells.folder(cell) / f"{cell.key}.json", record)
+    (cells.folder(cell) / f"{cell.key}.ipynb").touch()
+    assert cells.done(cell) is None
+    found = sweeping.sweep(choosing, seeds=1, rows=["short"], **where)
+    assert weights.stat().st_mtime_ns == trained
+    measured = json.loads((weights.parent / "metrics.json").read_text())["validation"]["top1"]
+    assert found["ranking"][0] == pytest.approx(100 * measured)
+    assert cells.done(cell) == record
 
 
 def test_spread_is_mean_and_sample_deviation_in_the_order_of_the_rows():
@@ -199,11 +224,12 @@ def test_a_sweep_draws_the_world_of_its_table_where_it_is_missing(tmp_path, monk
     from workbench import __main__ as commands
     from workbench.synth import world
 
-    drawn, path = [], Path(tables.__file__).parents[2] / "notebooks/ablations/vpn_table1.yaml"
-    monkeypatch.setattr(world, "generate", lambda root, world: drawn.append((root, world)))
+    drawn, folder = [], Path(tables.__file__).parents[2] / "notebooks/ablations"
+    path = folder / "vpn_table1.yaml"
+    monkeypatch.setattr(world, "generate", lambda root, **how: drawn.append((root, how)))
     monkeypatch.chdir(tmp_path)
     commands._draw_missing([path])
-    assert drawn == [("data/synthadl/tiny", "adl")]
+    assert drawn == [("data/synthadl/tiny", {})]
     begun = tmp_path / "data/synthadl/tiny"
     begun.mkdir(parents=True)
     commands._draw_missing([path])
@@ -211,3 +237,8 @@ def test_a_sweep_draws_the_world_of_its_table_where_it_is_missing(tmp_path, monk
     (begun / "index.parquet").touch()
     commands._draw_missing([path])
     assert len(drawn) == 2
+    commands._draw_missing([folder / "sensitivity.yaml", folder / "detection.yaml"])
+    assert drawn[2:] == [
+        ("data/synthadl/untrimmed", {"world": "untrimmed"}),
+        ("data/synthadl/no_imposters", {"knobs": {"imposters": 0}}),
+    ]

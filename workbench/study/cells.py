@@ -46,14 +46,15 @@ def run_of(cell: Cell) -> Run | None:
 
 
 def done(cell: Cell) -> Record | None:
-    """The record of the cell where it was executed with the same code, configuration and data, else None."""
+    """The record of the cell where it was executed with the same code, configuration and data, and measured on all
+    splits that it is to be, else None."""
     path = folder(cell) / f"{cell.key}.json"
     if not path.is_file():
         return None
     record = files.read_json(path)
     same = record["status"] == DONE and (record["code"], record["source"]) == (cell.code, cell.source)
     run = run_of(cell)
-    there = run is None or (run.finished and "test" in run.metrics)
+    there = run is None or (run.finished and cell.splits <= set(run.metrics))
     return record if same and there and (folder(cell) / f"{cell.key}.ipynb").is_file() else None
 
 

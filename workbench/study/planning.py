@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,19 @@ class Cell:
     trains: bool
     code: str = ""
     needs: tuple[str, ...] = ()
+
+    @property
+    def splits(self) -> set[str]:
+        """Those on which the run is measured."""
+        return set(self.parameters.get("more", {}).get("evaluate", ["test"]))
+
+    def joined(self, other: Cell) -> Cell:
+        """This cell, measured on the splits of another of the same run as well: what a run is measured on is no part of
+        what it is."""
+        if self.splits == other.splits:
+            return self
+        more = {**self.parameters["more"], "evaluate": sorted(self.splits | other.splits)}
+        return replace(self, parameters={**self.parameters, "more": more})
 
 
 @dataclass(frozen=True)
@@ -130,7 +143,7 @@ class Maker:
         if setting not in self.made:
             _is_there(row, {**self.table.base, **self.where})
             made = self._training(row, column, path) if Path(row.notebook).stem == TRAIN else self._other(row)
-            self.made[setting] = self.cells.setdefault(made.key, made)
+            self.made[setting] = self.cells[made.key] = self.cells.get(made.key, made).joined(made)
         return self.made[setting]
 
     def _row(self, name: str, within: tuple[str, ...]) -> Row:
