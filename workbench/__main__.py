@@ -291,7 +291,7 @@ def parser() -> argparse.ArgumentParser:
 
     command = add(sweep, "run every row of table files with several seeds, and report what holds of their claims")
     command.add_argument("files", nargs="+", type=Path, help="YAML files under notebooks/ablations")
-    command.add_argument("--seeds", default=3, type=int, help="seeds of each row (default: 3)")
+    command.add_argument("--seeds", type=int, help="seeds of each row (default: what the file says, or 3)")
     command.add_argument("--rows", nargs="+", metavar="ID", help="these rows only, and what they start from")
     command.add_argument("--preset", help="tiny, study or paper, instead of the files'")
     command.add_argument("--protocols", nargs="+", help="such as cs cv setup (default: the files')")

@@ -100,6 +100,20 @@ def test_a_table_may_read_validation_subjects_of_runs_that_were_measured_on_test
     assert cells.done(cell) == record
 
 
+def test_a_file_says_how_many_seeds_unless_the_sweep_is_told(table, tmp_path):
+    where = {"root": str(fake_synthadl(tmp_path / "world")), "runs": str(tmp_path / "runs")}
+
+    def seeds(told):
+        return sweeping.read([table], told, where=where)[0].seeds
+
+    assert seeds(None) == [0, 1, 2]
+    table.write_text(TABLE + "seeds: 2\n")
+    assert seeds(None) == [0, 1] and seeds(1) == [0]
+    table.write_text(TABLE + "seeds: 0\n")
+    with pytest.raises(ValueError, match="greater than 0"):
+        seeds(None)
+
+
 def test_spread_is_mean_and_sample_deviation_in_the_order_of_the_rows():
     results = pd.DataFrame(
         {"system": ["Long", "Short", "Long", "Short"], "seed": [0, 0, 1, 1], "top-1": [50.0, 10.0, 54.0, 20.0]}

@@ -202,7 +202,7 @@ class AblationReport(Notebook):
 
     tables: list[str] = Field(default=["notebooks/ablations/vpn_table1.yaml"], description="table files")
     runs: str = Field(default="runs", description="folder of the run store")
-    seeds: int = Field(default=3, gt=0, description="as the sweep was told")
+    seeds: int | None = Field(default=None, gt=0, description="as the sweep was told; None is the files'")
     preset: str | None = Field(default=None, description="as the sweep was told; None is the files'")
     root: str | None = Field(default=None, description="as the sweep was told; None is the files'")
     limit: int | None = Field(default=None, gt=0, description="as the sweep was told")
@@ -225,8 +225,8 @@ class AblationReport(Notebook):
         return []
 
     def made_by(self) -> str:
-        preset = f" --preset {self.preset}" if self.preset else ""
-        return f"python -m workbench sweep {' '.join(self.tables)} --seeds {self.seeds}{preset}"
+        told = {"--seeds": self.seeds, "--preset": self.preset}
+        return " ".join(["python -m workbench sweep", *self.tables, *(f"{k} {v}" for k, v in told.items() if v)])
 
 
 #: Each notebook's file name without ending, in the order in which data flow.

@@ -86,13 +86,13 @@ class Plan:
 
 def plan(
     tables: Iterable[Table],
-    seeds: int = 3,
+    seeds: int | None = None,
     rows: Iterable[str] | None = None,
     protocols: Iterable[str] | None = None,
     where: dict[str, Any] | None = None,
 ) -> Plan:
-    """What ``tables`` need with ``seeds`` seeds each, ``rows`` (ids; None all) under ``protocols`` (None: those of the
-    file).
+    """What ``tables`` need with ``seeds`` seeds each, ``rows`` (ids; None all) under ``protocols``; None: the seeds and
+    the protocols of the file.
 
     ``where`` replaces fields of TrainConfig in every row; a preset by name replaces the name only, where a row has
     numbers of its own, and epochs that a row gives are stretched from the file's preset to it. ValueError for unknown
@@ -106,7 +106,7 @@ def plan(
         if strangers := [name for name in wanted if name not in known]:
             raise ValueError(f"{table.title!r} has no row {strangers[0]!r}; it has: {', '.join(known)}")
         entries = []
-        for seed in range(seeds):
+        for seed in range(seeds or table.seeds):
             maker = Maker(table, seed, dict(where or {}), protocols, whole.cells, opened)
             for row in table.rows:
                 if row.id in wanted and not row.hidden and (row.seeds is None or seed < row.seeds):

@@ -39,7 +39,7 @@ class Swept:
 
 def sweep(
     path: str | Path,
-    seeds: int = 3,
+    seeds: int | None = None,
     rows: Iterable[str] | None = None,
     engine: str = "serial",
     protocols: Iterable[str] | None = None,
@@ -69,7 +69,7 @@ def sweep(
 
 def sweep_files(
     paths: Iterable[str | Path],
-    seeds: int = 3,
+    seeds: int | None = None,
     rows: Iterable[str] | None = None,
     protocols: Iterable[str] | None = None,
     where: dict[str, Any] | None = None,
@@ -123,7 +123,7 @@ def _fit(cell: Cell, limits: Limits, *needed: Record) -> Record:
 
 def read(
     paths: Iterable[str | Path],
-    seeds: int = 3,
+    seeds: int | None = None,
     protocols: Iterable[str] | None = None,
     where: dict[str, Any] | None = None,
 ) -> list[Results]:

@@ -117,7 +117,8 @@ class Claim(Config):
 class Table(Config):
     """A table file. ``base`` holds the fields of TrainConfig that all rows share; ``protocols`` are run where nothing
     else is asked for, none given the base's. ``costs`` are columns too, of numbers that ``profiling.profile`` measures
-    of each row's system. paper and setting say where the published numbers are from and what they measure."""
+    of each row's system. paper and setting say where the published numbers are from and what they measure. ``seeds``
+    is how many each row is run with where nothing else is asked for."""
 
     title: str
     note: str = ""
@@ -125,6 +126,7 @@ class Table(Config):
     setting: str = ""
     base: dict[str, Any]
     protocols: list[str] = []
+    seeds: int = Field(default=3, gt=0)
     columns: list[Column]
     costs: list[Column] = []
     rows: list[Row]
