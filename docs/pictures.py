@@ -21,6 +21,7 @@ from workbench.media import video
 from workbench.metrics.attention import grade
 from workbench.show.figures import attention, costs
 from workbench.study import reports, sweeping, tables
+from workbench.study.results import Results
 from workbench.study.runs import latest
 
 HERE = Path(__file__).parent
@@ -76,9 +77,15 @@ def row_of(clips: data.Dataset, name: str, turn: int) -> np.ndarray:
     return np.concatenate([label, strip])
 
 
+def swept() -> Results:
+    """Every system at the preset study, as far as it was trained."""
+    return sweeping.read([SYSTEMS], where={"root": str(ROOT / "data/synthadl/tiny"), "runs": str(ROOT / "runs")})[0]
+
+
 def attended() -> object:
     """The figure of notebook 04 for the clip that VPN attends to best among those it names rightly."""
-    run = latest(ROOT / "runs", system="vpn", options={})
+    results = swept()
+    run = results.run("vpn", results.table.columns[0], 0) or latest(ROOT / "runs", system="vpn", options={})
     found, maps, clips = run.predictions("test"), run.maps("test"), run.dataset("test")
     best, highest = 0, -1.0
     for i in np.flatnonzero(found.logits.argmax(1) == found.labels):
@@ -93,7 +100,7 @@ def attended() -> object:
 
 def tradeoff() -> object | None:
     """The figure of accuracy against time, of the systems that have been swept; None before."""
-    (results,) = sweeping.read([SYSTEMS], where={"root": str(ROOT / "data/synthadl/tiny"), "runs": str(ROOT / "runs")})
+    results = swept()
     measured = reports.spread(results.frame()).dropna(subset="top-1")
     measured = measured[~measured["system"].isin(LEFT_OUT)]
     if measured.empty:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from workbench import losses
-from workbench.study import optim
+from workbench.study import optim, tables
+from workbench.study.config import TrainConfig
 from workbench.systems import build, detects, variants
 from workbench.systems.augmented_rgb import pairs
 from workbench.types import Batch
@@ -182,6 +185,18 @@ def test_options_are_those_of_the_paper():
     assert options["temporal_filter"].valid == ("sstcn", "tgm", "lstm")
     assert options["terms"].valid == ("atomic", "global", "boundary") and options["terms"].many
     assert [options[f"alpha_{name}"].default for name in ("atomic", "global", "boundary")] == [300, 100, 5]
+    config = {"system": "augmented_rgb", "preset": "paper"}
+    assert "alpha_atomic" not in TrainConfig(**config).variant()
+
+
+def test_small_presets_have_weights_of_the_table_that_chose_them():
+    rows = tables.read_table(Path(__file__).parents[2] / "notebooks/ablations/augmented_rgb_weights.yaml").rows
+    tried = [row.parameters.get("options", {}) for row in rows]
+    for preset in ("tiny", "study"):
+        told = TrainConfig(system="augmented_rgb", preset=preset).variant()
+        for name in ("atomic", "global", "boundary", "baseline"):
+            assert told[f"alpha_{name}"] in [options.get(f"alpha_{name}") for options in tried]
+        assert not TrainConfig(system="detector", preset=preset).variant()
     with pytest.raises(ValueError, match="teachers must differ from each other, got flow, flow"):
         made(teachers=["flow", "flow"])
     with pytest.raises(ValueError, match="streams must differ from each other, got rgb, rgb"):

@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tests.fixtures import fake_synthadl
 from workbench.study import notebooks
 from workbench.study.notebooks import CONFIGS, Confusion, GradCam, Notebook, PoseRendering, Train, collect, execute
 
@@ -154,15 +155,19 @@ def test_a_notebook_whose_run_is_missing_is_left_out_and_says_what_it_waits_for(
     (name, missing), *rest = left_out.items()
     assert name == "08_distillation.ipynb" and not rest
     assert "no finished run with system='vpn_f'" in missing
-    assert missing.endswith("what this notebook reads is made by `python -m workbench train vpn_f`")
+    assert missing.endswith(f"what this notebook reads is made by `python -m workbench train vpn_f --runs {runs}`")
 
 
 def test_a_report_of_nothing_is_left_out_with_the_command_that_runs_its_table(tmp_path):
-    report = CONFIGS["09_ablation_report"](runs=str(tmp_path), preset="tiny", seeds=2)
-    with pytest.raises(FileNotFoundError, match="has no run of notebooks/ablations/vpn_table1.yaml with these"):
+    world, runs = str(fake_synthadl(tmp_path / "world")), str(tmp_path / "runs")
+    table = str(Path(__file__).parents[2] / "notebooks/ablations/vpn_table1.yaml")
+    report = CONFIGS["09_ablation_report"](tables=[table], runs=runs, root=world, preset="tiny", seeds=2)
+    with pytest.raises(FileNotFoundError, match="has no run of .*vpn_table1.yaml with these"):
         report.needed()
-    command = "python -m workbench sweep notebooks/ablations/vpn_table1.yaml --seeds 2 --preset tiny"
+    command = f"python -m workbench sweep {table} --runs {runs} --root {world} --seeds 2 --preset tiny"
     assert report.made_by() == command
+    assert CONFIGS["07_detection"](runs="other").made_by().endswith("detection.yaml --runs other --seeds 1")
+    assert CONFIGS["08_distillation"](run="latest:vpn_a").made_by() == "python -m workbench train vpn_a"
 
 
 def test_a_configuration_cannot_be_changed_behind_ones_back():

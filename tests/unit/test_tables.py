@@ -109,6 +109,8 @@ def test_a_file_says_how_many_seeds_unless_the_sweep_is_told(table, tmp_path):
     assert seeds(None) == [0, 1, 2]
     table.write_text(TABLE + "seeds: 2\n")
     assert seeds(None) == [0, 1] and seeds(1) == [0]
+    with pytest.raises(ValueError, match="seeds must be 1 or more, got 0"):
+        seeds(0)
     table.write_text(TABLE + "seeds: 0\n")
     with pytest.raises(ValueError, match="greater than 0"):
         seeds(None)

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from workbench.study.config import Config, Plain, TrainConfig
+from workbench.study.runs import LATEST
 
 Split = Literal["train", "validation", "test"]
 WORLD = "data/synthadl/tiny"
@@ -167,7 +168,7 @@ class Detection(TwoRuns):
         return [self.first, self.second, *(run for run in (self.two_stream, self.boundaries) if run)]
 
     def made_by(self) -> str:
-        return "python -m workbench sweep notebooks/ablations/detection.yaml --seeds 1"
+        return _command("sweep notebooks/ablations/detection.yaml", runs=self.runs, seeds=1)
 
 
 class Explorer(OfRun):
@@ -194,7 +195,8 @@ class Distillation(OfRun):
         return [self.run, self.baseline]
 
     def made_by(self) -> str:
-        return "python -m workbench train vpn_f"
+        system = self.run.removeprefix(LATEST) if self.run.startswith(LATEST) else "vpn_f"
+        return _command(f"train {system}", runs=self.runs)
 
 
 class AblationReport(Notebook):
@@ -225,8 +227,14 @@ class AblationReport(Notebook):
         return []
 
     def made_by(self) -> str:
-        told = {"--seeds": self.seeds, "--preset": self.preset}
-        return " ".join(["python -m workbench sweep", *self.tables, *(f"{k} {v}" for k, v in told.items() if v)])
+        told = {name: getattr(self, name) for name in ("runs", "root", "seeds", "preset", "limit")}
+        return _command(" ".join(["sweep", *self.tables]), **told, protocols=" ".join(self.protocols or ()))
+
+
+def _command(words: str, **told: Any) -> str:
+    """A command line that tells what is told, but for the usual folder of runs."""
+    more = [f"--{name} {value}" for name, value in told.items() if value and (name, value) != ("runs", "runs")]
+    return " ".join(["python -m workbench", words, *more])
 
 
 #: Each notebook's file name without ending, in the order in which data flow.

@@ -98,6 +98,8 @@ def plan(
     numbers of its own, and epochs that a row gives are stretched from the file's preset to it. ValueError for unknown
     rows, for rows that start from each other, and for a bad configuration.
     """
+    if seeds is not None and seeds < 1:
+        raise ValueError(f"seeds must be 1 or more, got {seeds}")
     whole = Plan()
     opened: dict[tuple, Dataset | Untrimmed] = {}
     for table in tables:
@@ -106,7 +108,7 @@ def plan(
         if strangers := [name for name in wanted if name not in known]:
             raise ValueError(f"{table.title!r} has no row {strangers[0]!r}; it has: {', '.join(known)}")
         entries = []
-        for seed in range(seeds or table.seeds):
+        for seed in range(table.seeds if seeds is None else seeds):
             maker = Maker(table, seed, dict(where or {}), protocols, whole.cells, opened)
             for row in table.rows:
                 if row.id in wanted and not row.hidden and (row.seeds is None or seed < row.seeds):
@@ -277,6 +279,8 @@ def train_parameters(config: TrainConfig) -> dict[str, Any]:
     if config.root is not None and Path(config.root).exists():
         values["root"] = str(Path(config.root).resolve())
     own = {name: value for name, value in values.items() if name in Train.model_fields}
+    # The notebook ends with the numbers of the test split.
+    values["evaluate"] = sorted({"test", *config.evaluate})
     return own | {"more": {k: v for k, v in values.items() if k not in own and v != fresh[k]}}
 
 

@@ -168,7 +168,8 @@ def effort(results: Results) -> dict[str, float]:
         "cells": len(keys),
         "done": sum(record["status"] == "done" for record in records),
         "training_hours": sum(record.get("training_seconds", 0.0) for record in records) / 3600,
-        "hours": sum(record.get("seconds", 0.0) for record in records) / 3600,
+        # A record that was made anew, since a run was to be measured on more, knows only what that took.
+        "hours": sum(max(r.get("seconds", 0.0), r.get("training_seconds", 0.0)) for r in records) / 3600,
         "memory_gib": max((record.get("memory_gib", 0.0) for record in records), default=0.0),
     }
 
@@ -182,7 +183,7 @@ def section(results: Results, command: str, prices: Prices | None = None) -> str
     seeds = len(results.seeds)
     words = (
         f"Ours: mean over {seeds} {'seed' if seeds == 1 else 'seeds'} and, in brackets, its 95 % interval for other "
-        f"{'clips' if seeds == 1 else 'seeds and other clips'}, by `{command}`."
+        f"{'clips' if seeds == 1 else 'seeds and, where it is a share of clips, for other clips'}, by `{command}`."
     )
     if table.costs:
         words += f" Costs: median and quartiles on {hardware.environment()['processor']}."

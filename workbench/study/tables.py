@@ -16,7 +16,8 @@ NEEDS = ("dataset", "system", "file")
 
 
 class Column(Config):
-    """A measured number: ``metric`` of the test split, as ``runs.table`` names it, shown under ``label``.
+    """A measured number: ``metric`` of the test split, or another that ``runs.table`` has, such as validation_top1
+    where the base says ``evaluate: [test, validation]``; shown under ``label``.
 
     It stands for one column of the paper. protocol None is the base's. parameters are what the column changes in every
     row and in those that it starts from (see ``planning``). unit percent shows a share times 100; another word shows

@@ -32,8 +32,9 @@ class AugmentedOptions(FilterOptions):
     in the logits, or in both, whose terms are added (table 2).
 
     terms: which of the three losses are used (table 1), with their weights alpha_atomic, alpha_global and
-    alpha_boundary. Those fit the size of the paper's features; for others they are to be chosen on validation data, as
-    notebooks/ablations/augmented_rgb_weights.yaml does, or nothing but imitation is learnt. phi of the atomic loss is
+    alpha_boundary. The printed ones fit the size of the paper's features; for others they are to be chosen on
+    validation data, or nothing but imitation is learnt. The presets tiny and study have others, chosen for SynthADL-U
+    in notebooks/ablations/augmented_rgb_weights.yaml. phi of the atomic loss is
     the batch's negative snippets over dataset_size, the snippets to train on; a run counts its own (the default:
     Charades' training videos). unit_length divides features by their length before the atomic loss multiplies them;
     the paper prints no such step. global_reading: eq. 4's squared norm, or the mean square error of the text before
