@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,9 @@ def test_the_data_of_the_study_are_files(results, tmp_path):
     lines = (tmp_path / "study/table.csv").read_text().splitlines()
     assert lines[0].startswith("row,column,metric,protocol,seed,value,published")
     assert len(lines) == 1 + 4 * 3 * 3
+    assert "Ours: mean over 3 seeds and" in reports.section(results, "a command")
+    shutil.rmtree(results.run("same", results.table.columns[0], 2).folder)
+    assert "Ours: mean over up to 3 seeds and" in reports.section(results, "a command")
 
 
 def test_the_report_begins_with_how_the_claims_fared_in_a_checkout_or_not(results, tmp_path, monkeypatch):

@@ -181,9 +181,12 @@ def section(results: Results, command: str, prices: Prices | None = None) -> str
     if table.paper:
         parts.append(f"{table.paper}. {table.setting}".strip())
     seeds = len(results.seeds)
+    counts = {len(results.values(row.id, column)) for row in table.rows for column in table.columns} - {0}
+    fewer = "up to " if any(count < seeds for count in counts) else ""
+    others = "clips" if seeds == 1 else "seeds and, where it is a share of clips, for other clips"
     words = (
-        f"Ours: mean over {seeds} {'seed' if seeds == 1 else 'seeds'} and, in brackets, its 95 % interval for other "
-        f"{'clips' if seeds == 1 else 'seeds and, where it is a share of clips, for other clips'}, by `{command}`."
+        f"Ours: mean over {fewer}{seeds} {'seed' if seeds == 1 else 'seeds'} and, in brackets, its 95 % interval for "
+        f"other {others}, by `{command}`."
     )
     if table.costs:
         words += f" Costs: median and quartiles on {hardware.environment()['processor']}."
