@@ -124,6 +124,24 @@ def test_readme_names_only_make_targets_that_exist():
     } <= targets
 
 
+def test_readme_tells_of_detection_what_the_committed_study_measured():
+    text = " ".join((ROOT / "README.md").read_text().split())
+    flow, poses = (
+        pd.read_csv(ROOT / f"docs/study/{name}.csv").query("metric == 'frame_map'")
+        for name in ("augmented_rgb_table1", "detection")
+    )
+    ten, three, first = (every.groupby("row")["value"].mean() for every in (flow, poses, flow.query("seed < 3")))
+    beside = f"a per-frame mAP of {ten['vanilla_rgb']:.1f}, with flow beside it {ten['two_stream']:.1f}"
+    assert f"{beside}, and the student that flow taught {ten['total']:.1f}" in text
+    assert f"Poses reach {three['pose']:.0f} and their student {three['all']:.0f} (three seeds)" in text
+    assert f"with the printed ones it reaches {three['all_published']:.0f}" in text
+    claims = json.loads((ROOT / "docs/study/augmented_rgb_table1.json").read_text())["claims"]
+    (test, *_) = next(claim["tests"] for claim in claims if claim["id"] == "augmented_rgb_c11")
+    low, value, high = (test["effect"][name] for name in ("low", "value", "high"))
+    assert f"after three seeds its student stood {first['total'] - first['vanilla_rgb']:.1f} points above" in text
+    assert f"after ten it stands {value:.1f} above, from {-low:.1f} below to {high:.1f} above" in text
+
+
 def test_readme_prints_the_numbers_of_the_committed_study():
     """The table under "What comes out": mean and standard deviation over seeds, rounded; – where there is none."""
     labels = {row.label: row.id for row in tables.read_table(ROOT / "notebooks/ablations/systems.yaml").rows}

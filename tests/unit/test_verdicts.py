@@ -132,8 +132,9 @@ def test_the_data_of_the_study_are_files(results, tmp_path):
 def test_the_report_begins_with_how_the_claims_fared_in_a_checkout_or_not(results, tmp_path, monkeypatch):
     path, verdict = tmp_path / "results.md", verdicts.judge(results)[0].verdict
     found = sum(one.verdict == verdict for one in verdicts.judge(results))
+    monkeypatch.setattr(hardware, "git_revision", lambda: "0123456789abcdef")
     study_data.write(path, [results], "a command")
-    assert path.read_text().startswith("# Results\n\n1 table by `a command`, revision ")
+    assert path.read_text().startswith("# Results\n\n1 table by `a command`, revision 012345678, on ")
     assert f"{verdict} {found}" in path.read_text().split("Claims by verdict: ")[1].split(".")[0]
     monkeypatch.setattr(hardware, "git_revision", lambda: None)
     study_data.write(path, [results], "a command")

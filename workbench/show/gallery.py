@@ -64,9 +64,9 @@ def build(
 
     results: the measured table; a column with a companion ending in _std, _sd or _spread is shown as mean ± spread.
     note says in a sentence what the table measures; left_out names notebooks that are not shown and what they wait for.
-    Each figure takes its heading and caption from the Markdown above
-    its cell. Outputs that only a running kernel can draw are left out. FileNotFoundError for a missing notebook;
-    ValueError for one that was not executed or that ended in an error.
+    Each figure takes its heading and caption from the Markdown above its cell. Outputs that only a running kernel can
+    draw are left out. FileNotFoundError for a missing notebook; ValueError for one that was not executed or that ended
+    in an error.
     """
     sections = [section(Path(path), number) for number, path in enumerate(notebooks, 1)]
     kinds = {item.kind for part in sections for item in part.items}

@@ -34,11 +34,12 @@ class AugmentedOptions(FilterOptions):
     terms: which of the three losses are used (table 1), with their weights alpha_atomic, alpha_global and
     alpha_boundary. The printed ones fit the size of the paper's features; for others they are to be chosen on
     validation data, or nothing but imitation is learnt. The presets tiny and study have others, chosen for SynthADL-U
-    in notebooks/ablations/augmented_rgb_weights.yaml. phi of the atomic loss is
-    the batch's negative snippets over dataset_size, the snippets to train on; a run counts its own (the default:
-    Charades' training videos). unit_length divides features by their length before the atomic loss multiplies them;
-    the paper prints no such step. global_reading: eq. 4's squared norm, or the mean square error of the text before
-    it. boundary: see losses.boundary_saliency.
+    in notebooks/ablations/augmented_rgb_weights.yaml.
+
+    phi of the atomic loss is the batch's negative snippets over dataset_size, the snippets to train on; a run counts
+    its own (the default: Charades' training videos). unit_length divides features by their length before the atomic
+    loss multiplies them; the paper prints no such step. global_reading: eq. 4's squared norm, or the mean square error
+    of the text before it. boundary: see losses.boundary_saliency.
 
     baseline: another distillation instead of the terms (table 3), weighed by alpha_baseline. Graph distillation learns
     how much each of several teachers counts, snippet by snippet.
