@@ -171,7 +171,7 @@ class Truth:
 
 
 #: The fields of Batch that systems read, and those of them that may still be bytes.
-TENSORS = ("video", "pose", "flow", "parts", "rendered", "trajectories")
+TENSORS = ("video", "pose", "flow", "parts", "rendered", "trajectories", "truth")
 PICTURES = ("video", "flow", "parts", "rendered")
 
 
@@ -182,9 +182,11 @@ class Batch:
     video float [B,3,T,H,W] in [-1,1], or uint8 in [0,255] until ``to`` has moved it; pose float [B,M,t_p,V,3], zero
     where a joint is missing; flow float [B,2,T,H,W] in [-1,1], one unit being 20 pixels; parts float [B,K,3,T,H,W] and
     rendered (drawn poses) float [B,3,T,H,W] as video; trajectories float [B,L,D], NaN where there are fewer than L;
-    features, what frozen parts of a system made of the clips, by name [B,...], in place of the clips; label int64 [B]
-    (detection: float [B,T,N]); ids the B clip names; frame_numbers int64 [B,T] in the source (-1 where padded); mask
-    bool [B,T], True where a snippet is real, of videos that are padded to one length.
+    truth float [B,T,H,W] in [0,1], 1 on the pixels of video that make the label what it is, in the frames that do
+    (synthetic worlds alone know it; only ceilings read it); features, what frozen parts of a system made of the
+    clips, by name [B,...], in place of the clips; label int64 [B] (detection: float [B,T,N]); ids the B clip names;
+    frame_numbers int64 [B,T] in the source (-1 where padded); mask bool [B,T], True where a snippet is real, of
+    videos that are padded to one length.
     """
 
     video: Tensor | None = None
@@ -193,6 +195,7 @@ class Batch:
     parts: Tensor | None = None
     rendered: Tensor | None = None
     trajectories: Tensor | None = None
+    truth: Tensor | None = None
     features: dict[str, Tensor] | None = None
     label: Tensor | None = None
     ids: list[str] = field(default_factory=list)

@@ -217,7 +217,7 @@ def test_the_global_random_state_is_left_alone(data):
     [
         (
             {"needs": frozenset({"sound"})},
-            "cannot give 'sound'; it gives: flow, label, parts, pose, rendered, trajectories, video",
+            "cannot give 'sound'; it gives: flow, label, parts, pose, rendered, trajectories, truth, video",
         ),
         ({"augment": Augment()}, "augment is for training"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
@@ -247,3 +247,18 @@ def test_a_data_set_without_poses_says_so(tmp_path, world):
 def test_augment_checks_its_numbers():
     with pytest.raises(ValueError, match=r"Augment.mirror must be in \[0, 1\], got 2"):
         Augment(mirror=2)
+
+
+@pytest.mark.parametrize("train", [False, True])
+def test_truth_lies_where_sample_sees_it_in_its_moment_only(data, train, tmp_path):
+    spec, augment = ClipSpec(frames=8, size=(48, 48), poses=8), Augment() if train else None
+    needs = frozenset({"video", "truth"})
+    for seed in range(3):
+        seen = sample(data, 0, spec, augment=augment, seed=seed, needs=needs)
+        expected = seen.truth.mask & seen.truth.moment[:, None, None]
+        assert expected.any()
+        given = seen.batch.truth[0].numpy()
+        assert given.dtype == np.float32 and ((given > 127.5 / 255) == expected).all()
+    for cache in (None, tmp_path):
+        batch = next(iter(Loader(data, spec, 2, needs=needs, cache=cache)))
+        assert (batch.truth[0].numpy() == sample(data, 0, spec, needs=needs).batch.truth[0].numpy()).all()

@@ -86,6 +86,12 @@ class View:
         _adjust(out[0], -across if self.mirror else across)
         _adjust(out[1], down)
 
+    def mask(self, masks: np.ndarray) -> np.ndarray:
+        """masks uint8 [T,h,w] in [0,255], of the area -> float32 [T,H,W] in [0,1]."""
+        out = np.empty((3, len(masks), *self.size), np.uint8)
+        self._place(np.repeat(masks[..., None], 3, axis=3), out)
+        return out[0].astype(np.float32) / 255
+
     def _place(self, frames: np.ndarray, out: np.ndarray) -> None:
         """Crops, resizes and mirrors [T,h,w,C] into ``out`` [C,T,H,W]."""
         cut = frames[:, self.top : self.top + self.rows, self.left : self.left + self.columns]

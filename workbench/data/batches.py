@@ -75,6 +75,7 @@ def blank(clips: Clips, count: int, size: tuple[int, int]) -> dict[str, np.ndarr
         "rendered": (np.uint8, 3, spec.frames, *size),
         "pose": (np.float32, spec.persons, spec.poses, joints, 3),
         "trajectories": (np.float32, spec.trajectories, DIMENSIONS),
+        "truth": (np.float32, spec.frames, *size),
     }
     arrays = {name: np.empty((count, *shape), dtype) for name, (dtype, *shape) in shapes.items() if name in clips.needs}
     return {**arrays, "frame_numbers": np.empty((count, spec.frames), np.int64)}
@@ -95,6 +96,8 @@ def fill(arrays: dict[str, np.ndarray], clips: Clips, i: int, window: Window, vi
     if "pose" in arrays:
         found = clips.bodies(i, window.poses)
         arrays["pose"][:] = (pose.mirror(found) if view.mirror else found).joints
+    if "truth" in arrays:
+        arrays["truth"][:] = view.mask(clips.truth(i, numbers))
     if "trajectories" in arrays:
         arrays["trajectories"][:] = clips.trajectories(i)
 

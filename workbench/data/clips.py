@@ -62,6 +62,7 @@ KINDS = {
         "float32",
         (*AREA, "persons", "pose_quality"),
     ),
+    "truth": Kind("candidates", lambda data, spec: spec.area, "uint8", (*MOMENTS, *AREA)),
     "trajectories": Kind(
         "clip", lambda data, spec: (spec.trajectories, trajectories.DIMENSIONS), "float32", ("trajectories",)
     ),
@@ -77,13 +78,14 @@ def _kinds(needs: frozenset[str], spec: ClipSpec) -> list[str]:
         "pose": {"bodies"},
         "rendered": {"joints", "pictures"} if spec.background == "frame" else {"joints"},
         "trajectories": {"trajectories"},
+        "truth": {"truth"},
     }
     wanted = set().union(*(made_of.get(need, set()) for need in needs))
     return [title for title in KINDS if title in wanted]
 
 
 class Clips:
-    """Area pictures, flow, regions, bodies, joints and trajectories of the clips of a data set, by position.
+    """Area pictures, flow, regions, bodies, joints, trajectories and truth of the clips of a data set, by position.
 
     With ``cache``, a folder, they are made once and for all by ``workers`` threads; without, on each request. stores
     are what the cache holds, by title.
@@ -137,6 +139,10 @@ class Clips:
     def joints(self, i: int, numbers: np.ndarray) -> Pose:
         """float32 [M,T,V,2], the persons of clip i in the frames ``numbers``, in pixels of the area."""
         return Pose(self._whole("joints", i)[numbers].swapaxes(0, 1), self.dataset.skeleton, "image", numbers)
+
+    def truth(self, i: int, numbers: np.ndarray) -> np.ndarray:
+        """uint8 [T,h,w], of the area in the frames ``numbers`` of clip i: 255 where and when the label is decided."""
+        return self._moments("truth", i, numbers)
 
     def trajectories(self, i: int) -> np.ndarray:
         """float32 [L,D], those of all of clip i, NaN where there are fewer."""

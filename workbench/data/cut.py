@@ -64,6 +64,16 @@ class Cut:
                     crops[place, k] = video.crop(frames, boxes[numbers[place]], self.spec.area)
         return crops
 
+    def truth(self, numbers: np.ndarray) -> np.ndarray:
+        """uint8 [T,h,w]: 255 on the discriminative region in those of the frames ``numbers`` that lie in the
+        discriminative moment, 0 elsewhere."""
+        known = self.dataset.truth(self.i)
+        if known is None:
+            raise ValueError(f"{self.dataset.ids[self.i]} has no known truth: only synthetic worlds have")
+        marked = known.mask[numbers] & known.moment[numbers][:, None, None]
+        pictures = np.repeat(marked[..., None] * np.uint8(255), 3, axis=3)
+        return video.crop(pictures, self.box, self.spec.area)[..., 0]
+
     def _read(self, numbers: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """(positions in ``numbers``, their frames uint8 [n,H,W,3]), piece by piece."""
         for place in np.array_split(np.arange(len(numbers)), math.ceil(len(numbers) / PIECE)):

@@ -22,7 +22,7 @@ from workbench.media.flow import make_solver
 from workbench.types import Batch
 
 #: What a batch can hold, and what it does where nothing is said.
-NEEDS = frozenset({"video", "pose", "label", "flow", "parts", "rendered", "trajectories"})
+NEEDS = frozenset({"video", "pose", "label", "flow", "parts", "rendered", "trajectories", "truth"})
 USUAL = frozenset({"video", "pose", "label"})
 
 
@@ -32,8 +32,9 @@ class Loader:
     Batch: video uint8 [B,3,T,H,W]; pose float32 [B,M,t_p,V,3] in the space that spec.normalize names, 0 where a joint
     is missing; flow uint8 [B,2,T,H,W], media.flow.quantize of the motion from each frame to the next in the video;
     parts uint8 [B,K,3,T,H,W], the spec's regions of the person, black where one is never seen; rendered uint8
-    [B,3,T,H,W], drawn poses; trajectories float32 [B,L,D] of the whole video, NaN where there are fewer; label int64
-    [B], ids, frame_numbers int64 [B,T]. ``Batch.to`` makes floats of bytes. What is not in ``needs`` is None.
+    [B,3,T,H,W], drawn poses; trajectories float32 [B,L,D] of the whole video, NaN where there are fewer; truth float32
+    [B,T,H,W], 1 where and when the label is decided; label int64 [B], ids, frame_numbers int64 [B,T]. ``Batch.to``
+    makes floats of bytes. What is not in ``needs`` is None.
 
     In a mirrored clip, left and right have changed names: pose, the colours of drawn limbs and the order of parts say
     left to what looks like a left hand, and flow points the other way. Trajectories are those of the file. Brightness
@@ -166,6 +167,8 @@ def check_needs(dataset: Dataset, spec: ClipSpec, needs: frozenset[str]) -> None
         raise ValueError(f"{where} has no joints in pixels to draw")
     if "parts" in needs and blind and set(spec.regions) != {"full_frame"}:
         raise ValueError(f"{where} has no joints in pixels to find regions by; use regions=('full_frame',)")
+    if "truth" in needs and (not len(dataset) or dataset.truth(0) is None):
+        raise ValueError(f"{where} has no known truth: only the synthetic world's clips can stand in for attention")
     if "flow" in needs:
         make_solver(spec.flow_method)
 
