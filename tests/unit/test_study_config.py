@@ -95,20 +95,20 @@ def test_amend_replaces_with_a_name_and_changes_without():
 
 
 def test_where_a_run_is_made_does_not_change_which_run_it_is(tmp_path):
-    dataset = SimpleNamespace(
-        protocol="cs", classes=["a"], ids=["x"], labels=np.array([0]), lengths=np.array([5]), videos=["none.mp4"]
-    )
+    dataset, validation = SimpleNamespace(protocol="cs", contents="a"), SimpleNamespace(contents="b")
 
     def run(**changes):
-        return runs.run_of(TrainConfig(system="vpn", **{"runs": str(tmp_path), **changes}), dataset).id
+        config = TrainConfig(system="vpn", **{"runs": str(tmp_path), **changes})
+        return runs.run_of(config, dataset, validation).id
 
     assert run().startswith("vpn-cs-s0-") and run(seed=2).startswith("vpn-cs-s2-")
     assert run() == run(workers=4, device="cpu", cache=None, tags={"a": "b"}, root="elsewhere", progress=False)
     others = [{"seed": 1}, {"options": {"coupler": False}}, {"batch_size": 3}, {"optimizer": {"lr": 1.0}}, {"limit": 2}]
     assert len({run(), *(run(**change) for change in others)}) == 1 + len(others)
     before = run()
-    dataset.labels = np.array([1])
-    assert run() != before
+    for split in (dataset, validation):
+        split.contents += "!"
+        assert run() != before
     (tmp_path / "w.pt").write_bytes(b"first")
     first = run(init={"backbone": str(tmp_path / "w.pt")})
     (tmp_path / "w.pt").write_bytes(b"other")

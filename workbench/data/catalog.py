@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from workbench.data import contents
 from workbench.media import video
 from workbench.types import Pose, Skeleton, Truth
 
@@ -174,6 +175,17 @@ class Dataset:
     def files(self, i: int) -> list[Path]:
         """The files this clip is read from; a cache is stale when one of them changes."""
         return self.reader.files(self.table.iloc[i])
+
+    @cached_property
+    def contents(self) -> str:
+        """Sixteen hex digits of what is learnt or tested: classes, ids, labels, intervals, and the bytes of every
+        file that a clip is read from, videos and poses alike (see ``contents``)."""
+        body = self.skeleton.name if self.skeleton else None
+        facts = [self.classes, body, self.mirrored]
+        rows = self.table[["id", "label"]]
+        if self.instances is not None:
+            facts.append(self.instances.to_csv(index=False))
+        return contents.fingerprint(facts, rows, [self.files(i) for i in range(len(self))])
 
     def fingerprint(self) -> str:
         """Changes whenever the clips or a file they are read from do: names, sizes and times of change."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from workbench.data import contents
 from workbench.data.catalog import SOURCES, SPLITS, UNTRIMMED, Dataset, Reader, open_dataset
 from workbench.types import Pose, Skeleton, Truth
 
@@ -140,6 +141,13 @@ class Untrimmed:
         states = [path.stat() for path in self.files(i)]
         words = repr([self.ids[i], *((state.st_size, state.st_mtime_ns) for state in states)])
         return hashlib.sha256(words.encode()).hexdigest()[:16]
+
+    @cached_property
+    def contents(self) -> str:
+        """As Dataset.contents: classes, ids, intervals, and the bytes of every file that a video is read from."""
+        body = self.skeleton.name if self.skeleton else None
+        facts = [self.classes, body, self.mirrored, self.ids]
+        return contents.fingerprint(facts, self.intervals[list(INTERVALS)], [self.files(i) for i in range(len(self))])
 
     def fingerprint(self) -> str:
         """Changes whenever the videos, a file they are read from, the classes or the intervals do."""

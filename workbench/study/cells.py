@@ -54,8 +54,15 @@ def done(cell: Cell) -> Record | None:
     record = files.read_json(path)
     same = record["status"] == DONE and (record["code"], record["source"]) == (cell.code, cell.source)
     run = run_of(cell)
-    there = run is None or (run.finished and cell.splits <= set(run.metrics))
+    there = run is None or (run.finished and cell.splits <= set(measured(cell)))
     return record if same and there and (folder(cell) / f"{cell.key}.ipynb").is_file() else None
+
+
+def measured(cell: Cell) -> Record:
+    """By split, what the run of the cell measured on the clips as they are now."""
+    run = run_of(cell)
+    numbers = {} if run is None or not run.finished else run.metrics
+    return {split: values for split, values in numbers.items() if values.get("data") == cell.contents.get(split)}
 
 
 def set_aside(cells: dict[str, Cell]) -> list[str]:

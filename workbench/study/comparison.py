@@ -59,5 +59,8 @@ def _but(run: Run, option: str) -> dict[str, Any]:
     config = run.config
     said = {name: value for name, value in options(config).items() if name != option}
     identity = {name: value for name, value in config.identity().items() if name != "seed"}
+    data = files.read_json(run.folder / "config.json")[
+        "data"
+    ]  # older runs have one fingerprint of their training clips
     told = {"options": said, "preset": config.numbers.model_dump(), "init": sorted(config.init)}
-    return identity | told | {"data": files.read_json(run.folder / "config.json")["data"]["fingerprint"]}
+    return identity | told | {"data": [data.get("train", data.get("fingerprint")), data.get("validation")]}

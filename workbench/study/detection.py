@@ -81,7 +81,7 @@ def evaluate(run: Run, split: str, device: str, batch_size: int | None, progress
     batches = detection_batches(data, features, batch_size or config.numbers.batch_size)
     bar = tqdm(batches, desc=f"{run.id} detecting {split}", unit="batch", disable=not progress)
     found = gather(predict(system, bar, place), data, next(iter(features.values())))
-    measured = measure(found, data)
+    measured = {"data": data.contents, **measure(found, data)}
     write(run, split, found)
     files.write_json(run.folder / "metrics.json", {**run.metrics, split: measured})
     row_of(run).finish(flat({split: measured}))

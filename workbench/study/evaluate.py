@@ -55,7 +55,7 @@ def evaluate(
     if single != full:
         middle = gather(outputs(single, "mapping"))
         found = replace(found, maps=middle.maps, poses=middle.poses)
-    measured = measure(found, len(dataset.classes))
+    measured = {"data": dataset.contents, **measure(found, len(dataset.classes))}
     graded = grade_run(
         found, dataset, single, lambda change, words: outputs(single, words, change), seed=run.config.seed
     )

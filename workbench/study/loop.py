@@ -10,14 +10,12 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from workbench.data import Dataset
 from workbench.study import checkpoint, files, hardware, optim
 from workbench.study.config import TrainConfig
 from workbench.study.feeds import Feed, feed
 from workbench.study.goals import goal_of
-from workbench.study.inputs import open_split
 from workbench.study.place import Place, add
-from workbench.study.runs import Run
+from workbench.study.runs import Data, Run
 from workbench.study.step import Step
 from workbench.study.store import Store
 from workbench.systems.base import Stage, System
@@ -35,7 +33,7 @@ class Training:
         fabric: Fabric,
         config: TrainConfig,
         run: Run,
-        dataset: Dataset,
+        data: tuple[Data, Data],
         system: System,
         channels_last: bool,
         store: Store | None,
@@ -43,12 +41,12 @@ class Training:
         self.fabric, self.config, self.run, self.system, self.store = fabric, config, run, system, store
         self.channels_last = channels_last
         self.stages, self.goal = optim.adapt(system.stages(), config), goal_of(config)
-        validation = open_split(config, "validation")
+        train, validation = data
         if not len(validation) and config.patience is not None:
             raise ValueError(
                 f"patience needs a validation split, and {config.dataset} has none here; leave patience out"
             )
-        self.datasets = {"train": dataset} | ({"validation": validation} if len(validation) else {})
+        self.datasets = {"train": train} | ({"validation": validation} if len(validation) else {})
         self.system.to(fabric.device)
         self.place, self.saved = Place(), None
         self.skipped: list[tuple[str, str]] = []

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import workbench
-from workbench.data import Dataset, Untrimmed
 from workbench.study import code
 from workbench.study.config import TrainConfig, preset_numbers
 from workbench.study.encoders import settled
 from workbench.study.inputs import open_split
 from workbench.study.notebook_configs import CONFIGS, Train
-from workbench.study.runs import run_of
+from workbench.study.runs import Data, run_of
 from workbench.study.tables import Column, Row, Table, stretched
 from workbench.systems import detects, names, variants
 
@@ -38,7 +37,8 @@ class Cell:
     """One notebook to execute. key names its record and its executed copy, and is the run's id where it trains one.
 
     parameters are the notebook's; runs is the run store; code and source are the fingerprints of the code that the run
-    depends on and of the notebook's own; needs are the keys of the cells that must be done before.
+    depends on and of the notebook's own; needs are the keys of the cells that must be done before; contents are those
+    of the splits on which the run is measured.
     """
 
     key: str
@@ -50,6 +50,7 @@ class Cell:
     trains: bool
     code: str = ""
     needs: tuple[str, ...] = ()
+    contents: dict[str, str] = field(default_factory=dict)
 
     @property
     def splits(self) -> set[str]:
@@ -62,7 +63,7 @@ class Cell:
         if self.splits == other.splits:
             return self
         more = {**self.parameters["more"], "evaluate": sorted(self.splits | other.splits)}
-        return replace(self, parameters={**self.parameters, "more": more})
+        return replace(self, parameters={**self.parameters, "more": more}, contents=self.contents | other.contents)
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def plan(
     if seeds is not None and seeds < 1:
         raise ValueError(f"seeds must be 1 or more, got {seeds}")
     whole = Plan()
-    opened: dict[tuple, Dataset | Untrimmed] = {}
+    opened: dict[tuple, Data] = {}
     for table in tables:
         known = [row.id for row in table.rows]
         wanted = known if rows is None else list(rows)
@@ -126,7 +127,7 @@ class Maker:
     where: dict[str, Any]
     protocols: Iterable[str] | None
     cells: dict[str, Cell]
-    opened: dict[tuple, Dataset | Untrimmed]
+    opened: dict[tuple, Data]
     made: dict[tuple[str, str], Cell] = field(default_factory=dict)
 
     def entry(self, row: Row, column: Column) -> Entry:
@@ -171,11 +172,11 @@ class Maker:
             if field in values
         }
         config = TrainConfig(**{**values, **tied})
-        dataset = self._dataset(config)
+        dataset, validation = self._dataset(config), self._dataset(config, "validation")
         config = config.model_copy(update={"protocol": dataset.protocol, "runs": str(Path(config.runs).resolve())})
         own = code.fingerprint(config.system, config.dataset)
         return Cell(
-            key=run_of(settled(config, dataset), dataset).id,
+            key=run_of(settled(config, dataset), dataset, validation).id,
             label=f"{row.label}, seed {self.seed}",
             notebook=str(notebook_file(row.notebook)),
             parameters=train_parameters(config),
@@ -184,6 +185,7 @@ class Maker:
             trains=True,
             code="+".join([own, *(need.code for need in needs.values())]),
             needs=tuple(needs),
+            contents={split: self._dataset(config, split).contents for split in {"test", *config.evaluate}},
         )
 
     def _values(self, row: Row, column: Column, start: bool) -> dict[str, Any]:
@@ -214,11 +216,11 @@ class Maker:
         needs[need.key] = need
         return f"{need.key}{colon}{module}"
 
-    def _dataset(self, config: TrainConfig) -> Dataset | Untrimmed:
-        key = (config.dataset, config.root, config.protocol, json.dumps(config.limit))
+    def _dataset(self, config: TrainConfig, split: str = "train") -> Data:
+        key = (config.dataset, config.root, config.protocol, json.dumps(config.limit), split)
         if key not in self.opened:
             try:
-                self.opened[key] = open_split(config, "train")
+                self.opened[key] = open_split(config, split)
             except ValueError as problem:
                 raise NotHere(str(problem)) from None
             except FileNotFoundError as problem:

@@ -101,9 +101,8 @@ class Results:
 
     def _numbers(self, key: str) -> dict[str, float]:
         cell = self.plan.cells[key]
-        run = cells.run_of(cell)
-        if run is not None:
-            return flat(run.metrics) if run.finished else {}
+        if cell.trains:
+            return flat(cells.measured(cell))
         record = self.cell_record(key)
         return record["numbers"] if record and record["status"] == cells.DONE else {}
 

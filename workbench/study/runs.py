@@ -30,6 +30,7 @@ from workbench.study.inputs import clip_spec, open_split
 from workbench.systems.base import System
 
 LATEST = "latest:"
+Data = Dataset | Untrimmed
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,10 @@ class Run:
         """By split, what ``evaluate`` measured; empty where nothing was evaluated."""
         path = self.folder / "metrics.json"
         return files.read_json(path) if path.is_file() else {}
+
+    def measured_on(self, split: str, contents: str) -> bool:
+        """Whether the run was evaluated on the clips of ``split`` as they are now, ``contents`` being theirs."""
+        return self.metrics.get(split, {}).get("data") == contents
 
     def predictions(self, split: str = "test") -> Predictions:
         """Of a run that labels clips; those of detectors are read by ``study.detection.read``."""
@@ -148,12 +153,13 @@ def needs_of(config: TrainConfig, dataset: Dataset) -> frozenset[str]:
     return system.needs_train | system.needs_test
 
 
-def run_of(config: TrainConfig, dataset: Dataset | Untrimmed) -> Run:
-    """The run that ``config`` on ``dataset`` (its training split) is, whether or not it exists yet.
+def run_of(config: TrainConfig, dataset: Data, validation: Data) -> Run:
+    """The run that ``config`` on ``dataset`` (its training split) and ``validation`` is, whether or not it exists yet.
 
-    The name reads system-protocol-seed-hash; the hash covers the configuration and the data's fingerprint.
+    The name reads system-protocol-seed-hash; the hash covers the configuration, the weights that it starts from, and
+    the contents of both splits: labels, and the bytes of videos, poses and whatever else their clips are read from.
     """
-    words = [config.identity(), _contents(config.init), fingerprint(dataset)]
+    words = [config.identity(), _contents(config.init), dataset.contents, validation.contents]
     if config.detects:
         words.append(_contents(config.snippets))
     digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:8]
@@ -162,7 +168,26 @@ def run_of(config: TrainConfig, dataset: Dataset | Untrimmed) -> Run:
     return Run(name, Path(config.runs) / name)
 
 
-def create(run: Run, config: TrainConfig, dataset: Dataset | Untrimmed, features: dict[str, int] | None) -> None:
+def outdated(run: Run) -> list[str]:
+    """One sentence for each finished run of the same configuration whose training or validation clips have changed
+    since: ``run``, which is not made yet, takes its place."""
+    mine = files.read_json(run.folder / "config.json")
+    config, sentences = parse(mine["config"]), []
+    for other in finished(run.folder.parent):
+        if other.id == run.id or not other.id.startswith(run.id.rpartition("-")[0]):
+            continue
+        theirs = other._facts["data"]
+        changed = [split for split in ("train", "validation") if theirs.get(split) != mine["data"][split]]
+        if other.config.identity() == config.identity() and changed and "train" in theirs:
+            what = " and ".join({"train": "training", "validation": "validation"}[split] for split in changed)
+            sentences.append(
+                f"run {other.id} has this configuration, but its {what} clips (labels, videos or poses) have changed "
+                f"since: it is trained anew as {run.id}"
+            )
+    return sentences
+
+
+def create(run: Run, config: TrainConfig, dataset: Data, validation: Data, features: dict[str, int] | None) -> None:
     """Writes config.json of a new run, with the channels of snippets' features if it reads such; ValueError
     where the folder holds another configuration."""
     facts = {
@@ -171,25 +196,17 @@ def create(run: Run, config: TrainConfig, dataset: Dataset | Untrimmed, features
         "classes": dataset.classes,
         "skeleton": dataset.skeleton.name if dataset.skeleton else None,
         "features": features,
-        "data": {"clips": len(dataset), "fingerprint": fingerprint(dataset), "root": _absolute(config.root)},
+        "data": {
+            "clips": len(dataset),
+            "train": dataset.contents,
+            "validation": validation.contents,
+            "root": _absolute(config.root),
+        },
     }
     path = run.folder / "config.json"
     if path.is_file() and parse(files.read_json(path)["config"]).identity() != config.identity():
         raise ValueError(f"{path} holds another configuration than the run that goes by its name; move the folder away")
     files.write_json(path, facts)
-
-
-def fingerprint(dataset: Dataset | Untrimmed) -> str:
-    """Sixteen hex digits that change with the clips or videos, what is labelled, lengths, and the size of videos."""
-    digest = hashlib.sha256(json.dumps([dataset.classes, dataset.ids]).encode())
-    if isinstance(dataset, Untrimmed):
-        digest.update(dataset.intervals.to_csv(index=False).encode())
-    else:
-        digest.update(dataset.labels.tobytes())
-    digest.update(dataset.lengths.tobytes())
-    for video in dataset.videos[:: max(1, len(dataset.videos) // 256)]:
-        digest.update(f"{Path(video).stat().st_size if Path(video).exists() else 0},".encode())
-    return digest.hexdigest()[:16]
 
 
 def _contents(sources: dict[str, str]) -> dict[str, str]:

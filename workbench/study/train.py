@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
-from workbench.data import Dataset, Untrimmed
 from workbench.study import checkpoint, code, encoders, files, hardware
 from workbench.study.config import TrainConfig, parse
 from workbench.study.evaluate import evaluate
 from workbench.study.initial import initialise
 from workbench.study.inputs import open_split
 from workbench.study.loop import Training
-from workbench.study.runs import Run, create, make_system, run_of
+from workbench.study.runs import Data, Run, create, make_system, outdated, run_of
 from workbench.study.store import row_of
 from workbench.systems.base import System
 
@@ -30,20 +30,24 @@ def fit(config: TrainConfig | dict[str, Any]) -> str:
     where a file can't be written.
     """
     config = parse(config)
-    dataset = open_split(config, "train")
+    dataset, validation = open_split(config, "train"), open_split(config, "validation")
     config, skeleton = encoders.settled(config, dataset), dataset.skeleton.name if dataset.skeleton else None
-    run = run_of(config, dataset)
+    run = run_of(config, dataset, validation)
     if not run.finished:
         features = encoders.channels(config, dataset) if config.detects else None
         checkpoint.seed_all(config.seed)
         system = make_system(config, dataset.classes, skeleton, features)
         facts = hardware.suits(config, system) | {"init": initialise(system, config)}
         fabric = hardware.make_fabric(config, facts)
-        fabric.launch(_train, config, run, dataset, system, facts)
+        fabric.launch(_train, config, run, (dataset, validation), system, facts)
         if not fabric.is_global_zero:
             return run.id
     for split in config.evaluate:
-        if split not in run.metrics:
+        if not run.measured_on(split, run.dataset(split).contents):
+            if split in run.metrics:
+                warnings.warn(
+                    f"the {split} clips have changed since {run.id} was evaluated: evaluated anew", stacklevel=2
+                )
             evaluate(
                 run, split, device=config.device, cache=config.cache, workers=config.workers, progress=config.progress
             )
@@ -54,22 +58,24 @@ def _train(
     fabric: Fabric,
     config: TrainConfig,
     run: Run,
-    dataset: Dataset | Untrimmed,
+    data: tuple[Data, Data],
     system: System,
     facts: dict[str, Any],
 ) -> None:
     if not fabric.is_global_zero:
-        Training(fabric, config, run, dataset, system, facts["channels_last"], store=None).run_all()
+        Training(fabric, config, run, data, system, facts["channels_last"], store=None).run_all()
         return
     with _alone(run):
         files.discard_parts(run.folder)
-        create(run, config, dataset, getattr(system, "feature_channels", None))
+        create(run, config, *data, getattr(system, "feature_channels", None))
+        for sentence in outdated(run):
+            warnings.warn(sentence, stacklevel=2)
         facts = {**hardware.environment(), "code": code.fingerprint(config.system, config.dataset), **facts}
         store = row_of(run, tags={"git": facts["git"], "precision": facts["precision"], "device": facts["device"]})
         facts["store"] = store.where
         files.write_json(run.folder / "environment.json", facts)
         try:
-            training = Training(fabric, config, run, dataset, system, facts["channels_last"], store)
+            training = Training(fabric, config, run, data, system, facts["channels_last"], store)
             training.run_all()
         except BaseException:
             store.finish({}, "FAILED")
