@@ -67,7 +67,7 @@ def _write(results, entry, hit: np.ndarray) -> None:
     arrays = {"labels": labels, "logits": scores, "features": scores, "scores": scores, "ids": ids}
     files.write_arrays(folder / "predictions_test.npz", arrays)
     measured = {"top1": float(hit.mean()), "mean_class": float(hit.mean())}
-    files.write_json(folder / "metrics.json", {"test": measured})
+    files.write_json(folder / "metrics.json", {"test": {"data": cell.contents["test"], **measured}})
     files.write_json(folder / "config.json", {"config": {"system": "pose_lstm"}})
     save_file({"w": np.zeros(1, np.float32)}, folder / "weights.safetensors")
 
