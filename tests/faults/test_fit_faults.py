@@ -15,7 +15,8 @@ import torch
 from filelock import FileLock
 
 from tests.fixtures import fake_synthadl
-from workbench.study import checkpoint, files, fit, loop, runs
+from workbench import drafts
+from workbench.study import checkpoint, fit, loop, runs
 from workbench.systems.pose_lstm import PoseLSTMClassifier
 from workbench.systems.vpn import VPN
 
@@ -33,7 +34,8 @@ SCRIPT = """
 import json, os, signal, sys
 sys.modules["mlflow"] = None
 import torch
-from workbench.study import files, fit, loop
+from workbench import drafts
+from workbench.study import fit, loop
 
 torch.set_num_threads(1)
 config, at, where = json.loads(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
@@ -51,7 +53,7 @@ def dying(inner, fatal):
 if where == "step":
     loop.Training._step = dying(loop.Training._step, lambda *arguments: 1)
 if where == "write":
-    files.os.replace = dying(os.replace, lambda source, target: "checkpoint.pt" in str(target))
+    drafts.os.replace = dying(os.replace, lambda source, target: "checkpoint.pt" in str(target))
 fit(config)
 """
 
@@ -114,8 +116,8 @@ def test_a_full_disk_is_one_sentence_and_the_old_checkpoint_stays(world, tmp_pat
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         sync(handle)
 
-    monkeypatch.setattr(files.os, "fsync", full)
-    with pytest.raises(OSError, match=r"checkpoint.pt \(.* MB\) can't be written: No space left.*previous one is kept"):
+    monkeypatch.setattr(drafts.os, "fsync", full)
+    with pytest.raises(OSError, match=r"checkpoint.pt can't be written: No space left.*one is kept; free some"):
         fit(config)
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
     state = checkpoint.load(folder / "checkpoint.pt")
@@ -130,13 +132,13 @@ def test_a_real_refusal_of_the_file_system_keeps_the_old_file(tmp_path):
     import resource
 
     path = tmp_path / "file"
-    files.write(path, b"old")
+    drafts.write(path, b"old")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
         with pytest.raises(OSError, match="file .*can't be written: File too large; the previous one is kept"):
-            files.write(path, b"x" * 2000)
+            drafts.write(path, b"x" * 2000)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)

@@ -111,11 +111,11 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, monkeypatch):
         real(file, **arrays)
 
     monkeypatch.setattr(np, "savez_compressed", full)
-    with pytest.raises(OSError, match=r"arrays/\S+.npz: cannot be written \(No space left on device\)") as caught:
+    with pytest.raises(OSError, match=r"arrays/\S+.npz can't be written: No space left on device") as caught:
         world.generate(tmp_path, SMALL, seed=3, workers=1)
     assert "\n" not in str(caught.value)
     assert len(list((tmp_path / "arrays").iterdir())) == 2
-    assert not [path for path in tmp_path.rglob(".*")] and not (tmp_path / "index.parquet").exists()
+    assert [path.name for path in tmp_path.rglob(".*")] == [".world.lock"] and not (tmp_path / "index.parquet").exists()
     assert len(world.generate(tmp_path, SMALL, seed=3, workers=1)) == 8
 
 
@@ -130,11 +130,13 @@ def test_a_dead_worker_is_one_sentence(tmp_path, monkeypatch):
     assert len(list((tmp_path / "arrays").iterdir())) == 1
 
 
-def test_drafts_of_a_killed_run_are_swept_away(tmp_path):
+def test_hidden_files_of_the_user_stay(tmp_path):
     (tmp_path / "videos").mkdir()
-    (tmp_path / "videos" / ".S001.99.mp4").write_bytes(b"half a clip")
+    mine = [tmp_path / ".env", tmp_path / "videos" / ".S001.99.mp4"]
+    for path in mine:
+        path.write_bytes(b"mine")
     world.generate(tmp_path, {**SMALL, "actions": ["wave"]}, seed=3, workers=1)
-    assert not list(tmp_path.rglob(".*"))
+    assert sorted(tmp_path.rglob(".*")) == sorted([*mine, tmp_path / ".world.lock"])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from workbench import drafts
 from workbench.nets import weights
 
 
@@ -129,7 +130,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(weights.os, "replace", full)
+    monkeypatch.setattr(drafts.os, "replace", full)
     with pytest.raises(OSError, match="No space left"):
         weights.save(network(seed=1), path)
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["w.safetensors"]

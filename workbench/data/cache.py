@@ -24,6 +24,8 @@ import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
+from workbench.drafts import replacing, write
+
 
 class Store:
     """``store[i]`` is clip i, read-only [rows of the clip, ...]; ValueError with the reason if the clip is bad.
@@ -122,12 +124,10 @@ class _Build:
 
     def _create(self) -> None:
         header = {"descr": self.dtype.str, "fortran_order": False, "shape": (int(self.offsets[-1]), *self.shape)}
-        fresh = self.folder / "rows.new"
-        with open(fresh, "wb") as file:
+        self.done.unlink(missing_ok=True)
+        with replacing(self.partial) as draft, open(draft, "wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
             file.truncate(file.tell() + self.row * int(self.offsets[-1]))
-        self.done.unlink(missing_ok=True)
-        os.replace(fresh, self.partial)
 
     def _finished(self, file: int) -> set[int]:
         """The clips that are there: all but the bad ones of a complete build, and of an interrupted one those whose
@@ -176,9 +176,8 @@ class _Build:
         return header + self.row * int(self.offsets[i])
 
     def _publish(self, bad: dict[int, str]) -> None:
-        fresh = self.folder / "index.json.new"
-        fresh.write_text(json.dumps({"key": self.key, "counts": self.counts, "bad": bad}))
-        os.replace(fresh, self.folder / "index.json")
+        index = {"key": self.key, "counts": self.counts, "bad": bad}
+        write(self.folder / "index.json", json.dumps(index).encode())
         if not self.rows.exists():
             os.replace(self.partial, self.rows)
         self.done.unlink(missing_ok=True)

@@ -20,9 +20,9 @@ from tqdm import tqdm
 
 from workbench.data.catalog import Dataset
 from workbench.data.cut import verified
-from workbench.data.drafts import replacing
 from workbench.data.prepare import Outcome
 from workbench.data.sources import tarred
+from workbench.drafts import replacing
 from workbench.types import Pose
 
 #: Bytes that a tar may have after its last file.

@@ -17,12 +17,11 @@ import hashlib
 import json
 import os
 import stat
-import threading
 import warnings
-from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from workbench.drafts import write
 from workbench.media.decoding import VideoError, VideoInfo, has_decord
 from workbench.media.sandbox import SandboxError, Sandboxes
 
@@ -163,15 +162,10 @@ def _read_record(record: Path) -> VideoInfo | VideoError | None:
 
 def _write_record(record: Path, known: VideoInfo | VideoError) -> None:
     content = {"error": str(known)} if isinstance(known, VideoError) else asdict(known)
-    draft = record.with_suffix(f".{os.getpid()}.{threading.get_ident()}.draft")
     try:
-        record.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_text(json.dumps(content))
-        os.replace(draft, record)
+        write(record, json.dumps(content).encode())
     except OSError as error:
         warnings.warn(f"{record.parent}: can't remember verified videos here ({error.strerror})", stacklevel=2)
-        with suppress(OSError):
-            draft.unlink()
 
 
 def _remember(key: str, known: VideoInfo | VideoError) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from workbench import drafts
 from workbench.media import video
 from workbench.media.ingest import default_cache
 from workbench.media.pose_process import PoseError, PoseProcess
@@ -124,13 +125,7 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        draft.write_bytes(buffer.getvalue())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    drafts.write(path, buffer.getvalue())
 
 
 def _of_video(path: str | os.PathLike, process: PoseProcess) -> dict[str, np.ndarray]:

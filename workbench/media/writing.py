@@ -11,6 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 
+from workbench.drafts import replacing
+
 #: Without mbtree, for x264's AVX-512 code for it gives other bytes from run to run.
 _SETTINGS = {"preset": "veryfast", "x264-params": "mbtree=0"}
 
@@ -30,14 +32,11 @@ def write(path: str | os.PathLike, frames: np.ndarray | Iterable[np.ndarray], fp
     if first is None:
         raise ValueError(f"{path}: there are no frames to write")
     _check(path, first, np.shape(first))
-    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
-        _encode(draft, chain([first], rest), path, first.shape, Fraction(fps).limit_denominator(100_000), crf)
-        os.replace(draft, path)
+        with replacing(path) as draft:
+            _encode(draft, chain([first], rest), path, first.shape, Fraction(fps).limit_denominator(100_000), crf)
     except av.FFmpegError as error:
         raise OSError(f"{path}: cannot be written ({error.strerror})") from None
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _encode(draft: Path, frames: Iterable[np.ndarray], path: Path, shape: tuple, rate: Fraction, crf: int) -> None:

@@ -5,7 +5,6 @@ Never unpickles code: safetensors, or torch files of plain tensors.
 
 from __future__ import annotations
 
-import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from workbench.drafts import replacing
 from workbench.nets.layouts import LAYOUTS
 
 #: Weights that come with the workbench, by name; `make pretrain` makes them (SynthADL-P, the preset tiny).
@@ -94,12 +94,8 @@ def save(module: nn.Module, path: str | Path) -> Path:
     path = Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"{path}: weights are saved as safetensors, expected a name that ends in .safetensors")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}, temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as draft:
+        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}, draft)
     return path
 
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
-import os
 import re
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import Any
 import anywidget
 import traitlets
 
+from workbench import drafts
 from workbench.show.scene import Edited, Track, contact_sheet, describe, pictures
 from workbench.show.session import attended
 from workbench.types import Clip, Pose, Truth
@@ -158,16 +157,7 @@ def page(body: str, title: str) -> str:
 
 def write(path: Path, text: str) -> Path:
     """Writes text atomically: a reader sees the old page or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    drafts.write(path, text.encode())
     return path
 
 

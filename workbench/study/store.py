@@ -9,11 +9,16 @@ import json
 import logging
 import math
 import os
+import sqlite3
+import time
+import warnings
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
+from workbench.drafts import replacing
 from workbench.study.runs import Run
 
 EXPERIMENT = "workbench"
@@ -92,14 +97,48 @@ def _client(root: Path) -> tuple[Any, str]:
     for noisy in ("alembic", "mlflow"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     root.mkdir(parents=True, exist_ok=True)
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(root / 'mlflow.db').resolve()}"
+    elsewhere = os.environ.get("MLFLOW_TRACKING_URI")
     # Two processes that create one database at once break each other.
     with FileLock(root / ".mlflow.lock"):
+        uri = elsewhere or _database(root)
         client = MlflowClient(tracking_uri=uri)
         if client.get_experiment_by_name(EXPERIMENT) is None:
-            artifacts = None if os.environ.get("MLFLOW_TRACKING_URI") else root.resolve().as_uri()
+            artifacts = None if elsewhere else root.resolve().as_uri()
             client.create_experiment(EXPERIMENT, artifact_location=artifacts)
     return client, uri
+
+
+def _database(root: Path) -> str:
+    """The address of the SQLite file of ``root``, which is created under another name first: a process that is killed
+    while MLflow sets up its tables leaves no half-made store. One that an older version left is set aside."""
+    from mlflow import MlflowClient
+
+    file = (root / "mlflow.db").resolve()
+    if file.exists() and (problem := _unusable(file)):
+        aside = file.with_name(f"mlflow.unusable-{time.time_ns()}.db")
+        os.replace(file, aside)
+        warnings.warn(
+            f"{file} {problem}: it is kept as {aside.name}, and a new store is made; runs are read from their folders, "
+            "which are complete",
+            stacklevel=2,
+        )
+    if not file.exists():
+        with replacing(file) as draft:
+            client = MlflowClient(tracking_uri=f"sqlite:///{draft}")
+            client.create_experiment(EXPERIMENT, artifact_location=root.resolve().as_uri())
+    return f"sqlite:///{file}"
+
+
+def _unusable(file: Path) -> str:
+    """Why a database is no run store; nothing where it is one."""
+    try:
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as base:
+            tables = {name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            whole = {"experiments", "runs", "metrics", "alembic_version"} <= tables
+            whole = whole and base.execute("SELECT version_num FROM alembic_version").fetchall()
+    except sqlite3.Error as problem:
+        return f"can't be read as a run store ({problem})"
+    return "" if whole else "is half-made"
 
 
 def _words(values: dict[str, Any]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
+from workbench import drafts
 from workbench.study import checkpoint, code, encoders, files, hardware
 from workbench.study.config import TrainConfig, parse
 from workbench.study.evaluate import evaluate
@@ -66,7 +67,7 @@ def _train(
         Training(fabric, config, run, data, system, facts["channels_last"], store=None).run_all()
         return
     with _alone(run):
-        files.discard_parts(run.folder)
+        drafts.discard(run.folder)
         create(run, config, *data, getattr(system, "feature_channels", None))
         for sentence in outdated(run):
             warnings.warn(sentence, stacklevel=2)

@@ -10,15 +10,22 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import threading
+import warnings
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock, Timeout
 from tqdm import tqdm
 
+from workbench.drafts import discard, replacing
 from workbench.media.writing import write
 from workbench.synth import render, truth, untrimmed
 from workbench.synth.actions import ACTIONS, PRETRAIN_ACTIONS, perform
@@ -54,9 +61,18 @@ def generate(
     if workers < 1:
         raise ValueError(f"workers must be 1 or more, got {workers}")
     _claim(root, {"version": VERSION, "world": world, "size": size, "seed": seed, "settings": settings.plain()})
-    _sweep(root)
     rows = table.to_dict("records")
-    missing = [n for n, row in enumerate(rows) if not _there(root, row)]
+    with _alone(root):
+        return _finish(root, settings, world, seed, workers, table, rows)
+
+
+def _finish(
+    root: Path, settings: Settings, world: str, seed: int, workers: int, table: pd.DataFrame, rows: list[dict]
+) -> pd.DataFrame:
+    """Draws what is missing or damaged, then writes the tables."""
+    for folder in (root, root / "videos", root / "arrays"):
+        discard(folder)
+    missing = [n for n, row in enumerate(rows) if not _whole(root, row)]
     index = root / "index.parquet"
     tables = [index, root / "intervals.parquet"] if world == "untrimmed" else [index]
     if not missing and all(path.exists() for path in tables):
@@ -70,10 +86,12 @@ def generate(
     facts = pd.DataFrame([known[n] for n in range(len(rows))])
     if world == "untrimmed":
         intervals = _intervals(table["id"], facts.pop("intervals"), settings)
-        _replace(tables[1], lambda draft: intervals.to_parquet(draft, index=False))
+        with _writing(tables[1]) as draft:
+            intervals.to_parquet(draft, index=False)
     table = pd.concat([table.drop(columns=["repetition", "blocked"]), facts], axis=1)
     table["handedness"] = [_handedness(seed, world, subject) for subject in table["subject"]]
-    _replace(index, lambda draft: table.to_parquet(draft, index=False))
+    with _writing(index) as draft:
+        table.to_parquet(draft, index=False)
     return table
 
 
@@ -101,12 +119,9 @@ def _write(job: tuple) -> tuple[int, dict]:
     root = Path(root)
     film = _untrimmed if world == "untrimmed" else _clip
     arrays = film(root / row["video"], settings, world, seed, number, row)
-
-    def save(draft: Path) -> None:
-        with open(draft, "wb") as file:
-            np.savez_compressed(file, **arrays)
-
-    _replace(root / row["arrays"], save)
+    arrays["video_check"] = _check(root / row["video"])
+    with _writing(root / row["arrays"]) as draft, open(draft, "wb") as file:
+        np.savez_compressed(file, **arrays)
     return number, _facts(arrays)
 
 
@@ -158,7 +173,7 @@ def _run(jobs: list[tuple], workers: int) -> Iterator[tuple[int, dict]]:
     if workers == 1 or len(jobs) < 2:
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
         try:
             yield from pool.map(_write, jobs[1:], chunksize=2)
         except BrokenProcessPool:
@@ -170,8 +185,53 @@ def _run(jobs: list[tuple], workers: int) -> Iterator[tuple[int, dict]]:
             raise
 
 
-def _there(root: Path, row: dict) -> bool:
-    return (root / row["video"]).exists() and (root / row["arrays"]).exists()
+def _check(video: Path) -> np.ndarray:
+    """uint64 [2]: bytes and CRC-32 of a video."""
+    data = video.read_bytes()
+    return np.array([len(data), zlib.crc32(data)], np.uint64)
+
+
+def _whole(root: Path, row: dict) -> bool:
+    """Whether both files of a clip are there as they were written. One that is damaged is said, and drawn again."""
+    video, arrays = root / row["video"], root / row["arrays"]
+    if not (video.exists() and arrays.exists()):
+        return False
+    try:
+        with zipfile.ZipFile(arrays) as file:
+            damaged = file.testzip()
+        with np.load(arrays, allow_pickle=False) as stored:
+            same = "video_check" not in stored or (stored["video_check"] == _check(video)).all()
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+        damaged, same = arrays.name, True
+    if damaged or not same or not video.stat().st_size:
+        warnings.warn(f"{arrays if damaged else video} is damaged: {row['id']} is drawn again", stacklevel=4)
+        return False
+    return True
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """One process at a time makes a world; another one waits, and then has nothing left to draw."""
+    lock = FileLock(root / ".world.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        warnings.warn(f"{root} is being generated by another process: waiting for it", stacklevel=3)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _recall(root: Path, row: dict) -> dict:
@@ -195,25 +255,15 @@ def _claim(root: Path, recipe: dict) -> None:
         return
     for folder in (root / "videos", root / "arrays"):
         folder.mkdir(parents=True, exist_ok=True)
-    _replace(path, lambda draft: draft.write_text(json.dumps(recipe, indent=1)))
+    with _writing(path) as draft:
+        draft.write_text(json.dumps(recipe, indent=1))
 
 
-def _sweep(root: Path) -> None:
-    """Remove the drafts that a killed run left."""
-    for folder in (root, root / "videos", root / "arrays"):
-        for draft in folder.glob(".*"):
-            draft.unlink(missing_ok=True)
-
-
-def _replace(path: Path, fill) -> None:
-    """Write a draft beside ``path`` with ``fill(draft)``, then put it in place; OSError in one sentence if it fails."""
-    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+@contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    """``replacing``, whose error says how to go on."""
     try:
-        fill(draft)
-        os.replace(draft, path)
-    except OSError as error:
-        raise OSError(
-            f"{path}: cannot be written ({error.strerror or error}); what is finished stays, generate again to go on"
-        ) from None
-    finally:
-        draft.unlink(missing_ok=True)
+        with replacing(path) as draft:
+            yield draft
+    except OSError as problem:
+        raise OSError(f"{problem.strerror or problem}; what is finished stays, generate again to go on") from None

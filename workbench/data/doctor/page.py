@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 
+from workbench import drafts
 from workbench.data.doctor.examine import Report, Result
 from workbench.data.doctor.portraits import portrait
 from workbench.data.doctor.registry import Finding
@@ -53,13 +54,7 @@ HOW = (
 def write(report: Report, path: str | os.PathLike) -> Path:
     """Writes the page, atomically; returns its path. OSError if it can't be written."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        draft.write_text(render(report), encoding="utf-8")
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    drafts.write(path, render(report).encode())
     return path
 
 

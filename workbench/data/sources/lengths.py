@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
+from workbench.drafts import replacing
 from workbench.media.ingest import default_cache
 
 
@@ -55,10 +56,5 @@ def _read(record: Path) -> dict[str, tuple[int, str]]:
 
 
 def _write(record: Path, table: pd.DataFrame) -> None:
-    draft = record.with_suffix(f".{os.getpid()}.draft")
-    with suppress(OSError):
-        record.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(OSError), replacing(record) as draft:
         table.to_parquet(draft)
-        os.replace(draft, record)
-    with suppress(OSError):
-        draft.unlink()

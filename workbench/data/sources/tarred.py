@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from workbench.data.drafts import replacing
+from workbench.drafts import replacing
 from workbench.media.ingest import default_cache
 
 #: Videos taken out of shards are kept on the local disk up to so many bytes; then the oldest make room.

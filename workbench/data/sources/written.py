@@ -12,8 +12,8 @@ import pandas as pd
 import yaml
 
 from workbench.data.catalog import Dataset
-from workbench.data.drafts import replacing
 from workbench.data.sources import intervals
+from workbench.drafts import replacing
 
 
 def save(dataset: Dataset, out: str | Path, poses: Mapping[int, str]) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+
+from workbench.drafts import replacing
 
 
 def rows(path: str | os.PathLike, least: int, form: str) -> Iterator[tuple[str, list[str]]]:
@@ -109,15 +110,8 @@ def word(name: object, what: str) -> str:
 
 def write(path: str | os.PathLike, lines: Iterable[str]) -> None:
     """Replaces ``path`` by ``lines`` at once; its folder is made where needed."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.writelines(f"{line}\n" for line in lines)
-        os.replace(draft, path)
-    finally:
-        Path(draft).unlink(missing_ok=True)
+    with replacing(path) as draft, open(draft, "w", encoding="utf-8", newline="\n") as file:
+        file.writelines(f"{line}\n" for line in lines)
 
 
 def write_json(path: str | os.PathLike, values: Any) -> None:
