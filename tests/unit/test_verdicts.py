@@ -16,7 +16,7 @@ from scipy import stats
 from tests.fixtures import fake_synthadl
 from workbench import metrics
 from workbench.show.figures import ablation
-from workbench.study import files, hardware, reports, study_data, sweeping, verdicts
+from workbench.study import files, hardware, reports, study_data, sweeping, tables, verdicts
 from workbench.study.tables import Claim
 from workbench.study.verdicts import AGAINST, HOLDS, MISSING, OPEN, SAME, WEAKLY, WEAKLY_AGAINST
 
@@ -193,9 +193,11 @@ def test_a_better_and_a_worse_that_change_places_turn_the_verdict(results):
     assert first.effect.value == pytest.approx(-second.effect.value)
 
 
-def test_x_is_the_tables_in_percent_or_the_claims(tmp_path):
+def test_x_is_the_tables_in_percent_or_the_claims(results, tmp_path):
     def words(text):
-        section = reports.section(_results(tmp_path, text=text), "a command")
+        path = tmp_path / "table.yaml"
+        path.write_text(text)
+        section = reports.section(dataclasses.replace(results, table=tables.read_table(path)), "a command")
         return next(line for line in section.splitlines() if line.startswith("| c3 |"))
 
     assert f"**{OPEN}**" in words(TABLE)
@@ -204,7 +206,8 @@ def test_x_is_the_tables_in_percent_or_the_claims(tmp_path):
     assert "**the same within 8**" in words(wide)
     own = "better: same, worse: plain, same: 9.5}"
     assert "**the same within 9.5**" in words(TABLE.replace("better: same, worse: plain}", own))
-    assert f"**{OPEN}**" in words(wide.replace("metric: top1}", "metric: top1, unit: points}"))
+    other = wide.replace("metric: top1}", "metric: top1, unit: points}")
+    assert f"**{OPEN}**" in words(other.replace("metric: mean_class}", "metric: mean_class, unit: points}"))
 
 
 def test_every_verdict_has_its_colour_and_symbol():

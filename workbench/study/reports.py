@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from workbench import metrics
-from workbench.study import files, hardware, profiling, scores, verdicts
+from workbench.study import conditions, files, hardware, profiling, scores, verdicts
 from workbench.study.config import TrainConfig
 from workbench.study.results import NOTHING, Results
 from workbench.study.tables import Column, configs
@@ -192,7 +192,7 @@ def section(results: Results, command: str, prices: Prices | None = None) -> str
     if table.costs:
         words += f" Costs: median and quartiles on {hardware.environment()['processor']}."
     parts += [table.note.strip(), words, _numbers_table(results, prices)]
-    parts += [_reasons(results, prices), _claims(results, judged), _each_seed(results)]
+    parts += [_reasons(results, prices), _readings(results), _claims(results, judged), _each_seed(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -220,6 +220,16 @@ def _reasons(results: Results, prices: Prices | None) -> str:
     return "Not run:\n\n" + "\n".join(said) if said else ""
 
 
+def _readings(results: Results) -> str:
+    found = conditions.readings(results)
+    if found.empty:
+        return ""
+    lines = [_line([line.label, line.reading, line.training, line.differs or "–"]) for line in found.itertuples()]
+    heads = _head(["reading", "training, with what it starts from", "why it differs"], first="row", right=())
+    said = "Readings: options that differ from the paper's, in brackets sizes that do."
+    return f"{said}\n\n" + "\n".join([*heads, *lines])
+
+
 def _claims(results: Results, judged: list[Judged]) -> str:
     if not judged:
         return ""
@@ -230,7 +240,8 @@ def _claims(results: Results, judged: list[Judged]) -> str:
     order = agreement(results)
     ranks = ", ".join(f"{_title(results, key)} {tau:.2f}" for key, tau in order.items())
     tail = f"\n\nAgreement of the rows' order with the paper's (Kendall's tau): {ranks}." if order else ""
-    return "Claims:\n\n" + "\n".join([*heads, *lines]) + tail
+    same = f"rows are the same within {results.table.same:g} points where the 90 % interval of their difference is"
+    return f"Claims; {same}:\n\n" + "\n".join([*heads, *lines]) + tail
 
 
 def _title(results: Results, key: str) -> str:
