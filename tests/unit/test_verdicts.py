@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -9,10 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from scipy import stats
 
 from tests.fixtures import fake_synthadl
-from workbench.study import files, hardware, reports, study_data, sweeping, verdicts
-from workbench.study.verdicts import AGAINST, HOLDS, MISSING, OPEN, WEAKLY
+from workbench import metrics
+from workbench.show.figures import ablation
+from workbench.study import files, hardware, reports, study_data, sweeping, tables, verdicts
+from workbench.study.tables import Claim
+from workbench.study.verdicts import AGAINST, HOLDS, MISSING, OPEN, SAME, WEAKLY, WEAKLY_AGAINST
 
 TABLE = """
 paper: Somebody (2020), table 1
@@ -92,18 +98,121 @@ def test_claims_are_judged_by_what_the_clips_say(results):
     assert verdicts.shares(found.values())[MISSING] == 1
 
 
-def test_one_seed_can_only_hold_weakly(tmp_path):
+def test_one_seed_can_only_tell_weakly(tmp_path):
     found = {one.claim.id: one.verdict for one in verdicts.judge(_results(tmp_path, seeds=1))}
-    assert found["c1"] == WEAKLY and found["c2"] == OPEN
+    assert found["c1"] == WEAKLY and found["c2"] == WEAKLY_AGAINST
 
 
 def test_verdicts_of_columns_come_together():
     assert verdicts.together([]) == MISSING
     assert verdicts.together([HOLDS, HOLDS]) == HOLDS
+    assert verdicts.together([SAME, SAME]) == SAME
     assert verdicts.together([HOLDS, WEAKLY]) == WEAKLY
-    assert verdicts.together([WEAKLY, OPEN]) == OPEN
-    assert verdicts.together([AGAINST, OPEN]) == AGAINST
-    assert verdicts.together([AGAINST, HOLDS]) == OPEN
+    assert verdicts.together([AGAINST, WEAKLY_AGAINST]) == WEAKLY_AGAINST
+    for mixed in ([WEAKLY, OPEN], [AGAINST, OPEN], [AGAINST, HOLDS], [HOLDS, SAME]):
+        assert verdicts.together(mixed) == OPEN
+    # What counts for a claim counts as much against it.
+    mirror = {HOLDS: AGAINST, WEAKLY: WEAKLY_AGAINST, SAME: SAME, OPEN: OPEN}
+    mirror |= {AGAINST: HOLDS, WEAKLY_AGAINST: WEAKLY}
+    for pair in itertools.product(mirror, repeat=2):
+        assert verdicts.together(mirror[one] for one in pair) == mirror[verdicts.together(pair)]
+
+
+GREATER = Claim(id="g", text="Ahead.", better="a", worse="b")
+NAN = float("nan")
+
+
+def compared(value, p=NAN, adjusted=NAN, adjusted_clips=NAN, ahead=0, behind=0, p_same=NAN, half=1.0):
+    """A comparison over three seeds, adjusted as by a table of more."""
+    effect = metrics.Effect(value, value - half, value + half, p, half / 2, 10.0)
+    counts = {"seeds": 3, "ahead": ahead, "behind": behind}
+    adjusted = {"adjusted": adjusted, "adjusted_clips": adjusted_clips, "same": 2.5, "p_same": p_same}
+    return verdicts.Test("g", "a", "b", ("top1",), effect, p, NAN, **counts, **adjusted)
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (HOLDS, {"value": 4.0, "p": 0.01, "adjusted": 0.04}),
+        (WEAKLY, {"value": 4.0, "p": 0.01, "adjusted": 0.06, "ahead": 3}),
+        (WEAKLY, {"value": 4.0, "p": 0.20, "adjusted": 0.60, "adjusted_clips": 0.01, "ahead": 3}),
+        (OPEN, {"value": 4.0, "p": 0.01, "adjusted": 0.06, "ahead": 2, "behind": 1}),
+        (OPEN, {"value": 4.0, "p": 0.20, "adjusted": 0.60, "adjusted_clips": 0.06, "ahead": 3}),
+        (SAME, {"value": 0.5, "p": 0.20, "adjusted": 0.60, "ahead": 3, "p_same": 0.04}),
+        (OPEN, {"value": 0.5, "p": 0.20, "adjusted": 0.60, "ahead": 3, "p_same": 0.06}),
+        # A direction that is seen is told, also where it is small.
+        (WEAKLY, {"value": 1.0, "p": 0.01, "adjusted": 0.06, "ahead": 3, "p_same": 0.04}),
+        (HOLDS, {"value": 1.0, "p": 0.01, "adjusted": 0.04, "ahead": 3, "p_same": 0.04}),
+    ],
+)
+def test_each_verdict_by_hand_and_its_mirror(words, found):
+    assert verdicts.verdict(GREATER, compared(**found)) == words
+    mirror = {HOLDS: AGAINST, WEAKLY: WEAKLY_AGAINST, SAME: SAME, OPEN: OPEN}
+    turned = found | {"value": -found["value"], "ahead": found.get("behind", 0), "behind": found.get("ahead", 0)}
+    assert verdicts.verdict(GREATER, compared(**turned)) == mirror[words]
+
+
+@pytest.mark.parametrize(
+    ("words", "value", "half", "adjusted"),
+    [
+        (HOLDS, 0.5, 0.5, 0.04),
+        (WEAKLY, 0.5, 0.5, 0.06),
+        (OPEN, 0.5, 3.0, 0.60),
+        (AGAINST, -5.0, 1.0, 0.04),
+        (WEAKLY_AGAINST, 5.0, 1.0, 0.06),
+        (OPEN, 2.5, 1.0, 0.60),
+    ],
+)
+def test_a_claim_of_no_difference_is_judged_alike(words, value, half, adjusted):
+    claim = Claim(id="w", text="The same.", relation="within", better="a", worse="b", tolerance=2.0)
+    test = verdicts._as_claimed(compared(value, half=half), claim, 2.5)
+    assert np.isnan(test.p_same) and np.isnan(test.p_clips)
+    error = half / 2
+    inside = max(stats.t.sf((2.0 - value) / error, 10), stats.t.sf((2.0 + value) / error, 10))
+    outside = 2 * stats.t.sf((abs(value) - 2.0) / error, 10)
+    assert test.p == pytest.approx(inside if abs(value) <= 2 else outside)
+    assert verdicts.verdict(claim, dataclasses.replace(test, adjusted=adjusted)) == words
+
+
+def test_the_same_is_where_the_90_percent_interval_lies_within_x():
+    test = compared(0.5, half=1.0)
+    reach = 0.5 + 0.5 * stats.t.ppf(0.95, 10)
+    assert verdicts._as_claimed(test, GREATER, reach + 1e-6).p_same < 0.05
+    assert verdicts._as_claimed(test, GREATER, reach - 1e-6).p_same > 0.05
+    # With a gain, the difference is no longer the two rows'; without x, nothing is asked.
+    gain = Claim(id="g", text="Ahead by 3.", better="a", worse="b", gain=3.0)
+    moved = verdicts._as_claimed(test, gain, 2.5)
+    assert np.isnan(moved.p_same) and moved.effect.value == -2.5 and (moved.ahead, moved.behind) == (0, 3)
+    assert np.isnan(verdicts._as_claimed(test, GREATER, None).p_same)
+
+
+def test_a_better_and_a_worse_that_change_places_turn_the_verdict(results):
+    first, second = (one.tests[0] for one in verdicts.judge(results)[:2])
+    assert (first.ahead, first.behind) == (second.behind, second.ahead) == (3, 0)
+    assert first.p == pytest.approx(second.p) and first.p_clips == pytest.approx(second.p_clips)
+    assert first.effect.value == pytest.approx(-second.effect.value)
+
+
+def test_x_is_the_tables_in_percent_or_the_claims(results, tmp_path):
+    def words(text):
+        path = tmp_path / "table.yaml"
+        path.write_text(text)
+        section = reports.section(dataclasses.replace(results, table=tables.read_table(path)), "a command")
+        return next(line for line in section.splitlines() if line.startswith("| c3 |"))
+
+    assert f"**{OPEN}**" in words(TABLE)
+    # Six clips of 120 at random in each seed: the difference is within a few points.
+    wide = TABLE.replace("title:", "same: 8\ntitle:")
+    assert "**the same within 8**" in words(wide)
+    own = "better: same, worse: plain, same: 9.5}"
+    assert "**the same within 9.5**" in words(TABLE.replace("better: same, worse: plain}", own))
+    other = wide.replace("metric: top1}", "metric: top1, unit: points}")
+    assert f"**{OPEN}**" in words(other.replace("metric: mean_class}", "metric: mean_class, unit: points}"))
+
+
+def test_every_verdict_has_its_colour_and_symbol():
+    assert tuple(ablation.VERDICTS) == verdicts.VERDICTS
+    assert len(set(ablation.VERDICTS.values())) == len(verdicts.VERDICTS)
 
 
 def test_the_report_shows_both_numbers_and_never_a_zero_for_what_is_not_run(results):

@@ -126,10 +126,11 @@ def crossed(differences: Any, confidence: float = 0.95) -> Effect:
     """Mean of ``differences`` [R,S], R >= 2 seeds by S >= 2 clips, as evidence for other seeds and other clips at once.
 
     Seeds and clips are crossed random effects, as readers and cases are in studies of diagnosis (Dorfman, Berbaum &
-    Metz 1992): with the mean squares of seeds, clips and their interaction the variance of the mean is
-    (MS_r + max(MS_s - MS_rs, 0)) / (R S), with Hillis' (2007) degrees of freedom. MS_r counts as no less than MS_rs:
-    seeds that agree better than chance allows are luck. One seed that goes its own way widens the interval, however
-    many clips there are. With three seeds that differ a lot its 5 % are 8 %.
+    Metz 1992): d_rs = mean + a_r + b_s + e_rs. With S var(a) + var(e), R var(b) + var(e) and var(e) expected of the
+    mean squares of seeds, clips and their interaction, the variance of the mean is
+    (MS_r + max(MS_s - MS_rs, 0)) / (R S). MS_r counts as no less than MS_rs, since no variance of seeds is below 0.
+    The t distribution has ``_freedom``. One seed that goes its own way widens the interval, however many clips there
+    are. From three seeds on 2 to 7 % of the intervals at 95 % miss; with two seeds that differ it is up to 12 %.
     """
     values = as_array(differences).astype(np.float64)
     if values.ndim != 2 or min(values.shape) < 2 or not np.isfinite(values).all():
@@ -141,10 +142,25 @@ def crossed(differences: Any, confidence: float = 0.95) -> Effect:
     ms_s = seeds * by_clip.var(ddof=1)
     ms_rs = (rest**2).sum() / ((seeds - 1) * (clips - 1))
     extra = max(ms_s - ms_rs, 0.0)
-    spread = max(ms_r, ms_rs)
-    variance = (spread + extra) / (seeds * clips)
-    freedom = (seeds - 1) * ((spread + extra) / spread) ** 2 if spread > 0 else clips - 1
-    return _by_t(float(mean), float(np.sqrt(variance)), float(min(freedom, (seeds - 1) * (clips - 1))), confidence)
+    variance = (max(ms_r, ms_rs) + extra) / (seeds * clips)
+    freedom = _freedom(ms_r, ms_rs, extra, seeds, clips)
+    return _by_t(float(mean), float(np.sqrt(variance)), freedom, confidence)
+
+
+def _freedom(ms_r: float, ms_rs: float, extra: float, seeds: int, clips: int) -> float:
+    """Degrees of freedom of max(MS_r, MS_rs) + extra, its parts' own weighted by their shares: 1/f = sum share_i / f_i.
+
+    To the first order in 1/f that is Cochran's t for two variances, the mean of the parts' critical values weighted by
+    their shares; Satterthwaite's, with squared shares, misses up to 8 % where MS_r of three seeds is small by luck.
+    extra has S - 1. The seed part has R - 1 where MS_r is above MS_rs. Below, the seeds show no variance of their own
+    and are pooled with the rest, (R - 1)(S - 1), without a jump at MS_r = MS_rs: R - 1 times (MS_rs / MS_r)^8. The
+    power is the middle of those that keep 2 to 7 % in simulation; a jump has up to 7.5 %, R - 1 everywhere 0.0 %.
+    """
+    pooled, spread = (seeds - 1.0) * (clips - 1.0), max(ms_r, ms_rs)
+    if spread == 0:
+        return clips - 1.0
+    part = pooled if ms_r == 0 else min((seeds - 1) * (spread / ms_r) ** 8, pooled)
+    return float((spread + extra) / (spread / part + extra / (clips - 1)))
 
 
 def paired_t(differences: Any, confidence: float = 0.95) -> Effect:

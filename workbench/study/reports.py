@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from workbench import metrics
-from workbench.study import files, hardware, profiling, scores, verdicts
+from workbench.study import conditions, files, hardware, profiling, scores, verdicts
 from workbench.study.config import TrainConfig
 from workbench.study.results import NOTHING, Results
 from workbench.study.tables import Column, configs
@@ -99,8 +99,9 @@ def agreement(results: Results) -> dict[str, float]:
 
 def claims(studied: Iterable[Results], prices: dict[str, Prices] | None = None) -> pd.DataFrame:
     """One line a comparison, and one for a claim without any: table, claim, text, verdict (of the claim), columns,
-    rows, difference, low, high, p, adjusted, p_clips, ahead, size (Cohen's h), won, lost, published (the paper's
-    difference in the first of the columns) and reason. prices by the table's file name, see ``prices_of``."""
+    rows, difference, low, high, p, adjusted, p_clips, ahead, size (Cohen's h), won, lost, same (the x of "the same
+    within x"), p_same, published (the paper's difference in the first of the columns) and reason. prices by the table's
+    file name, see ``prices_of``."""
     found = []
     for results in studied:
         for one in verdicts.judge(results, (prices or {}).get(results.path.stem)):
@@ -109,7 +110,7 @@ def claims(studied: Iterable[Results], prices: dict[str, Prices] | None = None) 
             if not one.tests:
                 found.append({**about, "reason": one.reason})
     names = "table claim text verdict columns rows difference low high p adjusted p_clips ahead size won lost"
-    return pd.DataFrame(found, columns=[*names.split(), "published", "reason"])
+    return pd.DataFrame(found, columns=[*names.split(), "same", "p_same", "published", "reason"])
 
 
 def _comparison(results: Results, one: Judged, test: verdicts.Test) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def _comparison(results: Results, one: Judged, test: verdicts.Test) -> dict[str,
         "low": effect.low,
         "high": effect.high,
         "ahead": f"{test.ahead} of {test.seeds}",
-        **{name: getattr(test, name) for name in ("p", "adjusted", "p_clips", "size", "won", "lost")},
+        **{name: getattr(test, name) for name in ("p", "adjusted", "p_clips", "size", "won", "lost", "same", "p_same")},
         "published": margins.get(test.columns[0]),
         "reason": one.reason,
     }
@@ -191,7 +192,7 @@ def section(results: Results, command: str, prices: Prices | None = None) -> str
     if table.costs:
         words += f" Costs: median and quartiles on {hardware.environment()['processor']}."
     parts += [table.note.strip(), words, _numbers_table(results, prices)]
-    parts += [_reasons(results, prices), _claims(results, judged), _each_seed(results)]
+    parts += [_reasons(results, prices), _readings(results), _claims(results, judged), _each_seed(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -219,17 +220,28 @@ def _reasons(results: Results, prices: Prices | None) -> str:
     return "Not run:\n\n" + "\n".join(said) if said else ""
 
 
+def _readings(results: Results) -> str:
+    found = conditions.readings(results)
+    if found.empty:
+        return ""
+    lines = [_line([line.label, line.reading, line.training, line.differs or "–"]) for line in found.itertuples()]
+    heads = _head(["reading", "training, with what it starts from", "why it differs"], first="row", right=())
+    said = "Readings: options that differ from the paper's, in brackets sizes that do."
+    return f"{said}\n\n" + "\n".join([*heads, *lines])
+
+
 def _claims(results: Results, judged: list[Judged]) -> str:
     if not judged:
         return ""
-    lines = [_line([one.claim.id, one.claim.text, f"**{one.verdict}**", _tests(one), _margin(one)]) for one in judged]
+    lines = [_line([one.claim.id, one.claim.text, f"**{one.words}**", _tests(one), _margin(one)]) for one in judged]
     heads = _head(
         ["claim", "verdict", "ours: difference [95 %], p (adjusted)", "paper: difference"], first="id", right=()
     )
     order = agreement(results)
     ranks = ", ".join(f"{_title(results, key)} {tau:.2f}" for key, tau in order.items())
     tail = f"\n\nAgreement of the rows' order with the paper's (Kendall's tau): {ranks}." if order else ""
-    return "Claims:\n\n" + "\n".join([*heads, *lines]) + tail
+    same = f"rows are the same within {results.table.same:g} points where the 90 % interval of their difference is"
+    return f"Claims; {same}:\n\n" + "\n".join([*heads, *lines]) + tail
 
 
 def _title(results: Results, key: str) -> str:
@@ -242,6 +254,7 @@ def _tests(one: Judged) -> str:
     return "; ".join(
         f"{' = '.join(test.columns)}: {test.effect.value:+.1f} [{test.effect.low:+.1f}, {test.effect.high:+.1f}], "
         + (f"p {test.p:.2g} ({test.adjusted:.2g})" if not pd.isna(test.p) else f"p over clips {test.p_clips:.2g}")
+        + (f", {test.words}" if len(one.tests) > 1 else "")
         for test in one.tests
     )
 

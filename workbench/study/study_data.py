@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.study import files, hardware, reports, verdicts
+from workbench.study import conditions, files, hardware, reports, verdicts
 from workbench.study.results import Results
 from workbench.study.verdicts import Judged, Prices
 
@@ -74,8 +74,8 @@ def lines(results: Results, prices: Prices | None = None) -> pd.DataFrame:
 
 
 def facts(results: Results, command: str, prices: Prices | None = None) -> dict[str, Any]:
-    """What the study was: table, command, seeds, machine, revision, each row's configuration by protocol, costs, the
-    claims with verdicts and every comparison, and the rank agreement."""
+    """What the study was: table, command, seeds, machine, revision, each row's configuration by protocol, its
+    reading and its training, costs, the claims with verdicts and every comparison, and the rank agreement."""
     here = hardware.environment()
     rows: dict[str, Any] = {}
     for entry in results.entries:
@@ -97,6 +97,7 @@ def facts(results: Results, command: str, prices: Prices | None = None) -> dict[
         "effort": reports.effort(results),
         "rank_agreement": reports.agreement(results),
         "claims": [_claim(one) for one in verdicts.judge(results, prices)],
+        "readings": conditions.readings(results).to_dict("records"),
         "rows": rows,
     }
 

@@ -57,6 +57,7 @@ class Row(Config):
     row that takes long is run with; a row whose parameters say ``seed`` is one run, whatever the seed of the table.
     ``notebook`` is the file in notebooks/ that is executed; another than 01_train gets the parameters as they are.
     ``requires`` what not everybody has (a key of ``NEEDS`` each), and ``absent`` says why the row is never run.
+    ``differs`` is the reason why its training is not that of the table's other rows (see ``budgets``).
     """
 
     id: str
@@ -68,6 +69,7 @@ class Row(Config):
     notebook: str = "01_train.ipynb"
     requires: dict[str, str] = {}
     absent: str = ""
+    differs: str = ""
 
     @model_validator(mode="after")
     def _can_run_or_says_why_not(self) -> Row:
@@ -84,6 +86,7 @@ class Claim(Config):
     greater: ``better`` is ahead of ``worse`` by more than ``gain`` (in the column's unit); within: the two differ by at
     most ``tolerance``; order: ``rows`` fall in this order. columns are ids, or all. ``margin`` is the advantage of
     ``better`` in the paper, by column of the claim: told, not tested. basis: said in the prose, or read off the table.
+    same is the table's where None (see ``verdicts``).
     """
 
     id: str
@@ -95,6 +98,7 @@ class Claim(Config):
     columns: Literal["all"] | list[str] = "all"
     gain: float = Field(default=0.0, ge=0)
     tolerance: float | None = Field(default=None, ge=0)
+    same: float | None = Field(default=None, gt=0)
     margin: list[float | None] = []
     basis: Literal["text", "table"] = "text"
 
@@ -119,7 +123,8 @@ class Table(Config):
     """A table file. ``base`` holds the fields of TrainConfig that all rows share; ``protocols`` are run where nothing
     else is asked for, none given the base's. ``costs`` are columns too, of numbers that ``profiling.profile`` measures
     of each row's system. paper and setting say where the published numbers are from and what they measure. ``seeds``
-    is how many each row is run with where nothing else is asked for."""
+    is how many each row is run with where nothing else is asked for. ``same``: two rows of a claim are called the same
+    in columns in percent where they surely differ by no more than these points (see ``verdicts``)."""
 
     title: str
     note: str = ""
@@ -128,6 +133,7 @@ class Table(Config):
     base: dict[str, Any]
     protocols: list[str] = []
     seeds: int = Field(default=3, gt=0)
+    same: float = Field(default=2.5, gt=0)
     columns: list[Column]
     costs: list[Column] = []
     rows: list[Row]

@@ -14,7 +14,9 @@ from workbench.show.figures import common
 VERDICTS = {
     "holds": ("#009E73", "circle"),
     "holds weakly": ("#56B4E9", "circle-open"),
+    "the same within x": ("#F0E442", "diamond-wide"),
     "not resolved": ("#7B8794", "square-open"),
+    "contradicted weakly": ("#E69F00", "x-open"),
     "contradicted": ("#D55E00", "x"),
     "not run": ("#CBD2D9", "line-ns-open"),
 }
