@@ -60,11 +60,11 @@ class Preset(Config):
     schedule: dict[str, Any] | None = None
     options: dict[str, Plain] = {}
     poses: int = Field(gt=0)
-    sampling: Literal["uniform", "strided"] = "strided"
+    sampling: Literal["uniform", "strided", "consecutive"] = "strided"
     stride: int = Field(default=2, gt=0)
     phases: int = Field(default=1, gt=0)
     windows: int | Literal["all"] = 1
-    crop: Literal["person", "frame"] = "person"
+    crop: Literal["person", "frame", "centre"] = "person"
     margin: float = Field(default=0.1, ge=0, lt=1)
     border: float = Field(default=0.0625, ge=0, lt=1)
     test_area: Literal["centre", "whole"] = "centre"

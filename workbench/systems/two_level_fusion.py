@@ -48,7 +48,8 @@ class TwoLevelFusionOptions(CodebookOptions):
     alpha weighs the early against the late classifier where it is not searched for. discrimination is the action-pair
     memory, epsilon the confusion from which a pair is in it: 0.1 for NTU-60, 0.44 for CAD-120 (0.4 in table 3.3).
     classifier: "svm", or "sgd" for many clips (6.3). hidden: numbers a layer of the LSTM, 512 for NTU-60, 64 for CAD-60
-    and CAD-120, 128 for MSRDailyActivity3D."""
+    and CAD-120, 128 for MSRDailyActivity3D. pose_padding is the loader's: zeros behind the poses of a video that is shorter
+    than t_p (3.3.1: "We normalize the time steps in videos by padding with zeros"), or its poses again."""
 
     cues: tuple[Cue, ...] = ("appearance", "motion", "pose")
     fusion: Literal["two_level", "early"] = "two_level"
@@ -61,6 +62,7 @@ class TwoLevelFusionOptions(CodebookOptions):
     classifier: Literal["svm", "sgd"] = "svm"
     hidden: int = 512
     dropout: float = 0.5
+    pose_padding: Literal["zeros", "repeat"] = "zeros"
 
     def __post_init__(self) -> None:
         for name in ("cues", "regions"):

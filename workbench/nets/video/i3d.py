@@ -33,6 +33,8 @@ POOLS = {
     "4a_3x3": ((3, 3, 3), (2, 2, 2)),
     "5a_2x2": ((2, 2, 2), (2, 2, 2)),
 }
+#: Cells (time, height, width) over which the public classifier averages.
+HEAD = (2, 7, 7)
 FULL_STRIDE = total([STEM, *(stride for _, stride in POOLS.values())])  # (8, 32, 32)
 
 
@@ -180,8 +182,14 @@ class I3D(nn.Module):
         return self.Mixed_5c(self.Mixed_5b(x))  # 1024
 
     def classify(self, feature_map: Tensor) -> Tensor:
-        """Class scores [B,N] of a feature map of any size: mean over its cells, then ``logits``."""
-        return self.logits["conv3d"](feature_map.mean((2, 3, 4), keepdim=True)).flatten(1)
+        """Class scores [B,N] of a feature map of any size, by the public head: means over windows of HEAD cells that
+        move by one (smaller where the map is), ``logits`` of each, and the mean over all windows.
+
+        In time that is no plain mean: the first and the last of more than two steps are in one window, the others in
+        two. A head of its own that pools the map, as the systems' classifiers do, weighs all steps alike.
+        """
+        window = [min(size, length) for size, length in zip(HEAD, feature_map.shape[2:], strict=True)]
+        return self.logits["conv3d"](F.avg_pool3d(feature_map, window, stride=1)).mean((2, 3, 4))
 
     def halves(self, blocks: int) -> tuple[nn.Sequential, nn.Sequential]:
         """This network as two, one behind the other, which share its layers: the second holds the last ``blocks``
