@@ -73,4 +73,5 @@ class PoseLSTMClassifier(System):
         return self.loss(output, batch)
 
     def stages(self) -> list[Stage]:
-        return [Stage("pose", loss="pose_loss", optimizer=POSE_OPTIMIZER)]
+        """The norm of the gradient doesn't exceed 1 (thesis 3.4.1 and, for LSTM, table 6.7)."""
+        return [Stage("pose", loss="pose_loss", optimizer=POSE_OPTIMIZER, clip_grad=1.0)]
