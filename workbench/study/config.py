@@ -179,7 +179,8 @@ class TrainConfig(Config):
       optimizer, schedule  replace (with "name") or amend (without) those of every stage, e.g. {"lr": 0.001}
       clip_grad            largest gradient norm, None for no clipping; "preset": the preset's
       patience             epochs without a better validation score before a stage ends early, None to never
-      init                 weights to start from, by module: {"backbone": "file.safetensors"}, a name of
+      init                 weights to start from, by module: {"backbone": "file.safetensors"} (in a module that holds
+                           others, "" among them, each network that fits the file best, see nets.fitting), a name of
                            nets.weights.SHIPPED (i3d_synthadl_p), or a run id, whose
                            module of the same name is taken ("run:module" for another, "run:" for the whole; the
                            module "" is the whole system)
