@@ -159,3 +159,18 @@ def test_forward_is_the_public_one(size):
         ours, theirs = network(video), reference(network.state_dict(), video)
     assert theirs.std() > 1e-3
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(8, 7, 7), (2, 7, 7), (8, 8, 8), (1, 7, 7)])
+def test_head_is_the_public_one(size):
+    """The public network's logits: average pooling (2,7,7) of stride 1, a 1 x 1 x 1 convolution, the mean over time; at
+    256 pixels (8 x 8 cells) over the places too, of which the public code reads 224 pixels' only one."""
+    torch.manual_seed(0)
+    network = I3D(num_classes=11, width=0.125).eval()
+    f = torch.randn(2, network.channels, *size).relu()
+    pooled = torch.nn.AvgPool3d((min(2, size[0]), 7, 7), stride=(1, 1, 1))(f)
+    logits = F.conv3d(pooled, network.logits["conv3d"].weight, network.logits["conv3d"].bias)
+    torch.testing.assert_close(network.classify(f), logits.mean((2, 3, 4)))
+    if size == (8, 7, 7):  # what a mean over all cells would be is something else
+        plain = network.logits["conv3d"](f.mean((2, 3, 4), keepdim=True)).flatten(1)
+        assert (network.classify(f) - plain).abs().max() > 1e-4

@@ -59,7 +59,30 @@ def test_poses_span_the_clip():
     assert window.poses.tolist() == [3, 11]
 
 
-@pytest.mark.parametrize("sampling", ["uniform", "strided"])
+def test_consecutive_frames_are_padded_by_the_first_and_the_last():
+    """PERF-Net section 4, and 3 frames where 5 are needed."""
+    spec = ClipSpec(frames=5, poses=5, sampling="consecutive")
+    assert evaluation_windows(spec, 9)[0].frames.tolist() == [2, 3, 4, 5, 6]
+    (short,) = evaluation_windows(spec, 3)
+    assert short.frames.tolist() == short.poses.tolist() == [0, 0, 1, 2, 2]
+    drawn = {tuple(train_window(spec, 3, np.random.default_rng(seed)).frames.tolist()) for seed in range(40)}
+    assert drawn == {(0, 1, 2, 2, 2), (0, 0, 1, 2, 2), (0, 0, 0, 1, 2)}
+    starts = {int(train_window(spec, 7, np.random.default_rng(seed)).frames[0]) for seed in range(40)}
+    assert starts == {0, 1, 2}
+
+
+def test_a_short_video_s_poses_are_followed_by_none():
+    (repeated,) = evaluation_windows(ClipSpec(frames=4, poses=4), 3)
+    assert repeated.poses.tolist() == [0, 1, 1, 2]
+    (padded,) = evaluation_windows(ClipSpec(frames=4, poses=4, pose_padding="zeros"), 3)
+    assert padded.poses.tolist() == [0, 1, 2, -1] and padded.frames.tolist() == repeated.frames.tolist()
+    (long,) = evaluation_windows(ClipSpec(frames=4, poses=2, pose_padding="zeros"), 4)
+    assert long.poses.tolist() == [1, 3]
+    spec = ClipSpec(frames=4, poses=4, sampling="strided", pose_padding="zeros")
+    assert evaluation_windows(spec, 5)[0].poses.tolist() == [0, 2, 4, -1]
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "strided", "consecutive"])
 def test_candidates_hold_every_window(sampling):
     spec = ClipSpec(frames=5, sampling=sampling, phases=3, windows=2)
     for length in (1, 4, 23):

@@ -108,12 +108,14 @@ def test_width_rounds_channels_to_multiples_of_eight():
     assert [I3D(width=1 / 8).channels, len(MIXED)] == [48 + 48 + 16 + 16, 9]
 
 
-def test_classifier_reads_the_mean_over_the_grid():
+@pytest.mark.parametrize(("steps", "shares"), [(1, [1]), (2, [1 / 2] * 2), (4, [1 / 6, 1 / 3, 1 / 3, 1 / 6])])
+def test_classifier_reads_the_outer_steps_half_as_often(steps, shares):
     torch.manual_seed(0)
     network = I3D(num_classes=5, width=0.125).eval()
-    f = torch.randn(2, network.channels, 3, 4, 5)
+    f = torch.randn(2, network.channels, steps, 4, 5)
     weight, bias = network.logits["conv3d"].weight[:, :, 0, 0, 0], network.logits["conv3d"].bias
-    torch.testing.assert_close(network.classify(f), f.mean((2, 3, 4)) @ weight.T + bias)
+    mean = (f.mean((3, 4)) * torch.tensor(shares)).sum(2)
+    torch.testing.assert_close(network.classify(f), mean @ weight.T + bias)
 
 
 def test_gradient_reaches_every_parameter():

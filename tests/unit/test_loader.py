@@ -42,6 +42,15 @@ def test_absent_bodies_are_zero(data):
     assert batch.pose.shape[1] == 2 and batch.pose[0, 0].abs().sum() > 0 and (batch.pose[0, 1] == 0).all()
 
 
+def test_poses_behind_the_end_of_a_video_are_zero(data):
+    length = int(data.lengths[0])
+    spec = ClipSpec(frames=8, poses=length + 3, pose_padding="zeros")
+    pose = next(iter(Loader(data, spec, 1, needs=POSE_ONLY))).pose[0]
+    assert (pose[:, length:] == 0).all() and (pose[:, :length] != 0).any(dim=(0, 2, 3)).all()
+    whole = next(iter(Loader(data, ClipSpec(frames=8, poses=length), 1, needs=POSE_ONLY))).pose[0]
+    assert torch.equal(pose[:, :length], whole)
+
+
 def test_pose_quality_degrades_poses_reproducibly(data):
     good, bad, again = (
         next(iter(Loader(data, ClipSpec(frames=8, pose_quality=quality), 2, needs=POSE_ONLY))).pose

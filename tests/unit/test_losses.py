@@ -68,6 +68,16 @@ def test_attention_regularizer():
     assert losses.attention_regularizer(spatial).item() == pytest.approx(1.0)
 
 
+def test_fine_tuning_punishes_large_weights_of_the_last_layer():
+    logits, label, weight = torch.zeros(2, 4), T([1, 2]), T([[1.0, -2.0], [0.0, 3.0]])
+    terms = losses.fine_tuning(logits, label, weight, 0.001)
+    assert {name: term.item() for name, term in terms.items()} == pytest.approx(
+        {"classification": log(4), "regularizer": 14.0, "total": log(4) + 0.014}
+    )
+    plain = losses.fine_tuning(logits, label, weight)
+    assert plain.keys() == {"total", "classification"} and plain["total"].item() == pytest.approx(log(4))
+
+
 def test_every_step():
     logits = torch.zeros(2, 3, 4)
     assert losses.every_step(logits, T([1, 2])).item() == pytest.approx(log(4))

@@ -14,9 +14,9 @@ import torch
 from tests.fixtures import COLORS, write_mp4
 from workbench.data import Augment, ClipSpec, Loader, open_dataset, sample
 from workbench.data.augment import View
-from workbench.data.cut import Cut, _with_border
+from workbench.data.cut import Cut, _with_border, area_box
 from workbench.media import flow, pose, rendering, skeletons, trajectories, video
-from workbench.types import Skeleton
+from workbench.types import Pose, Skeleton
 
 SPEC = ClipSpec(frames=8, size=(48, 48), poses=6, flow_method="dis")
 KINECT = Skeleton.named("kinect_v2")
@@ -188,7 +188,7 @@ def test_every_way_of_drawing_reaches_the_batch(data, options):
     assert shown.batch.video is None and not torch.equal(shown.batch.rendered, given(data, SPEC, "rendered").rendered)
 
 
-def test_as_many_persons_are_drawn_as_are_kept(data):
+def test_all_persons_are_drawn_or_as_many_as_are_kept(data):
     def two(i):
         one = data.pixels(i)
         return one.with_joints(np.concatenate([one.joints, 0.5 * one.joints + np.float32([70, 10])]))
@@ -196,9 +196,44 @@ def test_as_many_persons_are_drawn_as_are_kept(data):
     crowd = SimpleNamespace(pose=lambda row: None, truth=lambda row: None, pixels=lambda row: two(0))
     crowd = dataclasses.replace(data.subset([0]), reader=SimpleNamespace(**vars(crowd), files=data.reader.files))
     spec = dataclasses.replace(SPEC, background="black", crop="frame")
-    one, both = (given(crowd, dataclasses.replace(spec, persons=count), "rendered").rendered for count in (1, 2))
+    main = dataclasses.replace(spec, drawn_persons="main")
+    one, both = (given(crowd, dataclasses.replace(main, persons=count), "rendered").rendered for count in (1, 2))
     assert (both > 0).sum() > 1.2 * (one > 0).sum()
-    assert Cut(crowd, dataclasses.replace(spec, persons=3), 0).joints.shape[1] == 3
+    assert Cut(crowd, dataclasses.replace(main, persons=3), 0).joints.shape[1] == 3
+    assert torch.equal(given(crowd, spec, "rendered").rendered, both)  # each, whatever the number that poses keep
+
+
+def test_a_pair_has_one_order_in_space_and_in_pixels(data):
+    """2s-AGCN's rule with exactly two bodies: the one that moves most first, wherever the file has it, and the pixels
+    of a body in the row of its joints, though in the picture the other seems to move more."""
+    rng, frames = np.random.default_rng(0), int(data.lengths[0])
+    still = np.repeat(rng.normal(size=(1, 1, 25, 3)), frames, axis=1).astype(np.float32)
+    moving = still + np.linspace(0, 2, frames, dtype=np.float32)[None, :, None, None]
+    joints = np.concatenate([still, moving])
+    pixels = np.concatenate([200 * still[..., :2] + 400, 0.5 * moving[..., :2] + 50])
+    solid = Pose(joints, KINECT, "camera", np.arange(frames))
+    flat = Pose(pixels, KINECT, "image", np.arange(frames))
+    assert pose.order(solid).tolist() == pose.order(solid, flat).tolist() == [1, 0] and pose.order(flat).tolist() == [
+        0,
+        1,
+    ]
+    reader = SimpleNamespace(
+        pose=lambda row: solid, pixels=lambda row: flat, truth=lambda row: None, files=data.reader.files
+    )
+    pair = dataclasses.replace(data.subset([0]), reader=reader)
+    cut = Cut(pair, dataclasses.replace(SPEC, persons=2, normalize="none", crop="frame", border=0), 0)
+    np.testing.assert_allclose(cut.bodies.swapaxes(0, 1), joints[::-1])
+    scale = np.array([48 / cut.info.width, 48 / cut.info.height])
+    np.testing.assert_allclose(cut.joints[:, :2].swapaxes(0, 1), pixels[::-1] * scale, rtol=1e-5)
+    assert (cut.joints.shape[1], np.isfinite(cut.joints[:, 2:]).any()) == (16, False)
+
+
+def test_the_centre_of_the_picture_is_not_distorted(data):
+    spec = dataclasses.replace(SPEC, crop="centre", size=(28, 28), border=1 / 14)  # 224 of 256
+    left, top, right, bottom = area_box(data, spec, 0)
+    info = Cut(data, spec, 0).info
+    assert right - left == bottom - top == min(info.width, info.height)
+    assert abs(left + right - info.width) <= 1 and abs(top + bottom - info.height) <= 1
 
 
 def test_worse_poses_are_drawn_and_cropped_worse(data):

@@ -73,6 +73,25 @@ def test_unified_loss_is_the_distance_to_the_sum_of_teachers():
     assert one[0] == one[1] == 5
 
 
+def test_a_sum_counts_alike_for_any_number_of_classes():
+    student, flow, pose = T([[1.0, 0.0], [0.0, 2.0]]), T([[3.0, 0.0], [0.0, 2.0]]), T([[1.0, 4.0], [2.0, 2.0]])
+    assert losses.logit_mse(student, [flow, pose], reduction="sum").item() == 4 / 2 + 20 / 2
+    assert losses.logit_mse(student, [flow, pose], unified=True, reduction="sum").item() == 33 / 2
+    for unified in (False, True):  # 98 more classes, of which all say the same
+        wide = [F.pad(logits, (0, 98)) for logits in (student, flow, pose)]
+        plain, summed = (
+            [losses.logit_mse(s, [a, b], unified, how).item() for s, a, b in ((student, flow, pose), wide)]
+            for how in ("mean", "sum")
+        )
+        assert summed[0] == summed[1] and plain[0] == pytest.approx(50 * plain[1])
+    system, data = make(PerfNet, dropout=0.0, reduction="sum"), batch()
+    output = system(data)
+    expected = sum((output.logits - logits).square().sum(1).mean() for logits in output.aux.values())
+    torch.testing.assert_close(system.loss(output, data)["distillation"], expected)
+    with pytest.raises(ValueError, match="logit_mse: reduction must be one of mean, sum, got 'max'"):
+        losses.logit_mse(student, [flow], reduction="max")
+
+
 def test_the_student_settles_on_the_mean_or_on_the_sum_of_its_teachers():
     """Separate terms pull S to the mean of T_i, the unified one to their sum."""
     teachers = [T([[3.0, -1.0]]), T([[1.0, 5.0]])]

@@ -146,6 +146,21 @@ def test_several_persons_are_drawn():
     assert at(picture, 47, 90) == at(picture, 47 + 112, 90) == fine("right shin")
 
 
+def test_each_person_has_a_width_of_its_own():
+    """Ratio-aware, the bars of a person of half the size are half as wide; uniform, they are equal."""
+    two = np.concatenate([person(scale=1.0).joints, person(scale=0.5).joints + [140, 0]]).astype(np.float32)
+
+    def widths(**options: bool) -> list[float]:
+        """Of the right shins, which stand upright at x = 94 and, half as large, at 187."""
+        drawn = rendering.draw(grey(), Pose(two, COCO, "image", np.arange(1)), background="black", **options)[0]
+        rows = drawn[180, 80:108], drawn[90, 175:199]
+        return [float(row.max(axis=1).astype(float).sum() / max(fine("right shin"))) for row in rows]
+
+    expected = 176 * rendering.PERSON_SHARE
+    assert widths() == pytest.approx([expected, expected / 2], abs=0.6)
+    assert widths(ratio_aware=False) == pytest.approx([224 * rendering.PICTURE_SHARE] * 2, abs=0.6)
+
+
 def test_a_joint_far_outside_does_no_harm():
     picture = rendering.draw(grey(), person(wrist_left=(3e9, -2e9)))[0]
     assert at(picture, 94, 180) == fine("right shin")

@@ -15,7 +15,10 @@ from workbench.data import ClipSpec
 from workbench.study import hardware, optim, runs
 from workbench.study.config import PRESETS, TrainConfig, amend, parse, parse_pairs
 from workbench.study.inputs import cache_folder, clip_spec, open_split
+from workbench.systems import build
 from workbench.systems.base import Stage
+
+SMALLEST = {"clip": (16, 32, 32), "width": 0.125, "poses": 4}
 
 
 @pytest.mark.parametrize(
@@ -50,6 +53,37 @@ def test_presets_are_numbers_of_one_shape():
         assert set(numbers.cut()) <= {field.name for field in dataclasses.fields(ClipSpec)}
 
 
+def test_perf_net_s_input_is_its_paper_s():
+    """Section 4: 64 consecutive frames, shorter side 256, 224 cropped of it; one central crop at test."""
+    spec = clip_spec(TrainConfig(system="perf_stream", preset="perf_net_paper"))
+    assert (spec.frames, spec.sampling, spec.crop, spec.size, spec.area) == (
+        64,
+        "consecutive",
+        "centre",
+        (224, 224),
+        (256, 256),
+    )
+    assert (spec.windows, spec.test_area, spec.drawn_persons, spec.flow_method) == (1, "whole", "all", "tvl1")
+    assert TrainConfig(system="detector", preset="perf_net_paper").numbers.batch_size == 8
+
+
+def test_the_gradient_is_clipped_as_the_paper_the_preset_or_the_run_says():
+    stages = [Stage("plain"), Stage("printed", clip_grad=1.0)]
+
+    def clips(**asked) -> list[float | None]:
+        return [stage.clip_grad for stage in optim.adapt(stages, TrainConfig(system="rgb", **asked))]
+
+    assert clips(preset="paper") == clips(preset="perf_net_paper") == [None, 1.0]
+    assert clips(preset="tiny") == clips(preset="study") == [5.0, 5.0]
+    assert clips(preset="paper", clip_grad=2.0) == clips(preset="study", clip_grad=2.0) == [2.0, 2.0]
+    assert clips(preset="paper", clip_grad=None) == clips(preset="study", clip_grad=None) == [None, None]
+    assert clips(preset={"base": "paper", "clip_grad": 3.0}) == [3.0, 3.0]
+    with pytest.raises(ValueError, match="clip_grad should be"):
+        TrainConfig(system="rgb", clip_grad=0.0)
+    pose = {stage.name: stage.clip_grad for stage in build("two_level_fusion", num_classes=2, **SMALLEST).stages()}
+    assert pose == {"pose/pose": 1.0, "fisher/codebook": None, "head": None}  # thesis 3.4.1
+
+
 def test_a_preset_of_ones_own_starts_from_another():
     config = TrainConfig(system="rgb", preset={"base": "paper", "width": 0.5, "clip": [8, 64, 64]}, batch_size=3)
     numbers = config.numbers
@@ -73,7 +107,8 @@ def test_a_run_counts_the_clips_that_its_loss_asks_for():
 def test_a_presets_options_reach_the_systems_that_have_them():
     assert TrainConfig(system="rgb").variant() == {"bn_momentum": 0.1}
     assert TrainConfig(system="pose_lstm", options={"hidden": 7}).variant() == {"hidden": 7}
-    assert TrainConfig(system="vpn", preset="paper").variant() == {}
+    assert TrainConfig(system="vpn", preset="paper").variant() == {"regularizer": 0.001}  # thesis 4.6.1
+    assert TrainConfig(system="vpn_f", preset="paper").variant() == {}  # VPN++ prints none
 
 
 def test_pairs_from_the_command_line():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
+
 import pytest
 import torch
 
@@ -66,6 +68,36 @@ def test_every_stage_trains_exactly_its_parts(name, options):
         assert callable(getattr(part, stage.loss)) and all(
             callable(getattr(part, m or "loss")) for m in (stage.cached, stage.solve)
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "loss"),
+    [
+        ("rgb", {}, "loss"),
+        ("vpn", {}, "backbone_loss"),
+        ("separable_sta", {}, "backbone_loss"),
+        ("separable_sta", {"attention": "none"}, "loss"),
+        ("p_i3d", {}, "part_loss"),
+        ("temporal_model", {"base": "vpn"}, "backbone_loss"),
+        ("temporal_model", {"base": "p_i3d"}, "part_loss"),
+    ],
+)
+def test_the_last_layer_is_regularized_while_the_backbone_is_tuned(name, options, loss):
+    """Thesis 4.6.1: 0.001, of the weights of the classifier that the stage trains; in no other stage."""
+    system, batch = made(name, {**options, "dropout": 0.0, "regularizer": 0.001})
+    system.eval()
+    plain, _ = made(name, {**options, "dropout": 0.0, "regularizer": 0.0})
+    plain.eval().load_state_dict(system.state_dict())
+    with torch.no_grad():
+        with_it, without = (getattr(one, loss)(one(batch), batch)["total"] for one in (system, plain))
+        last = "parts.*.classifier.weight" if loss == "part_loss" else "classifier.weight"
+        inner = system.base if name == "temporal_model" else system
+        heads = [value for key, value in inner.named_parameters() if fnmatch(key, last)]
+        expected = 0.001 * sum(head.square().sum() for head in heads)
+        assert heads and expected > 0
+        torch.testing.assert_close(with_it - without, expected, rtol=1e-2, atol=1e-6)
+        if loss != "loss":
+            assert torch.equal(system.loss(system(batch), batch)["total"], plain.loss(plain(batch), batch)["total"])
 
 
 @pytest.mark.parametrize("name", names())

@@ -190,6 +190,8 @@ def test_look_alikes_are_told_apart_by_the_poses():
         del part.features["appearance"], part.features["size"]
     numbers = model.fit_fusion(*splits[:2])
     assert model.memory.pairs[0].tolist() == [1, 2] and model.memory.cues[0].tolist() == [False, True]
+    counts = torch.bincount(torch.cat([part.label for part in splits[1]]))
+    assert numbers["one_mistake"] == pytest.approx(1 / int(counts.min()))
     assert numbers["fused_accuracy"] < 0.9 and numbers["accuracy"] == 1 and float(model.alpha) == 1
     part = splits[2][0]
     assert torch.equal(model(part).logits.argmax(1), part.label)

@@ -103,7 +103,7 @@ def test_classifier_reads_the_feature_map(name):
     head = network.logits["conv3d"] if isinstance(network, I3D) else network.fc
     head = head[0] if isinstance(head, nn.Sequential) else head
     mean = f.mean((2, 3, 4))
-    if name == "s3dg":  # mean of the steps 1, 2 and of 2, 3
+    if name in ("i3d", "i3d_nonlocal", "s3dg"):  # mean of the steps 1, 2 and of 2, 3
         mean = (f * torch.tensor([0.25, 0.5, 0.25])[:, None, None]).sum(2).mean((2, 3))
     torch.testing.assert_close(network.classify(f), mean @ head.weight.flatten(1).T + head.bias)
     assert BACKBONES[name](width=0.125).state_dict().keys() < network.state_dict().keys()

@@ -10,7 +10,9 @@ import torch
 from torch import nn
 
 from workbench import drafts
-from workbench.nets import weights
+from workbench.nets import AGCN, I3D, R3D50G, S3DG, ResNeXt3D, weights
+from workbench.nets.layouts import LAYOUTS
+from workbench.systems import build, names
 
 
 def network(classes: int = 3, seed: int = 0) -> nn.Module:
@@ -139,3 +141,124 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
 def test_saving_under_another_ending_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"w\.pt: .* ends in \.safetensors"):
         weights.save(network(), tmp_path / "w.pt")
+
+
+# Public checkpoints and systems made of systems
+
+NETWORKS = (I3D, R3D50G, S3DG, ResNeXt3D, AGCN)
+
+
+def tiny(name: str, **options) -> nn.Module:
+    torch.manual_seed(0)
+    return build(name, num_classes=5, skeleton="kinect_v2", clip=(16, 32, 32), width=0.125, poses=8, **options)
+
+
+def checkpoint(part: nn.Module, path: Path) -> dict[str, torch.Tensor]:
+    """Other numbers under the names of a network's tensors, which are the public ones, in a file."""
+    torch.manual_seed(1)
+    state = {
+        name: torch.rand(tensor.shape) if tensor.is_floating_point() else torch.tensor(7)
+        for name, tensor in part.state_dict().items()
+    }
+    torch.save(state, path)
+    return state
+
+
+def holds(part: nn.Module, state: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(tensor, state[name]) for name, tensor in part.state_dict().items())
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_public_checkpoint_finds_the_networks_of_every_system(name, tmp_path):
+    system = tiny(name)
+    networks = {path: part for path, part in system.named_modules() if isinstance(part, NETWORKS)}
+    if not networks:
+        pytest.skip(f"{name} has no network of which there are public checkpoints")
+    for path, part in networks.items():
+        state = checkpoint(part, tmp_path / "public.pt")
+        shapes = [(key, value.shape) for key, value in state.items()]
+        alike = [
+            other
+            for other, module in networks.items()
+            if [(key, value.shape) for key, value in module.state_dict().items()] == shapes
+        ]
+        before = {key: value.clone() for key, value in system.state_dict().items()}
+        report = weights.load(system, tmp_path / "public.pt")
+        assert list(report.parts) == alike and path in alike and not report.unexpected
+        assert all(holds(system.get_submodule(other), state) for other in alike)
+        inside = tuple(f"{other}." for other in alike)
+        kept = [key for key in before if key not in report.matched]
+        assert all(torch.equal(system.state_dict()[key], before[key]) for key in kept)
+        assert set(report.matched) == {key for key in before if key.startswith(inside)}
+
+
+def test_a_student_and_its_teacher_and_a_stream_of_two_channels(tmp_path):
+    system = tiny("perf_net")
+    state = checkpoint(system.student.backbone, tmp_path / "public.pt")
+    flow = {key: value.clone() for key, value in system.teachers["flow"].state_dict().items()}
+    report = weights.load(system, tmp_path / "public.pt")
+    assert report.parts == ("student.backbone", "teachers.pose.backbone")
+    assert report.similar == ("teachers.flow.backbone",) and holds(system.teachers["flow"], flow)
+    assert "into student.backbone and teachers.pose.backbone" in str(report)
+    assert "fits the file in part (load it by its name): teachers.flow.backbone" in str(report)
+    report = weights.load(system.teachers["flow"], tmp_path / "public.pt")  # by its name
+    assert report.parts == ("backbone",) and list(report.reshaped) == ["backbone.conv1.weight"]
+    assert holds(system.student.backbone, state)
+
+
+def test_a_network_of_fewer_layers_takes_those_only_where_no_other_fits(tmp_path):
+    full, two = tiny("vpn_pp"), tiny("vpn_a")
+    state = checkpoint(full.get_submodule("vpn_pp.pose_teacher.pose_backbone"), tmp_path / "agcn.pt")
+    report = weights.load(full, tmp_path / "agcn.pt")
+    assert report.parts == ("vpn_pp.pose_teacher.pose_backbone",)
+    assert report.similar == ("vpn_pp.teacher.pose_backbone",)
+    report = weights.load(two, tmp_path / "agcn.pt")
+    assert report.parts == ("teacher.pose_backbone",) and "l10.gcn1.PA" in report.unexpected
+    assert holds(two.teacher.pose_backbone, state)
+
+
+def test_the_half_of_a_network_is_loaded_too(tmp_path):
+    system = tiny("p_i3d", at=2)
+    state = checkpoint(system.parts["left_hand"].backbone, tmp_path / "i3d.pt")
+    report = weights.load(system, tmp_path / "i3d.pt")
+    assert report.parts == (*(f"parts.{name}.backbone" for name in system.parts), "tail")
+    assert holds(system.tail, state) and all(holds(part.backbone, state) for part in system.parts.values())
+
+
+def test_a_translated_and_wrapped_checkpoint_finds_its_parts(tmp_path):
+    system = tiny("late_fusion", members=["rgb", "rgb"], backbone="s3dg")
+    state = checkpoint(system.rgb.backbone, tmp_path / "plain.pt")
+    theirs = {ours: theirs for theirs, ours in LAYOUTS["torchvision's S3D"].items()}
+    public = {}
+    for name, tensor in state.items():
+        module, _, tail = name.rpartition(".")
+        public[f"module.{theirs.get(module, module)}.{tail}"] = tensor
+    torch.save({"state_dict": public}, tmp_path / "public.pt")
+    report = weights.load(system, tmp_path / "public.pt")
+    assert report.layout == "torchvision's S3D" and report.parts == ("rgb.backbone", "rgb_2.backbone")
+    assert holds(system.rgb.backbone, state) and holds(system.rgb_2.backbone, state)
+
+
+def test_a_whole_system_is_a_part_of_a_larger_one(tmp_path):
+    system, member = tiny("vpn_f"), tiny("rgb")
+    state = checkpoint(member, tmp_path / "rgb.pt")
+    assert weights.load(system, tmp_path / "rgb.pt").parts == ("student",)
+    assert holds(system.student, state)
+
+
+def test_what_fits_nowhere_is_told_where_it_might(tmp_path):
+    system = tiny("vpn_f")
+    torch.save({"elsewhere": torch.zeros(1)}, tmp_path / "other.pt")
+    parts = r"a checkpoint could be of its student\.backbone \(I3D\), teacher\.pose_backbone \(AGCN\)"
+    with pytest.raises(ValueError, match=rf"has no tensor for a VPNF: it holds elsewhere, .*{parts}"):
+        weights.load(system, tmp_path / "other.pt")
+    before = system.state_dict()["student.backbone.Conv3d_1a_7x7.bn.num_batches_tracked"].clone()
+    checkpoint(
+        I3D(width=0.25), tmp_path / "wide.pt"
+    )  # of which only counters and a few thin layers have the same shape
+    words = (
+        r"has no weights for a VPNF: \d+ of 285 shapes differ, e\.g\. student\.backbone\.Conv3d_1a_7x7\.conv3d\.weight"
+    )
+    with pytest.raises(ValueError, match=words):
+        weights.load(system, tmp_path / "wide.pt")
+    assert system.state_dict()["student.backbone.Conv3d_1a_7x7.bn.num_batches_tracked"] == before

@@ -48,19 +48,21 @@ KINDS = {
         lambda data, spec: (len(spec.regions), *spec.area, 3),
         "uint8",
         (*MOMENTS, "size", "border", "regions", "pose_quality"),
+        version=2,
     ),
     "bodies": Kind(
         "frames",
         lambda data, spec: (spec.persons, data.skeleton.count, 3),
         "float32",
         ("normalize", "persons", "pose_quality"),
-        version=2,
+        version=3,
     ),
     "joints": Kind(
         "frames",
-        lambda data, spec: (spec.persons, data.skeleton.count, 2),
+        lambda data, spec: (spec.drawn, data.skeleton.count, 2),
         "float32",
-        (*AREA, "persons", "pose_quality"),
+        (*AREA, "persons", "drawn_persons", "pose_quality"),
+        version=2,
     ),
     "truth": Kind("candidates", lambda data, spec: spec.area, "uint8", (*MOMENTS, *AREA)),
     "trajectories": Kind(
@@ -131,14 +133,18 @@ class Clips:
         return held[:, [self._held.regions.index(name) for name in names]].swapaxes(0, 1)
 
     def bodies(self, i: int, numbers: np.ndarray) -> Pose:
-        """float32 [M,t_p,V,3], the persons of clip i in the frames ``numbers``, normalised, 0 where unknown."""
+        """float32 [M,t_p,V,3], the persons of clip i in the frames ``numbers``, normalised, 0 where unknown and where
+        the number is -1."""
         rows = self._whole("bodies", i)[numbers]
+        if (numbers < 0).any():
+            rows = np.where(numbers[:, None, None, None] < 0, np.float32(0), rows)
         space = "camera" if self.spec.normalize == "none" else "normalised"
         return Pose(rows.swapaxes(0, 1), self.dataset.skeleton, space, numbers)
 
     def joints(self, i: int, numbers: np.ndarray) -> Pose:
-        """float32 [M,T,V,2], the persons of clip i in the frames ``numbers``, in pixels of the area."""
-        return Pose(self._whole("joints", i)[numbers].swapaxes(0, 1), self.dataset.skeleton, "image", numbers)
+        """float32 [M,T,V,2], the persons of clip i in the frames ``numbers`` that are drawn, in pixels of the area."""
+        rows = self._whole("joints", i)[numbers].swapaxes(0, 1)
+        return Pose(rows[np.isfinite(rows).any(axis=(1, 2, 3))], self.dataset.skeleton, "image", numbers)
 
     def truth(self, i: int, numbers: np.ndarray) -> np.ndarray:
         """uint8 [T,h,w], of the area in the frames ``numbers`` of clip i: 255 where and when the label is decided."""

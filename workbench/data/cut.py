@@ -89,7 +89,8 @@ class Cut:
             whole = np.array([0.0, 0.0, self.info.width, self.info.height])
             return _with_border(np.repeat(whole[None], self.info.frames, axis=0), self.spec)
         try:
-            return _with_border(_widen(regions.boxes(self._pixels, name).astype(np.float64), self.spec.size), self.spec)
+            main = pose.pick(self._pixels, self.order[:1])
+            return _with_border(_widen(regions.boxes(main, name).astype(np.float64), self.spec.size), self.spec)
         except regions.Unseen:
             return None
 
@@ -99,11 +100,22 @@ class Cut:
 
     @cached_property
     def joints(self) -> np.ndarray:
-        """float32 [n,M,V,2]: the M persons that move most in all n frames, in pixels of the area; NaN where unknown."""
-        moved = pose.crop(pose.main_person(self._pixels, self.spec.persons), self.box, self.spec.area).joints
-        rows = np.full((moved.shape[1], self.spec.persons, *moved.shape[2:]), np.nan, np.float32)
+        """float32 [n,M,V,2]: the ``spec.drawn`` persons that move most in all n frames, in the order of ``bodies``, in
+        pixels of the area; NaN where unknown."""
+        people = pose.pick(self._pixels, self.order[: self.spec.drawn])
+        moved = pose.crop(people, self.box, self.spec.area).joints
+        rows = np.full((moved.shape[1], self.spec.drawn, *moved.shape[2:]), np.nan, np.float32)
         rows[:, : len(moved)] = moved.swapaxes(0, 1)
         return rows
+
+    @cached_property
+    def order(self) -> np.ndarray:
+        """int64: the persons in pixels, the one that moves most first; in space where the clip has the same there."""
+        if len(self._pixels.joints) == 1:
+            return np.zeros(1, np.int64)
+        found = self.dataset.pose(self.i)
+        seen = self._pixels if found is None else as_seen(found, self.dataset, self.spec, self.i)
+        return pose.order(seen, self._pixels)
 
     @cached_property
     def _pixels(self) -> Pose:
@@ -139,8 +151,8 @@ def area_box(dataset: Dataset, spec: ClipSpec, i: int) -> tuple[int, int, int, i
     only, so that one who is half outside fills the clip all the same.
     """
     info = verified(dataset, i)
-    if spec.crop == "frame":
-        return whole_box(info, spec)
+    if spec.crop != "person":
+        return picture_box(info, spec)
     pixels = dataset.pixels(i)
     if pixels is None:
         raise ValueError(f"{dataset.ids[i]} has no joints in pixels to crop by; use crop='frame'")
@@ -150,8 +162,13 @@ def area_box(dataset: Dataset, spec: ClipSpec, i: int) -> tuple[int, int, int, i
     return box
 
 
-def whole_box(info: VideoInfo, spec: ClipSpec) -> tuple[int, int, int, int]:
-    """The whole picture and the border around it."""
+def picture_box(info: VideoInfo, spec: ClipSpec) -> tuple[int, int, int, int]:
+    """Without a person to follow: for the crop "centre" the largest box in the middle of the picture that has the
+    area's proportions, else the whole picture and the border around it."""
+    if spec.crop == "centre":
+        half = np.array(spec.area[::-1]) * min(info.height / spec.area[0], info.width / spec.area[1]) / 2
+        middle = np.array([info.width, info.height]) / 2
+        return tuple(np.rint(np.concatenate([middle - half, middle + half])).astype(int).tolist())
     return tuple(_with_border(np.array([0.0, 0.0, info.width, info.height]), spec).tolist())
 
 
@@ -191,11 +208,9 @@ def all_bodies(dataset: Dataset, spec: ClipSpec, i: int) -> np.ndarray:
 
 
 def network_bodies(found: Pose, spec: ClipSpec, mirrored: bool) -> np.ndarray:
-    """float32 [T,M,V,3]: the M bodies that move most in all frames of ``found``, gaps filled, normalised, 0 where
-    unknown; ``mirrored`` as in Dataset."""
-    if len(found.joints) > spec.persons:
-        found = pose.main_person(found, spec.persons)
-    found = pose.fill(found)
+    """float32 [T,M,V,3]: the M bodies that move most in all frames of ``found``, the most mobile first (2s-AGCN sorts
+    them whether or not there are more than M), gaps filled, normalised, 0 where unknown; ``mirrored`` as in Dataset."""
+    found = pose.fill(pose.main_person(found, spec.persons))
     if spec.normalize != "none":
         found = pose.normalize(found, spec.normalize, mirrored=mirrored)
     bodies = np.zeros((found.joints.shape[1], spec.persons, *found.joints.shape[2:]), np.float32)

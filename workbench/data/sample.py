@@ -24,7 +24,8 @@ class Sample:
     """clip: the frames as bytes; batch: the same clip, alone, as the loader gives it.
 
     pixels (space "image") and truth are in pixels of the clip, [0,W) x [0,H), on the clip's frames; None where the data
-    set has none. pose_numbers int64 [t_p]: the frames of the source that the batch's poses are of.
+    set has none. pose_numbers int64 [t_p]: the frames of the source that the batch's poses are of,
+    -1 for none.
     """
 
     clip: Clip

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from workbench.data.augment import View
-from workbench.data.cut import as_seen, box_around, network_bodies, whole_box
+from workbench.data.cut import as_seen, box_around, network_bodies, picture_box
 from workbench.data.snippets import SnippetSpec
 from workbench.data.spec import ClipSpec, Window, evaluation_windows
 from workbench.data.untrimmed import Untrimmed
@@ -68,6 +68,12 @@ class SnippetReader:
             raise ValueError(f"{self.data.ids[self.i]} has no pose")
         return found
 
+    @cached_property
+    def _judge(self) -> Pose:
+        """The poses that say which person moves most: those in space, where there are any."""
+        found = self.data.pose(self.i) if len(self._pixels.joints) > 1 else None
+        return self._pixels if found is None else self._seen(found)
+
     def _seen(self, found: Pose | None) -> Pose | None:
         if found is None:
             return None
@@ -78,7 +84,9 @@ class SnippetReader:
 
     def _window(self, start: int) -> Window:
         """The frames and poses that are read of the snippet from ``start`` on."""
-        even = evaluation_windows(replace(self.clip, sampling="uniform", windows=1), self.snippets.frames)[0]
+        even = evaluation_windows(
+            replace(self.clip, sampling="uniform", windows=1, pose_padding="repeat"), self.snippets.frames
+        )[0]
         last = int(self.data.lengths[self.i]) - 1
         return Window(np.minimum(start + even.frames, last), np.minimum(start + even.poses, last))
 
@@ -108,8 +116,8 @@ class SnippetReader:
         return made
 
     def _box(self, start: int) -> tuple[int, int, int, int]:
-        whole = whole_box(self._info, self.clip)
-        if self.clip.crop == "frame":
+        whole = picture_box(self._info, self.clip)
+        if self.clip.crop != "person":
             return whole
         here = self._within(self._pixels, start)
         return (box_around(here, self._info, self.clip) or whole) if np.isfinite(here.joints).any() else whole
@@ -131,7 +139,8 @@ class SnippetReader:
         """uint8 [3,T,H,W]: poses drawn on what the network would see."""
         clip, view, canvas = self.clip, self._view, _blank(3, len(numbers), self._view)
         view.picture(area, canvas)
-        people = pose.main_person(self._within(self._pixels, start), clip.persons)
+        people = self._within(self._pixels, start)
+        people = pose.pick(people, pose.order(self._within(self._judge, start), people)[: clip.drawn])
         seen = view.pose(pose.crop(pose.take(people, numbers), box, clip.area))
         frames = canvas.transpose(1, 2, 3, 0)
         drawn = rendering.draw(frames, seen, clip.background, clip.marker, clip.colors, clip.ratio_aware)

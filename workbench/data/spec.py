@@ -8,6 +8,9 @@ import numpy as np
 
 from workbench.media import flow, regions, rendering, sampling
 
+#: Room for the persons of a clip that are drawn: a cache has rows of one size.
+MOST_DRAWN = 16
+
 
 @dataclass(frozen=True)
 class ClipSpec:
@@ -17,6 +20,9 @@ class ClipSpec:
 
     - uniform: the video is divided into T equal segments and one frame is taken from each, at the same place in all of
       them. In training that place is drawn from ``phases`` equally spaced ones (1: always the middle).
+    - consecutive: T frames one after another from a start that training draws from all. A video that is too short is
+      continued by its first and last frame (PERF-Net section 4: "we pad by duplicating the first or the last frame"):
+      training draws how often by which, evaluation by both alike.
     - strided: every ``stride``-th frame from a start that training draws from the first half; a video that is too short
       is continued from its beginning (thesis section 4.6.1, with T = 64 and stride 2).
 
@@ -24,17 +30,23 @@ class ClipSpec:
     "all", for strided, is every clip of T frames that follows the one before until the video's end (thesis 4.6.1).
 
     crop "person" is a box, in the clip's proportions, around the person's joints in all frames, with ``margin`` (a
-    share of its longer side) on each side; "frame" is the whole picture, resized. What is read is larger than the clip
-    by ``border`` (a share of the clip's size) on each side: the room in which training moves its crop. test_area
-    "centre" evaluates on the clip's own size, "whole" on that larger area (fully convolutional inference).
+    share of its longer side) on each side; "frame" is the whole picture, resized; "centre" the largest part in the
+    middle of the picture that has the clip's proportions, nothing distorted. What is read is larger than the clip by
+    ``border`` (a share of the clip's size) on each side, with "centre" still within the picture: the room in which
+    training moves its crop. test_area "centre" evaluates on the clip's own size, "whole" on that larger area (fully
+    convolutional inference).
 
-    poses t_p are spread evenly over the time span of the clip's frames; normalize is how (thesis, agcn, none); persons
-    M is how many bodies are kept, those that move most; pose_quality below "high" is how much worse than recorded the
-    poses are made (media.pose.degrade), also those that are drawn and those that say where regions of the body are.
+    poses t_p are spread evenly over the time span of the clip's frames; where the video is too short for that,
+    pose_padding "repeat" continues it as the frames are continued, "zeros" gives its poses in order, then zeros (thesis
+    3.3.1: "We normalize the time steps in videos by padding with zeros"). normalize is how (thesis, agcn, none);
+    persons M is how many bodies are kept, those that move most, first of all the one that moves most; pose_quality
+    below "high" is how much worse than recorded the poses are made (media.pose.degrade), also those that are drawn and
+    those that say where regions of the body are.
 
     flow_method is media.flow's; background, marker, colors and ratio_aware are media.rendering's, how poses are drawn;
-    regions are those of media.regions, in the order of Batch.parts; trajectories L is how many dense trajectories
-    (media.trajectories) of a video are kept.
+    drawn_persons: "all" of a clip (PERF-Net section 3.1: "the pose of each human"; of a crowd the MOST_DRAWN that move
+    most), or the M "main" ones; regions are those of media.regions, in the order of Batch.parts; trajectories L is how
+    many dense trajectories (media.trajectories) of a video are kept.
     """
 
     frames: int = 16
@@ -50,12 +62,14 @@ class ClipSpec:
     poses: int = 16
     normalize: str = "thesis"
     persons: int = 1
+    pose_padding: str = "repeat"
     pose_quality: str = "high"
     flow_method: str = "tvl1"
     background: str = "frame"
     marker: str = "bar"
     colors: str = "fine"
     ratio_aware: bool = True
+    drawn_persons: str = "all"
     regions: tuple[str, ...] = ("left_hand", "right_hand", "full_body")
     trajectories: int = 512
 
@@ -63,10 +77,12 @@ class ClipSpec:
         for name in ("size", "regions"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         choices = {
-            "sampling": ("uniform", "strided"),
-            "crop": ("person", "frame"),
+            "sampling": ("uniform", "strided", "consecutive"),
+            "crop": ("person", "frame", "centre"),
             "test_area": ("centre", "whole"),
             "normalize": ("thesis", "agcn", "none"),
+            "pose_padding": ("repeat", "zeros"),
+            "drawn_persons": ("all", "main"),
             "pose_quality": ("high", "medium", "low"),
             "flow_method": flow.METHODS,
             "ratio_aware": (True, False),
@@ -92,6 +108,11 @@ class ClipSpec:
             raise ValueError(f"ClipSpec.size must be (height, width) in pixels, got {self.size}")
 
     @property
+    def drawn(self) -> int:
+        """The most persons that are drawn."""
+        return MOST_DRAWN if self.drawn_persons == "all" else self.persons
+
+    @property
     def pad(self) -> tuple[int, int]:
         """Pixels (vertical, horizontal) that are read beyond the clip on each side."""
         return round(self.border * self.size[0]), round(self.border * self.size[1])
@@ -104,7 +125,8 @@ class ClipSpec:
 
 @dataclass(frozen=True)
 class Window:
-    """The moments of one clip: frames int64 [T] and poses int64 [t_p], both frame numbers of the source video."""
+    """The moments of one clip: frames int64 [T] and poses int64 [t_p], both frame numbers of the source video; -1 where
+    there is no pose."""
 
     frames: np.ndarray
     poses: np.ndarray
@@ -114,6 +136,9 @@ def train_window(spec: ClipSpec, length: int, rng: np.random.Generator) -> Windo
     """A clip of a video of ``length`` frames as training draws it."""
     if spec.sampling == "uniform":
         return _uniform(spec, length, (rng.integers(spec.phases) + 0.5) / spec.phases)
+    if spec.sampling == "consecutive":
+        spare = length - spec.frames
+        return _consecutive(spec, length, int(rng.integers(min(spare, 0), max(spare, 0) + 1)))
     return _strided(spec, length, int(rng.integers(max(length // 2, 1))))
 
 
@@ -122,6 +147,9 @@ def evaluation_windows(spec: ClipSpec, length: int) -> list[Window]:
     count = spec.windows
     if spec.sampling == "uniform":
         return [_uniform(spec, length, (window + 0.5) / count) for window in range(count)]
+    if spec.sampling == "consecutive":
+        starts = np.floor(np.linspace(0, length - spec.frames, 2 * count + 1)).astype(int)[1::2]
+        return [_consecutive(spec, length, int(start)) for start in starts]
     if count == "all":
         starts = sampling.windows(length, spec.frames, spec.stride)[:, 0]
     else:
@@ -132,7 +160,7 @@ def evaluation_windows(spec: ClipSpec, length: int) -> list[Window]:
 
 def candidates(spec: ClipSpec, length: int) -> np.ndarray:
     """int64, ascending: every frame that some window of ``spec`` could ask for; what a cache must hold."""
-    if spec.sampling == "strided":
+    if spec.sampling != "uniform":
         return np.arange(length)
     phases = [_uniform(spec, length, (phase + 0.5) / spec.phases) for phase in range(spec.phases)]
     return np.unique([window.frames for window in [*phases, *evaluation_windows(spec, length)]])
@@ -144,12 +172,31 @@ def _uniform(spec: ClipSpec, length: int, place: float) -> Window:
     def at(count: int) -> np.ndarray:
         return ((np.arange(count) + place) * length / count).astype(np.int64)
 
+    if spec.pose_padding == "zeros" and length < spec.poses:
+        return Window(at(spec.frames), _known(np.arange(spec.poses), length))
     return Window(at(spec.frames), at(spec.poses))
+
+
+def _consecutive(spec: ClipSpec, length: int, start: int) -> Window:
+    """From ``start`` on, which may lie before the video."""
+    moments, poses = start + np.arange(spec.frames), start + _steps(spec, 1)
+    padded = _known(poses, length) if spec.pose_padding == "zeros" else poses.clip(0, length - 1)
+    return Window(moments.clip(0, length - 1), padded)
 
 
 def _strided(spec: ClipSpec, length: int, start: int) -> Window:
     frames = sampling.sample_strided(length, spec.frames, spec.stride, start)
-    # The middle of each of t_p equal shares of the clip, in units of its frames: with t_p = T, its frames themselves.
+    poses = start + _steps(spec, spec.stride)
+    return Window(frames, _known(poses, length) if spec.pose_padding == "zeros" else poses % length)
+
+
+def _steps(spec: ClipSpec, stride: int) -> np.ndarray:
+    """int64 [t_p], from the clip's start on: the middle of each of t_p equal shares of the clip, in units of its
+    frames: with t_p = T, its frames themselves."""
     shares = (np.arange(spec.poses) + 0.5) * spec.frames / spec.poses - 0.5
-    steps = np.rint(spec.stride * np.clip(shares, 0, spec.frames - 1)).astype(np.int64)
-    return Window(frames, (start + steps) % length)
+    return np.rint(stride * np.clip(shares, 0, spec.frames - 1)).astype(np.int64)
+
+
+def _known(poses: np.ndarray, length: int) -> np.ndarray:
+    """-1 where a video of ``length`` frames has no such one."""
+    return np.where((poses >= 0) & (poses < length), poses, -1)

@@ -1,7 +1,7 @@
 """Losses: tensors in, scalar tensors out."""
 
 from workbench.losses.attention import attention_balance, attention_regularizer, weight_penalty
-from workbench.losses.classification import every_step
+from workbench.losses.classification import every_step, fine_tuning
 from workbench.losses.distillation import (
     ContrastiveMemory,
     attention_distillation,
@@ -31,6 +31,7 @@ __all__ = [
     "contrastive_representation",
     "covariance",
     "every_step",
+    "fine_tuning",
     "global_contextual",
     "graph_distillation",
     "hallucination",

@@ -8,22 +8,29 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+REDUCTIONS = ("mean", "sum")
 
-def logit_mse(student: Tensor, teachers: Sequence[Tensor], unified: bool = False) -> Tensor:
+
+def logit_mse(student: Tensor, teachers: Sequence[Tensor], unified: bool = False, reduction: str = "mean") -> Tensor:
     """sum_i MSE(T_i, S), the distillation term of PERF-Net's eq. 1, a scalar >= 0.
 
     student: float [B,N], the logits S; teachers: one or more float [B,N], the logits T_i, which get no gradient.
     unified: MSE(sum_i T_i, S) instead, the paper's "unified loss": the student mimics the late fusion of its teachers.
-    MSE is the mean over clips and classes. ValueError for no teacher, or one whose logits have another shape.
+    reduction "mean": MSE is the mean over clips and classes, as the name says and the paper ("mean squared loss"); a
+    class then counts 1/N, so that the term is weaker beside the cross-entropy the more classes there are. "sum": the
+    sum over classes, N times as much, the mean over clips. ValueError for no teacher, one whose logits have another
+    shape, or another reduction.
     """
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"logit_mse: reduction must be one of {', '.join(REDUCTIONS)}, got {reduction!r}")
     if not teachers:
         raise ValueError("logit_mse needs the logits of one or more teachers, got none")
     for teacher in teachers:
         _same_shape("logit_mse", student, teacher)
     targets = torch.stack(list(teachers)).detach()
-    if unified:
-        return F.mse_loss(student, targets.sum(0))
-    return torch.stack([F.mse_loss(student, target) for target in targets]).sum()
+    targets = targets.sum(0, keepdim=True) if unified else targets
+    squares = (student - targets).square().mean(1)  # of each teacher [N]
+    return (squares.mean(1) if reduction == "mean" else squares.sum(1)).sum()
 
 
 def mars(student: Tensor, teacher: Tensor) -> Tensor:

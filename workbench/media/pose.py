@@ -30,6 +30,8 @@ __all__ = [
     "mirror",
     "motion",
     "normalize",
+    "order",
+    "pick",
     "procrustes",
     "project",
     "sample",
@@ -138,11 +140,25 @@ def energy(pose: Pose) -> np.ndarray:
     )
 
 
+def order(pose: Pose, flat: Pose | None = None) -> np.ndarray:
+    """int64 [M]: the bodies of ``pose``, largest ``energy`` first, as 2s-AGCN sorts them however many there are.
+
+    With ``flat``, the same bodies in image space, it is the order of ``flat`` that is asked for: ``pose`` decides it
+    where both have as many bodies, so that one index names the same body in both; else ``flat`` by itself.
+    """
+    judge = pose if flat is None or len(flat.joints) == len(pose.joints) else flat
+    return np.argsort(-energy(judge), kind="stable")
+
+
+def pick(pose: Pose, bodies: np.ndarray) -> Pose:
+    """The bodies with these indices, in that order."""
+    confidence = None if pose.confidence is None else pose.confidence[bodies]
+    return replace(pose, joints=pose.joints[bodies], confidence=confidence)
+
+
 def main_person(pose: Pose, count: int = 1) -> Pose:
     """The ``count`` bodies of largest ``energy``, largest first; fewer if there are not as many."""
-    best = np.argsort(-energy(pose), kind="stable")[:count]
-    confidence = None if pose.confidence is None else pose.confidence[best]
-    return replace(pose, joints=pose.joints[best], confidence=confidence)
+    return pick(pose, order(pose)[:count])
 
 
 def dynamicity(pose: Pose) -> float:

@@ -14,13 +14,12 @@ import torch
 from torch import Tensor, nn
 
 from workbench.drafts import replacing
-from workbench.nets.layouts import LAYOUTS
+from workbench.nets.fitting import COUNTER, fit, networks_of
 
 #: Weights that come with the workbench, by name; `make pretrain` makes them (SynthADL-P, the preset tiny).
 SHIPPED = {"i3d_synthadl_p": Path(__file__).parent / "pretrained" / "i3d_synthadl_p.safetensors"}
 # What training loops wrap a state dict, or its names, in.
 ENVELOPES = ("state_dict", "model_state_dict", "model", "weights")
-WRAPPERS = ("", "module.", "model.", "backbone.", "module.backbone.", "module.model.", "pose_backbone.", "non_local.")
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,9 @@ class Report:
 
     matched were loaded; missing kept their values, as the file has nothing for them; unexpected are the file's names
     that the module has nothing for; reshaped (name: shape in the file, shape in the module) kept their values too, as
-    for a classifier of other classes. layout is the public network whose names were translated, "" if none were.
+    for a classifier of other classes. layout is the public network whose names were translated, "" if none were. parts
+    are the paths of the submodules that the tensors went to, each of them all ("": the module itself); similar those of
+    networks that were left as they are, though most of their names are the file's: other channels, fewer layers.
     """
 
     path: Path
@@ -38,11 +39,15 @@ class Report:
     unexpected: tuple[str, ...]
     reshaped: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
     layout: str = ""
+    parts: tuple[str, ...] = ("",)
+    similar: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"{self.path.name}: {len(self.matched)} tensors loaded"]
         lines[0] += f", by the names of {self.layout}" if self.layout else ""
+        lines[0] += "" if self.parts == ("",) else f", into {' and '.join(part or 'the whole' for part in self.parts)}"
         lines += [f"  kept its values, the file lacks it: {name}" for name in self.missing]
+        lines += [f"  left as it is, fits the file in part (load it by its name): {part}" for part in self.similar]
         lines += [f"  left in the file, the module lacks it: {name}" for name in self.unexpected]
         for name, (there, here) in self.reshaped.items():
             lines.append(f"  kept its values, shape {here} here and {there} in the file: {name}")
@@ -55,10 +60,12 @@ def load(module: nn.Module, path: str | Path, prefix: str = "") -> Report:
     path: .safetensors, or a torch file of tensors (.pt, .pth), also nested under "state_dict" or the like. prefix:
     read only the file's names below it, e.g. "backbone" to take the backbone out of a whole system. Otherwise names
     are tried as they are, translated from a public network's (``layouts``), and without a wrapper ("module.",
-    "backbone.", ...) or with one, and the reading that fits most tensors is taken: so a public I3D checkpoint, plain or
-    saved from DataParallel, loads into an I3D and into a system that has one. Tensors are converted to the module's
+    "backbone.", ...), in the module and in each network inside it, and the reading that fits most tensors is taken: so
+    a public I3D checkpoint, plain or saved from DataParallel, loads into an I3D, into a system that has one, and into
+    each of the I3Ds of a system that has several alike (see ``fitting``). Tensors are converted to the module's
     type and device. Raises FileNotFoundError; ValueError, before anything has changed, where the file can't be read,
-    holds objects other than tensors, or has no tensor for the module.
+    holds objects other than tensors, or has no tensor for the module, or most
+    of them in other shapes.
     """
     path = Path(path)
     tensors = read(path)
@@ -68,23 +75,36 @@ def load(module: nn.Module, path: str | Path, prefix: str = "") -> Report:
         if not tensors:
             raise ValueError(f"{path}: no tensor's name begins with {stem!r}")
     own = module.state_dict()
-    layout, names = _best_reading(tensors, own)
-    named = {name: tensors[there] for name, there in names.items()}
-    matched = [name for name in own if name in named and named[name].shape == own[name].shape]
-    if not matched:
-        here, there = ", ".join(list(own)[:3]), ", ".join(list(tensors)[:3])
-        raise ValueError(
-            f"{path} has no tensor for a {type(module).__name__}: it holds {there}, ...; expected {here}, ..."
-        )
+    fitted = fit(tensors, module)
+    named = fitted.tensors()
+    found = [name for name in own if name in named]
+    matched = [name for name in found if tensors[named[name]].shape == own[name].shape]
+    reshaped = {name: (tuple(tensors[named[name]].shape), tuple(own[name].shape)) for name in found}
+    reshaped = {name: shapes for name, shapes in reshaped.items() if name not in matched}
+    if sum(COUNTER not in name for name in matched) <= len(reshaped):  # chance, as in a network of another width
+        count = sum(COUNTER not in name for name in found)
+        raise ValueError(_refusal(path, tensors, module, reshaped, count))
     with torch.no_grad():
         for name in matched:
-            own[name].copy_(named[name])
-    # A count that only a momentum of None reads, and that old public files lack.
-    missing = tuple(name for name in own if name not in named and not name.endswith("num_batches_tracked"))
-    unexpected = tuple(there for name, there in names.items() if name not in own)
-    other = [name for name in own if name in named and named[name].shape != own[name].shape]
-    reshaped = {name: (tuple(named[name].shape), tuple(own[name].shape)) for name in other}
-    return Report(path, tuple(matched), missing, unexpected, reshaped, layout)
+            own[name].copy_(tensors[named[name]])
+    missing = tuple(name for name in own if name not in named and not name.endswith(COUNTER))
+    used = {named[name] for name in found}
+    unexpected = tuple(there for there in fitted.names.values() if there not in used)
+    return Report(path, tuple(matched), missing, unexpected, reshaped, fitted.layout, fitted.parts, fitted.similar)
+
+
+def _refusal(path: Path, tensors: dict[str, Tensor], module: nn.Module, reshaped: dict[str, tuple], count: int) -> str:
+    """Why nothing is loaded: of ``count`` tensors with a name of the module's, ``reshaped`` have another shape."""
+    here, there = ", ".join(list(module.state_dict())[:3]), ", ".join(list(tensors)[:3])
+    lack = "has no tensor"
+    reason = f"it holds {there}, ...; expected {here}, ..."
+    if reshaped:
+        name, (theirs, ours) = next(iter(reshaped.items()))
+        lack = "has no weights"
+        reason = f"{len(reshaped)} of {count} shapes differ, e.g. {name} is {theirs} there and {ours} here"
+    parts = networks_of(module)
+    ways = f"; a checkpoint could be of its {', '.join(parts)}" if parts else ""
+    return f"{path} {lack} for a {type(module).__name__}: {reason}{ways}"
 
 
 def save(module: nn.Module, path: str | Path) -> Path:
@@ -138,27 +158,3 @@ def _read_torch(path: Path) -> Mapping:
     if not isinstance(content, Mapping):
         raise ValueError(f"{path} holds a {type(content).__name__}, expected the state dict of a module")
     return content
-
-
-def _best_reading(tensors: dict[str, Tensor], own: dict[str, Tensor]) -> tuple[str, dict[str, str]]:
-    """The layout and the names (in the module: in the file) of which most fit ``own``, with a layout translated and a
-    wrapper taken off or put on."""
-    off = [("", {name.removeprefix(wrapper): name for name in tensors}) for wrapper in WRAPPERS]
-    off += [(layout, _translate(table, names)) for layout, table in LAYOUTS.items() for _, names in off[:3]]
-    bare = off[:3] + off[len(WRAPPERS) :]
-    on = [(layout, _below(wrapper, names)) for wrapper in WRAPPERS[1:] for layout, names in bare]
-
-    def fits(reading: tuple[str, dict[str, str]]) -> int:
-        return sum(name in own and tensors[there].shape == own[name].shape for name, there in reading[1].items())
-
-    return max(off + on, key=fits)
-
-
-def _below(wrapper: str, names: dict[str, str]) -> dict[str, str]:
-    return {f"{wrapper}{name}": there for name, there in names.items()}
-
-
-def _translate(table: dict[str, str], names: dict[str, str]) -> dict[str, str]:
-    """``names`` with the module of each exchanged for the one that ``table`` has for it."""
-    parts = {name: name.rpartition(".") for name in names}
-    return {f"{table.get(module, module)}{dot}{tensor}": names[name] for name, (module, dot, tensor) in parts.items()}

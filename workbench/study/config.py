@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from workbench.data.catalog import AUTO, guess
 
@@ -47,8 +47,9 @@ class Preset(Config):
 
     clip (T,H,W) in frames and pixels; width of the backbone; output_stride (T,H,W) of its feature map; batch_size over
     all devices together; epochs as a factor on each stage's published number and optimizer as in ``TrainConfig``, both
-    by stage ("": the others); schedule as in ``TrainConfig``; options of the systems that have them, where the
-    configuration says nothing; the rest says how clips are cut (fields of data.ClipSpec).
+    by stage ("": the others); schedule as in ``TrainConfig``; clip_grad of all stages, None: what each one's paper
+    prints; options of the systems that have them, where the configuration says nothing; the rest says how clips are cut
+    (fields of data.ClipSpec).
     """
 
     clip: tuple[int, int, int] = Field(strict=False)
@@ -58,13 +59,14 @@ class Preset(Config):
     epochs: dict[str, float] = {}
     optimizer: dict[str, dict[str, Any]] = {}
     schedule: dict[str, Any] | None = None
+    clip_grad: float | None = Field(default=None, gt=0)
     options: dict[str, Plain] = {}
     poses: int = Field(gt=0)
-    sampling: Literal["uniform", "strided"] = "strided"
+    sampling: Literal["uniform", "strided", "consecutive"] = "strided"
     stride: int = Field(default=2, gt=0)
     phases: int = Field(default=1, gt=0)
     windows: int | Literal["all"] = 1
-    crop: Literal["person", "frame"] = "person"
+    crop: Literal["person", "frame", "centre"] = "person"
     margin: float = Field(default=0.1, ge=0, lt=1)
     border: float = Field(default=0.0625, ge=0, lt=1)
     test_area: Literal["centre", "whole"] = "centre"
@@ -95,6 +97,7 @@ STUDY: dict[str, Any] = {
         "joint": {"name": "adam", "lr": 5e-4, "scale": {"attention": 20, "pose_backbone": 4}},
     },
     "schedule": {"name": "cosine", "warmup": 3},
+    "clip_grad": 5.0,
     # 250 steps are too few for batch statistics that follow by a hundredth a step.
     "options": {"bn_momentum": 0.1, "hidden": 128, "lstm_hidden": 128},
     "poses": 16,
@@ -102,7 +105,11 @@ STUDY: dict[str, Any] = {
     "phases": 2,
 }
 #: "tiny" is for a look within minutes: the study with two thirds of the training of the video's stages. "paper" is
-#: VPN's published setting (section 4.2: 64 frames, 4 GPUs x 4 clips; stride and windows of thesis section 4.6.1).
+#: VPN's published setting (section 4.2: 64 frames, 4 GPUs x 4 clips; stride, windows and the regulariser of I3D's last
+#: layer of thesis section 4.6.1). "perf_net_paper" is PERF-Net's input (section 4): 64 consecutive frames from anywhere
+#: in the video, padded by the first or last one, of pictures whose shorter side is 256. Training crops 224 x 224 of the
+#: middle of the longer side; test reads one central clip of 256 x 256. (There the paper reads 250 frames of Kinetics,
+#: and of HMDB-51 64, as here.)
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": STUDY | {"epochs": STUDY["epochs"] | {"": 2 / 9}, "schedule": {"name": "cosine", "warmup": 2}},
     "study": STUDY,
@@ -113,6 +120,18 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 16,
         "poses": 20,
         "windows": "all",
+        "test_area": "whole",
+        "options": {"regularizer": 0.001},
+    },
+    "perf_net_paper": {
+        "clip": (64, 224, 224),
+        "width": 1.0,
+        "output_stride": (8, 32, 32),
+        "batch_size": 16,
+        "poses": 20,
+        "sampling": "consecutive",
+        "crop": "centre",
+        "border": 16 / 224,
         "test_area": "whole",
     },
 }
@@ -127,7 +146,7 @@ SMALL: dict[str, Any] = {
     # notebooks/ablations/augmented_rgb_weights.yaml.
     "options": {"alpha_atomic": 3e-6, "alpha_global": 1e-6, "alpha_boundary": 5e-5, "alpha_baseline": 5e-4},
 }
-DETECTION: dict[str, dict[str, Any]] = {"tiny": SMALL, "study": SMALL, "paper": {"batch_size": 8}}
+DETECTION: dict[str, dict[str, Any]] = {"tiny": SMALL, "study": SMALL}
 
 
 def preset_numbers(preset: str | dict[str, Any], detects: bool = False, **own: Any) -> Preset:
@@ -137,7 +156,7 @@ def preset_numbers(preset: str | dict[str, Any], detects: bool = False, **own: A
     base = chosen.pop("base", "tiny")
     if base not in PRESETS:
         raise ValueError(f"unknown preset {base!r}; known: {', '.join(PRESETS)}")
-    return Preset(**{**PRESETS[base], **(DETECTION[base] if detects else {}), **chosen, **own})
+    return Preset(**{**PRESETS[base], **(DETECTION.get(base, {"batch_size": 8}) if detects else {}), **chosen, **own})
 
 
 class TrainConfig(Config):
@@ -145,7 +164,8 @@ class TrainConfig(Config):
 
     What is learnt
       system, options      a name of systems.names() and its variant options
-      preset               "tiny", "study", "paper", or a dict: {"base": "tiny", "width": 0.125} (fields of ``Preset``)
+      preset               "tiny", "study", "paper", "perf_net_paper", or a dict: {"base": "tiny", "width": 0.125}
+                           (fields of ``Preset``)
       dataset, root        a name of data.open_dataset and its folder or file; "auto" is what root is, a manifest,
                            shards or SynthADL; protocol None is the data set's first. Detectors: a name of
                            data.open_untrimmed; "auto" is synthadl_u
@@ -157,9 +177,10 @@ class TrainConfig(Config):
                            preset's factor
       batch_size           over all devices together; None: the preset's
       optimizer, schedule  replace (with "name") or amend (without) those of every stage, e.g. {"lr": 0.001}
-      clip_grad            largest gradient norm, None for no clipping
+      clip_grad            largest gradient norm, None for no clipping; "preset": the preset's
       patience             epochs without a better validation score before a stage ends early, None to never
-      init                 weights to start from, by module: {"backbone": "file.safetensors"}, a name of
+      init                 weights to start from, by module: {"backbone": "file.safetensors"} (in a module that holds
+                           others, "" among them, each network that fits the file best, see nets.fitting), a name of
                            nets.weights.SHIPPED (i3d_synthadl_p), or a run id, whose
                            module of the same name is taken ("run:module" for another, "run:" for the whole; the
                            module "" is the whole system)
@@ -188,7 +209,7 @@ class TrainConfig(Config):
     batch_size: int | None = Field(default=None, gt=0)
     optimizer: dict[str, Any] | None = None
     schedule: dict[str, Any] | None = None
-    clip_grad: float | None = Field(default=5.0, gt=0)
+    clip_grad: PositiveFloat | Literal["preset"] | None = "preset"
     patience: int | None = Field(default=None, gt=0)
     init: dict[str, str] = {}
     snippets: dict[str, str] = {}

@@ -150,9 +150,9 @@ class Training:
             if not math.isfinite(value):
                 raise self._diverged(stage, f"loss term {name!r} became {value}")
         self.fabric.backward(terms["total"])
-        if self.config.clip_grad is not None:
+        if stage.clip_grad is not None:
             norm = self.fabric.clip_gradients(
-                self.step, self.optimizer, max_norm=self.config.clip_grad, error_if_nonfinite=False
+                self.step, self.optimizer, max_norm=stage.clip_grad, error_if_nonfinite=False
             )
             # In fp16 the scaler skips such a step and lowers its scale.
             if self.config.precision != "fp16" and not math.isfinite(float(norm)):

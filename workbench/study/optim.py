@@ -25,7 +25,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 
 
 def adapt(stages: Sequence[Stage], config: TrainConfig) -> list[Stage]:
-    """The published stages with the preset's and the configuration's epochs, optimiser and schedule.
+    """The published stages with the preset's and the configuration's epochs, optimiser, schedule and clip_grad.
 
     Epochs are the configuration's (0 leaves a stage out), else the published number times the preset's factor
     (at least 1); the schedule's own epochs shrink and grow with them. Every stage may be left out where ``init`` brings
@@ -46,7 +46,9 @@ def adapt(stages: Sequence[Stage], config: TrainConfig) -> list[Stage]:
         schedule = _schedule(amend(stage.schedule, numbers.schedule, config.schedule), epochs / stage.epochs)
         optimizer = _inside(stage.part, amend(stage.optimizer, chosen, config.optimizer))
         _arguments(optimizer)
-        adapted.append(replace(stage, epochs=epochs, optimizer=optimizer, schedule=schedule))
+        clip = stage.clip_grad if numbers.clip_grad is None else numbers.clip_grad
+        clip = clip if config.clip_grad == "preset" else config.clip_grad
+        adapted.append(replace(stage, epochs=epochs, optimizer=optimizer, schedule=schedule, clip_grad=clip))
     if not adapted and not config.init:
         raise ValueError(f"epochs {config.epochs!r} leaves out every stage of {config.system}")
     return adapted

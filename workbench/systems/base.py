@@ -16,6 +16,7 @@ class Stage:
     trains / freezes are prefixes of parameter names ("" is everything; freezes wins); loss names a method of the
     system ``(output, batch) -> dict`` whose "total" is minimised; epochs is the paper's number. optimizer has a
     "name" (sgd, adam) and its arguments; schedule has a "name" (constant, step, cosine, plateau) and its arguments.
+    clip_grad is the largest norm of the gradient that the paper prints, None where it prints none.
 
     part: the path of a system inside this one that is trained alone: only its own forward pass and ``loss`` are run.
     cached: a method ``(batch) -> dict of tensors [B,...]`` of what is frozen; it is run once a clip, the stage reads
@@ -31,6 +32,7 @@ class Stage:
     epochs: int = 30
     optimizer: dict = field(default_factory=lambda: {"name": "sgd", "lr": 0.01, "momentum": 0.9})
     schedule: dict = field(default_factory=lambda: {"name": "step", "every": 10, "factor": 0.1})
+    clip_grad: float | None = None
     part: str = ""
     cached: str = ""
     solve: str = ""

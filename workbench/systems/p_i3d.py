@@ -38,7 +38,7 @@ class PI3DOptions:
     inception blocks, which one network then runs on the aggregate. attention False is plain sum_r or concat_r, which
     reads no pose. weight_penalty is ||W|| of eq. 4.8 as it is printed, or squared as in the public code.
     attention_hidden is the public code's, as the thesis gives no number. lstm_hidden is 512 for NTU and 128 for
-    Smarthome and N-UCLA, lambda1 1e-4 for N-UCLA.
+    Smarthome and N-UCLA, lambda1 1e-4 for N-UCLA. regularizer as in RGBOptions, in the fine-tuning of the parts.
     """
 
     regions: tuple[Region, ...] = ("left_hand", "right_hand", "full_body")
@@ -52,6 +52,7 @@ class PI3DOptions:
     attention_hidden: int = 128
     dropout: float = 0.3
     bn_momentum: float = 0.01
+    regularizer: float = 0.0
 
     def __post_init__(self) -> None:
         if len(set(self.regions)) < len(self.regions):
@@ -115,7 +116,7 @@ class PI3D(System):
     def __init__(self, setting: Setting, options: PI3DOptions) -> None:
         super().__init__()
         self.options = options
-        rgb = RGBOptions(dropout=options.dropout, bn_momentum=options.bn_momentum)
+        rgb = RGBOptions(options.dropout, options.bn_momentum, options.regularizer)
         self.parts = nn.ModuleDict({name: PartNetwork(setting, rgb, k) for k, name in enumerate(options.regions)})
         if options.at:
             backbone = setting.video_backbone(bn_momentum=options.bn_momentum)
@@ -179,9 +180,9 @@ class PI3D(System):
         label, shares = self.take(batch, "label"), []
         for part, g in zip(self.parts.values(), output.aux["g"].unbind(1), strict=True):
             features = self.halves(part)[1](g).mean((2, 3, 4))
-            shares.append(F.cross_entropy(part.classifier(part.dropout(features)), label))
-        total = torch.stack(shares).sum()
-        return {"total": total, "classification": total}
+            logits = part.classifier(part.dropout(features))
+            shares.append(losses.fine_tuning(logits, label, part.classifier.weight, part.regularizer))
+        return {name: torch.stack([share[name] for share in shares]).sum() for name in shares[0]}
 
     def pose_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy at every step of the pose LSTM: its training before the whole's (4.3.2)."""

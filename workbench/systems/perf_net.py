@@ -32,13 +32,16 @@ class PerfNetOptions(StreamOptions):
     fusion of student and teachers, and leaves loss out.
 
     loss: a distillation term for each teacher (eq. 1), one for the sum of their logits, or none: fine-tuning by the
-    labels alone, without teachers. The paper doesn't say what the student starts from; here it is the trained RGB
-    stream, or with from_scratch (as all R3D50-G are trained) nothing.
+    labels alone, without teachers. reduction of its squares over the classes: the mean, which the paper names ("We use
+    mean squared loss"), or the sum, whose weight beside the cross-entropy doesn't fall with the number of classes. The
+    paper doesn't say what the student starts from; here it is the trained RGB stream, or with from_scratch (as all
+    R3D50-G are trained) nothing.
     """
 
     teachers: tuple[Literal["flow", "pose", "rgb"], ...] = ("flow", "pose")
     combine: Literal["distillation", "logit_sum"] = "distillation"
     loss: Literal["separate", "unified", "none"] = "separate"
+    reduction: Literal["mean", "sum"] = "mean"
     from_scratch: bool = False
 
     def __post_init__(self) -> None:
@@ -93,7 +96,8 @@ class PerfNet(System):
         if self.fuses or not output.aux:
             return {"total": l_c, "classification": l_c}
         teachers = [output.aux[name] for name in self.teachers]
-        l_d = losses.logit_mse(output.logits, teachers, unified=self.options.loss == "unified")
+        unified, reduction = self.options.loss == "unified", self.options.reduction
+        l_d = losses.logit_mse(output.logits, teachers, unified, reduction)
         return {"total": l_c + l_d, "classification": l_c, "distillation": l_d}
 
     def classification_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:

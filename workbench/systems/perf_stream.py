@@ -33,7 +33,8 @@ class StreamOptions:
     """What the streams of one experiment share.
 
     How the pictures are made is for the loader: background, marker, colors ("fine": 13, "coarse": 6) and ratio_aware
-    say how poses are drawn (table 2; the default is its last row), flow_method how flow is estimated (section 4: TV-L1;
+    say how poses are drawn (table 2; the default is its last row), drawn_persons whose (section 3.1: "the pose of each
+    human", not the main ones alone), flow_method how flow is estimated (section 4: TV-L1;
     "dis" is faster). The paper is silent on dropout and on the momentum of batch statistics: as for the other
     backbones here.
     """
@@ -42,6 +43,7 @@ class StreamOptions:
     marker: Literal["bar", "dot"] = "bar"
     colors: Literal["fine", "coarse"] = "fine"
     ratio_aware: bool = True
+    drawn_persons: Literal["all", "main"] = "all"
     flow_method: Literal["tvl1", "dis"] = "tvl1"
     dropout: float = 0.3
     bn_momentum: float = 0.01

@@ -23,11 +23,13 @@ POSE_OPTIMIZER = {"name": "adam", "lr": 1e-3}
 @dataclass(frozen=True)
 class PoseLSTMOptions:
     """stream: joints as in the thesis, bones, or two networks, one for each, whose softmax scores are averaged.
-    hidden: numbers a layer (thesis 4.6.1: 512 for NTU, 128 for Smarthome); dropout before the classifier."""
+    hidden: numbers a layer (thesis 4.6.1: 512 for NTU, 128 for Smarthome); dropout before the classifier. pose_padding
+    is the loader's: zeros behind the poses of a video that is shorter than t_p (thesis 3.3.1), or its poses again."""
 
     stream: Literal["joint", "bone", "joint+bone"] = "joint"
     hidden: int = 512
     dropout: float = 0.3
+    pose_padding: Literal["zeros", "repeat"] = "zeros"
 
 
 class PoseLSTMClassifier(System):
@@ -71,4 +73,5 @@ class PoseLSTMClassifier(System):
         return self.loss(output, batch)
 
     def stages(self) -> list[Stage]:
-        return [Stage("pose", loss="pose_loss", optimizer=POSE_OPTIMIZER)]
+        """The norm of the gradient doesn't exceed 1 (thesis 3.4.1 and, for LSTM, table 6.7)."""
+        return [Stage("pose", loss="pose_loss", optimizer=POSE_OPTIMIZER, clip_grad=1.0)]

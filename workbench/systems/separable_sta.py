@@ -47,7 +47,7 @@ class SeparableSTAOptions:
     it finds softmax too small, so they are a sigmoid of their scores and count as spatial in the loss. One attention
     after the other gives the same map in either order: what differs is which is trained first (see ``stages``).
     attention_hidden is a third party's implementation's, the thesis gives no number; lstm_hidden is 512 for NTU and 128
-    for Smarthome and N-UCLA.
+    for Smarthome and N-UCLA; regularizer as in RGBOptions, in the fine-tuning of the backbone.
     """
 
     attention: Attention = "separable"
@@ -57,6 +57,7 @@ class SeparableSTAOptions:
     attention_hidden: int = 256
     dropout: float = 0.3
     bn_momentum: float = 0.01
+    regularizer: float = 0.0
 
 
 class SeparableSTA(System):
@@ -135,7 +136,11 @@ class SeparableSTA(System):
         return g
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """L = L_C + lambda1 sum_j ||alpha_j|| + lambda2 sum_j (1 - beta_j)^2 (eq. 4.13), of the weights there are."""
+        """L = L_C + lambda1 sum_j ||alpha_j|| + lambda2 sum_j (1 - beta_j)^2 (eq. 4.13), of the weights there are;
+        without attention the fine-tuning of the backbone is all there is."""
+        if not self.weights:
+            weight = self.classifier.weight
+            return losses.fine_tuning(output.logits, self.take(batch, "label"), weight, self.options.regularizer)
         return self.regularized(output.logits, self.weights, output, batch)
 
     def first_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
@@ -154,8 +159,8 @@ class SeparableSTA(System):
     def backbone_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy without attention (gs = gt = g): the backbone's fine-tuning, which leaves a classifier that the
         attention can start from."""
-        total = F.cross_entropy(output.aux["backbone_logits"], self.take(batch, "label"))
-        return {"total": total, "classification": total}
+        label, weight = self.take(batch, "label"), self.classifier.weight
+        return losses.fine_tuning(output.aux["backbone_logits"], label, weight, self.options.regularizer)
 
     def pose_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy at every step of the pose LSTM: its training before the whole's."""

@@ -37,7 +37,7 @@ class TemporalModelOptions:
 
     hidden: numbers of R^S_G; attention_hidden: of R^p_{G,j} and R^p_G; segment_poses: poses that a segment's attention
     reads (5 for NTU, 4 for N-UCLA); dropout behind every recurrent network is the public code's, as the thesis names
-    none; bn_momentum, lstm_hidden and regions are the base's, where it has them.
+    none; bn_momentum, lstm_hidden, regions and regularizer are the base's, where it has them.
     """
 
     base: Literal["rgb", "p_i3d", "separable_sta", "vpn"] = "rgb"
@@ -49,6 +49,7 @@ class TemporalModelOptions:
     segment_poses: int = 5
     dropout: float = 0.6
     bn_momentum: float = 0.01
+    regularizer: float = 0.0
     lstm_hidden: int = 512
     regions: tuple[Region, ...] = ("left_hand", "right_hand", "full_body")
 
@@ -123,7 +124,7 @@ class TemporalModel(System):
         super().__init__()
         self.options, self.frames, self.poses = options, setting.clip[0], setting.poses
         kind = BASES[options.base]
-        own = {field.name for field in fields(kind.Options)} & {"bn_momentum", "lstm_hidden", "regions"}
+        own = {field.name for field in fields(kind.Options)} & {"bn_momentum", "lstm_hidden", "regions", "regularizer"}
         self.base = assemble(kind, setting, **{name: getattr(options, name) for name in own})  # f(.)
         self.attends = options.segment_attention or options.granularity_attention
         pose = frozenset({"pose"} if self.attends else ())

@@ -40,7 +40,8 @@ class VPNOptions:
 
     coupler False is two dissociated streams (A2), temporal False is spatial attention alone (table 4). embedding is
     the form of L_e; "none" leaves the spatial embedding out, and "manhattan" is the public code's (there at lambda1
-    0.999, of A_S instead of z1). normalize_pose: see PoseNorm. The thesis trains with Adam. Where the paper gives no
+    0.999, of A_S instead of z1). normalize_pose: see PoseNorm. regularizer as in RGBOptions, in the fine-tuning of
+    the backbone. The thesis trains with Adam. Where the paper gives no
     number, the public code's stands: the widths of attention_hidden and embedding_size, and pose_pooling (see PoseGCN,
     also for far_pairs).
     """
@@ -62,6 +63,7 @@ class VPNOptions:
     embedding_size: int = 256
     dropout: float = 0.3
     bn_momentum: float = 0.01
+    regularizer: float = 0.0
     optimizer: Literal["sgd", "adam"] = "sgd"
 
     def __post_init__(self) -> None:
@@ -237,8 +239,8 @@ class VPN(System):
     def backbone_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy with the attention left out (f' = f, in both streams where there are two): the backbone's
         fine-tuning, which leaves a classifier that the attention can start from."""
-        total = F.cross_entropy(output.aux["backbone_logits"], self.take(batch, "label"))
-        return {"total": total, "classification": total}
+        label, weight = self.take(batch, "label"), self.classifier.weight
+        return losses.fine_tuning(output.aux["backbone_logits"], label, weight, self.options.regularizer)
 
     def pose_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy at every step of the pose LSTM: its pre-training (A2)."""

@@ -33,6 +33,8 @@ POOLS = {
     "4a_3x3": ((3, 3, 3), (2, 2, 2)),
     "5a_2x2": ((2, 2, 2), (2, 2, 2)),
 }
+#: Cells (time, height, width) over which the public classifier averages.
+HEAD = (2, 7, 7)
 FULL_STRIDE = total([STEM, *(stride for _, stride in POOLS.values())])  # (8, 32, 32)
 
 
@@ -124,6 +126,10 @@ class Inception(nn.Module):
         return torch.cat([self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(self.b3a(x))], dim=1)
 
 
+class Half(nn.Sequential):
+    """Layers of an I3D by their names there (see ``I3D.halves``)."""
+
+
 class I3D(nn.Module):
     """video float [B,C,T,H,W] in [-1,1] -> the feature map Mixed_5c, [B, channels, T', H', W'], of any clip size.
 
@@ -180,10 +186,16 @@ class I3D(nn.Module):
         return self.Mixed_5c(self.Mixed_5b(x))  # 1024
 
     def classify(self, feature_map: Tensor) -> Tensor:
-        """Class scores [B,N] of a feature map of any size: mean over its cells, then ``logits``."""
-        return self.logits["conv3d"](feature_map.mean((2, 3, 4), keepdim=True)).flatten(1)
+        """Class scores [B,N] of a feature map of any size, by the public head: means over windows of HEAD cells that
+        move by one (smaller where the map is), ``logits`` of each, and the mean over all windows.
 
-    def halves(self, blocks: int) -> tuple[nn.Sequential, nn.Sequential]:
+        In time that is no plain mean: the first and the last of more than two steps are in one window, the others in
+        two. A head of its own that pools the map, as the systems' classifiers do, weighs all steps alike.
+        """
+        window = [min(size, length) for size, length in zip(HEAD, feature_map.shape[2:], strict=True)]
+        return self.logits["conv3d"](F.avg_pool3d(feature_map, window, stride=1)).mean((2, 3, 4))
+
+    def halves(self, blocks: int) -> tuple[Half, Half]:
         """This network as two, one behind the other, which share its layers: the second holds the last ``blocks``
         inception blocks, 0 to 9, and the pools between them. ValueError for another number."""
         layers = [(name, layer) for name, layer in self.named_children() if name != "logits"]
@@ -191,7 +203,7 @@ class I3D(nn.Module):
         if not 0 <= blocks < len(starts):
             raise ValueError(f"an I3D has 0 to {len(starts) - 1} inception blocks behind a cut, not {blocks}")
         cut = starts[len(starts) - 1 - blocks]
-        return nn.Sequential(OrderedDict(layers[:cut])), nn.Sequential(OrderedDict(layers[cut:]))
+        return Half(OrderedDict(layers[:cut])), Half(OrderedDict(layers[cut:]))
 
     def grid(self, clip: Axes) -> Axes:
         """Size (T', H', W') of the feature map of a clip of ``clip`` (T, H, W) frames and pixels."""
