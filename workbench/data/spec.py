@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,18 +24,33 @@ class ClipSpec:
     Evaluation reads ``windows`` clips a video, evenly spread (1: the middle), so that scores can be pooled over them;
     "all", for strided, is every clip of T frames that follows the one before until the video's end (thesis 4.6.1).
 
-    crop "person" is a box, in the clip's proportions, around the person's joints in all frames, with ``margin`` (a
-    share of its longer side) on each side; "frame" is the whole picture, resized. What is read is larger than the clip
-    by ``border`` (a share of the clip's size) on each side: the room in which training moves its crop. test_area
-    "centre" evaluates on the clip's own size, "whole" on that larger area (fully convolutional inference).
+    crop "person" is a box, in the clip's proportions, around the persons' joints in all frames, with ``margin`` (a
+    share of its longer side) on each side; "track" is such a box around the joints of each frame, "successive crops of
+    human body along the video" (thesis section 4.2; eq. 4.3 has an index t); "frame" is the whole picture, resized.
+    What is read is larger than the clip by ``border`` (a share of the clip's size) on each side: the room in which
+    training moves its crop. test_area "centre" evaluates on the clip's own size, "whole" on that larger area (fully
+    convolutional inference). track_size of what follows the body, the clip's track and the regions full_body and
+    upper_body: "frame" is the size of each frame's own joints, as in eq. 4.3; "clip" is the largest one throughout, so
+    that the person does not seem to grow and shrink.
 
     poses t_p are spread evenly over the time span of the clip's frames; normalize is how (thesis, agcn, none); persons
     M is how many bodies are kept, those that move most; pose_quality below "high" is how much worse than recorded the
     poses are made (media.pose.degrade), also those that are drawn and those that say where regions of the body are.
 
     flow_method is media.flow's; background, marker, colors and ratio_aware are media.rendering's, how poses are drawn;
-    regions are those of media.regions, in the order of Batch.parts; trajectories L is how many dense trajectories
-    (media.trajectories) of a video are kept.
+    regions are those of media.regions, in the order of Batch.parts; body is what full_body shows of the person: a
+    "track" of its own (thesis section 4.3.1), or the "crop" of the clip itself, for networks that were trained on it.
+    trajectories L is how many dense trajectories (media.trajectories) of a video are kept.
+
+    granularities: for each G, the video is cut into G equal segments, of which each makes a clip (Batch.segments),
+    seen as the video's own clip is. segments says how (thesis section 5.2.1 divides the video, and 4.6.1 loops what is
+    too short):
+
+    - resampled: T frames of the segment, as ``sampling`` takes them of a video.
+    - looped: those of the video's T frames that lie in the segment, again from their beginning until T are there.
+    - repeated: the same frames, each repeated until T are there.
+
+    The t_p poses of a segment are spread evenly over it; "repeated", they are the clip's own, repeated like frames.
     """
 
     frames: int = 16
@@ -44,6 +60,7 @@ class ClipSpec:
     phases: int = 1
     windows: int | str = 1
     crop: str = "person"
+    track_size: str = "frame"
     margin: float = 0.1
     border: float = 0.0625
     test_area: str = "centre"
@@ -57,14 +74,20 @@ class ClipSpec:
     colors: str = "fine"
     ratio_aware: bool = True
     regions: tuple[str, ...] = ("left_hand", "right_hand", "full_body")
+    body: str = "track"
     trajectories: int = 512
+    granularities: tuple[int, ...] = ()
+    segments: str = "resampled"
 
     def __post_init__(self) -> None:
-        for name in ("size", "regions"):
+        for name in ("size", "regions", "granularities"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         choices = {
             "sampling": ("uniform", "strided"),
-            "crop": ("person", "frame"),
+            "crop": ("person", "track", "frame"),
+            "track_size": ("frame", "clip"),
+            "body": ("track", "crop"),
+            "segments": ("resampled", "looped", "repeated"),
             "test_area": ("centre", "whole"),
             "normalize": ("thesis", "agcn", "none"),
             "pose_quality": ("high", "medium", "low"),
@@ -88,6 +111,12 @@ class ClipSpec:
         for name in ("margin", "border"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"ClipSpec.{name} must be in [0, 1), got {getattr(self, name)}")
+        if min(self.granularities, default=2) < 2:
+            raise ValueError(f"ClipSpec.granularities must be numbers of segments from 2 on, got {self.granularities}")
+        most, fewest = max(self.granularities, default=0), min(self.frames, self.poses)
+        if self.segments != "resampled" and most > fewest:
+            asked = f"{self.frames} frames and {self.poses} poses can't be cut into {most} segments"
+            raise ValueError(f"ClipSpec: {asked}, expected {fewest} or fewer segments, or segments='resampled'")
         if len(self.size) != 2 or min(self.size) < 1:
             raise ValueError(f"ClipSpec.size must be (height, width) in pixels, got {self.size}")
 
@@ -104,10 +133,12 @@ class ClipSpec:
 
 @dataclass(frozen=True)
 class Window:
-    """The moments of one clip: frames int64 [T] and poses int64 [t_p], both frame numbers of the source video."""
+    """The moments of one clip: frames int64 [T] and poses int64 [t_p], both frame numbers of the source video; and for
+    every granularity G of the spec, those of the G segments in turn."""
 
     frames: np.ndarray
     poses: np.ndarray
+    segments: dict[int, list[Window]] = field(default_factory=dict)
 
 
 def train_window(spec: ClipSpec, length: int, rng: np.random.Generator) -> Window:
@@ -135,21 +166,57 @@ def candidates(spec: ClipSpec, length: int) -> np.ndarray:
     if spec.sampling == "strided":
         return np.arange(length)
     phases = [_uniform(spec, length, (phase + 0.5) / spec.phases) for phase in range(spec.phases)]
-    return np.unique([window.frames for window in [*phases, *evaluation_windows(spec, length)]])
+    windows = [*phases, *evaluation_windows(spec, length)]
+    parts = [part for window in windows for cut in window.segments.values() for part in cut]
+    return np.unique([window.frames for window in [*windows, *parts]])
 
 
 def _uniform(spec: ClipSpec, length: int, place: float) -> Window:
-    """One frame, and one pose, at the same ``place`` in [0,1) of each of equally long segments."""
+    """One frame, and one pose, at the same ``place`` in [0,1) of each of equally long shares."""
+    whole = Window(_even(length, spec.frames, place), _even(length, spec.poses, place))
 
-    def at(count: int) -> np.ndarray:
-        return ((np.arange(count) + place) * length / count).astype(np.int64)
+    def segment(count: int) -> Window:
+        return Window(_even(count, spec.frames, place), _even(count, spec.poses, place))
 
-    return Window(at(spec.frames), at(spec.poses))
+    return _with_segments(spec, length, whole, segment)
 
 
 def _strided(spec: ClipSpec, length: int, start: int) -> Window:
-    frames = sampling.sample_strided(length, spec.frames, spec.stride, start)
     # The middle of each of t_p equal shares of the clip, in units of its frames: with t_p = T, its frames themselves.
     shares = (np.arange(spec.poses) + 0.5) * spec.frames / spec.poses - 0.5
     steps = np.rint(spec.stride * np.clip(shares, 0, spec.frames - 1)).astype(np.int64)
-    return Window(frames, (start + steps) % length)
+    frames = sampling.sample_strided(length, spec.frames, spec.stride, start)
+
+    def segment(count: int) -> Window:
+        # Which starts at the same share of its length. Poses would lose their order where frames wrap round.
+        first = start * count // length
+        return Window(sampling.sample_strided(count, spec.frames, spec.stride, first), _even(count, spec.poses, 0.5))
+
+    return _with_segments(spec, length, Window(frames, (start + steps) % length), segment)
+
+
+def _even(length: int, count: int, place: float) -> np.ndarray:
+    """int64 [count]: the moment at ``place`` of each of ``count`` equal shares of ``length`` moments."""
+    return ((np.arange(count) + place) * length / count).astype(np.int64)
+
+
+def _with_segments(spec: ClipSpec, length: int, whole: Window, segment: Callable[[int], Window]) -> Window:
+    """``whole`` and its segments; ``segment`` makes a clip of a video of so many frames."""
+    cut = {g: [_segment(spec, length, whole, g, i, segment) for i in range(g)] for g in spec.granularities}
+    return Window(whole.frames, whole.poses, cut)
+
+
+def _segment(
+    spec: ClipSpec, length: int, whole: Window, granularity: int, i: int, segment: Callable[[int], Window]
+) -> Window:
+    # A video of fewer frames than segments has some of them twice.
+    first = i * length // granularity
+    clip = segment(max((i + 1) * length // granularity - first, 1))
+    if spec.segments == "resampled":
+        return Window(first + clip.frames, first + clip.poses)
+    frames, poses = (np.array_split(moments, granularity)[i] for moments in (whole.frames, whole.poses))
+    if spec.segments == "looped":
+        return Window(frames[np.arange(spec.frames) % len(frames)], first + clip.poses)
+    return Window(
+        *(moments[_even(len(moments), count, 0.5)] for moments, count in ((frames, spec.frames), (poses, spec.poses)))
+    )
