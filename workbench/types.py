@@ -238,7 +238,8 @@ class Batch:
             there = ", ".join(map(str, self.segments or ())) or "none"
             raise ValueError(f"this batch has no segments of granularity {granularity}; it has: {there}")
         part = self.segments[granularity]._each(lambda value: value[i::granularity])
-        return part.to(next(value.device for name in TENSORS if (value := getattr(part, name)) is not None))
+        devices = [value.device for name in TENSORS if (value := getattr(part, name)) is not None]
+        return part.to(devices[0]) if devices else part
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         """A copy with ``change`` of every tensor but features and those of segments."""
