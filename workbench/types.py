@@ -8,6 +8,7 @@ workers start quickly; annotations name tensors all the same.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.resources import files
@@ -171,7 +172,7 @@ class Truth:
 
 
 #: The fields of Batch that systems read, and those of them that may still be bytes.
-TENSORS = ("video", "pose", "flow", "parts", "rendered", "trajectories", "truth")
+TENSORS = ("video", "pose", "flow", "parts", "rendered", "trajectories", "truth", "part_truth")
 PICTURES = ("video", "flow", "parts", "rendered")
 
 
@@ -183,10 +184,12 @@ class Batch:
     where a joint is missing; flow float [B,2,T,H,W] in [-1,1], one unit being 20 pixels; parts float [B,K,3,T,H,W] and
     rendered (drawn poses) float [B,3,T,H,W] as video; trajectories float [B,L,D], NaN where there are fewer than L;
     truth float [B,T,H,W] in [0,1], 1 on the pixels of video that make the label what it is, in the frames that do
-    (synthetic worlds alone know it; only ceilings read it); features, what frozen parts of a system made of the
-    clips, by name [B,...], in place of the clips; label int64 [B] (detection: float [B,T,N]); ids the B clip names;
-    frame_numbers int64 [B,T] in the source (-1 where padded); mask bool [B,T], True where a snippet is real, of
-    videos that are padded to one length.
+    (synthetic worlds alone know it; only ceilings read it); part_truth float [B,K] in [0,1], the share of those pixels
+    that the crop of each body part shows; segments, for each granularity G a Batch of B G clips, those of the G
+    segments of each video in turn, whose pictures stay bytes until ``segment`` picks some; features, what frozen parts
+    of a system made of the clips, by name [B,...], in place of the clips; label int64 [B] (detection: float [B,T,N]);
+    ids the B clip names; frame_numbers int64 [B,T] in the source (-1 where padded); mask bool [B,T], True where a
+    snippet is real, of videos that are padded to one length.
     """
 
     video: Tensor | None = None
@@ -196,6 +199,8 @@ class Batch:
     rendered: Tensor | None = None
     trajectories: Tensor | None = None
     truth: Tensor | None = None
+    part_truth: Tensor | None = None
+    segments: dict[int, Batch] | None = None
     features: dict[str, Tensor] | None = None
     label: Tensor | None = None
     ids: list[str] = field(default_factory=list)
@@ -211,19 +216,35 @@ class Batch:
         return len(self.ids)
 
     def to(self, device: Any) -> Batch:
-        """A copy on ``device``; uint8 pictures become float in [-1,1] there, so that only bytes cross the bus."""
-
-        def move(name: str) -> Any:
-            value = getattr(self, name)
-            if value is None:
-                return None
-            value = value.to(device, non_blocking=True)
-            return value.float().div_(127.5).sub_(1) if name in PICTURES and not value.is_floating_point() else value
-
-        moved = {name: move(name) for name in (*TENSORS, "label", "frame_numbers", "mask")}
+        """A copy on ``device``; uint8 pictures become float in [-1,1] there, so that only bytes cross the bus. Those of
+        segments, many times as many, stay bytes."""
+        moved = self._each(lambda value: value.to(device, non_blocking=True))
+        for name in PICTURES:
+            value = getattr(moved, name)
+            if value is not None and not value.is_floating_point():
+                setattr(moved, name, value.float().div_(127.5).sub_(1))
+        if self.segments is not None:
+            there = {
+                g: part._each(lambda value: value.to(device, non_blocking=True)) for g, part in self.segments.items()
+            }
+            moved.segments = there
         if self.features is not None:
-            moved["features"] = {name: value.to(device) for name, value in self.features.items()}
-        return replace(self, **moved)
+            moved.features = {name: value.to(device) for name, value in self.features.items()}
+        return moved
+
+    def segment(self, granularity: int, i: int) -> Batch:
+        """The clips [B] of segment ``i`` of ``granularity``, pictures as float; ValueError where there are none."""
+        if granularity not in (self.segments or {}):
+            there = ", ".join(map(str, self.segments or ())) or "none"
+            raise ValueError(f"this batch has no segments of granularity {granularity}; it has: {there}")
+        part = self.segments[granularity]._each(lambda value: value[i::granularity])
+        devices = [value.device for name in TENSORS if (value := getattr(part, name)) is not None]
+        return part.to(devices[0]) if devices else part
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """A copy with ``change`` of every tensor but features and those of segments."""
+        values = {name: getattr(self, name) for name in (*TENSORS, "label", "frame_numbers", "mask")}
+        return replace(self, **{name: change(value) for name, value in values.items() if value is not None})
 
     def replace(self, **changes: Any) -> Batch:
         """A copy with some fields exchanged: ``batch.replace(pose=other)`` asks a counterfactual."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -82,14 +84,83 @@ def test_a_short_video_s_poses_are_followed_by_none():
     assert evaluation_windows(spec, 5)[0].poses.tolist() == [0, 2, 4, -1]
 
 
+def cut(window, granularity):
+    return [part.frames.tolist() for part in window.segments[granularity]]
+
+
+def test_resampled_segments_are_clips_of_the_video():
+    spec = ClipSpec(frames=4, poses=2, granularities=(2, 4))
+    (window,) = evaluation_windows(spec, 32)
+    assert window.frames.tolist() == [4, 12, 20, 28]
+    assert cut(window, 2) == [[2, 6, 10, 14], [18, 22, 26, 30]]
+    assert cut(window, 4) == [[1, 3, 5, 7], [9, 11, 13, 15], [17, 19, 21, 23], [25, 27, 29, 31]]
+    assert [part.poses.tolist() for part in window.segments[2]] == [[4, 12], [20, 28]]
+
+
+def test_unequal_segments_by_hand():
+    # 0..2, 3..5, 6..9: the video's thirds, of 10 frames.
+    (window,) = evaluation_windows(ClipSpec(frames=3, granularities=(3,)), 10)
+    assert cut(window, 3) == [[0, 1, 2], [3, 4, 5], [6, 8, 9]]
+    (short,) = evaluation_windows(ClipSpec(frames=2, poses=1, granularities=(3,)), 2)
+    assert cut(short, 3) == [[0, 0], [0, 0], [1, 1]]
+
+
+def test_a_segment_is_sampled_as_a_video_of_its_own():
+    """The same phase, or share of the video at which a strided clip starts, in all segments of a clip."""
+    for sampling, phases in (("uniform", 3), ("strided", 1)):
+        spec = ClipSpec(frames=5, poses=4, sampling=sampling, phases=phases, granularities=(2, 3))
+        for seed in range(20):
+            window = train_window(spec, 60, np.random.default_rng(seed))
+            for g in (2, 3):
+                alone = train_window(ClipSpec(frames=5, poses=4, sampling=sampling, phases=phases), 60 // g, _rng(seed))
+                if sampling == "strided":
+                    first = window.frames[0] // g  # of a video a g-th as long
+                    expected = [(first + 2 * k) % (60 // g) for k in range(5)]
+                else:
+                    expected = alone.frames.tolist()
+                    assert window.segments[g][1].poses.tolist() == (60 // g + alone.poses).tolist()
+                for i, frames in enumerate(cut(window, g)):
+                    assert frames == [i * 60 // g + frame for frame in expected]
+
+
+def _rng(seed):
+    return np.random.default_rng(seed)
+
+
+def test_a_strided_segment_is_looped_and_its_poses_are_not():
+    spec = ClipSpec(frames=6, poses=4, sampling="strided", stride=2, windows=1, granularities=(2,))
+    (window,) = evaluation_windows(spec, 12)
+    assert window.frames.tolist() == [0, 2, 4, 6, 8, 10]
+    assert cut(window, 2) == [[0, 2, 4, 0, 2, 4], [6, 8, 10, 6, 8, 10]]
+    assert [part.poses.tolist() for part in window.segments[2]] == [[0, 2, 3, 5], [6, 8, 9, 11]]
+
+
+def test_looped_and_repeated_segments_by_hand():
+    spec = ClipSpec(frames=7, poses=4, granularities=(3,), segments="looped")
+    (window,) = evaluation_windows(spec, 70)
+    assert window.frames.tolist() == [5, 15, 25, 35, 45, 55, 65]
+    assert cut(window, 3) == [[5, 15, 25, 5, 15, 25, 5], [35, 45] * 3 + [35], [55, 65] * 3 + [55]]
+    (window,) = evaluation_windows(replace(spec, segments="repeated"), 70)
+    assert cut(window, 3) == [[5, 5, 15, 15, 15, 25, 25], [35, 35, 35, 45, 45, 45, 45], [55, 55, 55, 65, 65, 65, 65]]
+    assert [part.poses.tolist() for part in window.segments[3]] == [[8, 8, 26, 26], [43] * 4, [61] * 4]
+
+
+def test_segments_that_cannot_be_cut():
+    with pytest.raises(ValueError, match="4 frames and 8 poses can't be cut into 5 segments, expected 4 or fewer"):
+        ClipSpec(frames=4, poses=8, granularities=(2, 5), segments="looped")
+    ClipSpec(frames=4, poses=8, granularities=(2, 5))
+
+
+@pytest.mark.parametrize("segments", ["resampled", "looped", "repeated"])
 @pytest.mark.parametrize("sampling", ["uniform", "strided", "consecutive"])
-def test_candidates_hold_every_window(sampling):
-    spec = ClipSpec(frames=5, sampling=sampling, phases=3, windows=2)
+def test_candidates_hold_every_window(sampling, segments):
+    spec = ClipSpec(frames=5, sampling=sampling, phases=3, windows=2, poses=5, granularities=(2, 3), segments=segments)
     for length in (1, 4, 23):
         held = set(candidates(spec, length).tolist())
         asked = [train_window(spec, length, np.random.default_rng(seed)) for seed in range(20)]
         for window in [*asked, *evaluation_windows(spec, length)]:
             assert held >= set(window.frames.tolist())
+            assert all(held >= set(frames) for g in (2, 3) for frames in cut(window, g))
             assert set(window.poses.tolist()) <= set(range(length))
 
 
@@ -99,6 +170,10 @@ def test_candidates_hold_every_window(sampling):
         ("frames", 0),
         ("sampling", "dense"),
         ("crop", "hand"),
+        ("track_size", "person"),
+        ("body", "frame"),
+        ("segments", "cut"),
+        ("granularities", (1, 2)),
         ("normalize", "max"),
         ("margin", -0.1),
         ("size", (0, 4)),

@@ -222,6 +222,38 @@ def test_shuffled_time_permutes_what_the_system_reads_and_nothing_else():
     assert torch.equal(alone.pose, mixed.pose[1:])
 
 
+def segmented(count: int) -> Batch:
+    """Clips of six poses and two segments of four; every number is another."""
+    whole = torch.arange(count * 6 * 6.0).reshape(count, 1, 6, 2, 3)
+    part = 1000 + torch.arange(2 * count * 4 * 6.0).reshape(2 * count, 1, 4, 2, 3)
+    return Batch(pose=whole, segments={2: Batch(pose=part)}, ids=[f"clip {i}" for i in range(count)])
+
+
+def test_shuffled_time_permutes_moments_among_the_segments_of_a_clip():
+    batch = segmented(3)
+    mixed = grading.shuffle_time(0)(batch)
+    before, after = (each.segments[2].pose.unflatten(0, (3, 2)) for each in (batch, mixed))
+    assert torch.equal(after.flatten(1).sort(1).values, before.flatten(1))  # the same poses in each clip
+    assert torch.equal(after.diff(dim=5), before.diff(dim=5))  # and each pose whole
+    assert not torch.equal(after[:, 0].flatten(1).sort(1).values, before[:, 0].flatten(1))
+    alone = Batch(pose=batch.pose[2:], segments={2: Batch(pose=batch.segments[2].pose[4:])}, ids=batch.ids[2:])
+    assert torch.equal(grading.shuffle_time(0)(alone).segments[2].pose, mixed.segments[2].pose[4:])
+
+
+def test_shuffled_poses_are_another_clips_in_its_segments_too():
+    batch = segmented(4).replace(label=torch.arange(4))
+    output = Output(torch.zeros(4, 4), torch.zeros(4, 1))
+    found = passes.gather([(batch, output)])
+    assert found.segment_poses[2].shape == (4, 2, 1, 4, 2, 3)
+    mixed = grading.shuffle_pose(found, 0)(batch)
+    partner = grading.partners(found.labels, 0)
+    assert sorted(partner) == [0, 1, 2, 3] and (partner != np.arange(4)).all()
+    assert torch.equal(mixed.pose, batch.pose[partner])
+    assert torch.equal(
+        mixed.segments[2].pose.unflatten(0, (4, 2)), batch.segments[2].pose.unflatten(0, (4, 2))[partner]
+    )
+
+
 def test_perfect_attention_beats_every_baseline():
     mask = np.zeros((4, 8, 8), bool)
     mask[2:, :4, :4] = True

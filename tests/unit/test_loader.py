@@ -226,7 +226,7 @@ def test_the_global_random_state_is_left_alone(data):
     [
         (
             {"needs": frozenset({"sound"})},
-            "cannot give 'sound'; it gives: flow, label, parts, pose, rendered, trajectories, truth, video",
+            "cannot give 'sound'; it gives: flow, label, part_truth, parts, pose, rendered, segments, ",
         ),
         ({"augment": Augment()}, "augment is for training"),
         ({"batch_size": 0}, "batch_size must be at least 1"),

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from workbench import losses
 from workbench.nets import I3D
+from workbench.nets.attention import uniform_attention
 from workbench.study.optim import freeze, train_mode
 from workbench.systems import build, variants
 from workbench.types import Batch
@@ -22,6 +23,9 @@ VARIANTS = [
     {"regions": ("full_body", "upper_body"), "aggregate": "concat"},
     {"regions": ("full_body", "left_hand"), "at": 9, "weight_penalty": "squared"},
     {"regions": ("full_frame",), "attention": False, "at": 2},
+    {"modulation": "both", "normalize_pose": True},
+    {"modulation": "residual", "at": 1},
+    {"guide": "truth", "modulation": "mean"},
 ]
 
 
@@ -35,6 +39,7 @@ def batch(count: int = 4, parts: int = 3, side: int = 32, frames: int = 8, seed:
     return Batch(
         parts=torch.rand(count, parts, 3, frames, side, side, generator=generator) * 2 - 1,
         pose=torch.randn(count, 1, 6, 25, 3, generator=generator),
+        part_truth=torch.rand(count, parts, generator=generator),
         label=torch.arange(count) % 5,
     )
 
@@ -42,7 +47,7 @@ def batch(count: int = 4, parts: int = 3, side: int = 32, frames: int = 8, seed:
 def awake(system):
     """Part weights begin equal, and an untrained backbone's features next to zero; this gives both something to say."""
     torch.manual_seed(1)
-    if system.options.attention:
+    if system.learns:
         torch.nn.init.normal_(system.attention.score.weight, std=10.0)
     for module in system.modules():
         if isinstance(module, torch.nn.BatchNorm3d):
@@ -100,6 +105,72 @@ def test_part_weights_are_a_softmax_by_hand():
     torch.testing.assert_close(output.maps["parts"], torch.tensor([[1 / 8, 2 / 8, 5 / 8]]).expand(4, 3))
     left, right, body = output.aux["g"].unbind(1)
     torch.testing.assert_close(output.maps["modulated"], left / 8 + right / 4 + body * 5 / 8)
+
+
+@pytest.mark.parametrize(
+    ("modulation", "expected"),
+    [
+        ("gated", [1 / 8 + 2 / 4 + 3 * 5 / 8]),
+        ("residual", [6 + 1 / 8 + 2 / 4 + 3 * 5 / 8]),
+        ("mean", [3 * (1 / 8 + 2 / 4 + 3 * 5 / 8)]),
+        ("both", [3 * (1 / 8 + 2 / 4 + 3 * 5 / 8), 6]),
+    ],
+)
+def test_readings_of_the_product_by_hand(modulation, expected):
+    """Parts of 1, 2 and 3 in all cells, with the weights 1/8, 2/8 and 5/8."""
+    system, g = p_i3d(modulation=modulation), torch.tensor([1.0, 2, 3]).view(1, 3, 1, 1, 1, 1).expand(1, 3, 1, 2, 1, 4)
+    found = system.aggregate(system.modulate(g, torch.tensor([[1 / 8, 2 / 8, 5 / 8]])))
+    assert found.shape == (1, len(expected), 2, 1, 4)
+    torch.testing.assert_close(found[0, :, 1, 0, 3], torch.tensor(expected))
+
+
+@pytest.mark.parametrize("aggregate", ["sum", "concat"])
+def test_equal_weights_of_mean_one_are_no_attention(aggregate):
+    system, plain = (
+        p_i3d(modulation="mean", aggregate=aggregate).eval(),
+        p_i3d(attention=False, aggregate=aggregate).eval(),
+    )
+    plain.load_state_dict(system.state_dict(), strict=False)
+    torch.testing.assert_close(system(batch()).logits, plain(batch()).logits)
+
+
+@pytest.mark.parametrize("modulation", ["gated", "residual", "mean", "both"])
+def test_uniform_attention_is_what_it_is_with_equal_weights(modulation):
+    system, data = awake(p_i3d(modulation=modulation)).eval(), batch()
+    awoken = system(data)
+    with uniform_attention(system) as points:
+        uniform = system(data)
+    assert points == 1 and not torch.allclose(uniform.logits, awoken.logits)
+    torch.nn.init.zeros_(system.attention.score.weight)
+    torch.testing.assert_close(system(data).logits, uniform.logits)
+
+
+def test_both_needs_the_end_of_the_network():
+    with pytest.raises(ValueError, match="p_i3d: modulation='both' needs at=0, as it doubles the channels, got at=2"):
+        p_i3d(modulation="both", at=2)
+
+
+def test_the_truth_of_parts_in_the_place_of_their_weights():
+    system, data = p_i3d(guide="truth").eval(), batch()
+    assert system.needs_test == {"parts", "part_truth"} and not hasattr(system, "pose")
+    share = torch.tensor([[0.0, 1, 1], [1, 0, 0], [0, 0, 0], [0.2, 0.3, 0.5]])
+    weights = system(data.replace(part_truth=share, pose=None)).maps["parts"]
+    expected = torch.tensor([[0, 1 / 2, 1 / 2], [1, 0, 0], [1 / 3, 1 / 3, 1 / 3], [0.2, 0.3, 0.5]])
+    torch.testing.assert_close(weights, expected, atol=1e-5, rtol=1e-5)
+    assert set(system.loss(system(data), data)) == {"total", "classification", "weights"}
+    assert [stage.name for stage in system.stages()][-2:] == ["parts.full_body/backbone", "joint"]
+
+
+def test_a_normalised_pose_keeps_the_tanh_alive():
+    """h* of clips that have most in common: what differs between them is what is left."""
+    torch.manual_seed(0)
+    common, own = 3 + torch.randn(1, 48), 0.1 * torch.randn(16, 48)
+    spread = []
+    for normalize in (False, True):
+        system = p_i3d(normalize_pose=normalize)
+        torch.nn.init.normal_(system.attention.hidden.weight, std=0.3)
+        spread.append(torch.tanh(system.attention.hidden(system.norm(common + own))).std(0).mean())
+    assert spread[0] < 0.2 < 0.4 < spread[1]
 
 
 def test_scores_read_the_states_of_all_steps():

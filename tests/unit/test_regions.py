@@ -112,6 +112,20 @@ def test_a_walking_body_keeps_its_size():
     assert np.ptp(found[:, 2:] - found[:, :2], axis=0).max() <= 1
 
 
+def test_a_body_that_comes_nearer():
+    """100 pixels tall, from the sixth of eleven frames on 200: of each frame's own size (eq. 4.3), or the largest's."""
+    near = standing(**BODY)
+    joints = near.joints.copy()
+    joints[:, 6:] = 2 * (joints[:, 6:] - [50, 100]) + [50, 100]
+    near = near.with_joints(joints)
+    sizes = regions.boxes(near, "full_body", fixed=False)[:, 3] - regions.boxes(near, "full_body", fixed=False)[:, 1]
+    np.testing.assert_allclose(sizes[[0, 3, 8, 10]], [120, 120, 240, 240], atol=2)
+    np.testing.assert_allclose(sizes[[4, 5, 6, 7]], [144, 168, 192, 216], atol=2)  # a mean over five frames
+    fixed = regions.person(near)
+    np.testing.assert_allclose(fixed[:, 3] - fixed[:, 1], 240, atol=2)
+    np.testing.assert_allclose(regions.person(near, margin=0.2)[:, 3] - fixed[:, 3], 20, atol=1)
+
+
 def test_the_person_who_moves_most_is_followed():
     still, busy = standing(**BODY), standing(**BODY)
     places = np.stack([200 + 10.0 * np.arange(11), np.full(11, 90.0)], axis=1)

@@ -10,11 +10,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from tests.fixtures import fake_synthadl
+from workbench.nets.attention import uniform_attention
 from workbench.study import fit, optim, runs
 from workbench.study.feeds import Kept
 from workbench.systems.building import Setting, assemble
 from workbench.systems.global_model import GlobalModel
-from workbench.systems.temporal_model import BASES, PoseNetworks, TemporalModel, places
+from workbench.systems.temporal_model import BASES, PoseNetworks, TemporalModel, thinned
 from workbench.types import Batch, Output, Skeleton
 
 SETTING = Setting(5, Skeleton.named("kinect_v2"), (8, 32, 32), 6, width=0.125, output_stride=(4, 16, 16))
@@ -26,14 +27,32 @@ def temporal(kind=TemporalModel, seed: int = 0, **options):
     return assemble(kind, SETTING, **SMALL, **options)
 
 
+def clips(count: int, persons: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    return {
+        "video": torch.rand(count, 3, 8, 32, 32, generator=generator) * 2 - 1,
+        "parts": torch.rand(count, 3, 3, 8, 32, 32, generator=generator) * 2 - 1,
+        "pose": torch.randn(count, persons, 6, 25, 3, generator=generator),
+    }
+
+
 def batch(count: int = 4, persons: int = 1, seed: int = 0) -> Batch:
     generator = torch.Generator().manual_seed(seed)
-    return Batch(
-        video=torch.rand(count, 3, 8, 32, 32, generator=generator) * 2 - 1,
-        parts=torch.rand(count, 3, 3, 8, 32, 32, generator=generator) * 2 - 1,
-        pose=torch.randn(count, persons, 6, 25, 3, generator=generator),
-        label=torch.arange(count) % 5,
-    )
+    whole = clips(count, persons, generator)
+    segments = {g: Batch(**clips(count * g, persons, generator)) for g in (2, 3, 4, 5, 6)}
+    return Batch(**whole, label=torch.arange(count) % 5, segments=segments)
+
+
+def rows(data: Batch, chosen: list[int]) -> Batch:
+    """The clips ``chosen`` of a batch, in that order, with their segments."""
+
+    def pick(value, g=1):
+        return None if value is None else value.unflatten(0, (-1, g))[chosen].flatten(0, 1)
+
+    cut = {
+        g: Batch(**{name: pick(getattr(part, name), g) for name in ("video", "parts", "pose")})
+        for g, part in data.segments.items()
+    }
+    return Batch(**{name: pick(getattr(data, name)) for name in ("video", "parts", "pose", "label")}, segments=cut)
 
 
 def unequal(system):
@@ -69,43 +88,41 @@ class Recurrent(Says):
 # Segments, 5.2.1
 
 
-def test_segments_by_hand():
-    cut = [moments.tolist() for moments in places(7, 3, 4)]
-    assert cut == [[0, 1, 1, 2], [3, 3, 4, 4], [5, 5, 6, 6]]  # 3 + 2 + 2 frames, each brought to 4
-    assert [moments.tolist() for moments in places(8, 2, 2)] == [[1, 3], [5, 7]]
-    assert [moments.tolist() for moments in places(20, 4, 5)] == [list(range(i, i + 5)) for i in (0, 5, 10, 15)]
-
-
-@pytest.mark.parametrize("length", [5, 8, 16, 20, 64])
-@pytest.mark.parametrize("segments", [2, 3, 5])
-def test_every_moment_is_in_one_segment(length, segments):
-    cut = places(length, segments, length)
-    assert torch.cat([moments.unique() for moments in cut]).tolist() == list(range(length))
-    assert {len(moments.unique()) for moments in cut} <= {length // segments, -(-length // segments)}
-    assert all(len(moments) == length and (moments.diff() >= 0).all() for moments in cut)
-
-
-def test_more_segments_than_moments():
-    with pytest.raises(ValueError, match="3 frames can't be cut into 4 segments, expected 4 or more"):
-        places(3, 4, 8)
-
-
-def test_features_are_the_bases_of_each_segment():
-    system, data = unequal(temporal(base="vpn", granularities=(3,), segment_poses=4)).eval(), batch()
+@pytest.mark.parametrize("base", BASES)
+def test_a_segment_is_a_clip_of_its_own_to_the_base(base):
+    system, data = unequal(temporal(base=base, granularities=(3,), segment_poses=4)).eval(), batch()
     features = system.encode(data)
-    frames = [[0, 0, 0, 1, 1, 2, 2, 2], [3, 3, 3, 4, 4, 5, 5, 5], [6, 6, 6, 6, 7, 7, 7, 7]]
-    poses = [[0, 0, 0, 1, 1, 1], [2, 2, 2, 3, 3, 3], [4, 4, 4, 5, 5, 5]]
-    for i in range(3):
-        clip = Batch(video=data.video[:, :, frames[i]], pose=data.pose[:, :, poses[i]])
-        torch.testing.assert_close(features["segments/3"][:, i], system.base(clip).features)
-    assert torch.equal(features["poses/3"], data.pose[:, :, [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5]])
+    assert features["segments/3"].shape[:2] == (4, 3)
+    for clip in range(4):
+        for i in range(3):
+            row, part = [3 * clip + i], data.segments[3]
+            alone = Batch(video=part.video[row], parts=part.parts[row], pose=part.pose[row])
+            torch.testing.assert_close(
+                features["segments/3"][[clip], i], system.base(alone).features, atol=1e-4, rtol=1e-4
+            )
+            # The middle of each quarter of six poses.
+            assert torch.equal(features["poses/3"][[clip], :, 4 * i : 4 * i + 4], part.pose[row][:, :, [0, 2, 3, 5]])
 
 
-def test_parts_are_cut_in_time():
-    system, data = temporal(base="p_i3d"), batch()
-    first, second = system.segments(data, 2)
-    assert torch.equal(first.parts, data.parts[:, :, :, [0, 0, 1, 1, 2, 2, 3, 3]])
-    assert torch.equal(second.parts, data.parts[:, :, :, [4, 4, 5, 5, 6, 6, 7, 7]]) and first.video is None
+def test_poses_of_a_segment_by_hand():
+    assert thinned(20, 5).tolist() == [2, 6, 10, 14, 18]
+    assert thinned(4, 4).tolist() == [0, 1, 2, 3] and thinned(2, 5).tolist() == [0, 0, 1, 1, 1]
+
+
+def test_segments_of_another_make_are_refused():
+    system, data = temporal(granularities=(2, 7)), batch()
+    with pytest.raises(ValueError, match="no segments of granularity 7; it has: 2, 3, 4, 5, 6"):
+        system(data)
+    with pytest.raises(ValueError, match="reads batch.segments, which this batch doesn't have"):
+        system(data.replace(segments=None))
+
+
+def test_the_base_has_the_options_that_its_own_run_has():
+    system = temporal(base="p_i3d", modulation="both", normalize_pose=True, body="crop")
+    own = system.base.options
+    assert (own.modulation, own.normalize_pose, own.body, own.lstm_hidden) == ("both", True, "crop", 8)
+    default = temporal(base="p_i3d").base.options
+    assert (default.modulation, default.normalize_pose, default.body) == ("gated", False, "track")
 
 
 # Attention, eq. 5.1 to 5.6
@@ -164,6 +181,15 @@ def test_weights_sum_to_one_and_differ_between_clips():
     for weights in maps.values():
         torch.testing.assert_close(weights.sum(1), torch.ones(4))
         assert weights.std(0).min() > 0.01
+
+
+def test_uniform_attention_is_a_mean_of_segments_and_granularities():
+    system, _ = by_hand()
+    with uniform_attention(system) as points:
+        output = system.classify({f"{kind}/{g}": torch.zeros(1) for kind in ("segments", "poses") for g in (2, 3)})
+    assert points == 2
+    torch.testing.assert_close(output.features, torch.tensor([[((1 + 3) / 2 + (2 + 4 + 6) / 3) / 2]]))
+    assert system.classify({f"{k}/{g}": torch.zeros(1) for k in ("segments", "poses") for g in (2, 3)}).features != 3
 
 
 def test_each_granularity_reads_its_own_poses():
@@ -229,28 +255,31 @@ def test_persons_are_averaged_and_absent_ones_weigh_nothing():
 @pytest.mark.parametrize(("kind", "attention"), [(TemporalModel, True), (TemporalModel, False), (GlobalModel, True)])
 def test_needs_are_what_is_read(kind, base, attention):
     system = temporal(kind, base=base, segment_attention=attention, granularity_attention=False).eval()
-    assert system.needs_test == system.base.needs_test | ({"pose"} if attention else set())
+    assert system.needs_test == system.base.needs_test | {"segments"} | ({"pose"} if attention else set())
     assert system.needs_train == system.base.needs_train | system.needs_test | {"label"}
     assert system.needs_train <= kind.needs_train and system.needs_test <= kind.needs_test
-    data = batch()
-    bare = Batch(**{name: getattr(data, name) for name in system.needs_test})
+    data, read = batch(), system.needs_test - {"segments"}
+    cut = {g: Batch(**{name: getattr(part, name) for name in read}) for g, part in data.segments.items()}
+    bare = Batch(**{name: getattr(data, name) for name in read}, segments=cut)
     output = system(bare)
     assert output.logits.shape == (4, 5) and output.logits.isfinite().all()
     assert system.loss(output, bare.replace(label=data.label))["total"].isfinite()
     for name in system.needs_test:
+        without = {g: part.replace(**{name: None}) if name in read else part for g, part in cut.items()}
         with pytest.raises(ValueError, match=f"reads batch.{name}, which this batch doesn't have"):
-            system(bare.replace(**{name: None}))
+            system(bare.replace(**{"segments": without, name: None}))
 
 
 def test_rgb_without_attention_touches_no_pose():
     system, data = temporal(segment_attention=False, granularity_attention=False).eval(), batch()
-    assert system.needs_test == {"video"} and not hasattr(system, "pose_networks")
-    assert torch.equal(system(data).logits, system(data.replace(pose=data.pose.fill_(float("nan")))).logits)
+    assert system.needs_test == {"video", "segments"} and not hasattr(system, "pose_networks")
+    without = {g: part.replace(pose=None) for g, part in data.segments.items()}
+    assert torch.equal(system(data).logits, system(data.replace(pose=None, segments=without)).logits)
 
 
 def test_logits_depend_on_the_poses_through_the_attention_alone():
     system, data = unequal(temporal()).eval(), batch()
-    other = data.replace(pose=data.pose.flip(0))
+    other = data.replace(segments={g: part.replace(pose=part.pose.flip(0)) for g, part in data.segments.items()})
     assert not torch.allclose(system(data).maps["granularities"], system(other).maps["granularities"])
     level = temporal().eval()  # equal scores
     torch.testing.assert_close(level(data).logits, level(other).logits)
@@ -258,9 +287,8 @@ def test_logits_depend_on_the_poses_through_the_attention_alone():
 
 @pytest.mark.parametrize("kind", [TemporalModel, GlobalModel])
 def test_order_within_the_batch_does_not_matter(kind):
-    system, data, order = unequal(temporal(kind, base="vpn")).eval(), batch(), torch.tensor([2, 0, 3, 1])
-    shuffled = data.replace(video=data.video[order], pose=data.pose[order])
-    torch.testing.assert_close(system(shuffled).logits, system(data).logits[order])
+    system, data, order = unequal(temporal(kind, base="vpn")).eval(), batch(), [2, 0, 3, 1]
+    torch.testing.assert_close(system(rows(data, order)).logits, system(data).logits[order])
 
 
 @pytest.mark.parametrize(("kind", "base"), [*((TemporalModel, base) for base in BASES), (GlobalModel, "vpn")])
@@ -350,8 +378,9 @@ def test_loss_is_cross_entropy():
 def test_explanations_reach_the_video_though_training_does_not():
     system, data = unequal(temporal()), batch()
     for training in (True, False):
-        video = data.video.clone().requires_grad_()
-        output = system.train(training)(data.replace(video=video))
+        video = data.segments[3].video.clone().requires_grad_()
+        cut = {**data.segments, 3: data.segments[3].replace(video=video)}
+        output = system.train(training)(data.replace(segments=cut))
         gradient = torch.autograd.grad(output.logits.sum(), video, allow_unused=True)[0]
         assert (gradient is None) == training and (training or gradient.any())
 
@@ -421,11 +450,7 @@ def test_basic_and_temporal_model_share_the_base(base):
         ({"granularities": ()}, "granularities must be a list of one or more values"),
         ({"granularities": 3}, "granularities must be a list of one or more values, got 3"),
         ({"granularities": (2, 2.5)}, "granularities must be a whole number >= 1"),
-        (
-            {"granularities": (2, 9), "segment_attention": False, "granularity_attention": False},
-            "8 frames can't be cut into 9 segments",
-        ),
-        ({"granularities": (2, 7)}, "6 poses can't be cut into 7 segments"),
+        ({"segments": "stretched"}, "segments must be one of 'resampled', 'looped', 'repeated', got 'stretched'"),
         ({"base": "i3d"}, "base must be one of 'rgb', 'p_i3d', 'separable_sta', 'vpn', got 'i3d'"),
         ({"segment_poses": 0}, "segment_poses must be a whole number >= 1, got 0"),
         ({"dropout": 1.0}, "dropout must be below 1, got 1.0"),
@@ -441,9 +466,3 @@ def test_bad_options_are_refused_by_name(options, message):
 def test_bad_combination_is_refused():
     with pytest.raises(ValueError, match="combine must be one of 'product', 'sum', got 'dot'"):
         assemble(GlobalModel, SETTING, combine="dot")
-
-
-def test_a_clip_too_short_to_cut_is_refused():
-    system, data = temporal(granularities=(4,)).eval(), batch()
-    with pytest.raises(ValueError, match="3 frames can't be cut into 4 segments, expected 4 or more"):
-        system(data.replace(video=data.video[:, :, :3]))

@@ -37,9 +37,10 @@ def full_batch(seed: int = 0) -> Batch:
     torch.manual_seed(seed)
     pictures = {"video": (3,), "flow": (2,), "rendered": (3,), "parts": (5, 3)}
     made = {name: torch.rand(1, *size, 8, 32, 32) * 2 - 1 for name, size in pictures.items()}
-    return Batch(
-        **made, pose=torch.randn(1, 1, 8, 25, 3), trajectories=torch.randn(1, 20, 426), label=torch.zeros(1), ids=["a"]
-    )
+    made |= {"pose": torch.randn(1, 1, 8, 25, 3), "part_truth": torch.rand(1, 3)}
+    segments = {g: Batch(video=torch.rand(g, 3, 8, 32, 32), pose=torch.randn(g, 1, 8, 25, 3)) for g in (2, 3, 4)}
+    other = {"trajectories": torch.randn(1, 20, 426), "segments": segments}
+    return Batch(**made, **other, label=torch.zeros(1), ids=["a"])
 
 
 @pytest.mark.parametrize("name", [name for name in names() if not detects(name)])

@@ -16,6 +16,8 @@ from workbench.types import Batch
 
 #: What random numbers are for: each use has a stream of its own.
 STREAMS = {"order": 0, "clip": 1}
+#: What is made of segments too.
+SEGMENTED = frozenset({"video", "parts", "pose"})
 
 
 def generator(seed: int, epoch: int, stream: str, *more: int) -> np.random.Generator:
@@ -42,17 +44,16 @@ class Maker:
     def __getitem__(self, task: Task) -> tuple[Batch, list[tuple[str, str]]]:
         clips, data = self.clips, self.clips.dataset
         size = View.plain(clips.spec).size if self.augment is None else clips.spec.size
-        arrays = blank(clips, len(task.items), size)
+        room = Room(clips, len(task.items), size)
         kept, skipped = [], []
         for i, window in task.items:
             try:
-                fill({name: array[len(kept)] for name, array in arrays.items()}, clips, i, *self._look(task, i, window))
+                room.fill(len(kept), i, *self._look(task, i, window))
                 kept.append(i)
             except Exception as error:  # whatever is wrong with one file, the others go on; the loader counts
                 skipped.append((data.ids[i], str(error) or type(error).__name__))
-        tensors = {name: torch.from_numpy(array[: len(kept)]) for name, array in arrays.items()}
         label, ids = torch.from_numpy(data.labels[kept]), [data.ids[i] for i in kept]
-        return Batch(**tensors, label=label, ids=ids), skipped
+        return room.batch(len(kept)).replace(label=label, ids=ids), skipped
 
     def _look(self, task: Task, i: int, number: int | None) -> tuple[Window, View]:
         """When and where the batch looks at clip i."""
@@ -64,8 +65,37 @@ class Maker:
         return window, View.plain(spec) if self.augment is None else self.augment.draw(spec, rng)
 
 
-def blank(clips: Clips, count: int, size: tuple[int, int]) -> dict[str, np.ndarray]:
-    """Room for what ``clips`` are needed for, by fields of Batch, of ``count`` clips of ``size`` (H, W)."""
+class Room:
+    """Room for ``count`` clips of ``size`` (H, W) with all that ``clips`` are needed for."""
+
+    def __init__(self, clips: Clips, count: int, size: tuple[int, int]) -> None:
+        self.clips, self.arrays = clips, blank(clips, count, size)
+        cut = clips.spec.granularities if "segments" in clips.needs else ()
+        self.segments = {g: blank(clips, count * g, size, SEGMENTED) for g in cut}
+
+    def fill(self, place: int, i: int, window: Window, view: View) -> None:
+        """Writes clip i, and its segments, to be the clip at ``place``."""
+        fill({name: array[place] for name, array in self.arrays.items()}, self.clips, i, window, view)
+        for g, arrays in self.segments.items():
+            for j, part in enumerate(window.segments[g]):
+                fill({name: array[place * g + j] for name, array in arrays.items()}, self.clips, i, part, view)
+
+    def batch(self, count: int) -> Batch:
+        """The first ``count`` clips, without labels."""
+        segments = {g: Batch(**_tensors(arrays, count * g)) for g, arrays in self.segments.items()}
+        return Batch(**_tensors(self.arrays, count), segments=segments or None)
+
+
+def _tensors(arrays: dict[str, np.ndarray], count: int) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(array[:count]) for name, array in arrays.items()}
+
+
+def blank(
+    clips: Clips, count: int, size: tuple[int, int], names: frozenset[str] | None = None
+) -> dict[str, np.ndarray]:
+    """Room for what ``clips`` are needed for, by fields of Batch (of ``names`` alone), of ``count`` clips of ``size``
+    (H, W)."""
+    needs = clips.needs if names is None else clips.needs & names
     spec = clips.spec
     joints = clips.dataset.skeleton.count if clips.dataset.skeleton else 0
     shapes = {
@@ -76,8 +106,9 @@ def blank(clips: Clips, count: int, size: tuple[int, int]) -> dict[str, np.ndarr
         "pose": (np.float32, spec.persons, spec.poses, joints, 3),
         "trajectories": (np.float32, spec.trajectories, DIMENSIONS),
         "truth": (np.float32, spec.frames, *size),
+        "part_truth": (np.float32, len(spec.regions)),
     }
-    arrays = {name: np.empty((count, *shape), dtype) for name, (dtype, *shape) in shapes.items() if name in clips.needs}
+    arrays = {name: np.empty((count, *shape), dtype) for name, (dtype, *shape) in shapes.items() if name in needs}
     return {**arrays, "frame_numbers": np.empty((count, spec.frames), np.int64)}
 
 
@@ -98,6 +129,8 @@ def fill(arrays: dict[str, np.ndarray], clips: Clips, i: int, window: Window, vi
         arrays["pose"][:] = (pose.mirror(found) if view.mirror else found).joints
     if "truth" in arrays:
         arrays["truth"][:] = view.mask(clips.truth(i, numbers))
+    if "part_truth" in arrays:
+        arrays["part_truth"][:] = clips.part_truth(i, numbers, view.mirror)
     if "trajectories" in arrays:
         arrays["trajectories"][:] = clips.trajectories(i)
 

@@ -17,8 +17,9 @@ from workbench.media import regions, trajectories
 from workbench.types import Pose
 
 #: Fields of ClipSpec: which frames there are, and which part of the picture, how large.
-MOMENTS = ("frames", "sampling", "phases", "windows")
-AREA = ("size", "crop", "margin", "border")
+MOMENTS = ("frames", "sampling", "phases", "windows", "granularities", "segments")
+AREA = ("size", "crop", "margin", "border", "track_size")
+REGIONS = (*AREA, "regions", "body", "pose_quality")
 
 #: Of so many clips what is known stays in memory where there is no cache: about 30 kB each, 1 MB with trajectories.
 REMEMBERED = 2048
@@ -47,7 +48,7 @@ KINDS = {
         "candidates",
         lambda data, spec: (len(spec.regions), *spec.area, 3),
         "uint8",
-        (*MOMENTS, "size", "border", "regions", "pose_quality"),
+        (*MOMENTS, *REGIONS),
         version=2,
     ),
     "bodies": Kind(
@@ -65,6 +66,7 @@ KINDS = {
         version=2,
     ),
     "truth": Kind("candidates", lambda data, spec: spec.area, "uint8", (*MOMENTS, *AREA)),
+    "part_truth": Kind("candidates", lambda data, spec: (len(spec.regions) + 1,), "float32", (*MOMENTS, *REGIONS)),
     "trajectories": Kind(
         "clip", lambda data, spec: (spec.trajectories, trajectories.DIMENSIONS), "float32", ("trajectories",)
     ),
@@ -81,6 +83,7 @@ def _kinds(needs: frozenset[str], spec: ClipSpec) -> list[str]:
         "rendered": {"joints", "pictures"} if spec.background == "frame" else {"joints"},
         "trajectories": {"trajectories"},
         "truth": {"truth"},
+        "part_truth": {"part_truth"},
     }
     wanted = set().union(*(made_of.get(need, set()) for need in needs))
     return [title for title in KINDS if title in wanted]
@@ -128,9 +131,19 @@ class Clips:
 
     def parts(self, i: int, numbers: np.ndarray, mirrored: bool) -> np.ndarray:
         """uint8 [K,T,h,w,3], regions in clip i; ``mirrored``: the ones that a mirror turns into those of the spec."""
+        return self._moments("parts", i, numbers)[:, self._places(mirrored)].swapaxes(0, 1)
+
+    def part_truth(self, i: int, numbers: np.ndarray, mirrored: bool) -> np.ndarray:
+        """float32 [K]: the share of the pixels of clip i that decide the label, in the frames ``numbers``, that each
+        region shows; ones where there is no such pixel."""
+        counts = self._moments("part_truth", i, numbers).sum(axis=0)
+        places = self._places(mirrored)
+        return counts[places] / counts[-1] if counts[-1] else np.ones(len(places), np.float32)
+
+    def _places(self, mirrored: bool) -> list[int]:
+        """Which of the regions that are held are those of the spec, seen in a mirror or not."""
         names = [regions.MIRRORED.get(name, name) if mirrored else name for name in self.spec.regions]
-        held = self._moments("parts", i, numbers)
-        return held[:, [self._held.regions.index(name) for name in names]].swapaxes(0, 1)
+        return [self._held.regions.index(name) for name in names]
 
     def bodies(self, i: int, numbers: np.ndarray) -> Pose:
         """float32 [M,t_p,V,3], the persons of clip i in the frames ``numbers``, normalised, 0 where unknown and where

@@ -36,12 +36,25 @@ class Cut:
         return verified(self.dataset, self.i)
 
     @cached_property
-    def box(self) -> tuple[int, int, int, int]:
-        return area_box(self.dataset, self.spec, self.i)
+    def box(self) -> np.ndarray:
+        """int64 [4], of a track [n,4]: the area in all n frames."""
+        return np.array(area_box(self.dataset, self.spec, self.i))
+
+    def box_at(self, numbers: np.ndarray) -> np.ndarray:
+        """int64 [4], of a track [T,4]: the area in the frames ``numbers``."""
+        return self.box if self.box.ndim == 1 else self.box[numbers]
 
     def pictures(self, numbers: np.ndarray) -> np.ndarray:
         """uint8 [T,h,w,3]: the area in the frames ``numbers``; black beyond the picture."""
-        return np.concatenate([video.crop(frames, self.box, self.spec.area) for _, frames in self._read(numbers)])
+        return self._area(numbers, self.box_at(numbers))
+
+    def _area(self, numbers: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+        """uint8 [T,h,w,3]: ``boxes``, [4] or [T,4], in the frames ``numbers``."""
+        crops = [
+            video.crop(frames, boxes if boxes.ndim == 1 else boxes[place], self.spec.area)
+            for place, frames in self._read(numbers)
+        ]
+        return np.concatenate(crops)
 
     def flow(self, numbers: np.ndarray) -> np.ndarray:
         """uint8 [T,h,w,2], quantised: the area's motion from the frames ``numbers`` to those that follow them.
@@ -51,9 +64,13 @@ class Cut:
         if self.info.frames < 2:
             raise ValueError(f"{self.info.path} has one frame, flow needs two")
         first, places = np.unique(np.minimum(numbers, self.info.frames - 2), return_inverse=True)
-        needed = np.union1d(first, first + 1)
-        pictures, at = self.pictures(needed), np.searchsorted(needed, first)
-        return flow.quantize(flow.between(pictures[at], pictures[at + 1], self.spec.flow_method))[places]
+        if self.box.ndim == 1:
+            needed = np.union1d(first, first + 1)
+            pictures, at = self.pictures(needed), np.searchsorted(needed, first)
+            before, after = pictures[at], pictures[at + 1]
+        else:  # both frames of a pair in the first one's box: what stands still doesn't move with the track
+            before, after = (self._area(numbers, self.box[first]) for numbers in (first, first + 1))
+        return flow.quantize(flow.between(before, after, self.spec.flow_method))[places]
 
     def parts(self, numbers: np.ndarray) -> np.ndarray:
         """uint8 [T,K,h,w,3]: the regions of ``spec``, each as large as the area, borders included; black if unseen."""
@@ -67,12 +84,29 @@ class Cut:
     def truth(self, numbers: np.ndarray) -> np.ndarray:
         """uint8 [T,h,w]: 255 on the discriminative region in those of the frames ``numbers`` that lie in the
         discriminative moment, 0 elsewhere."""
+        pictures = np.repeat(self._marked(numbers)[..., None] * np.uint8(255), 3, axis=3)
+        return video.crop(pictures, self.box_at(numbers), self.spec.area)[..., 0]
+
+    def part_truth(self, numbers: np.ndarray) -> np.ndarray:
+        """float32 [T,K+1]: in each of the frames ``numbers``, how many pixels of the discriminative region in its
+        moment each region shows, borders excluded, and how many there are."""
+        marked = self._marked(numbers)
+        counts = np.zeros((len(numbers), len(self.boxes) + 1), np.float32)
+        counts[:, -1] = marked.sum((1, 2))
+        for k, boxes in enumerate(self.boxes):
+            if boxes is None:
+                continue
+            inner = _without_border(boxes[numbers], self.spec)
+            for t, (left, top, right, bottom) in enumerate(inner.clip(0).tolist()):
+                counts[t, k] = marked[t, top:bottom, left:right].sum()
+        return counts
+
+    def _marked(self, numbers: np.ndarray) -> np.ndarray:
+        """bool [T,H,W], source pixels: the discriminative region in its moment."""
         known = self.dataset.truth(self.i)
         if known is None:
             raise ValueError(f"{self.dataset.ids[self.i]} has no known truth: only synthetic worlds have")
-        marked = known.mask[numbers] & known.moment[numbers][:, None, None]
-        pictures = np.repeat(marked[..., None] * np.uint8(255), 3, axis=3)
-        return video.crop(pictures, self.box, self.spec.area)[..., 0]
+        return known.mask[numbers] & known.moment[numbers][:, None, None]
 
     def _read(self, numbers: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """(positions in ``numbers``, their frames uint8 [n,H,W,3]), piece by piece."""
@@ -88,9 +122,13 @@ class Cut:
         if name == "full_frame":
             whole = np.array([0.0, 0.0, self.info.width, self.info.height])
             return _with_border(np.repeat(whole[None], self.info.frames, axis=0), self.spec)
+        if name == "full_body" and self.spec.body == "crop":
+            return np.broadcast_to(self.box, (self.info.frames, 4))
+        fixed = self.spec.track_size == "clip"
         try:
             main = pose.pick(self._pixels, self.order[:1])
-            return _with_border(_widen(regions.boxes(main, name).astype(np.float64), self.spec.size), self.spec)
+            boxes = regions.boxes(main, name, fixed).astype(np.float64)
+            return _with_border(_widen(boxes, self.spec.size), self.spec)
         except regions.Unseen:
             return None
 
@@ -144,11 +182,12 @@ def verified(dataset: Dataset, i: int) -> VideoInfo:
     return info
 
 
-def area_box(dataset: Dataset, spec: ClipSpec, i: int) -> tuple[int, int, int, int]:
-    """(x0, y0, x1, y1), whole source pixels: the clip's part of the picture and its border around it.
+def area_box(dataset: Dataset, spec: ClipSpec, i: int) -> tuple[int, int, int, int] | np.ndarray:
+    """(x0, y0, x1, y1), whole source pixels: the clip's part of the picture and its border around it; of a track
+    int64 [n,4], one for each frame of the video.
 
-    The same for all frames, so that what stands still does so in the clip. A person is looked for within the picture
-    only, so that one who is half outside fills the clip all the same.
+    Any other is the same for all frames, so that what stands still does so in the clip. It looks for a person within
+    the picture only, so that one who is half outside fills the clip all the same.
     """
     info = verified(dataset, i)
     if spec.crop != "person":
@@ -156,6 +195,8 @@ def area_box(dataset: Dataset, spec: ClipSpec, i: int) -> tuple[int, int, int, i
     pixels = dataset.pixels(i)
     if pixels is None:
         raise ValueError(f"{dataset.ids[i]} has no joints in pixels to crop by; use crop='frame'")
+    if spec.crop == "track":
+        return track_around(pixels, spec)
     box = box_around(pixels, info, spec)
     if box is None:
         raise ValueError(f"the person of {dataset.ids[i]} is outside of the picture in all frames")
@@ -180,6 +221,13 @@ def box_around(pixels: Pose, info: VideoInfo, spec: ClipSpec) -> tuple[int, int,
     return None if (box[2:] <= box[:2]).any() else tuple(_with_border(_widen(box, spec.size), spec).tolist())
 
 
+def track_around(pixels: Pose, spec: ClipSpec) -> np.ndarray:
+    """int64 [n,4]: the part of the picture around the joints of all persons in each frame of ``pixels``, in the clip's
+    proportions, and the border around it. ValueError if no joint is known."""
+    boxes = regions.person(pixels, spec.margin, spec.track_size == "clip").astype(np.float64)
+    return _with_border(_widen(boxes, spec.size), spec)
+
+
 def _widen(boxes: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """float [...,4] with their shorter sides (measured in sides of ``size``) widened about their middles: nothing is
     distorted."""
@@ -192,6 +240,13 @@ def _with_border(boxes: np.ndarray, spec: ClipSpec) -> np.ndarray:
     """float [...,4] -> int64 [...,4], grown as the clip grows to its area."""
     border = np.array(spec.pad[::-1]) / spec.size[::-1] * (boxes[..., 2:] - boxes[..., :2])
     return np.rint(np.concatenate([boxes[..., :2] - border, boxes[..., 2:] + border], axis=-1)).astype(np.int64)
+
+
+def _without_border(boxes: np.ndarray, spec: ClipSpec) -> np.ndarray:
+    """int64 [...,4], the clip within its area."""
+    share = np.array(spec.pad[::-1]) / spec.area[::-1]
+    border = share * (boxes[..., 2:] - boxes[..., :2])
+    return np.rint(np.concatenate([boxes[..., :2] + border, boxes[..., 2:] - border], axis=-1)).astype(np.int64)
 
 
 def all_bodies(dataset: Dataset, spec: ClipSpec, i: int) -> np.ndarray:

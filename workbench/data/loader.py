@@ -19,10 +19,10 @@ from workbench.data.catalog import Dataset
 from workbench.data.clips import Clips
 from workbench.data.spec import ClipSpec, evaluation_windows
 from workbench.media.flow import make_solver
-from workbench.types import Batch
+from workbench.types import TENSORS, Batch
 
 #: What a batch can hold, and what it does where nothing is said.
-NEEDS = frozenset({"video", "pose", "label", "flow", "parts", "rendered", "trajectories", "truth"})
+NEEDS = frozenset({*TENSORS, "label", "segments"})
 USUAL = frozenset({"video", "pose", "label"})
 
 
@@ -33,8 +33,10 @@ class Loader:
     is missing; flow uint8 [B,2,T,H,W], media.flow.quantize of the motion from each frame to the next in the video;
     parts uint8 [B,K,3,T,H,W], the spec's regions of the person, black where one is never seen; rendered uint8
     [B,3,T,H,W], drawn poses; trajectories float32 [B,L,D] of the whole video, NaN where there are fewer; truth float32
-    [B,T,H,W], 1 where and when the label is decided; label int64 [B], ids, frame_numbers int64 [B,T]. ``Batch.to``
-    makes floats of bytes. What is not in ``needs`` is None.
+    [B,T,H,W], 1 where and when the label is decided; part_truth float32 [B,K], the share of that which each region
+    shows; segments, by granularity, the video, parts and pose, as far as they are needed, of the B G segments that the
+    spec cuts, clip by clip; label int64 [B], ids, frame_numbers int64 [B,T]. ``Batch.to`` makes floats of bytes. What
+    is not in ``needs`` is None.
 
     In a mirrored clip, left and right have changed names: pose, the colours of drawn limbs and the order of parts say
     left to what looks like a left hand, and flow points the other way. Trajectories are those of the file. Brightness
@@ -161,13 +163,15 @@ def check_needs(dataset: Dataset, spec: ClipSpec, needs: frozenset[str]) -> None
         raise ValueError(f"{where} has intervals, not one label a clip: that is for detection, not for classification")
     if "pose" in needs and blind:
         raise ValueError(f"{where} has no poses, and poses are needed")
-    if needs & {"video", "flow", "rendered"} and spec.crop == "person" and blind:
+    if needs & {"video", "flow", "rendered"} and spec.crop != "frame" and blind:
         raise ValueError(f"{where} has no joints in pixels to crop the person by; use crop='frame'")
     if "rendered" in needs and blind:
         raise ValueError(f"{where} has no joints in pixels to draw")
     if "parts" in needs and blind and set(spec.regions) != {"full_frame"}:
         raise ValueError(f"{where} has no joints in pixels to find regions by; use regions=('full_frame',)")
-    if "truth" in needs and (not len(dataset) or dataset.truth(0) is None):
+    if "segments" in needs and not spec.granularities:
+        raise ValueError(f"{where} is to be cut into segments: ClipSpec.granularities must say how many, got ()")
+    if needs & {"truth", "part_truth"} and (not len(dataset) or dataset.truth(0) is None):
         raise ValueError(f"{where} has no known truth: only the synthetic world's clips can stand in for attention")
     if "flow" in needs:
         make_solver(spec.flow_method)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from workbench.data.augment import Augment, View
-from workbench.data.batches import blank, fill
+from workbench.data.batches import Room
 from workbench.data.catalog import Dataset
 from workbench.data.clips import Clips
 from workbench.data.cut import Cut
@@ -60,17 +60,17 @@ def sample(
         rng = np.random.default_rng(seed)
         moment, view = train_window(spec, cut.info.frames, rng), augment.draw(spec, rng)
     clips = Clips(dataset, spec, needs | {"video"}, cache=None, workers=0)
-    arrays = blank(clips, 1, view.size)
-    fill({name: array[0] for name, array in arrays.items()}, clips, i, moment, view)
-    place = _Place(np.array(cut.box), view, spec.area)
-    frames = np.ascontiguousarray(arrays["video"][0].transpose(1, 2, 3, 0))
+    room = Room(clips, 1, view.size)
+    room.fill(0, i, moment, view)
+    place = _Place(cut.box_at(moment.frames), view, spec.area)
+    frames = np.ascontiguousarray(room.arrays["video"][0].transpose(1, 2, 3, 0))
     clip = Clip(frames, moment.frames, cut.info.fps, place.source_box(), cut.info.path)
-    tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if name in {*needs, "frame_numbers"}}
     label = torch.from_numpy(dataset.labels[[i]]) if "label" in needs else None
+    batch = room.batch(1).replace(label=label, ids=[dataset.ids[i]])
     pixels, truth = dataset.pixels(i), dataset.truth(i)
     return Sample(
         clip,
-        Batch(**tensors, label=label, ids=[dataset.ids[i]]),
+        batch if "video" in needs else batch.replace(video=None),
         None if pixels is None else place.pose(pixels, moment.frames),
         None if truth is None else place.truth(truth, moment.frames, dataset.skeleton.mirror),
         moment.poses,
@@ -79,16 +79,18 @@ def sample(
 
 @dataclass(frozen=True)
 class _Place:
-    """Source pixels -> pixels of the clip: the box that is read, its size ``area`` (h, w), and the view of that."""
+    """Source pixels -> pixels of the clip: the box that is read, [4] or of each frame [T,4], its size ``area`` (h, w),
+    and the view of that."""
 
     box: np.ndarray
     view: View
     area: tuple[int, int]
 
     def points(self, points: np.ndarray) -> np.ndarray:
-        """float [...,2] in source pixels -> in pixels of the clip."""
-        scale = np.array(self.area[::-1]) / (self.box[2:] - self.box[:2])
-        return self.view.points((points - self.box[:2]) * scale)
+        """float [T,n,2] in source pixels -> in pixels of the clip."""
+        box = self.box.reshape(-1, 1, 4)
+        scale = np.array(self.area[::-1]) / (box[..., 2:] - box[..., :2])
+        return self.view.points((points - box[..., :2]) * scale)
 
     def picture(self, frames: np.ndarray) -> np.ndarray:
         """uint8 [T,h,w,3] source frames -> uint8 [3,T,H,W] of the clip."""
@@ -96,8 +98,10 @@ class _Place:
         self.view.picture(video.crop(frames, self.box, self.area), out)
         return out
 
-    def source_box(self) -> tuple[float, float, float, float]:
-        """The clip's own part of the source picture."""
+    def source_box(self) -> tuple[float, float, float, float] | None:
+        """The clip's own part of the source picture; None for a track, whose frames have one each."""
+        if self.box.ndim == 2:
+            return None
         scale = (self.box[2:] - self.box[:2]) / self.area[::-1]
         corner = self.box[:2] + scale * [self.view.left, self.view.top]
         return (*corner.tolist(), *(corner + scale * [self.view.columns, self.view.rows]).tolist())

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from workbench.data.augment import View
-from workbench.data.cut import as_seen, box_around, network_bodies, picture_box
+from workbench.data.cut import as_seen, box_around, network_bodies, picture_box, track_around
 from workbench.data.snippets import SnippetSpec
 from workbench.data.spec import ClipSpec, Window, evaluation_windows
 from workbench.data.untrimmed import Untrimmed
@@ -25,9 +25,9 @@ class SnippetReader:
     """Video ``i`` of ``data``, snippet by snippet, each a clip as ``clip`` cuts it.
 
     A clip's T frames and t_p poses are spread evenly over its snippet (whatever clip.sampling); crop "person" is a box
-    around the person's joints within the snippet, and the whole picture where none of them is in it; poses are
-    normalised within the snippet. Batch as of ``Loader`` without labels: ids name the video, frame_numbers int64
-    [B,T]; a snippet without any pose is zeros.
+    around the person's joints within the snippet, "track" one in each of its frames, and the whole picture where none
+    of them is in it; poses are normalised within the snippet. Batch as of ``Loader`` without labels: ids name the
+    video, frame_numbers int64 [B,T]; a snippet without any pose is zeros.
 
     Raises ValueError for needs that can't be met, and naming the file or video where it can't be read.
     """
@@ -97,7 +97,7 @@ class SnippetReader:
             made["pose"] = self._bodies(start, window.poses)
         if film is None:
             return made
-        box = self._box(start)
+        box = self._box(start, window.frames)
         last = self._info.frames - 1
         film.hold(start, min(start + self.snippets.frames, last))
         area = video.crop(film.frames(window.frames), box, clip.area)
@@ -108,19 +108,25 @@ class SnippetReader:
             if last < 1:
                 raise ValueError(f"{self._info.path} has one frame, flow needs two")
             before = np.minimum(window.frames, last - 1)
-            pair = [video.crop(film.frames(numbers), box, clip.area) for numbers in (before, before + 1)]
+            here = self._box(start, before)
+            pair = [video.crop(film.frames(numbers), here, clip.area) for numbers in (before, before + 1)]
             made["flow"] = _blank(2, clip.frames, view)
             view.flow(flow.quantize(flow.between(*pair, clip.flow_method)), made["flow"])
         if "rendered" in self.needs:
             made["rendered"] = self._drawn(start, window.frames, box, area)
         return made
 
-    def _box(self, start: int) -> tuple[int, int, int, int]:
+    def _box(self, start: int, numbers: np.ndarray) -> tuple[int, int, int, int] | np.ndarray:
+        """(x0, y0, x1, y1), of a track int64 [T,4] in the frames ``numbers``."""
         whole = picture_box(self._info, self.clip)
-        if self.clip.crop != "person":
+        if self.clip.crop not in ("person", "track"):
             return whole
         here = self._within(self._pixels, start)
-        return (box_around(here, self._info, self.clip) or whole) if np.isfinite(here.joints).any() else whole
+        if not np.isfinite(here.joints).any():
+            return whole
+        if self.clip.crop == "track":
+            return track_around(here, self.clip)[numbers - start]
+        return box_around(here, self._info, self.clip) or whole
 
     def _within(self, found: Pose, start: int) -> Pose:
         """The part of a whole video's poses that the snippet from ``start`` on spans."""
@@ -135,7 +141,7 @@ class SnippetReader:
             return np.zeros((self.clip.persons, len(numbers), self.data.skeleton.count, 3), np.float32)
         return network_bodies(here, self.clip, self.data.mirrored)[numbers - start].swapaxes(0, 1)
 
-    def _drawn(self, start: int, numbers: np.ndarray, box: tuple, area: np.ndarray) -> np.ndarray:
+    def _drawn(self, start: int, numbers: np.ndarray, box: tuple | np.ndarray, area: np.ndarray) -> np.ndarray:
         """uint8 [3,T,H,W]: poses drawn on what the network would see."""
         clip, view, canvas = self.clip, self._view, _blank(3, len(numbers), self._view)
         view.picture(area, canvas)
@@ -176,7 +182,7 @@ def check_needs(data: Untrimmed, clip: ClipSpec, needs: frozenset[str]) -> None:
         raise ValueError(f"snippets cannot be read as {unknown[0]!r}; they can as: {', '.join(sorted(NEEDS))}")
     if blind and needs & {"pose", "rendered"}:
         raise ValueError(f"{where} has no poses, and poses are needed")
-    if blind and clip.crop == "person" and needs & {"video", "flow"}:
+    if blind and clip.crop != "frame" and needs & {"video", "flow"}:
         raise ValueError(f"{where} has no joints in pixels to crop the person by; use crop='frame'")
     if "flow" in needs:
         flow.make_solver(clip.flow_method)

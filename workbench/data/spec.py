@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -29,12 +30,15 @@ class ClipSpec:
     Evaluation reads ``windows`` clips a video, evenly spread (1: the middle), so that scores can be pooled over them;
     "all", for strided, is every clip of T frames that follows the one before until the video's end (thesis 4.6.1).
 
-    crop "person" is a box, in the clip's proportions, around the person's joints in all frames, with ``margin`` (a
-    share of its longer side) on each side; "frame" is the whole picture, resized; "centre" the largest part in the
-    middle of the picture that has the clip's proportions, nothing distorted. What is read is larger than the clip by
-    ``border`` (a share of the clip's size) on each side, with "centre" still within the picture: the room in which
-    training moves its crop. test_area "centre" evaluates on the clip's own size, "whole" on that larger area (fully
-    convolutional inference).
+    crop "person" is a box, in the clip's proportions, around the persons' joints in all frames, with ``margin`` (a
+    share of its longer side) on each side; "track" is such a box around the joints of each frame, "successive crops of
+    human body along the video" (thesis section 4.2; eq. 4.3 has an index t); "frame" is the whole picture, resized;
+    "centre" the largest part in the middle of the picture that has the clip's proportions, nothing distorted. What is
+    read is larger than the clip by ``border`` (a share of the clip's size) on each side, with "centre" still within the
+    picture: the room in which training moves its crop. test_area "centre" evaluates on the clip's own size, "whole" on
+    that larger area (fully convolutional inference). track_size of what follows the body, the clip's track and the
+    regions full_body and upper_body: "frame" is the size of each frame's own joints, as in eq. 4.3; "clip" is the
+    largest one throughout, so that the person does not seem to grow and shrink.
 
     poses t_p are spread evenly over the time span of the clip's frames; where the video is too short for that,
     pose_padding "repeat" continues it as the frames are continued, "zeros" gives its poses in order, then zeros (thesis
@@ -45,8 +49,19 @@ class ClipSpec:
 
     flow_method is media.flow's; background, marker, colors and ratio_aware are media.rendering's, how poses are drawn;
     drawn_persons: "all" of a clip (PERF-Net section 3.1: "the pose of each human"; of a crowd the MOST_DRAWN that move
-    most), or the M "main" ones; regions are those of media.regions, in the order of Batch.parts; trajectories L is how
-    many dense trajectories (media.trajectories) of a video are kept.
+    most), or the M "main" ones; regions are those of media.regions, in the order of Batch.parts; body is what full_body
+    shows of the person: a "track" of its own (thesis section 4.3.1), or the "crop" of the clip itself, for networks
+    that were trained on it. trajectories L is how many dense trajectories (media.trajectories) of a video are kept.
+
+    granularities: for each G, the video is cut into G equal segments, of which each makes a clip (Batch.segments),
+    seen as the video's own clip is. segments says how (thesis section 5.2.1 divides the video, and 4.6.1 loops what is
+    too short):
+
+    - resampled: T frames of the segment, as ``sampling`` takes them of a video.
+    - looped: those of the video's T frames that lie in the segment, again from their beginning until T are there.
+    - repeated: the same frames, each repeated until T are there.
+
+    The t_p poses of a segment are spread evenly over it; "repeated", they are the clip's own, repeated like frames.
     """
 
     frames: int = 16
@@ -56,6 +71,7 @@ class ClipSpec:
     phases: int = 1
     windows: int | str = 1
     crop: str = "person"
+    track_size: str = "frame"
     margin: float = 0.1
     border: float = 0.0625
     test_area: str = "centre"
@@ -71,14 +87,20 @@ class ClipSpec:
     ratio_aware: bool = True
     drawn_persons: str = "all"
     regions: tuple[str, ...] = ("left_hand", "right_hand", "full_body")
+    body: str = "track"
     trajectories: int = 512
+    granularities: tuple[int, ...] = ()
+    segments: str = "resampled"
 
     def __post_init__(self) -> None:
-        for name in ("size", "regions"):
+        for name in ("size", "regions", "granularities"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         choices = {
             "sampling": ("uniform", "strided", "consecutive"),
-            "crop": ("person", "frame", "centre"),
+            "crop": ("person", "track", "frame", "centre"),
+            "track_size": ("frame", "clip"),
+            "body": ("track", "crop"),
+            "segments": ("resampled", "looped", "repeated"),
             "test_area": ("centre", "whole"),
             "normalize": ("thesis", "agcn", "none"),
             "pose_padding": ("repeat", "zeros"),
@@ -104,6 +126,12 @@ class ClipSpec:
         for name in ("margin", "border"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"ClipSpec.{name} must be in [0, 1), got {getattr(self, name)}")
+        if min(self.granularities, default=2) < 2:
+            raise ValueError(f"ClipSpec.granularities must be numbers of segments from 2 on, got {self.granularities}")
+        most, fewest = max(self.granularities, default=0), min(self.frames, self.poses)
+        if self.segments != "resampled" and most > fewest:
+            asked = f"{self.frames} frames and {self.poses} poses can't be cut into {most} segments"
+            raise ValueError(f"ClipSpec: {asked}, expected {fewest} or fewer segments, or segments='resampled'")
         if len(self.size) != 2 or min(self.size) < 1:
             raise ValueError(f"ClipSpec.size must be (height, width) in pixels, got {self.size}")
 
@@ -125,11 +153,12 @@ class ClipSpec:
 
 @dataclass(frozen=True)
 class Window:
-    """The moments of one clip: frames int64 [T] and poses int64 [t_p], both frame numbers of the source video; -1 where
-    there is no pose."""
+    """The moments of one clip: frames int64 [T] and poses int64 [t_p], both frame numbers of the source video, -1 where
+    there is no pose; and for every granularity G of the spec, those of the G segments in turn."""
 
     frames: np.ndarray
     poses: np.ndarray
+    segments: dict[int, list[Window]] = field(default_factory=dict)
 
 
 def train_window(spec: ClipSpec, length: int, rng: np.random.Generator) -> Window:
@@ -163,31 +192,51 @@ def candidates(spec: ClipSpec, length: int) -> np.ndarray:
     if spec.sampling != "uniform":
         return np.arange(length)
     phases = [_uniform(spec, length, (phase + 0.5) / spec.phases) for phase in range(spec.phases)]
-    return np.unique([window.frames for window in [*phases, *evaluation_windows(spec, length)]])
+    windows = [*phases, *evaluation_windows(spec, length)]
+    parts = [part for window in windows for cut in window.segments.values() for part in cut]
+    return np.unique([window.frames for window in [*windows, *parts]])
 
 
 def _uniform(spec: ClipSpec, length: int, place: float) -> Window:
-    """One frame, and one pose, at the same ``place`` in [0,1) of each of equally long segments."""
+    """One frame, and one pose, at the same ``place`` in [0,1) of each of equally long shares."""
+    whole = Window(_even(length, spec.frames, place), _even(length, spec.poses, place))
 
-    def at(count: int) -> np.ndarray:
-        return ((np.arange(count) + place) * length / count).astype(np.int64)
+    def segment(count: int) -> Window:
+        return Window(_even(count, spec.frames, place), _even(count, spec.poses, place))
 
     if spec.pose_padding == "zeros" and length < spec.poses:
-        return Window(at(spec.frames), _known(np.arange(spec.poses), length))
-    return Window(at(spec.frames), at(spec.poses))
+        whole = replace(whole, poses=_known(np.arange(spec.poses), length))
+    return _with_segments(spec, length, whole, segment)
 
 
 def _consecutive(spec: ClipSpec, length: int, start: int) -> Window:
     """From ``start`` on, which may lie before the video."""
     moments, poses = start + np.arange(spec.frames), start + _steps(spec, 1)
     padded = _known(poses, length) if spec.pose_padding == "zeros" else poses.clip(0, length - 1)
-    return Window(moments.clip(0, length - 1), padded)
+    whole = Window(moments.clip(0, length - 1), padded)
+
+    def segment(count: int) -> Window:
+        # Which lies at the same share of the room that its length leaves.
+        first = (
+            start * (count - spec.frames) // (length - spec.frames) if length != spec.frames else (count - length) // 2
+        )
+        frames = (first + np.arange(spec.frames)).clip(0, count - 1)
+        return Window(frames, (first + _steps(spec, 1)).clip(0, count - 1))
+
+    return _with_segments(spec, length, whole, segment)
 
 
 def _strided(spec: ClipSpec, length: int, start: int) -> Window:
     frames = sampling.sample_strided(length, spec.frames, spec.stride, start)
     poses = start + _steps(spec, spec.stride)
-    return Window(frames, _known(poses, length) if spec.pose_padding == "zeros" else poses % length)
+    poses = _known(poses, length) if spec.pose_padding == "zeros" else poses % length
+
+    def segment(count: int) -> Window:
+        # Which starts at the same share of its length. Poses would lose their order where frames wrap round.
+        first = start * count // length
+        return Window(sampling.sample_strided(count, spec.frames, spec.stride, first), _even(count, spec.poses, 0.5))
+
+    return _with_segments(spec, length, Window(frames, poses), segment)
 
 
 def _steps(spec: ClipSpec, stride: int) -> np.ndarray:
@@ -200,3 +249,30 @@ def _steps(spec: ClipSpec, stride: int) -> np.ndarray:
 def _known(poses: np.ndarray, length: int) -> np.ndarray:
     """-1 where a video of ``length`` frames has no such one."""
     return np.where((poses >= 0) & (poses < length), poses, -1)
+
+
+def _even(length: int, count: int, place: float) -> np.ndarray:
+    """int64 [count]: the moment at ``place`` of each of ``count`` equal shares of ``length`` moments."""
+    return ((np.arange(count) + place) * length / count).astype(np.int64)
+
+
+def _with_segments(spec: ClipSpec, length: int, whole: Window, segment: Callable[[int], Window]) -> Window:
+    """``whole`` and its segments; ``segment`` makes a clip of a video of so many frames."""
+    cut = {g: [_segment(spec, length, whole, g, i, segment) for i in range(g)] for g in spec.granularities}
+    return Window(whole.frames, whole.poses, cut)
+
+
+def _segment(
+    spec: ClipSpec, length: int, whole: Window, granularity: int, i: int, segment: Callable[[int], Window]
+) -> Window:
+    # A video of fewer frames than segments has some of them twice.
+    first = i * length // granularity
+    clip = segment(max((i + 1) * length // granularity - first, 1))
+    if spec.segments == "resampled":
+        return Window(first + clip.frames, first + clip.poses)
+    frames, poses = (np.array_split(moments, granularity)[i] for moments in (whole.frames, whole.poses))
+    if spec.segments == "looped":
+        return Window(frames[np.arange(spec.frames) % len(frames)], first + clip.poses)
+    return Window(
+        *(moments[_even(len(moments), count, 0.5)] for moments, count in ((frames, spec.frames), (poses, spec.poses)))
+    )

@@ -27,8 +27,8 @@ from workbench.types import Skeleton, Truth
 Change = Callable[[Subject], Subject]
 #: What the loader makes of the poses, and of the picture: a change of these should reach those too.
 DERIVED = {
-    "pose": {"rendered", "parts"},
-    "video": {"flow", "parts", "rendered", "trajectories"},
+    "pose": {"rendered", "parts", "segments"},
+    "video": {"flow", "parts", "rendered", "trajectories", "segments"},
     "flow": {"trajectories"},
 }
 

@@ -36,14 +36,20 @@ class Unseen(ValueError):
     """A region's joints are missing in all frames."""
 
 
-def boxes(pixels: Pose, region: str) -> np.ndarray:
+def person(pixels: Pose, margin: float = BODY_MARGIN, fixed: bool = True) -> np.ndarray:
+    """float32 [T,4]: (x0, y0, x1, y1), source pixels, of the box that follows all persons of ``pixels`` (image space),
+    as ``framing.person_track`` makes it, averaged over SMOOTHING frames."""
+    return _smooth(person_track(pixels, margin, fixed=fixed))
+
+
+def boxes(pixels: Pose, region: str, fixed: bool = True) -> np.ndarray:
     """float32 [T,4]: (x0, y0, x1, y1), source pixels, of ``region`` of the person who moves most, in every frame.
 
     left_hand, right_hand: a square about the hand, or the wrist where the hand is missing or the schema has none.
-    full_body, upper_body: around all joints, or those from the hips upwards. A region's box has one size throughout,
-    and its place is averaged over SMOOTHING frames; where its joints are missing it lies between where it was and where
-    it will be. It may reach beyond the picture. ``pixels`` in image space. Raises Unseen (a ValueError) if the joints
-    are missing in all frames, ValueError for another region: full_frame depends on no pose.
+    full_body, upper_body: around all joints, or those from the hips upwards, of one size throughout if ``fixed``, else
+    of each frame's own. Boxes are averaged over SMOOTHING frames; where its joints are missing a box lies between where
+    it was and where it will be. It may reach beyond the picture. ``pixels`` in image space. Raises Unseen (a
+    ValueError) if the joints are missing in all frames, ValueError for another region: full_frame depends on no pose.
     """
     if region not in REGIONS[:-1]:
         raise ValueError(f"boxes of a body: region must be one of {', '.join(REGIONS[:-1])}, got {region!r}")
@@ -55,7 +61,7 @@ def boxes(pixels: Pose, region: str) -> np.ndarray:
         joints = body.joints.copy()
         joints[:, :, lower] = np.nan
         body = body.with_joints(joints)
-    return _smooth(person_track(body, BODY_MARGIN))
+    return person(body, fixed=fixed)
 
 
 def _hand(body: Pose, side: str) -> np.ndarray:

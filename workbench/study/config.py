@@ -66,7 +66,8 @@ class Preset(Config):
     stride: int = Field(default=2, gt=0)
     phases: int = Field(default=1, gt=0)
     windows: int | Literal["all"] = 1
-    crop: Literal["person", "frame", "centre"] = "person"
+    crop: Literal["person", "track", "frame", "centre"] = "person"
+    track_size: Literal["frame", "clip"] = "frame"
     margin: float = Field(default=0.1, ge=0, lt=1)
     border: float = Field(default=0.0625, ge=0, lt=1)
     test_area: Literal["centre", "whole"] = "centre"

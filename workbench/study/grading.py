@@ -93,8 +93,15 @@ def shuffle_pose(found: Found, seed: int) -> Callable[[Batch], Batch]:
     partner = dict(zip(found.ids, partners(found.labels, seed), strict=True))
 
     def change(batch: Batch) -> Batch:
-        poses = torch.from_numpy(found.poses[[partner[name] for name in batch.ids]])
-        return batch.replace(pose=poses.to(batch.pose.device))
+        others = [partner[name] for name in batch.ids]
+
+        def poses(whole: np.ndarray) -> torch.Tensor:
+            return torch.from_numpy(whole[others]).to(batch.pose.device)
+
+        if not found.segment_poses:
+            return batch.replace(pose=poses(found.poses))
+        cut = {g: part.replace(pose=poses(found.segment_poses[g]).flatten(0, 1)) for g, part in batch.segments.items()}
+        return batch.replace(pose=poses(found.poses), segments=cut)
 
     return change
 
@@ -116,7 +123,8 @@ def partners(labels: np.ndarray, seed: int) -> np.ndarray:
 
 
 def shuffle_time(seed: int) -> Callable[[Batch], Batch]:
-    """A change of a batch: the moments of each clip in an order of its own, drawn from (seed, the clip's id)."""
+    """A change of a batch: the moments of each clip in an order of its own, drawn from (seed, the clip's id); those of
+    its segments among all segments of a granularity."""
 
     def mixed(values: torch.Tensor, axis: int, ids: list[str]) -> torch.Tensor:
         count = values.shape[axis]
@@ -128,8 +136,13 @@ def shuffle_time(seed: int) -> Callable[[Batch], Batch]:
         return torch.stack(rows)
 
     def change(batch: Batch) -> Batch:
-        if batch.pose is not None:
-            return batch.replace(pose=mixed(batch.pose, 2, batch.ids))
-        return batch.replace(video=mixed(batch.video, 2, batch.ids))
+        name = "pose" if batch.pose is not None else "video"
+        axis = 2  # of time, in both
+        cut = {}
+        for g, part in (batch.segments or {}).items():
+            steps = getattr(part, name).unflatten(0, (-1, g)).movedim(axis + 1, 2)  # [B,G,time,...]
+            steps = mixed(steps.flatten(1, 2), 1, batch.ids).unflatten(1, (g, -1))
+            cut[g] = part.replace(**{name: steps.movedim(2, axis + 1).flatten(0, 1)})
+        return batch.replace(**{name: mixed(getattr(batch, name), axis, batch.ids)}, segments=cut or None)
 
     return change

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -22,7 +22,8 @@ class Found:
 
     ids S clip names; labels int64 [S]; logits float32 [S,N], of the window that is surest of its class; scores
     float32 [S,N], the softmax, maximum over the clip's windows; features float32 [S,F], mean over windows; poses
-    float32 [S,M,t_p,V,3] or None, and maps by name, float32 [S,...], of the clip's first window.
+    float32 [S,M,t_p,V,3] or None, maps by name, float32 [S,...], and segment_poses by granularity, float32
+    [S,G,M,t_p,V,3], of the clip's first window.
     """
 
     ids: list[str]
@@ -32,6 +33,7 @@ class Found:
     features: np.ndarray
     poses: np.ndarray | None
     maps: dict[str, np.ndarray]
+    segment_poses: dict[int, np.ndarray] = field(default_factory=dict)
 
 
 def predict(
@@ -52,6 +54,8 @@ def gather(pairs: Iterable[tuple[Batch, Output]]) -> Found:
     for batch, output in pairs:
         ids += batch.ids
         row = {"/labels": batch.label, "/logits": output.logits, "/features": output.features, "/poses": batch.pose}
+        for g, part in (batch.segments or {}).items():
+            row[f"/poses/{g}"] = None if part.pose is None else part.pose.unflatten(0, (-1, g))
         for name, value in (row | small_maps(output)).items():
             if value is not None:
                 columns.setdefault(name, []).append(value.cpu())
@@ -82,4 +86,9 @@ def _pool(ids: list[str], arrays: dict[str, np.ndarray]) -> Found:
         features=(np.add.reduceat(arrays["/features"], starts) / (ends - starts)[:, None]).astype(np.float32),
         poses=arrays["/poses"][starts] if "/poses" in arrays else None,
         maps={name: values[starts] for name, values in arrays.items() if not name.startswith("/")},
+        segment_poses={
+            int(name.removeprefix("/poses/")): values[starts]
+            for name, values in arrays.items()
+            if name.startswith("/poses/")
+        },
     )

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from workbench.data.batches import SEGMENTED
 from workbench.media import flow, rendering
 from workbench.media.trajectories import DIMENSIONS
 from workbench.study import optim
@@ -98,12 +99,13 @@ def random_batch(system: System, config: TrainConfig, size: int, classes: int = 
         "parts": (len(spec.regions), 3, *shape),
         "pose": (spec.persons, spec.poses, Skeleton.named(SKELETON).count, 3),
         "trajectories": (spec.trajectories, DIMENSIONS),
+        "part_truth": (len(spec.regions),),
+        "truth": shape,
     }
-    fields = {
-        name: torch.randn((size, *shapes[name]), generator=rng).clamp(-1, 1)
-        for name in system.needs_train
-        if name in shapes
-    }
+    fields = _noise(system.needs_train, shapes, size, rng)
+    if "segments" in system.needs_train:
+        cut = system.needs_train & SEGMENTED
+        fields["segments"] = {g: Batch(**_noise(cut, shapes, size * g, rng)) for g in spec.granularities}
     ids = [f"clip{i}" for i in range(size)]
     if "features" not in system.needs_train:
         return Batch(**fields, label=torch.arange(size) % classes, ids=ids)
@@ -113,6 +115,14 @@ def random_batch(system: System, config: TrainConfig, size: int, classes: int = 
     }
     label = (torch.rand((size, SNIPPETS, classes), generator=rng) < 0.1).float()
     return Batch(**fields, features=features, label=label, ids=ids)
+
+
+def _noise(
+    names: frozenset[str], shapes: dict[str, tuple[int, ...]], size: int, rng: torch.Generator
+) -> dict[str, Tensor]:
+    return {
+        name: torch.randn((size, *shapes[name]), generator=rng).clamp(-1, 1) for name in sorted(names) if name in shapes
+    }
 
 
 def count(system: System) -> int:

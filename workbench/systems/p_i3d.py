@@ -16,12 +16,13 @@ from torch import Tensor, nn
 
 from workbench import losses
 from workbench.nets import I3D
+from workbench.nets.attention import AttentionPoint, Modulation, modulate, modulated_channels
 from workbench.systems.base import Stage, System
 from workbench.systems.building import Setting, assemble
 from workbench.systems.composite import member_stages
 from workbench.systems.pose_lstm import PoseLSTMClassifier, PoseLSTMOptions
 from workbench.systems.rgb import RGB, RGBOptions
-from workbench.systems.vpn import Scores
+from workbench.systems.vpn import PoseNorm, Scores
 from workbench.types import Batch, Output
 
 Region = Literal["left_hand", "right_hand", "full_body", "upper_body", "full_frame"]
@@ -36,7 +37,16 @@ class PI3DOptions:
 
     regions are the K body parts, in the order of Batch.parts. at is r: the parts are aggregated in front of the last r
     inception blocks, which one network then runs on the aggregate. attention False is plain sum_r or concat_r, which
-    reads no pose. weight_penalty is ||W|| of eq. 4.8 as it is printed, or squared as in the public code.
+    reads no pose. body is what full_body shows (see data.ClipSpec): "tracks of human body parts" (4.3.1), or the crop
+    of the clip itself, which networks that were trained on whole clips know.
+
+    modulation is eq. 4.7, alpha_k g_k ("gated"), or another reading of nets.attention.modulate, for which the parts are
+    the cells: "mean" gives the weights a mean of 1, so that equal ones are plain sum_r; "both" puts plain sum_r beside.
+    guide is where weights come from: the pose, or, as a ceiling, the known truth: each part's share of the pixels that
+    decide the label (Batch.part_truth), divided by the sum of the shares. normalize_pose: see vpn.PoseNorm; without it
+    h* is read as it is, as eq. 4.5 has it.
+
+    weight_penalty is ||W|| of eq. 4.8 as it is printed, or squared as in the public code.
     attention_hidden is the public code's, as the thesis gives no number. lstm_hidden is 512 for NTU and 128 for
     Smarthome and N-UCLA, lambda1 1e-4 for N-UCLA. regularizer as in RGBOptions, in the fine-tuning of the parts.
     """
@@ -45,6 +55,10 @@ class PI3DOptions:
     aggregate: Literal["sum", "concat"] = "sum"
     at: Literal[0, 1, 2, 3, 4, 5, 6, 7, 8, 9] = 0
     attention: bool = True
+    body: Literal["track", "crop"] = "track"
+    modulation: Modulation = "gated"
+    guide: Literal["pose", "truth"] = "pose"
+    normalize_pose: bool = False
     lambda1: float = 1e-5
     lambda2: float = 1e-3
     weight_penalty: Literal["norm", "squared"] = "norm"
@@ -61,6 +75,8 @@ class PI3DOptions:
             raise ValueError(f"p_i3d: attention=True needs two regions or more to weigh, got {self.regions[0]} alone")
         if self.aggregate == "concat" and self.at:
             raise ValueError(f"p_i3d: aggregate='concat' needs at=0, no block behind the aggregate, got at={self.at}")
+        if self.modulation == "both" and self.at:
+            raise ValueError(f"p_i3d: modulation='both' needs at=0, as it doubles the channels, got at={self.at}")
 
 
 class PartNetwork(RGB):
@@ -109,8 +125,8 @@ class PI3D(System):
     with at=0 it is what is pooled and classified.
     """
 
-    needs_train = frozenset({"parts", "pose", "label"})
-    needs_test = frozenset({"parts", "pose"})
+    needs_train = frozenset({"parts", "pose", "part_truth", "label"})
+    needs_test = frozenset({"parts", "pose", "part_truth"})
     Options = PI3DOptions
 
     def __init__(self, setting: Setting, options: PI3DOptions) -> None:
@@ -123,15 +139,20 @@ class PI3D(System):
             if not isinstance(backbone, I3D):
                 raise ValueError(f"p_i3d: at={options.at} needs the inception blocks of i3d, got {setting.backbone!r}")
             self.tail = backbone.halves(options.at)[1]
-        if options.attention:
+        self.learns = options.attention and options.guide == "pose"
+        if self.learns:
             self.pose = assemble(PoseNetwork, setting, hidden=options.lstm_hidden)
+            self.norm = PoseNorm(self.pose.features, affine=False) if options.normalize_pose else nn.Identity()
             self.attention = Scores(self.pose.features, options.attention_hidden, len(self.parts))
-        else:
-            self.needs_train, self.needs_test = frozenset({"parts", "label"}), frozenset({"parts"})
+        self.point = AttentionPoint()
+        guide = {"pose" if self.learns else "part_truth"} if options.attention else set()
+        self.needs_train, self.needs_test = frozenset({"parts", "label"} | guide), frozenset({"parts"} | guide)
         self.dropout = nn.Dropout(options.dropout)
         channels = self.parts[options.regions[0]].backbone.channels
         if options.aggregate == "concat":
             channels *= len(self.parts)
+        if options.attention:
+            channels = modulated_channels(channels, options.modulation)
         self.classifier = nn.Linear(channels, setting.num_classes)
 
     def forward(self, batch: Batch) -> Output:
@@ -143,15 +164,30 @@ class PI3D(System):
         f = self.aggregate(g)
         maps, aux = {"feature_map": f}, {"g": g}
         if self.options.attention:
-            h, aux["steps"] = self.pose.read(batch)  # h* [B,F]
-            with torch.autocast(h.device.type, enabled=False):
-                alpha = torch.softmax(self.attention(h.float()), dim=1)  # eq. 4.5 and 4.6: [B,K]
-            f = self.aggregate(alpha[:, :, None, None, None, None] * g)  # eq. 4.7: F
-            maps |= {"parts": alpha, "modulated": f}
+            alpha, steps = self.weights(batch)
+            f = self.aggregate(self.modulate(g, self.point(alpha)))  # eq. 4.7: F
+            maps, aux = maps | {"parts": alpha, "modulated": f}, aux | steps
         if self.options.at:
             f = self.tail(f)
         features = f.float().mean((2, 3, 4))  # global average pooling
         return Output(self.classifier(self.dropout(features)), features, maps, aux)
+
+    def weights(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """alpha [B,K], eq. 4.5 and 4.6, or the truth in its place; and, where poses are read, the "steps" of ``pose``,
+        the logits of its classifier."""
+        if not self.learns:
+            share = self.take(batch, "part_truth").float().clamp_min(1e-6)  # where nothing is seen, all alike
+            return share / share.sum(1, keepdim=True), {}
+        h, steps = self.pose.read(batch)  # h* [B,F]
+        with torch.autocast(h.device.type, enabled=False):
+            return torch.softmax(self.attention(self.norm(h.float())), dim=1), {"steps": steps}
+
+    def modulate(self, g: Tensor, alpha: Tensor) -> Tensor:
+        """The maps of the parts [B,K,C,T',H',W'] with their weights [B,K]; of "both", [B,K,2C,T',H',W']."""
+        parts, steps = g.shape[1], g.shape[3]
+        cells = g.transpose(1, 2).flatten(2, 3)  # [B,C,KT',H',W']
+        modulated = modulate(cells, alpha.repeat_interleave(steps, dim=1)[..., None, None], self.options.modulation)
+        return modulated.unflatten(2, (parts, steps)).transpose(1, 2)
 
     def halves(self, part: PartNetwork) -> tuple[nn.Module, nn.Module]:
         """The layers of a part's backbone before and after the aggregation; the latter serve its fine-tuning alone."""
@@ -170,7 +206,7 @@ class PI3D(System):
             "weights": losses.weight_penalty(self.classifier.weight, options.weight_penalty == "squared"),
         }
         total = l_c + options.lambda2 * terms["weights"]
-        if options.attention:
+        if self.learns:
             terms["attention"] = losses.attention_balance(output.maps["parts"])
             total = total + options.lambda1 * terms["attention"]
         return terms | {"total": total}
@@ -198,7 +234,7 @@ class PI3D(System):
             for stage in member_stages(f"parts.{name}", part)
         ]
         spent = [f"parts.{name}.{layer}" for name, part in self.parts.items() for layer in self.spent(part)]
-        if self.options.attention:
+        if self.learns:
             stages += [replace(stage, loss="pose_loss") for stage in member_stages("pose", self.pose)]
             stages.append(Stage("attention/joint", freezes=(*spent, "pose.classifier"), epochs=10, optimizer=ADAM))
             spent.append("pose")

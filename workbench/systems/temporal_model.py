@@ -1,8 +1,9 @@
 """The Temporal Model: temporal granularities under two levels of pose-driven attention (Das, thesis 2020, 5.2; "Looking
 deeper into Time for Activities of Daily Living Recognition", WACV 2020).
 
-A video is cut into G equal segments, for several granularities G. A video backbone that was trained before, the base,
-makes a feature vector of each segment, and one recurrent network a granularity links them. Poses say how much each
+A video is cut into G equal segments, for several granularities G, by the loader (data.ClipSpec). A video backbone that
+was trained before, the base, makes a feature vector of each segment, as if it were a clip of its own, and one recurrent
+network a granularity links them. Poses say how much each
 segment (TS-att) and each granularity (TG-att) counts. Equation numbers are the thesis'; algorithm 4 is its training.
 """
 
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.nets.attention import AttentionPoint, Modulation
 from workbench.nets.pose.persons import mean_over_persons
 from workbench.systems.base import Stage, System
 from workbench.systems.building import Setting, assemble
@@ -26,22 +28,23 @@ from workbench.systems.vpn import VPN
 from workbench.types import Batch, Output
 
 BASES: dict[str, type[System]] = {"rgb": RGB, "p_i3d": PI3D, "separable_sta": SeparableSTA, "vpn": VPN}
-#: The axis of time in what a base may read.
-TIME = {"video": 2, "parts": 3, "pose": 2}
 
 
 @dataclass(frozen=True)
 class TemporalModelOptions:
-    """base is the video backbone f(.) (table 5.2), a system in its published form; granularities any numbers of
-    segments from 2 on, in any order. An attention that is off leaves a plain sum (figure 5.8, table 5.1).
+    """base is the video backbone f(.) (table 5.2); granularities any numbers of segments from 2 on, in any order;
+    segments is how the loader makes clips of them (see data.ClipSpec): "resampled" from the video, which "is divided
+    into G temporal segments" (5.2.1), or "looped" or "repeated" from the frames of the one clip. An attention that is
+    off leaves a plain sum (figure 5.8, table 5.1).
 
     hidden: numbers of R^S_G; attention_hidden: of R^p_{G,j} and R^p_G; segment_poses: poses that a segment's attention
     reads (5 for NTU, 4 for N-UCLA); dropout behind every recurrent network is the public code's, as the thesis names
-    none; bn_momentum, lstm_hidden, regions and regularizer are the base's, where it has them.
+    none. The rest are the base's, where it has them: modulation and normalize_pose None are its own default.
     """
 
     base: Literal["rgb", "p_i3d", "separable_sta", "vpn"] = "rgb"
     granularities: tuple[int, ...] = (2, 3, 4)
+    segments: Literal["resampled", "looped", "repeated"] = "resampled"
     segment_attention: bool = True
     granularity_attention: bool = True
     hidden: int = 512
@@ -52,6 +55,9 @@ class TemporalModelOptions:
     regularizer: float = 0.0
     lstm_hidden: int = 512
     regions: tuple[Region, ...] = ("left_hand", "right_hand", "full_body")
+    body: Literal["track", "crop"] = "track"
+    modulation: Modulation | None = None
+    normalize_pose: bool | None = None
 
     def __post_init__(self) -> None:
         if min(self.granularities) < 2:
@@ -62,17 +68,21 @@ class TemporalModelOptions:
             raise ValueError(f"dropout must be below 1, got {self.dropout}")
 
 
-def places(length: int, segments: int, count: int, what: str = "frames") -> list[Tensor]:
-    """Which of ``length`` moments (frames, poses) make up each segment: int64 [count], for each in turn.
+#: The options that are the base's.
+OF_BASE = ("bn_momentum", "regularizer", "lstm_hidden", "regions", "body", "modulation", "normalize_pose")
 
-    Every moment belongs to one segment, and where the length is no multiple the first ones are longer by one. A segment
-    is brought to ``count`` moments by its moment in the middle of each of ``count`` equal shares: repeated where there
-    are too few, left out where there are too many. ValueError where there are more segments than moments.
-    """
-    if segments > length:
-        raise ValueError(f"{length} {what} can't be cut into {segments} segments, expected {segments} or more")
-    shares = 2 * torch.arange(count) + 1
-    return [moments[shares * len(moments) // (2 * count)] for moments in torch.arange(length).tensor_split(segments)]
+
+def base_of(setting: Setting, options: TemporalModelOptions) -> System:
+    """The base, f(.), with those of ``options`` that it has."""
+    kind = BASES[options.base]
+    own = {field.name for field in fields(kind.Options)}.intersection(OF_BASE)
+    values = {name: getattr(options, name) for name in own}
+    return assemble(kind, setting, **{name: value for name, value in values.items() if value is not None})
+
+
+def thinned(length: int, count: int) -> Tensor:
+    """int64 [count]: of ``length`` moments the one in the middle of each of ``count`` equal shares."""
+    return (2 * torch.arange(count) + 1) * length // (2 * count)
 
 
 def gru(inputs: int, hidden: int) -> nn.GRU:
@@ -116,22 +126,16 @@ class PoseNetworks(nn.Module):
 class TemporalModel(System):
     """Reads poses where an attention is on or the base does; needs_train and needs_test say so."""
 
-    needs_train = frozenset({"video", "pose", "parts", "label"})
-    needs_test = frozenset({"video", "pose", "parts"})
+    needs_train = frozenset({"video", "pose", "parts", "segments", "label"})
+    needs_test = frozenset({"video", "pose", "parts", "segments"})
     Options = TemporalModelOptions
 
     def __init__(self, setting: Setting, options: TemporalModelOptions) -> None:
         super().__init__()
-        self.options, self.frames, self.poses = options, setting.clip[0], setting.poses
-        kind = BASES[options.base]
-        own = {field.name for field in fields(kind.Options)} & {"bn_momentum", "lstm_hidden", "regions", "regularizer"}
-        self.base = assemble(kind, setting, **{name: getattr(options, name) for name in own})  # f(.)
+        self.options, self.base = options, base_of(setting, options)
         self.attends = options.segment_attention or options.granularity_attention
-        pose = frozenset({"pose"} if self.attends else ())
-        self.needs_train, self.needs_test = self.base.needs_train | pose, self.base.needs_test | pose
-        places(self.frames, max(options.granularities), self.frames)
-        if "pose" in self.needs_test:
-            places(self.poses, max(options.granularities), self.poses, "poses")
+        own = frozenset({"segments", "pose"} if self.attends else {"segments"})
+        self.needs_train, self.needs_test = self.base.needs_train | own, self.base.needs_test | own
 
         names, hidden = [str(g) for g in options.granularities], options.attention_hidden
         inputs = self.base.classifier.in_features
@@ -144,6 +148,7 @@ class TemporalModel(System):
             self.segment_scores = nn.ModuleDict({g: equal_scores(hidden, 1) for g in names})
         if options.granularity_attention:
             self.granularity_scores = equal_scores(hidden * len(names), len(names))
+        self.segment_point, self.granularity_point = AttentionPoint(), AttentionPoint()
         self.dropout = nn.Dropout(options.dropout)
         self.classifier = nn.Linear(options.hidden, setting.num_classes)
         nn.init.xavier_normal_(self.classifier.weight)
@@ -160,27 +165,21 @@ class TemporalModel(System):
         80 M parameters (6.3). While training, no gradient reaches the base through its features: the two aren't trained
         jointly (5.2.3).
         """
+        self.take(batch, "segments")
         features = {}
-        with torch.set_grad_enabled(torch.is_grad_enabled() and not self.training):
-            for g in self.options.granularities:
-                segments = [self.base(segment).features for segment in self.segments(batch, g)]
-                features[f"segments/{g}"] = torch.stack(segments, dim=1)  # ST(V,G)
-        if self.attends:
-            pose = self.take(batch, "pose")
-            for g in self.options.granularities:
-                chosen = torch.cat(places(pose.shape[2], g, self.options.segment_poses, "poses"))
-                features[f"poses/{g}"] = pose[:, :, chosen.to(pose.device)]
+        for g in self.options.granularities:
+            seen, poses = [], []
+            for i in range(g):
+                segment = batch.segment(g, i)  # S_Gi and P_Gi (5.2.1), as many clips as the batch has
+                with torch.set_grad_enabled(torch.is_grad_enabled() and not self.training):
+                    seen.append(self.base(segment).features)
+                if self.attends:
+                    pose = self.take(segment, "pose")  # [B,M,t_p,V,3]
+                    poses.append(pose[:, :, thinned(pose.shape[2], self.options.segment_poses).to(pose.device)])
+            features[f"segments/{g}"] = torch.stack(seen, dim=1)  # ST(V,G)
+            if self.attends:
+                features[f"poses/{g}"] = torch.cat(poses, dim=2)
         return features
-
-    def segments(self, batch: Batch, granularity: int) -> list[Batch]:
-        """S_Gi and P_Gi, i = 1..G (5.2.1): what the base reads, cut into G segments of the length of a whole clip."""
-        cut = {}
-        for name in self.base.needs_test:
-            whole, time = self.take(batch, name), TIME[name]
-            count, what = (self.poses, "poses") if name == "pose" else (self.frames, "frames")
-            chosen = places(whole.shape[time], granularity, count, what)
-            cut[name] = [whole.index_select(time, moments.to(whole.device)) for moments in chosen]
-        return [Batch(**{name: parts[i] for name, parts in cut.items()}) for i in range(granularity)]
 
     def classify(self, features: dict[str, Tensor]) -> Output:
         """The stages B and C of figure 5.3: the classification networks, and the fusion of granularities.
@@ -198,12 +197,12 @@ class TemporalModel(System):
                     steps = self.pose_networks[g](features[f"poses/{g}"].float())  # [B,G,150]
                     y.append(steps[:, -1])  # Y_G
                 if self.options.segment_attention:
-                    alpha = self.segment_scores[g](steps).softmax(dim=1)  # [B,G,1], eq. 5.2
+                    alpha = self.segment_point(self.segment_scores[g](steps).softmax(dim=1))  # [B,G,1], eq. 5.2
                     u, maps[f"segments/{g}"] = alpha * u, alpha[:, :, 0]
                 v.append(u.sum(1))  # v_G [B,512], eq. 5.3
             fused = torch.stack(v, dim=1)  # [B,n,512]
             if self.options.granularity_attention:
-                beta = self.granularity_scores(torch.cat(y, dim=1)).softmax(dim=1)  # [B,n], eq. 5.6
+                beta = self.granularity_point(self.granularity_scores(torch.cat(y, dim=1)).softmax(dim=1))  # eq. 5.6
                 fused, maps["granularities"] = beta[:, :, None] * fused, beta
             pooled = fused.sum(1)  # [B,512]
             return Output(self.classifier(pooled), pooled, maps)  # eq. 5.7 before its softmax
