@@ -64,8 +64,7 @@ def load(module: nn.Module, path: str | Path, prefix: str = "") -> Report:
     a public I3D checkpoint, plain or saved from DataParallel, loads into an I3D, into a system that has one, and into
     each of the I3Ds of a system that has several alike (see ``fitting``). Tensors are converted to the module's
     type and device. Raises FileNotFoundError; ValueError, before anything has changed, where the file can't be read,
-    holds objects other than tensors, or has no tensor for the module, or most
-    of them in other shapes.
+    holds objects other than tensors, or has no tensor for the module or most of them in other shapes.
     """
     path = Path(path)
     tensors = read(path)
