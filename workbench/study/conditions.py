@@ -17,7 +17,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from workbench.study.config import TrainConfig
+from workbench.study.config import PRESETS, TrainConfig
 from workbench.study.notebook_configs import Train
 from workbench.study.optim import adapt, matches
 from workbench.study.planning import TRAIN, Cell
@@ -48,9 +48,12 @@ SNIPPETS = {"rgb": 8, "flow": 8, "pose": 8}
 
 
 def differing(config: TrainConfig) -> dict[str, Any]:
-    """The system's options whose values are not its defaults, which are the paper's, sizes among them."""
-    known = variants(config.system)
-    return {name: value for name, value in config.variant().items() if _plain(value) != _plain(known[name].default)}
+    """The system's options whose values are neither its defaults, which are the paper's, nor those that the preset
+    paper adds; sizes among them."""
+    printed = {name: [_plain(option.default)] for name, option in variants(config.system).items()}
+    for name, value in PRESETS["paper"]["options"].items():
+        printed.get(name, []).append(value)
+    return {name: value for name, value in config.variant().items() if _plain(value) not in printed[name]}
 
 
 def reading(config: TrainConfig) -> str:
