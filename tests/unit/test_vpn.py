@@ -179,21 +179,21 @@ A_S, A_T = torch.tensor([[[0.5, 1.0], [0.0, 0.2]]]), torch.tensor([[0.25, 0.75]]
 
 
 def test_coupler_by_hand():
-    modulated, maps = vpn().modulate(F_MAP, A_S, A_T)
+    modulated, maps = vpn().modulate(F_MAP, {"spatial": A_S, "temporal": A_T})
     a_st = torch.tensor([0.125, 0.25, 0, 0.05, 0.375, 0.75, 0, 0.15])
     torch.testing.assert_close(maps["attention"].flatten(), a_st)
     torch.testing.assert_close(modulated.flatten(), torch.arange(1.0, 9.0) * (a_st + 1))
 
 
 def test_dissociated_streams_by_hand():
-    modulated, maps = vpn(coupler=False).modulate(F_MAP, A_S, A_T)
+    modulated, maps = vpn(coupler=False).modulate(F_MAP, {"spatial": A_S, "temporal": A_T})
     assert set(maps) == {"spatial", "temporal"}
     torch.testing.assert_close(modulated[0, 0].flatten(), torch.tensor([0.5, 2, 0, 0.8, 2.5, 6, 0, 1.6]))
     torch.testing.assert_close(modulated[0, 1].flatten(), torch.tensor([0.25, 0.5, 0.75, 1, 3.75, 4.5, 5.25, 6]))
 
 
 def test_spatial_attention_alone_by_hand():
-    modulated, maps = vpn(temporal=False).modulate(F_MAP, A_S, None)
+    modulated, maps = vpn(temporal=False).modulate(F_MAP, {"spatial": A_S})
     assert set(maps) == {"spatial", "attention"} and torch.equal(maps["attention"][0, 0], maps["attention"][0, 1])
     torch.testing.assert_close(modulated.flatten(), torch.tensor([1.5, 4, 3, 4.8, 7.5, 12, 7, 9.6]))
 
@@ -203,7 +203,7 @@ def test_forward_classifies_the_pooled_modulated_map(options):
     system, data = unequal(vpn(**options)).eval(), batch()
     output = system(data)
     f = system.backbone(data.video)
-    modulated, _ = system.modulate(f, output.maps["spatial"], output.maps["temporal"])
+    modulated, _ = system.modulate(f, {name: output.maps[name] for name in ("spatial", "temporal")})
     torch.testing.assert_close(output.maps["modulated"], modulated)
     torch.testing.assert_close(output.features, modulated.mean((2, 3, 4)))
     torch.testing.assert_close(output.logits, system.classifier(output.features))
@@ -393,7 +393,7 @@ def test_bf16_stays_close_and_attention_stays_exact():
     ("call", "message"),
     [
         ({"name": "vnp"}, "unknown system 'vnp'; known: rgb, pose_lstm, "),
-        ({"copler": False}, "vpn has no option 'copler'; valid options: pose_backbone, coupler, temporal, embedding"),
+        ({"copler": False}, "vpn has no option 'copler'; valid options: pose_backbone, coupler, temporal, modulation"),
         ({"embedding": "l2"}, "embedding must be one of 'normalized_euclidean', .*'none', got 'l2'"),
         ({"coupler": 1}, "coupler must be one of True, False, got 1"),
         ({"lambda1": "0.8"}, "lambda1 must be a number >= 0, got '0.8'"),
