@@ -12,7 +12,9 @@ from workbench import losses
 from workbench.nets import uniform_attention
 from workbench.nets.pose.gcn import PoseGCN, adjacency, normalize
 from workbench.systems import build, max_pool_clips, names, variants
+from workbench.systems.building import Setting, assemble
 from workbench.systems.vpn import EMBEDDINGS, AttentionNetwork, PoseNorm, Scores
+from workbench.systems.vpn_a import VPNStar
 from workbench.types import Batch, Skeleton
 
 SIZES = {"clip": (8, 32, 32), "width": 0.125, "output_stride": (4, 16, 16), "poses": 6}  # t_c = m = n = 2
@@ -247,6 +249,14 @@ def test_each_reading_classifies_what_it_pools(how, options):
     assert output.features.shape[1] == system.classifier.in_features
     system.loss(output, data)["total"].backward()
     assert [name for name, p in system.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_vpn_star_has_the_readings_too():
+    setting = Setting(5, Skeleton.named("kinect_v2"), **SIZES)
+    system = assemble(VPNStar, setting, modulation="both").eval()
+    output = system(batch())
+    assert output.features.shape[1] == system.classifier.in_features == 2 * system.backbone.channels
+    assert {stage.loss for stage in system.stages()} == {"backbone_loss", "joint_loss"}
 
 
 @pytest.mark.parametrize("coupler", [True, False])
