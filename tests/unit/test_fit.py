@@ -15,6 +15,7 @@ from tests.fixtures import fake_synthadl
 from workbench.media import video
 from workbench.study import checkpoint, evaluate, fit, grading, passes, runs
 from workbench.study.config import parse
+from workbench.study.initial import initialise
 from workbench.study.store import Store
 from workbench.types import Batch, Output, Truth
 
@@ -162,6 +163,19 @@ def test_a_run_starts_from_another_runs_module(vpn, world, tmp_path):
         fit(config | {"init": {"backbone": "nothing"}})
     with pytest.raises(ValueError, match=f"run {vpn.id} can't initialise 'classifier'"):
         fit(config | {"init": {"classifier": f"{vpn.id}:attention"}})
+
+
+def test_a_classifier_starts_one_of_twice_the_features(vpn, world, tmp_path, shared_store):
+    """Its weights stand in both halves, each divided by two: of the same features twice the scores are the same."""
+    options = {"coupler": False, "embedding": "none"}
+    config = parse(configuration(world, vpn.folder.parent, system="vpn", options=options))
+    system = runs.make_system(config, vpn.classes, "kinect_v2")
+    told = initialise(system, parse({**config.model_dump(), "init": {"classifier": vpn.id}}))
+    assert told["classifier"].endswith("2 tensors of classifier., in 2 parts of its inputs")
+    old = load_file(vpn.folder / "weights.safetensors")
+    features = torch.randn(3, old["classifier.weight"].shape[1])
+    expected = features @ old["classifier.weight"].T + old["classifier.bias"]
+    torch.testing.assert_close(system.classifier(torch.cat([features, features], dim=1)), expected)
 
 
 def test_finding_runs(vpn):

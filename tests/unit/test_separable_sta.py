@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from workbench.nets import uniform_attention
 from workbench.study.optim import freeze, train_mode
 from workbench.systems import build, variants
 from workbench.systems.separable_sta import WEIGHTS
@@ -44,7 +45,7 @@ def awake(system):
         if isinstance(module, torch.nn.BatchNorm3d):
             module.momentum = 1.0
     with torch.no_grad():
-        features = system(batch(seed=1)).features
+        features = system(batch(seed=1)).maps["feature_map"]
     assert features.abs().mean() > 0.03
     return system
 
@@ -149,6 +150,82 @@ def test_forward_classifies_the_pooled_modulated_map(attention):
     torch.testing.assert_close(output.maps["feature_map"], g)
     if attention != "none":
         torch.testing.assert_close(output.maps["modulated"].mean((2, 3, 4)), output.features)
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("residual", torch.arange(1.0, 9.0) * torch.tensor([1.125, 1.25, 1, 1.05, 1.375, 1.75, 1, 1.15])),
+        ("mean", torch.arange(1.0, 9.0) * torch.tensor([0.125, 0.25, 0, 0.05, 0.375, 0.75, 0, 0.15]) / 0.2125),
+    ],
+)
+def test_other_readings_of_attentions_in_turn_by_hand(how, expected):
+    weights = {"spatial": ALPHA, "temporal": BETA}
+    modulated = sta("spatial_then_temporal", modulation=how).modulate(G, weights)
+    torch.testing.assert_close(modulated.flatten(), expected)
+
+
+def test_other_readings_of_the_branches_by_hand():
+    weights, g = {"spatial": ALPHA, "temporal": BETA}, torch.arange(1.0, 9.0)
+    where, when = torch.tensor([0.5, 1, 0, 0.2, 0.5, 1, 0, 0.2]), torch.tensor([0.25] * 4 + [0.75] * 4)
+    residual = sta(modulation="residual").modulate(G, weights)
+    torch.testing.assert_close(residual.flatten(), torch.cat([g * (1 + where), g * (1 + when)]))
+    both = sta(modulation="both").modulate(G, weights)
+    torch.testing.assert_close(both.flatten(), torch.cat([g * where / 0.425, g, g * when / 0.5, g]))
+
+
+@pytest.mark.parametrize("how", ["residual", "gated", "mean", "both"])
+@pytest.mark.parametrize("attention", list(WEIGHTS))
+def test_each_reading_classifies_what_it_pools(attention, how):
+    system, data = awake(sta(attention, modulation=how)), batch()
+    output = system(data)
+    assert output.features.shape[1] == system.classifier.in_features
+    system.loss(output, data)["total"].backward()
+    if system.weights:
+        torch.testing.assert_close(output.features, output.maps["modulated"].mean((2, 3, 4)))
+        assert all(p.grad.any() for p in system.attention.parameters())
+    if system.in_turn:
+        assert output.aux["first_logits"].shape == output.logits.shape
+
+
+@pytest.mark.parametrize("attention", [name for name in WEIGHTS if name != "none"])
+def test_mean_and_both_start_where_the_backbone_stage_ended(attention):
+    for how in ("mean", "both"):
+        output = sta(attention, modulation=how).eval()(batch())
+        torch.testing.assert_close(output.logits, output.aux["backbone_logits"])
+
+
+@pytest.mark.parametrize("attention", [name for name in WEIGHTS if name != "none"])
+def test_under_uniform_attention_poses_say_nothing(attention):
+    system, data = awake(sta(attention, modulation="mean")).eval(), batch()
+    other = data.replace(pose=data.pose.flip(0))
+    assert (system(other).logits - system(data).logits).abs().max() > 1e-4
+    with uniform_attention(system) as points:
+        torch.testing.assert_close(system(other).logits, system(data).logits)
+    assert points == len(WEIGHTS[attention])
+
+
+# The ceiling
+
+
+@pytest.mark.parametrize("attention", [name for name in WEIGHTS if name != "none"])
+def test_the_truth_stands_in_for_attention(attention):
+    known = torch.zeros(4, 8, 32, 32)
+    known[0, :4, :16, :16], known[0, 6:, :16] = 1, 1  # cells 1 0 0 0, then 0.5 0.5 0 0
+    data = batch().replace(pose=None, truth=known)
+    system = sta(attention, guide="truth")
+    maps = system(data).maps
+    expected = {
+        "spatial": torch.tensor([[1.0, 1 / 3], [0, 0]]),
+        "temporal": torch.tensor([0.5, 0.5]),
+        "attention": torch.tensor([[[1.0, 0], [0, 0]], [[0.5, 0.5], [0, 0]]]),
+    }
+    for name in WEIGHTS[attention]:
+        torch.testing.assert_close(maps[name][0], expected[name])
+    assert system.needs_test == {"video", "truth"} and system.needs_train == {"video", "truth", "label"}
+    assert {name for name, _ in system.named_children()} == {"backbone", "points", "dropout", "classifier"}
+    assert [(stage.name, stage.epochs) for stage in system.stages()] == [("backbone", 30), ("joint", 30)]
+    assert set(system.loss(system(data), data)) == {"total", "classification"}
 
 
 def test_without_attention_it_is_the_backbone():
@@ -335,6 +412,10 @@ def test_needs_are_what_is_read(attention):
     ("call", "message"),
     [
         ({"attention": "both"}, "attention must be one of 'separable', 'none', .*'joint', got 'both'"),
+        (
+            {"attention": "none", "guide": "truth"},
+            "guide='truth' needs an attention to stand in for, got attention='no",
+        ),
         ({"lambda2": -1.0}, "lambda2 must be a number >= 0, got -1.0"),
         ({"lstm_hidden": 0}, "lstm_hidden must be a whole number >= 1, got 0"),
     ],

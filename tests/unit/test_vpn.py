@@ -9,9 +9,12 @@ import torch
 import torch.nn.functional as F
 
 from workbench import losses
+from workbench.nets import uniform_attention
 from workbench.nets.pose.gcn import PoseGCN, adjacency, normalize
 from workbench.systems import build, max_pool_clips, names, variants
+from workbench.systems.building import Setting, assemble
 from workbench.systems.vpn import EMBEDDINGS, AttentionNetwork, PoseNorm, Scores
+from workbench.systems.vpn_a import VPNStar
 from workbench.types import Batch, Skeleton
 
 SIZES = {"clip": (8, 32, 32), "width": 0.125, "output_stride": (4, 16, 16), "poses": 6}  # t_c = m = n = 2
@@ -51,7 +54,7 @@ def unequal(system):
         if isinstance(module, torch.nn.BatchNorm3d):
             module.momentum = 1.0
     with torch.no_grad():
-        features = system(batch(seed=1)).features
+        features = system(batch(seed=1)).maps["feature_map"]
     assert features.abs().mean() > 0.1
     return system
 
@@ -179,21 +182,21 @@ A_S, A_T = torch.tensor([[[0.5, 1.0], [0.0, 0.2]]]), torch.tensor([[0.25, 0.75]]
 
 
 def test_coupler_by_hand():
-    modulated, maps = vpn().modulate(F_MAP, A_S, A_T)
+    modulated, maps = vpn().modulate(F_MAP, {"spatial": A_S, "temporal": A_T})
     a_st = torch.tensor([0.125, 0.25, 0, 0.05, 0.375, 0.75, 0, 0.15])
     torch.testing.assert_close(maps["attention"].flatten(), a_st)
     torch.testing.assert_close(modulated.flatten(), torch.arange(1.0, 9.0) * (a_st + 1))
 
 
 def test_dissociated_streams_by_hand():
-    modulated, maps = vpn(coupler=False).modulate(F_MAP, A_S, A_T)
+    modulated, maps = vpn(coupler=False).modulate(F_MAP, {"spatial": A_S, "temporal": A_T})
     assert set(maps) == {"spatial", "temporal"}
     torch.testing.assert_close(modulated[0, 0].flatten(), torch.tensor([0.5, 2, 0, 0.8, 2.5, 6, 0, 1.6]))
     torch.testing.assert_close(modulated[0, 1].flatten(), torch.tensor([0.25, 0.5, 0.75, 1, 3.75, 4.5, 5.25, 6]))
 
 
 def test_spatial_attention_alone_by_hand():
-    modulated, maps = vpn(temporal=False).modulate(F_MAP, A_S, None)
+    modulated, maps = vpn(temporal=False).modulate(F_MAP, {"spatial": A_S})
     assert set(maps) == {"spatial", "attention"} and torch.equal(maps["attention"][0, 0], maps["attention"][0, 1])
     torch.testing.assert_close(modulated.flatten(), torch.tensor([1.5, 4, 3, 4.8, 7.5, 12, 7, 9.6]))
 
@@ -203,14 +206,147 @@ def test_forward_classifies_the_pooled_modulated_map(options):
     system, data = unequal(vpn(**options)).eval(), batch()
     output = system(data)
     f = system.backbone(data.video)
-    modulated, _ = system.modulate(f, output.maps["spatial"], output.maps["temporal"])
+    modulated, _ = system.modulate(f, {name: output.maps[name] for name in ("spatial", "temporal")})
     torch.testing.assert_close(output.maps["modulated"], modulated)
     torch.testing.assert_close(output.features, modulated.mean((2, 3, 4)))
     torch.testing.assert_close(output.logits, system.classifier(output.features))
     torch.testing.assert_close(output.maps["feature_map"], f)
 
 
+@pytest.mark.parametrize(
+    ("how", "weights"),  # what each of the cells 1 to 8 is multiplied by; A_ST is 0.125, 0.25, 0, 0.05, 0.375, ...
+    [
+        ("gated", [0.125, 0.25, 0, 0.05, 0.375, 0.75, 0, 0.15]),
+        ("mean", [w / 0.2125 for w in (0.125, 0.25, 0, 0.05, 0.375, 0.75, 0, 0.15)]),
+    ],
+)
+def test_other_readings_of_the_coupler_by_hand(how, weights):
+    modulated, _ = vpn(modulation=how).modulate(F_MAP, {"spatial": A_S, "temporal": A_T})
+    torch.testing.assert_close(modulated.flatten(), torch.arange(1.0, 9.0) * torch.tensor(weights))
+    both, _ = vpn(modulation="both").modulate(F_MAP, {"spatial": A_S, "temporal": A_T})
+    mean, _ = vpn(modulation="mean").modulate(F_MAP, {"spatial": A_S, "temporal": A_T})
+    assert torch.equal(both[:, :1], mean) and torch.equal(both[:, 1:], F_MAP)
+
+
+def test_other_readings_of_dissociated_streams_by_hand():
+    weights = {"spatial": A_S, "temporal": A_T}
+    modulated, _ = vpn(coupler=False, modulation="mean").modulate(F_MAP, weights)
+    by_place, by_moment = torch.tensor([0.5, 1, 0, 0.2, 0.5, 1, 0, 0.2]) / 0.425, torch.tensor([0.5] * 4 + [1.5] * 4)
+    cells = torch.arange(1.0, 9.0)
+    torch.testing.assert_close(modulated.flatten(), torch.cat([cells * by_place, cells * by_moment]))
+    both, _ = vpn(coupler=False, modulation="both").modulate(F_MAP, weights)
+    torch.testing.assert_close(both.flatten(), torch.cat([cells * by_place, cells, cells * by_moment, cells]))
+    printed, gated = (vpn(coupler=False, modulation=how).modulate(F_MAP, weights)[0] for how in ("residual", "gated"))
+    assert torch.equal(printed, gated)  # A2 has no residual
+
+
+@pytest.mark.parametrize("options", [{}, {"coupler": False}, {"temporal": False}], ids=str)
+@pytest.mark.parametrize("how", ["residual", "gated", "mean", "both"])
+def test_each_reading_classifies_what_it_pools(how, options):
+    system, data = unequal(vpn(modulation=how, **options)), batch()
+    output = system(data)
+    torch.testing.assert_close(output.features, output.maps["modulated"].mean((2, 3, 4)))
+    assert output.features.shape[1] == system.classifier.in_features
+    system.loss(output, data)["total"].backward()
+    assert [name for name, p in system.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_vpn_star_has_the_readings_too():
+    setting = Setting(5, Skeleton.named("kinect_v2"), **SIZES)
+    system = assemble(VPNStar, setting, modulation="both").eval()
+    output = system(batch())
+    assert output.features.shape[1] == system.classifier.in_features == 2 * system.backbone.channels
+    assert {stage.loss for stage in system.stages()} == {"backbone_loss", "joint_loss"}
+
+
+@pytest.mark.parametrize("coupler", [True, False])
+def test_mean_and_both_start_where_the_backbone_stage_ended(coupler):
+    """Attention begins equal, and the mean under equal weights is the plain average."""
+    for how in ("mean", "both"):
+        system, data = vpn(modulation=how, coupler=coupler).eval(), batch()
+        output = system(data)
+        torch.testing.assert_close(output.logits, output.aux["backbone_logits"])
+    output = vpn().eval()(data)  # f + A f with A = 0.5 / t_c = 0.25
+    torch.testing.assert_close(output.features, 1.25 * output.maps["feature_map"].mean((2, 3, 4)))
+
+
+@pytest.mark.parametrize("options", [{}, {"coupler": False}, {"temporal": False}], ids=str)
+def test_under_uniform_attention_poses_say_nothing(options):
+    system, data = unequal(vpn(modulation="mean", **options)).eval(), batch()
+    other = data.replace(pose=data.pose.flip(0))
+    assert (system(other).logits - system(data).logits).abs().max() > 1e-4
+    with uniform_attention(system) as points:
+        torch.testing.assert_close(system(other).logits, system(data).logits)
+    assert points == len(system.weights)
+
+
+# The ceiling
+
+
+def truth(count: int = 4, side: int = 32) -> Batch:
+    """Clip 0: one corner in the first half, the same corner and its neighbour in the last quarter. Of the others
+    nothing is known."""
+    data = batch(count, side)
+    known = torch.zeros(count, 8, side, side)
+    known[0, :4, : side // 2, : side // 2] = 1
+    known[0, 6:, : side // 2] = 1
+    return data.replace(pose=None, truth=known)
+
+
+def test_the_truth_stands_in_for_attention():
+    data = truth()
+    options = {"guide": "truth", "embedding": "none", "modulation": "mean"}
+    maps = vpn(**options).eval()(data).maps
+    first = torch.tensor([[[1.0, 0], [0, 0]], [[0.5, 0.5], [0, 0]]])
+    torch.testing.assert_close(maps["attention"][0], first)
+    assert (maps["attention"][1:] == 1).all() and not {"spatial", "temporal", "joints"} & set(maps)
+    f = maps["feature_map"]
+    pooled = (f[0, :, 0, 0, 0] + 0.5 * f[0, :, 1, 0, 0] + 0.5 * f[0, :, 1, 0, 1]) / 2
+    torch.testing.assert_close(maps["modulated"].mean((2, 3, 4))[0], pooled)
+
+    maps = vpn(coupler=False, **options)(data).maps  # means over the other axes: 0.75 and 0.25; 0.25 and 0.25
+    torch.testing.assert_close(maps["spatial"][0], torch.tensor([[1.0, 1 / 3], [0, 0]]))
+    torch.testing.assert_close(maps["temporal"], torch.full((4, 2), 0.5))
+    maps = vpn(temporal=False, **options)(data).maps
+    torch.testing.assert_close(maps["attention"][0, 1], torch.tensor([[1.0, 1 / 3], [0, 0]]))
+
+
+@pytest.mark.parametrize("how", ["residual", "gated", "mean", "both"])
+def test_the_ceiling_learns_from_the_classes_alone(how):
+    system, data = vpn(guide="truth", embedding="none", modulation=how, pose_backbone="lstm"), truth()
+    assert system.needs_test == {"video", "truth"} and system.needs_train == {"video", "truth", "label"}
+    assert {name for name, _ in system.named_children()} == {"backbone", "points", "dropout", "classifier"}
+    assert [(stage.name, stage.freezes) for stage in system.stages()] == [("backbone", ()), ("joint", ())]
+    output = system(data)
+    terms = system.loss(output, data)
+    assert set(terms) == {"total", "classification"}
+    torch.testing.assert_close(terms["total"], F.cross_entropy(output.logits, data.label))
+    with pytest.raises(ValueError, match="reads batch.truth, which this batch doesn't have"):
+        system(batch())
+    with uniform_attention(system.eval()):
+        blind = system(data.replace(truth=torch.ones(4, 8, 32, 32)))
+        if how in ("mean", "both"):
+            torch.testing.assert_close(system(data).logits, blind.logits)
+
+
 # Spatial embedding, eq. 3 and 4
+
+
+def test_epsilon_is_how_hard_the_embedding_pulls_at_the_start():
+    """z1 begins at zero, where eq. 4 with the norm of eq. 7 has the gradient -2 f_e / |f_e| / sqrt(eps)."""
+    visual, pose = torch.tensor([[3.0, 4.0]]), torch.zeros(1, 2, requires_grad=True)
+    for eps in (1e-4, 1e-2, 1.0):
+        (gradient,) = torch.autograd.grad(losses.normalized_euclidean(visual, pose, eps), pose)
+        unit = visual / (25 + eps) ** 0.5
+        torch.testing.assert_close(gradient, -2 * unit / eps**0.5)
+
+
+def test_the_epsilon_of_the_embedding_is_an_option():
+    system, data = unequal(vpn(embedding_eps=0.5)).eval(), batch()
+    output = system(data)
+    expected = losses.normalized_euclidean(output.aux["visual"], output.aux["pose"], 0.5)
+    torch.testing.assert_close(system.loss(output, data)["embedding"], expected)
+    assert vpn().options.embedding_eps == 1e-3
 
 
 def test_embedding_projects_the_time_summed_map_and_z1():
@@ -393,11 +529,17 @@ def test_bf16_stays_close_and_attention_stays_exact():
     ("call", "message"),
     [
         ({"name": "vnp"}, "unknown system 'vnp'; known: rgb, pose_lstm, "),
-        ({"copler": False}, "vpn has no option 'copler'; valid options: pose_backbone, coupler, temporal, embedding"),
+        ({"copler": False}, "vpn has no option 'copler'; valid options: pose_backbone, coupler, temporal, modulation"),
         ({"embedding": "l2"}, "embedding must be one of 'normalized_euclidean', .*'none', got 'l2'"),
         ({"coupler": 1}, "coupler must be one of True, False, got 1"),
         ({"lambda1": "0.8"}, "lambda1 must be a number >= 0, got '0.8'"),
         ({"lambda1": 1.5}, "lambda1 must be between 0 and 1, got 1.5"),
+        ({"modulation": "sum"}, "modulation must be one of 'residual', 'gated', 'mean', 'both', got 'sum'"),
+        (
+            {"guide": "truth"},
+            "guide='truth' reads no poses to embed, so it needs embedding='none', got embedding='norm",
+        ),
+        ({"embedding_eps": 0.0}, "embedding_eps must be above 0"),
         ({"lstm_hidden": 0}, "lstm_hidden must be a whole number >= 1, got 0"),
         ({"coupler": False, "temporal": False}, "coupler=False needs temporal=True"),
         ({"backbone": "i4d"}, "unknown backbone 'i4d'; valid: i3d"),

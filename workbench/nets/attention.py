@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Modulation = Literal["residual", "gated", "mean", "both"]
+#: What says where to look: poses, through a network that learns; or the truth itself, a ceiling for any attention.
+Guide = Literal["pose", "truth"]
 
 
 def modulate(f: Tensor, weights: Tensor, how: Modulation) -> Tensor:
@@ -59,6 +61,14 @@ def truth_weights(truth: Tensor, grid: tuple[int, int, int] | torch.Size) -> Ten
     cells = F.adaptive_avg_pool3d(truth[:, None].float(), tuple(grid))[:, 0]
     largest = cells.amax((1, 2, 3), keepdim=True)
     return torch.where(largest > 0, cells / largest.clamp_min(1e-12), 1.0)
+
+
+def truth_apart(weights: Tensor) -> tuple[Tensor, Tensor]:
+    """``truth_weights`` float [B,T',H',W'] for attention that keeps space and time apart: where, [B,H',W'], the mean
+    over time divided by its largest value, as a sigmoid's weight may reach 1; and when, [B,T'], the mean over space
+    divided by its sum, as a softmax's weights sum to 1."""
+    where, when = weights.mean(1), weights.mean((2, 3))
+    return where / where.amax((1, 2), keepdim=True), when / when.sum(1, keepdim=True)
 
 
 class AttentionPoint(nn.Module):

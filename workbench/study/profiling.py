@@ -97,6 +97,7 @@ def random_batch(system: System, config: TrainConfig, size: int, classes: int = 
         "flow": (2, *shape),
         "rendered": (3, *shape),
         "parts": (len(spec.regions), 3, *shape),
+        "truth": shape,
         "pose": (spec.persons, spec.poses, Skeleton.named(SKELETON).count, 3),
         "trajectories": (spec.trajectories, DIMENSIONS),
         "part_truth": (len(spec.regions),),

@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workbench import losses
+from workbench.nets import AttentionPoint, Modulation, modulate, truth_weights
+from workbench.nets.attention import Guide, modulated_channels, truth_apart
 from workbench.systems.base import Stage, System
 from workbench.systems.building import Setting, assemble
 from workbench.systems.composite import member_stages
@@ -48,9 +50,15 @@ class SeparableSTAOptions:
     after the other gives the same map in either order: what differs is which is trained first (see ``stages``).
     attention_hidden is a third party's implementation's, the thesis gives no number; lstm_hidden is 512 for NTU and 128
     for Smarthome and N-UCLA; regularizer as in RGBOptions, in the fine-tuning of the backbone.
+
+    modulation is how gs and gt come of the weights and g, see nets.attention; gated is eq. 4.12. Attentions that are
+    applied in turn are multiplied into one map. guide "truth" is no published network but a ceiling: the known truth
+    stands in for the weights, and there are no poses.
     """
 
     attention: Attention = "separable"
+    modulation: Modulation = "gated"
+    guide: Guide = "pose"
     lambda1: float = 1e-5
     lambda2: float = 1e-5
     lstm_hidden: int = 512
@@ -59,12 +67,16 @@ class SeparableSTAOptions:
     bn_momentum: float = 0.01
     regularizer: float = 0.0
 
+    def __post_init__(self) -> None:
+        if self.guide == "truth" and self.attention == "none":
+            raise ValueError("separable_sta: guide='truth' needs an attention to stand in for, got attention='none'")
+
 
 class SeparableSTA(System):
     """A video of any height and width may be classified, and of any length where no weight belongs to a moment."""
 
-    needs_train = frozenset({"video", "pose", "label"})
-    needs_test = frozenset({"video", "pose"})
+    needs_train = frozenset({"video", "pose", "truth", "label"})
+    needs_test = frozenset({"video", "pose", "truth"})
     Options = SeparableSTAOptions
 
     def __init__(self, setting: Setting, options: SeparableSTAOptions) -> None:
@@ -74,20 +86,29 @@ class SeparableSTA(System):
         t_c, m, n = self.grid = self.backbone.grid(setting.clip)
         self.shapes = {"spatial": (m, n), "temporal": (t_c,), "attention": (t_c, m, n)}
         self.weights = WEIGHTS[options.attention]
-        if self.weights:
+        guide = {options.guide} if self.weights else set()
+        self.needs_train, self.needs_test = frozenset({"video", "label", *guide}), frozenset({"video", *guide})
+        if self.learns:
             self.pose = assemble(PoseNetwork, setting, hidden=options.lstm_hidden)
             features, hidden = self.pose.features, options.attention_hidden
             scores = {name: Scores(features, hidden, prod(self.shapes[name])) for name in self.weights}
             self.attention = nn.ModuleDict(scores)
-        else:
-            self.needs_train, self.needs_test = frozenset({"video", "label"}), frozenset({"video"})
+        self.points = nn.ModuleDict({name: AttentionPoint() for name in self.weights})
         self.dropout = nn.Dropout(options.dropout)
         # The thesis' 1 x 1 x 1 convolution; what it reads is pooled to a single cell.
-        self.classifier = nn.Linear(self.branches * self.backbone.channels, setting.num_classes)
+        channels = self.backbone.channels
+        if self.weights:
+            channels = self.branches * modulated_channels(channels, options.modulation)
+        self.classifier = nn.Linear(channels, setting.num_classes)
 
     @property
     def branches(self) -> int:
         return 2 if self.options.attention == "separable" else 1
+
+    @property
+    def learns(self) -> bool:
+        """Whether there is attention, and poses drive it."""
+        return bool(self.weights) and self.options.guide == "pose"
 
     @property
     def in_turn(self) -> bool:
@@ -100,24 +121,30 @@ class SeparableSTA(System):
         if g.shape[2] != self.grid[0] and {"temporal", "attention"} & set(self.weights):
             got = f"{video.shape[2]} frames give {g.shape[2]} time steps"
             raise ValueError(f"{got}, this Separable STA was built for {self.grid[0]}")
-        h, steps = self.pose.read(batch) if self.weights else (None, None)  # h* [B,F]
+        h, steps = self.pose.read(batch) if self.learns else (None, None)  # h* [B,F]
         # What follows is small beside the backbone, and is exact in fp32 whatever the backbone's precision.
         with torch.autocast(g.device.type, enabled=False):
             g = g.float()
-            learned = {name: self.attend(name, h.float()) for name in self.weights}
-            weights = {name: stretch(weight, g.shape[3:]) for name, weight in learned.items()}
+            learned = {name: self.attend(name, h.float()) for name in self.weights} if self.learns else {}
+            weights = learned if self.learns or not self.weights else self.known(batch, g)
+            weights = {name: self.points[name](weight) for name, weight in weights.items()}
+            weights = {name: stretch(weight, g.shape[3:]) for name, weight in weights.items()}
             modulated = self.modulate(g, weights)
             features = modulated.mean((2, 3, 4))  # global average pooling: [B,C], of two branches [B,2C]
             logits = self.classifier(self.dropout(features))
             if not self.weights:
                 return Output(logits, features, {"feature_map": g})
-            plain = g.mean((2, 3, 4)).repeat(1, self.branches)
-            aux = learned | {"steps": steps, "backbone_logits": self.classifier(self.dropout(plain))}
+            plain = g.mean((2, 3, 4)).repeat(1, features.shape[1] // g.shape[1])
+            aux = learned | {"backbone_logits": self.classifier(self.dropout(plain))}
             maps = weights | {"feature_map": g, "modulated": modulated}
             if self.in_turn:
                 first, second = (inflate(weights[name]) for name in self.weights)
-                maps["attention"] = (first * second)[:, 0]
-                aux["first_logits"] = self.classifier(self.dropout((first * g).mean((2, 3, 4))))
+                maps["attention"] = first * second
+            if self.learns:
+                aux["steps"] = steps
+                if self.in_turn:
+                    alone = modulate(g, first, self.options.modulation).mean((2, 3, 4))
+                    aux["first_logits"] = self.classifier(self.dropout(alone))
         return Output(logits, features, maps, aux)
 
     def attend(self, name: str, h: Tensor) -> Tensor:
@@ -127,13 +154,23 @@ class SeparableSTA(System):
         weights = torch.softmax(s, dim=1) if name == "temporal" else torch.sigmoid(s)
         return weights.unflatten(1, self.shapes[name])
 
+    def known(self, batch: Batch, g: Tensor) -> dict[str, Tensor]:
+        """The truth in the place of the weights: as it is of those in one ("attention"), apart of others (see
+        ``truth_apart``)."""
+        truth = truth_weights(self.take(batch, "truth"), g.shape[2:])
+        spatial, temporal = truth_apart(truth)
+        known = {"attention": truth, "spatial": spatial, "temporal": temporal}
+        return {name: known[name] for name in self.weights}
+
     def modulate(self, g: Tensor, weights: dict[str, Tensor]) -> Tensor:
-        """Eq. 4.12: the modulated feature map [B,C,T',H',W']; of separable attention gs and gt, [B,2C,T',H',W']."""
+        """Eq. 4.12: the modulated feature map [B,C,T',H',W']; of separable attention gs and gt, [B,2C,T',H',W'] (twice
+        the channels with modulation "both")."""
+        inflated, how = [inflate(weight) for weight in weights.values()], self.options.modulation
+        if not inflated:
+            return g
         if self.options.attention == "separable":
-            return torch.cat([inflate(weight) * g for weight in weights.values()], dim=1)
-        for weight in weights.values():
-            g = inflate(weight) * g
-        return g
+            return torch.cat([modulate(g, weight, how) for weight in inflated], dim=1)
+        return modulate(g, prod(inflated), how)
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """L = L_C + lambda1 sum_j ||alpha_j|| + lambda2 sum_j (1 - beta_j)^2 (eq. 4.13), of the weights there are;
@@ -150,7 +187,7 @@ class SeparableSTA(System):
     def regularized(self, logits: Tensor, weights: tuple[str, ...], output: Output, batch: Batch) -> dict[str, Tensor]:
         total = F.cross_entropy(logits, self.take(batch, "label"))
         terms = {"classification": total}
-        for name in weights:
+        for name in weights if self.learns else ():
             temporal, learned = name == "temporal", output.aux[name].flatten(1)
             terms[name] = losses.attention_balance(learned) if temporal else losses.attention_regularizer(learned)
             total = total + (self.options.lambda2 if temporal else self.options.lambda1) * terms[name]
@@ -174,6 +211,8 @@ class SeparableSTA(System):
         if not self.weights:
             return [Stage("backbone")]
         stages = [Stage("backbone", trains=("backbone", "classifier"), loss="backbone_loss")]
+        if not self.learns:
+            return [*stages, Stage("joint", optimizer=ADAM)]
         stages += [replace(stage, loss="pose_loss") for stage in member_stages("pose", self.pose)]
         joint = Stage("joint", freezes=("pose.classifier",), optimizer=ADAM)
         if not self.in_turn:
@@ -189,11 +228,11 @@ class SeparableSTA(System):
 
 
 def inflate(weights: Tensor) -> Tensor:
-    """Weights [B,m,n], [B,t_c] or [B,t_c,m,n] with the axes of a feature map [B,C,T',H',W'], of size 1 where nothing
-    depends on them."""
+    """Weights [B,m,n], [B,t_c] or [B,t_c,m,n] with the axes [B,T',H',W'] of a feature map's cells, of size 1 where
+    nothing depends on them."""
     if weights.dim() == 2:
-        return weights[:, None, :, None, None]
-    return weights[:, None, None] if weights.dim() == 3 else weights[:, None]
+        return weights[:, :, None, None]
+    return weights[:, None] if weights.dim() == 3 else weights
 
 
 def stretch(weights: Tensor, size: torch.Size) -> Tensor:

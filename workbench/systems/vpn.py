@@ -7,6 +7,7 @@ ECCV paper's, (A2) and (A3) the sections of its appendix; m x n and t_c are H' x
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from workbench import losses
-from workbench.nets import PoseGCN, PoseLSTM
+from workbench.nets import AttentionPoint, Modulation, PoseGCN, PoseLSTM, modulate, truth_weights
+from workbench.nets.attention import Guide, modulated_channels, truth_apart
 from workbench.systems.base import Stage, System
 from workbench.systems.building import Setting
 from workbench.systems.pose_lstm import POSE_OPTIMIZER
@@ -25,7 +27,7 @@ from workbench.types import Batch, Output
 Embedding = Literal["normalized_euclidean", "kl_visual_pose", "kl_pose_visual", "kl_bidirectional", "manhattan", "none"]
 
 # L_e of two projections [B,D_e]. Eq. 8 and 9 compare distributions, so the projections go through a softmax there.
-EMBEDDINGS = {
+EMBEDDINGS: dict[str, Callable[..., Tensor]] = {
     "normalized_euclidean": losses.normalized_euclidean,  # eq. 4
     "kl_visual_pose": lambda f, p: losses.kl_divergence(f.softmax(1), p.softmax(1)),  # eq. 8
     "kl_pose_visual": lambda f, p: losses.kl_divergence(p.softmax(1), f.softmax(1)),  # eq. 9
@@ -44,12 +46,20 @@ class VPNOptions:
     the backbone. The thesis trains with Adam. Where the paper gives no
     number, the public code's stands: the widths of attention_hidden and embedding_size, and pose_pooling (see PoseGCN,
     also for far_pairs).
+
+    modulation is how f' comes of A and f, see nets.attention: residual is below eq. 2; of the two streams, residual is
+    the product alone, which is what A2 prints. guide "truth" is no published network but a ceiling: the known truth
+    stands in for A, and there are no poses and no embedding. embedding_eps is the epsilon of eq. 7, "a small positive
+    value". It is also a rate: z1 begins at zero, where the gradient of L_e is 1 / sqrt(embedding_eps) long.
     """
 
     pose_backbone: Literal["gcn", "lstm"] = "gcn"
     coupler: bool = True
     temporal: bool = True
+    modulation: Modulation = "residual"
+    guide: Guide = "pose"
     embedding: Embedding = "normalized_euclidean"
+    embedding_eps: float = 1e-3
     normalize_pose: bool = True
     lambda1: float = 0.8
     lambda2: float = 1e-5
@@ -71,6 +81,11 @@ class VPNOptions:
             raise ValueError("vpn: coupler=False needs temporal=True: it keeps a spatial and a temporal stream apart")
         if self.lambda1 > 1:
             raise ValueError(f"vpn: lambda1 must be between 0 and 1, got {self.lambda1}")
+        if self.embedding_eps == 0:
+            raise ValueError("vpn: embedding_eps must be above 0, which divides by it where z1 begins, got 0")
+        if self.guide == "truth" and self.embedding != "none":
+            got = f"got embedding={self.embedding!r}"
+            raise ValueError(f"vpn: guide='truth' reads no poses to embed, so it needs embedding='none', {got}")
 
 
 class Scores(nn.Module):
@@ -103,8 +118,8 @@ class PoseNorm(nn.BatchNorm1d):
 
 
 class AttentionNetwork(nn.Module):
-    """Eq. 2: h* [B,F] -> z1 [B,mn]; A_S [B,m,n], each weight in (0,1); A_T [B,t_c], summing to 1 (None without
-    temporal)."""
+    """Eq. 2: h* [B,F] -> z1 [B,mn], and by name "spatial", A_S [B,m,n], each weight in (0,1), and "temporal", A_T
+    [B,t_c], summing to 1 (without temporal there is none)."""
 
     def __init__(
         self, features: int, grid: tuple[int, int, int], hidden: int, temporal: bool, normalize: bool = True
@@ -115,12 +130,13 @@ class AttentionNetwork(nn.Module):
         self.spatial = Scores(features, hidden, self.m * self.n)
         self.temporal = Scores(features, hidden, t_c) if temporal else None
 
-    def forward(self, h: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def forward(self, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         h = self.norm(h)
         z1 = self.spatial(h)
-        a_s = torch.sigmoid(z1).view(-1, self.m, self.n)
-        a_t = None if self.temporal is None else torch.softmax(self.temporal(h), dim=1)
-        return z1, a_s, a_t
+        weights = {"spatial": torch.sigmoid(z1).view(-1, self.m, self.n)}
+        if self.temporal is not None:
+            weights["temporal"] = torch.softmax(self.temporal(h), dim=1)
+        return z1, weights
 
 
 class SpatialEmbedding(nn.Module):
@@ -146,8 +162,8 @@ class VPN(System):
     """A video of any height and width may be classified; t_c, and with it the clip length, is fixed when VPN is
     built."""
 
-    needs_train = frozenset({"video", "pose", "label"})
-    needs_test = frozenset({"video", "pose"})
+    needs_train = frozenset({"video", "pose", "truth", "label"})
+    needs_test = frozenset({"video", "pose", "truth"})
     Options = VPNOptions
 
     def __init__(self, setting: Setting, options: VPNOptions) -> None:
@@ -155,38 +171,59 @@ class VPN(System):
         self.options = options
         self.backbone = setting.video_backbone(bn_momentum=options.bn_momentum)
         grid, channels = self.backbone.grid(setting.clip), self.backbone.channels
-        features = self.make_pose_backbone(setting)
-        self.attention = AttentionNetwork(
-            features, grid, options.attention_hidden, options.temporal, options.normalize_pose
-        )
+        if options.guide == "pose":
+            features, hidden = self.make_pose_backbone(setting), options.attention_hidden
+            self.attention = AttentionNetwork(features, grid, hidden, options.temporal, options.normalize_pose)
         if options.embedding != "none":
             self.embedding = SpatialEmbedding(channels, grid, options.embedding_size)
+        self.needs_test = frozenset({"video", options.guide})
+        self.needs_train = self.needs_test | {"label"}
+        self.points = nn.ModuleDict({name: AttentionPoint() for name in self.weights})
         self.dropout = nn.Dropout(options.dropout)
-        self.classifier = nn.Linear(channels if options.coupler else 2 * channels, setting.num_classes)
+        streams = 1 if options.coupler else 2
+        self.classifier = nn.Linear(streams * modulated_channels(channels, options.modulation), setting.num_classes)
         self.poses, self.t_c = setting.poses, grid[0]
 
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """What A is made of: A_S and A_T, or A_ST itself where the truth gives it."""
+        if self.options.guide == "truth" and self.options.coupler and self.options.temporal:
+            return ("attention",)
+        return ("spatial", "temporal") if self.options.temporal else ("spatial",)
+
     def forward(self, batch: Batch) -> Output:
-        video, pose = self.take(batch, "video"), self.take(batch, "pose")
-        if pose.shape[2] != self.poses:
-            raise ValueError(f"batch.pose has {pose.shape[2]} poses a clip, this VPN was built for {self.poses}")
+        video, guide = self.take(batch, "video"), self.take(batch, self.options.guide)
+        learns = self.options.guide == "pose"
+        if learns and guide.shape[2] != self.poses:
+            raise ValueError(f"batch.pose has {guide.shape[2]} poses a clip, this VPN was built for {self.poses}")
         f = self.backbone(video)  # [B,C,T',H',W']
         if f.shape[2] != self.t_c:
             raise ValueError(f"{video.shape[2]} frames give {f.shape[2]} time steps, this VPN was built for {self.t_c}")
-        h, maps, aux = self.read_pose(pose)  # h* [B,F]
+        h, maps, aux = self.read_pose(guide) if learns else (None, {}, {})  # h* [B,F]
         # What follows is small beside the backbone, and is exact in fp32 whatever the backbone's precision.
         with torch.autocast(f.device.type, enabled=False):
-            f, h = f.float(), h.float()
-            z1, a_s, a_t = self.attention(h)
-            if self.options.embedding != "none":
-                latent = a_s.flatten(1) if self.options.embedding == "manhattan" else z1
-                aux["visual"], aux["pose"] = self.embedding(f, latent)
-            aux["spatial"] = a_s.flatten(1)
-            modulated, weights = self.modulate(f, a_s, a_t)
+            f = f.float()
+            if learns:
+                z1, weights = self.attention(h.float())
+                aux["spatial"] = weights["spatial"].flatten(1)
+                if self.options.embedding != "none":
+                    latent = aux["spatial"] if self.options.embedding == "manhattan" else z1
+                    aux["visual"], aux["pose"] = self.embedding(f, latent)
+            else:
+                weights = self.known(truth_weights(guide, f.shape[2:]))
+            weights = {name: self.points[name](weights[name]) for name in self.weights}
+            modulated, weights = self.modulate(f, weights)
             features = modulated.mean((2, 3, 4))  # global average pooling
             logits = self.classifier(self.dropout(features))
-            plain = f.mean((2, 3, 4)).repeat(1, 1 if self.options.coupler else 2)
+            plain = f.mean((2, 3, 4)).repeat(1, features.shape[1] // f.shape[1])
             aux["backbone_logits"] = self.classifier(self.dropout(plain))
         return Output(logits, features, maps | weights | {"feature_map": f, "modulated": modulated}, aux)
+
+    def known(self, truth: Tensor) -> dict[str, Tensor]:
+        """The truth [B,T',H',W'], from ``truth_weights``, in the place of A_ST; where A_S and A_T stand alone, of both
+        (see ``truth_apart``)."""
+        spatial, temporal = truth_apart(truth)
+        return {"attention": truth, "spatial": spatial, "temporal": temporal}
 
     def make_pose_backbone(self, setting: Setting) -> int:
         """Sets up what ``read_pose`` needs; returns F, the length of h*."""
@@ -209,36 +246,45 @@ class VPN(System):
         steps = self.pose_backbone(pose)  # [B,t_p,hidden], concatenated over time (A2)
         return steps.flatten(1), {}, {"steps": self.pose_classifier(steps)}
 
-    def modulate(self, f: Tensor, a_s: Tensor, a_t: Tensor | None) -> tuple[Tensor, dict[str, Tensor]]:
-        """The modulated feature map, [B,C,T',H',W'] (2C channels without coupler), and the weights that made it."""
+    def modulate(self, f: Tensor, weights: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The modulated feature map, [B,C,T',H',W'] (twice the channels with modulation "both", and of two streams
+        without coupler), and the weights that made it."""
+        how = self.options.modulation
+        if "attention" in weights:
+            return modulate(f, weights["attention"], how), weights
+        a_s = weights["spatial"]
         if a_s.shape[1:] != f.shape[3:]:  # fully convolutional inference: the attention stretches with the picture
             a_s = F.interpolate(a_s[:, None], f.shape[3:], mode="bilinear", align_corners=False)[:, 0]
-        spatial = a_s[:, None].expand(-1, f.shape[2], -1, -1)  # inflate(A_S) [B,T',H',W']
-        if a_t is None:
-            weights = {"spatial": a_s, "attention": spatial}
-            return spatial[:, None] * f + f, weights
-        temporal = a_t[:, :, None, None].expand_as(spatial)  # inflate(A_T)
+        weights, spatial = weights | {"spatial": a_s}, a_s[:, None]  # inflate(A_S) [B,1,H',W']
+        if not self.options.temporal:
+            return modulate(f, spatial, how), weights | {"attention": spatial.expand(-1, f.shape[2], -1, -1)}
+        temporal = weights["temporal"][:, :, None, None]  # inflate(A_T) [B,T',1,1]
         if not self.options.coupler:  # (A2), as in Separable STA: multiplied apart, without residual, and concatenated
-            return torch.cat([spatial[:, None] * f, temporal[:, None] * f], dim=1), {"spatial": a_s, "temporal": a_t}
+            how = "gated" if how == "residual" else how
+            return torch.cat([modulate(f, spatial, how), modulate(f, temporal, how)], dim=1), weights
         a_st = spatial * temporal  # A_ST = inflate(A_S) o inflate(A_T)
-        return a_st[:, None] * f + f, {"spatial": a_s, "temporal": a_t, "attention": a_st}
+        return modulate(f, a_st, how), weights | {"attention": a_st}
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """L = lambda1 L_C + (1 - lambda1) L_e + lambda2 L_a (eq. 5); without embedding there is nothing to trade off
-        against L_C, and L = L_C + lambda2 L_a."""
+        against L_C, and L = L_C + lambda2 L_a; without learned attention, L = L_C."""
         options = self.options
         l_c = F.cross_entropy(output.logits, self.take(batch, "label"))
+        if options.guide == "truth":
+            return {"total": l_c, "classification": l_c}
         l_a = losses.attention_regularizer(output.aux["spatial"], output.maps.get("temporal"))  # eq. 6
         terms = {"classification": l_c, "attention": l_a}
         if options.embedding == "none":
             return terms | {"total": l_c + options.lambda2 * l_a}
-        l_e = EMBEDDINGS[options.embedding](output.aux["visual"], output.aux["pose"])
+        eps = {"eps": options.embedding_eps} if options.embedding == "normalized_euclidean" else {}
+        l_e = EMBEDDINGS[options.embedding](output.aux["visual"], output.aux["pose"], **eps)
         total = options.lambda1 * l_c + (1 - options.lambda1) * l_e + options.lambda2 * l_a
         return terms | {"embedding": l_e, "total": total}
 
     def backbone_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy with the attention left out (f' = f, in both streams where there are two): the backbone's
-        fine-tuning, which leaves a classifier that the attention can start from."""
+        """Cross-entropy with the attention left out (f' = f, in both streams where there are two, and in both halves
+        of modulation "both"): the backbone's fine-tuning, which leaves a classifier that the attention can start
+        from."""
         label, weight = self.take(batch, "label"), self.classifier.weight
         return losses.fine_tuning(output.aux["backbone_logits"], label, weight, self.options.regularizer)
 
@@ -252,7 +298,7 @@ class VPN(System):
         before."""
         stages = [Stage("backbone", trains=("backbone", "classifier"), loss="backbone_loss")]
         frozen: tuple[str, ...] = ()
-        if self.options.pose_backbone == "lstm":
+        if self.options.guide == "pose" and self.options.pose_backbone == "lstm":
             frozen = ("pose_backbone.lstm", "pose_classifier")
             stages.append(Stage("pose", trains=frozen, loss="pose_loss", optimizer=POSE_OPTIMIZER))
         adam = {"optimizer": {"name": "adam", "lr": 0.01}} if self.options.optimizer == "adam" else {}
