@@ -45,7 +45,7 @@ def test_runs_that_differ_in_the_weight_alone(tmp_path):
     finished(tmp_path, "ten", 0.4, options={"alpha": 10.0}, init={"teacher": "a"})
     for number, other in enumerate(
         [
-            {"options": {"alpha": 10.0, "temperature": 0.07}},
+            {"options": {"alpha": 10.0, "similarity": "temperature"}},
             {"epochs": 3},
             {"init": {}},
             {"system": "vpn_a"},
