@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from workbench import losses
-from workbench.nets import Modulation, PoseGCN, PoseLSTM
+from workbench.nets import PoseGCN, PoseLSTM
 from workbench.systems.base import Stage, System
 from workbench.systems.building import Setting
 from workbench.systems.pose_lstm import POSE_OPTIMIZER
@@ -63,7 +63,6 @@ class VPNOptions:
     dropout: float = 0.3
     bn_momentum: float = 0.01
     optimizer: Literal["sgd", "adam"] = "sgd"
-    modulation: Modulation = "residual"
 
     def __post_init__(self) -> None:
         if not self.coupler and not self.temporal:

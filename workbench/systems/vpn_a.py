@@ -69,6 +69,7 @@ class VPNStarOptions(VPNOptions):
     """VPN's, with other defaults: no embedding (section 4.3), and of the loss the entropy alone (eq. 3)."""
 
     embedding: Literal["none", "normalized_euclidean"] = "none"
+    modulation: Modulation = "residual"
     lambda2: float = 0.0
     persons: int = 2
 
