@@ -270,8 +270,8 @@ class TrainConfig(Config):
         return self.model_copy(update={"preset": numbers, "protocol": protocol, "options": {**counted, **self.options}})
 
     def variant(self) -> dict[str, Any]:
-        """The system's options: the preset's as far as the system has them, those that the preset has for it alone, then
-        this configuration's own."""
+        """The system's options: the preset's as far as the system has them, the preset's for it alone, then this
+        configuration's own."""
         from workbench.systems import variants
 
         known, start, chosen = variants(self.system), f"{self.system}.", self.numbers.options
