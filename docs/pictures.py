@@ -46,8 +46,9 @@ POSE_MS = 1000 * 16 / 56
 LEFT_OUT = (
     "I3D, where the others start",
     "AGCN, bones",
-    "VPN-F with CRD's temperature",
-    "VPN++ with CRD's temperature",
+    "VPN-F as printed",
+    "VPN-A as printed",
+    "VPN++ as printed",
     "Dense trajectories",
     "Two-level fusion",
 )

@@ -45,7 +45,7 @@ def test_runs_that_differ_in_the_weight_alone(tmp_path):
     finished(tmp_path, "ten", 0.4, options={"alpha": 10.0}, init={"teacher": "a"})
     for number, other in enumerate(
         [
-            {"options": {"alpha": 10.0, "temperature": 0.07}},
+            {"options": {"alpha": 10.0, "similarity": "temperature"}},
             {"epochs": 3},
             {"init": {}},
             {"system": "vpn_a"},
@@ -65,16 +65,25 @@ def test_a_system_without_weights_has_none_to_vary(tmp_path):
     assert comparison.sensitivity(finished(tmp_path, "rgb", 0.5, system="rgb"), tmp_path).empty
 
 
-def test_the_rows_of_figure_8_differ_in_the_weight_alone():
-    """So that the notebook draws them as one curve: the same system, epochs, preset and modules that start."""
-    rows = configs(NOTEBOOKS / "ablations/vpnpp_figure8.yaml", {})
+def test_the_rows_of_figure_8_differ_in_the_weights_alone():
+    """So that the notebook draws them as one curve: the same system, epochs, preset and modules that start. Every
+    system that has a weight is there, and is judged on validation subjects."""
     table = read_table(NOTEBOOKS / "ablations/vpnpp_figure8.yaml")
+    printed = {row.label for row in table.rows if "as printed" in row.label}
+    rows = configs(NOTEBOOKS / "ablations/vpnpp_figure8.yaml", {})
     starts = {row.label: sorted(row.parameters["init"]) for row in table.rows if "init" in row.parameters}
-    for system, option in (("vpn_f", "alpha"), ("vpn_a", "beta")):
-        mine = {label: config for label, config in rows.items() if config.system == system}
+    assert (
+        any(column.metric == "validation_top1" for column in table.columns) and "validation" in table.base["evaluate"]
+    )
+    for system in ("vpn_f", "vpn_a", "vpn_pp", "vfn_pp", "vpfn_pp"):
+        mine = {label: config for label, config in rows.items() if config.system == system and label not in printed}
         said = [comparison.options(config) for config in mine.values()]
-        assert [options.pop(option) for options in said] == [0, 1, 10, 50, 100]
+        tried = {tuple(options.pop(name) for name in comparison.WEIGHTS if name in options) for options in said}
+        assert len(tried) == len(mine) >= 4, system
         assert all(options == said[0] for options in said)
         first, *others = mine.values()
         assert all(other.model_copy(update={"options": first.options}) == first for other in others)
         assert len({tuple(starts[label]) for label in mine}) == 1
+    for label in printed:
+        said = comparison.options(rows[label])
+        assert {said.get("alpha", 50), said.get("beta", 50)} == {50} and said["similarity"] == "raw"

@@ -56,6 +56,45 @@ def test_m_moves_the_boundary():
         assert losses.supervised_contrastive(*pair, T([True]), m).item() == pytest.approx(log(2), rel=1e-5)
 
 
+def pulled(similarity: str, steps: int = 300) -> tuple[float, float]:
+    """Mean cosine of free students to their own teacher and to the others' after minimising L_SCD against all of them.
+    Teachers are what comes out of a ReLU, so that they have a direction in common."""
+    torch.manual_seed(0)
+    teacher = torch.randn(8, 16).relu()
+    student = torch.randn(8, 16).requires_grad_()
+    optimizer = torch.optim.Adam([student], lr=0.05)
+    own = torch.eye(8, dtype=torch.bool)
+    i, j = torch.cartesian_prod(torch.arange(8), torch.arange(8)).T
+    negative = [(i != j) & (j == (i + shift) % 8) for shift in range(1, 8)]
+    for step in range(steps):  # one negative for each positive, as in a mini-batch
+        keep = (i == j) | negative[step % 7]
+        loss = losses.supervised_contrastive(teacher[j[keep]], student[i[keep]], (i == j)[keep], 8 / 400, similarity)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    cosine = torch.nn.functional.cosine_similarity(student[:, None], teacher[None], dim=2).detach()
+    return cosine[own].mean().item(), cosine[~own].mean().item()
+
+
+@pytest.mark.parametrize("similarity", ["raw", "temperature"])
+def test_a_student_that_minimises_it_is_aligned_with_its_own_teacher(similarity):
+    own, other = pulled(similarity)
+    assert own > 0 and own > other + 0.3
+
+
+def test_on_unit_vectors_it_ends_anti_parallel_even_to_its_own():
+    """s in [-1,1] is always above log M = -3.9: negatives push fifty times as hard as positives pull."""
+    own, other = pulled("unit")
+    assert own < -0.3 and other < -0.3
+
+
+def test_similarities_by_hand():
+    teacher, student = T([[2.0, 0.0]]), T([[3.0, 4.0]])
+    for similarity, s in (("raw", 6.0), ("unit", 0.6), ("temperature", 0.6 / 0.5)):
+        loss = losses.supervised_contrastive(teacher, student, T([True]), 0.25, similarity, 0.5)
+        assert loss.item() == pytest.approx(log(1 + 0.25 * exp(-s)), rel=1e-4)
+
+
 # Attention, VPN++ eq. 2
 
 
@@ -70,6 +109,38 @@ def test_attention_distillation_ignores_scale_and_ends_at_four():
     teacher = torch.rand(3, 5)
     assert losses.attention_distillation(teacher, 7 * teacher).item() == pytest.approx(0, abs=1e-6)
     assert losses.attention_distillation(teacher, -teacher).item() == pytest.approx(4, rel=1e-6)
+
+
+def test_the_mean_is_the_sum_by_the_number_of_cells():
+    torch.manual_seed(0)
+    teacher, student = torch.rand(3, 5), torch.rand(3, 5)
+    whole = losses.attention_distillation(teacher, student)
+    torch.testing.assert_close(losses.attention_distillation(teacher, student, "mean"), whole / 5)
+    by_hand = losses.feature_distillation(T([[1.0, 2.0], [0.0, 0.0]]), T([[0.0, 4.0], [0.0, 1.0]]), "sum")
+    assert by_hand.item() == pytest.approx((5 + 1) / 2)
+    by_hand = losses.feature_distillation(T([[1.0, 2.0], [0.0, 0.0]]), T([[0.0, 4.0], [0.0, 1.0]]))
+    assert by_hand.item() == pytest.approx((5 + 1) / 4)
+
+
+def test_the_best_constant_student():
+    # Unit length (1, 0) and (0, 1): their mean is sqrt(1/2) long.
+    teacher = T([[7.0, 0.0], [0.0, 0.2]])
+    assert losses.best_constant(teacher).item() == pytest.approx(2 - sqrt(2), rel=1e-5)
+    assert losses.best_constant(teacher, "mean").item() == pytest.approx((2 - sqrt(2)) / 2, rel=1e-5)
+    assert losses.best_constant(T([[1.0, 0.0], [-1.0, 0.0]])).item() == pytest.approx(2)
+    torch.manual_seed(0)
+    teacher = torch.rand(20, 6)
+    least = losses.best_constant(teacher)
+    for _ in range(50):
+        assert losses.attention_distillation(teacher, torch.randn(6).expand(20, 6)) >= least
+    student = torch.rand(6).requires_grad_()
+    optimizer = torch.optim.Adam([student], lr=0.1)
+    for _ in range(200):
+        optimizer.zero_grad()
+        loss = losses.attention_distillation(teacher, student.expand(20, 6))
+        loss.backward()
+        optimizer.step()
+    assert loss.item() == pytest.approx(least.item(), abs=1e-4)
 
 
 # CRD
@@ -193,6 +264,16 @@ ROWS = torch.zeros(2, 3)
         (lambda: losses.supervised_contrastive(ROWS, ROWS, T([True]), 1), r"expected shapes .*, \[1\]"),
         (lambda: losses.supervised_contrastive(ROWS, ROWS, T([True, False]), 0), "m must be above 0, got 0"),
         (lambda: losses.supervised_contrastive(ROWS, ROWS, T([False, False]), 1), "one or more pairs must be positive"),
+        (
+            lambda: losses.supervised_contrastive(ROWS, ROWS, T([True, False]), 1, "cosine"),
+            "similarity must be one of raw, unit, temperature, got 'cosine'",
+        ),
+        (
+            lambda: losses.supervised_contrastive(ROWS, ROWS, T([True, False]), 1, "temperature", 0),
+            "temperature must be above 0, got 0",
+        ),
+        (lambda: losses.attention_distillation(ROWS, ROWS, "max"), "reduction must be one of sum, mean, got 'max'"),
+        (lambda: losses.feature_distillation(ROWS, ROWS[:1]), r"same shape, got \[2, 3\] and \[1, 3\]"),
         (lambda: losses.attention_distillation(ROWS, ROWS[:1]), r"same shape, got \[2, 3\] and \[1, 3\]"),
     ],
 )

@@ -111,6 +111,17 @@ def test_a_presets_options_reach_the_systems_that_have_them():
     assert TrainConfig(system="vpn_f", preset="paper").variant() == {}  # VPN++ prints none
 
 
+def test_a_preset_may_have_an_option_for_one_system_alone():
+    """alpha weighs the distillation of VPN-F, and is an edge of the graph of VPN."""
+    preset = {"base": "paper", "options": {"vpn_f.alpha": 0.5, "alpha": 2.0}}
+    assert TrainConfig(system="vpn_f", preset=preset).variant() == {"alpha": 0.5}
+    assert TrainConfig(system="vpn", preset=preset).variant() == {"alpha": 2.0}
+    assert TrainConfig(system="vpn_f", preset=preset, options={"alpha": 7.0}).variant() == {"alpha": 7.0}
+    with pytest.raises(ValueError, match="vpn_f has no option 'alhpa'"):
+        config = TrainConfig(system="vpn_f", preset={"base": "paper", "options": {"vpn_f.alhpa": 0.5}})
+        runs.make_system(config, ["a", "b"], "kinect_v2")
+
+
 def test_pairs_from_the_command_line():
     assert parse_pairs(["epochs=3", "options.coupler=false", "init.backbone=a.pt", "tags.why=a=b"]) == {
         "epochs": 3,

@@ -9,7 +9,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from workbench import losses
+from workbench.nets import uniform_attention
 from workbench.study import optim
+from workbench.study.config import TrainConfig
 from workbench.systems import build
 from workbench.systems.vpn_f import StudentOptions, contrast, f_s, pairs
 from workbench.types import Batch
@@ -23,8 +25,10 @@ TABLE_3 = [
 ]
 VARIANTS = [
     *(("vpn_f", {"distillation": loss}) for loss in ("scd", "crd", "mse")),
+    *(("vpn_f", {"similarity": name, "negatives": "all"}) for name in ("unit", "temperature")),
     *(("vpn_a", options) for options in TABLE_3),
     ("vpn_a", {"embedding": True, "projection": "both"}),
+    ("vpn_a", {"detach_teacher": True, "reduction": "mean", "block_gamma": 1.0}),
     *(("vpn_pp", {"combination": name}) for name in ("multi_teacher", "f_then_a", "a_then_f", "late_fusion")),
     ("vpn_pp", {"embedding": True, "with_pose": True}),
     ("vpn_pp", {"combination": "late_fusion", "with_pose": True, "combine": "logit_sum"}),
@@ -69,10 +73,9 @@ def gradients(system) -> set[str]:
 
 
 def test_a_negative_is_of_another_class_and_any_of_them():
-    torch.manual_seed(0)
     label, drawn = torch.tensor([0, 0, 1, 2, 1]), set()
-    for _ in range(200):
-        video, pose, positive = pairs(label)
+    for seed in range(200):
+        video, pose, positive = pairs(label, "all", seed)
         assert positive.tolist() == [True] * 5 + [False] * 5
         assert video.tolist() == [0, 1, 2, 3, 4] * 2 and pose[:5].tolist() == [0, 1, 2, 3, 4]
         assert (label[video[5:]] != label[pose[5:]]).all()
@@ -80,22 +83,46 @@ def test_a_negative_is_of_another_class_and_any_of_them():
     assert drawn == {(i, j) for i in range(5) for j in range(5) if label[i] != label[j]}
 
 
+def test_a_batch_of_sixteen_is_eight_positives_and_eight_negatives():
+    """Section 4.1. Each of eight videos is in two pairs (section 3.2), with poses of any clip of another class."""
+    label, drawn = torch.arange(16) % 5, set()
+    for seed in range(100):
+        video, pose, positive = pairs(label, "half", seed)
+        assert positive.tolist() == [True] * 8 + [False] * 8
+        assert video[:8].tolist() == video[8:].tolist() == pose[:8].tolist() == list(range(0, 16, 2))
+        drawn |= set(pose[8:].tolist())
+    assert drawn == set(range(16))
+    # N of eq. 1 is then 8.
+    options = StudentOptions(dataset_size=400)
+    zeros = torch.zeros(16, 3)
+    per_pair = F.softplus(torch.tensor(8 / 400).log()) + F.softplus(-torch.tensor(8 / 400).log())
+    torch.testing.assert_close(contrast(zeros, zeros, label, options), per_pair)
+
+
 def test_without_another_class_there_are_no_negatives():
-    video, pose, positive = pairs(torch.tensor([3, 3]))
+    video, pose, positive = pairs(torch.tensor([3, 3]), "all")
     assert video.tolist() == pose.tolist() == [0, 1] and positive.all()
-    teacher, student = torch.eye(2), torch.eye(2)
-    loss = contrast(teacher, student, torch.tensor([3, 3]), StudentOptions(dataset_size=4))
+    options = StudentOptions(similarity="unit", negatives="all", dataset_size=4)
+    loss = contrast(torch.eye(2), torch.eye(2), torch.tensor([3, 3]), options)
     torch.testing.assert_close(loss, -F.logsigmoid(1 - torch.tensor(0.5).log()))
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.07])
-def test_contrast_by_hand(temperature):
+@pytest.mark.parametrize(
+    ("similarity", "expected"),
+    # As they come: with their own poses 6 and 0, with the other clip's 12 and 2. Unit length: 0.6, 0, 0.8 and 1.
+    [
+        ("raw", [6.0, 0.0, 12.0, 2.0]),
+        ("unit", [0.6, 0.0, 0.8, 1.0]),
+        ("temperature", [0.6 / 0.2, 0, 0.8 / 0.2, 1 / 0.2]),
+    ],
+)
+def test_contrast_by_hand(similarity, expected):
     teacher, student = torch.tensor([[2.0, 0.0], [0.0, 3.0]]), torch.tensor([[3.0, 4.0], [1.0, 0.0]])
-    # Unit length: with their own poses 0.6 and 0, with the other clip's 0.8 and 1. Two negatives of 50 clips.
-    options = StudentOptions(temperature=temperature, dataset_size=50)
-    s, log_m = torch.tensor([0.6, 0.0, 0.8, 1.0]) / temperature, torch.tensor(2 / 50).log()
-    expected = -(F.logsigmoid(s[:2] - log_m).sum() + F.logsigmoid(log_m - s[2:]).sum()) / 2
-    torch.testing.assert_close(contrast(teacher, student, torch.tensor([4, 1]), options), expected)
+    # Two negatives of 50 clips.
+    options = StudentOptions(similarity=similarity, temperature=0.2, negatives="all", dataset_size=50)
+    s, log_m = torch.tensor(expected), torch.tensor(2 / 50).log()
+    loss = -(F.logsigmoid(s[:2] - log_m).sum() + F.logsigmoid(log_m - s[2:]).sum()) / 2
+    torch.testing.assert_close(contrast(teacher, student, torch.tensor([4, 1]), options), loss)
 
 
 # VPN-F
@@ -162,9 +189,9 @@ def test_the_order_of_a_batch_makes_no_difference(name, options):
 
 def test_students_learn_what_distillation_asks_for():
     for name, options, key in (
-        ("vpn_f", {"temperature": 0.07}, "distillation"),
+        ("vpn_f", {"similarity": "temperature"}, "distillation"),
         ("vpn_a", {"collaborative": False}, "distillation"),
-        ("vpn_pp", {"temperature": 0.07}, "features"),
+        ("vpn_pp", {"similarity": "temperature"}, "features"),
     ):
         system, data = make(name, bn_momentum=0.1, **options), batch()
         stage = system.stages()[-1]
@@ -179,6 +206,31 @@ def test_students_learn_what_distillation_asks_for():
             terms["total"].backward()
             optimizer.step()
         assert terms[key] < 0.75 * before, name
+
+
+@pytest.mark.parametrize(("name", "path"), [("vpn_f", ""), ("vfn_pp", ""), ("vpn_pp", "vpn_pp")])
+def test_the_ceiling_reads_the_teachers_own_feature(name, path):
+    whole, plain, data = make(name, given="teacher"), make(name), batch()
+    system = whole.get_submodule(path)
+    teacher = "flow" if name == "vfn_pp" else "pose"
+    assert whole.needs_test == {"video", teacher} and plain.needs_test == {"video"}
+    system.eval()
+    student, taught = system.student(data), system.teach(data)[teacher]
+    torch.testing.assert_close(whole(data).logits, student.logits)  # it starts as any other student
+    torch.nn.init.normal_(system.given.classifier.weight)
+    expected = student.logits + system.given.classifier(taught.features)
+    torch.testing.assert_close(whole(data).logits, expected)
+    assert not torch.equal(system(data.replace(**{teacher: -getattr(data, teacher)})).logits, expected)
+    system.train()
+    terms = system.loss(system(data), data)
+    assert "features" not in terms
+    terms["classification"].backward()
+    moved = gradients(system)
+    assert "given.classifier.weight" in moved
+    assert not any(name.startswith(("pose_teacher", "teacher")) for name in moved)
+    last = whole.stages()[-1]
+    optim.freeze(whole, last)
+    assert system.given.classifier.weight.requires_grad
 
 
 # VPN-A
@@ -247,6 +299,63 @@ def test_a_collaborating_teacher_learns_from_the_distillation_a_frozen_one_does_
     terms["distillation"].backward()
     taught = any(name.startswith("teacher.pose_backbone") for name in gradients(system))
     assert taught == options["collaborative"] and any(name.startswith("student.block") for name in gradients(system))
+
+
+def test_a_detached_teacher_learns_from_its_own_loss_alone():
+    for name in ("vpn_a", "vpn_pp"):
+        whole, data = make(name, detach_teacher=True), batch()
+        system = whole if name == "vpn_a" else whole.vpn_pp
+        terms = system.loss(system(data), data)
+        assert "teacher" in terms
+        terms["distillation"].backward(retain_graph=True)
+        moved = gradients(system)
+        assert not any(name.startswith("teacher.") for name in moved) and "student.block.theta.weight" in moved
+        terms["total"].backward()
+        assert any(name.startswith("teacher.attention") for name in gradients(system))
+
+
+def test_the_distillation_is_a_sum_over_cells_or_their_mean():
+    data = batch()
+    terms = []
+    for reduction in ("sum", "mean"):
+        system = make("vpn_a", reduction=reduction)
+        terms.append(system.loss(system(data), data)["distillation"])
+    torch.testing.assert_close(terms[0], 8 * terms[1])  # T'H'W'
+    system, mean = make("vpn_f", distillation="mse", reduction="sum"), make("vpn_f", distillation="mse")
+    mean.load_state_dict(system.state_dict())
+    whole, part = (one.loss(one(data), data)["distillation"] for one in (system, mean))
+    torch.testing.assert_close(whole, part * system(data).aux["features/teacher"].shape[1])
+
+
+def test_the_students_block_starts_as_the_identity_or_not():
+    data = batch()
+    for gamma in (0.0, 1.0):
+        torch.manual_seed(0)
+        student = build("vpn_a", 5, **SIZES, block_gamma=gamma).student.eval()
+        maps = student(data).maps
+        assert torch.equal(maps["modulated"], maps["feature_map"]) == (gamma == 0)
+
+
+def test_self_attention_can_be_made_uniform():
+    student, data = make("vpn_a").student.eval(), batch()
+    f = student(data).maps["feature_map"]
+    value = student.block.g(f).flatten(2).mean(2)[:, :, None, None, None].expand(-1, -1, *f.shape[2:])
+    with uniform_attention(student) as points:
+        seen = student(data)
+    assert points == 1
+    torch.testing.assert_close(seen.maps["modulated"], f + student.block.W(value))
+    assert not torch.allclose(seen.logits, student(data).logits)
+
+
+@pytest.mark.parametrize(("name", "path"), [("vpn_a", ""), ("vpn_pp", "vpn_pp.")])
+def test_the_teachers_rates_are_those_of_vpn_wherever_it_learns(name, path):
+    numbers = {"optimizer": {"": {"name": "adam", "lr": 0.1}, "joint": {"lr": 0.1, "scale": {"attention": 20}}}}
+    config = TrainConfig(system=name, preset={"base": "tiny", **numbers})
+    stage = optim.adapt(build(name, 5, **SIZES).stages(), config)[-1]
+    assert stage.optimizer == {"name": "adam", "lr": 0.1, "scale": {f"{path}teacher.attention": 20}}
+    # What the configuration itself says comes last.
+    own = config.model_copy(update={"optimizer": {"name": "sgd", "lr": 0.2}})
+    assert optim.adapt(build(name, 5, **SIZES).stages(), own)[-1].optimizer == {"name": "sgd", "lr": 0.2}
 
 
 def test_a_frozen_teacher_is_trained_as_vpn_is():

@@ -4,12 +4,17 @@ from workbench.losses.attention import attention_balance, attention_regularizer,
 from workbench.losses.classification import every_step, fine_tuning
 from workbench.losses.distillation import (
     ContrastiveMemory,
+    Reduction,
+    Similarity,
     attention_distillation,
+    best_constant,
     contrastive_representation,
+    feature_distillation,
     supervised_contrastive,
 )
 from workbench.losses.embedding import kl_divergence, manhattan, normalized_euclidean
 from workbench.losses.hinge import squared_hinge
+from workbench.losses.processes import draw_seed, gather
 from workbench.losses.sequence import (
     atomic,
     boundary_saliency,
@@ -23,15 +28,21 @@ from workbench.losses.teachers import logit_mse, mars
 
 __all__ = [
     "ContrastiveMemory",
+    "Reduction",
+    "Similarity",
     "atomic",
     "attention_balance",
     "attention_distillation",
     "attention_regularizer",
+    "best_constant",
     "boundary_saliency",
     "contrastive_representation",
     "covariance",
+    "draw_seed",
     "every_step",
+    "feature_distillation",
     "fine_tuning",
+    "gather",
     "global_contextual",
     "graph_distillation",
     "hallucination",

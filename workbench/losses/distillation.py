@@ -4,41 +4,102 @@
 from __future__ import annotations
 
 import math
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+Similarity = Literal["raw", "unit", "temperature"]
+Reduction = Literal["sum", "mean"]
 
-def supervised_contrastive(teacher: Tensor, student: Tensor, positive: Tensor, m: float) -> Tensor:
+
+def supervised_contrastive(
+    teacher: Tensor,
+    student: Tensor,
+    positive: Tensor,
+    m: float,
+    similarity: Similarity = "raw",
+    temperature: float = 0.07,
+) -> Tensor:
     """-L_SCD, a scalar >= 0: eq. 1 is a log-likelihood, which eq. 3 subtracts; here its sign is turned already.
 
     teacher, student: float [B,F], row by row the two sides of a video-pose pair; positive: bool [B], whether the pair
     is of one clip; m > 0, the ratio of the number of negatives to that of the data set's clips. The sum over pairs is
-    divided by the number of positives. The embeddings are multiplied as they come, as printed: whoever wants the
-    angle between them gives them unit length.
-    Raises ValueError for shapes that don't agree, m <= 0, or no positive pair.
+    divided by the number of positives.
+
+    similarity: s of a pair, which is as likely as not where s = log m. raw is the product of the embeddings as they
+    come, as printed (the public code too). temperature is their cosine divided by ``temperature``, CRD's (0.07). unit
+    is the cosine itself: s is then above log m = log(N/|D|), -3 to -8, whatever the student does, negative pairs push
+    all the time, positive ones hardly pull, and the student ends anti-parallel to its own teacher.
+    Raises ValueError for shapes that don't agree, m <= 0, temperature <= 0, no positive pair, or another similarity.
     """
     if teacher.shape != student.shape or positive.shape != teacher.shape[:1]:
         shapes = ", ".join(str(list(tensor.shape)) for tensor in (teacher, student, positive))
         raise ValueError(f"supervised_contrastive: expected shapes [B,F], [B,F] and [B], got {shapes}")
-    if m <= 0:
-        raise ValueError(f"supervised_contrastive: m must be above 0, got {m}")
+    if m <= 0 or temperature <= 0:
+        name, value = ("m", m) if m <= 0 else ("temperature", temperature)
+        raise ValueError(f"supervised_contrastive: {name} must be above 0, got {value}")
+    if similarity not in get_args(Similarity):
+        valid = ", ".join(get_args(Similarity))
+        raise ValueError(f"supervised_contrastive: similarity must be one of {valid}, got {similarity!r}")
     if not (count := int(positive.sum())):
         raise ValueError("supervised_contrastive: one or more pairs must be positive, got none")
+    if similarity != "raw":
+        teacher, student = F.normalize(teacher, dim=1), F.normalize(student, dim=1)
     s, log_m = (teacher * student).sum(1), math.log(m)
+    if similarity == "temperature":
+        s = s / temperature
     # log[e^s / (e^s + M)] = logsigmoid(s - log M), and likewise its complement: exp alone would overflow.
     log_likelihood = torch.where(positive, F.logsigmoid(s - log_m), F.logsigmoid(log_m - s))
     return -log_likelihood.sum() / count
 
 
-def attention_distillation(teacher: Tensor, student: Tensor) -> Tensor:
+def attention_distillation(teacher: Tensor, student: Tensor, reduction: Reduction = "sum") -> Tensor:
     """L_D = ||A_T+ - E_A(A_S)||^2 (eq. 2) of two attention embeddings, each divided by its L2 norm; mean over the
-    batch, a scalar in [0, 4]. teacher, student: float [B,P]. ValueError where their shapes differ."""
+    batch. teacher, student: float [B,P].
+
+    reduction: sum over the P cells, as printed and in the public code, a scalar in [0,4]; or their mean, "a classical
+    Mean Squared Error" of the text, in [0,4/P]: weights for one are not those for the other. ValueError where shapes
+    differ or for another reduction.
+    """
+    _same("attention_distillation", teacher, student)
+    return _squares(F.normalize(teacher, dim=1) - F.normalize(student, dim=1), reduction)
+
+
+def feature_distillation(teacher: Tensor, student: Tensor, reduction: Reduction = "mean") -> Tensor:
+    """Squared distance of two embeddings float [B,F] as they come, the "MSE" of table 1; mean over the batch.
+    reduction: mean over the F channels or their sum. ValueError as ``attention_distillation``."""
+    _same("feature_distillation", teacher, student)
+    return _squares(teacher - student, reduction)
+
+
+def best_constant(teacher: Tensor, reduction: Reduction = "sum") -> Tensor:
+    """``attention_distillation`` of the best student that gives every clip the same embedding, a scalar: what a student
+    must stay below to have learnt anything of a clip's own attention.
+
+    teacher: float [S,P], of all clips that the loss is a mean over. With t_i of unit length and their mean m, the loss
+    2 - 2 m.c is least for c = m/|m|, where it is 2 - 2|m|. ValueError for another reduction.
+    """
+    least = 2 - 2 * F.normalize(teacher, dim=1).mean(0).norm()
+    return least / (teacher.shape[1] if _means(reduction) else 1)
+
+
+def _squares(difference: Tensor, reduction: Reduction) -> Tensor:
+    squares = difference.square()
+    return squares.mean() if _means(reduction) else squares.sum(1).mean()
+
+
+def _means(reduction: Reduction) -> bool:
+    if reduction not in get_args(Reduction):
+        raise ValueError(f"reduction must be one of {', '.join(get_args(Reduction))}, got {reduction!r}")
+    return reduction == "mean"
+
+
+def _same(loss: str, teacher: Tensor, student: Tensor) -> None:
     if teacher.shape != student.shape:
         shapes = f"{list(teacher.shape)} and {list(student.shape)}"
-        raise ValueError(f"attention_distillation: teacher and student must have the same shape, got {shapes}")
-    return (F.normalize(teacher, dim=1) - F.normalize(student, dim=1)).square().sum(1).mean()
+        raise ValueError(f"{loss}: teacher and student must have the same shape, got {shapes}")
 
 
 def contrastive_representation(

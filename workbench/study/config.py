@@ -48,8 +48,8 @@ class Preset(Config):
     clip (T,H,W) in frames and pixels; width of the backbone; output_stride (T,H,W) of its feature map; batch_size over
     all devices together; epochs as a factor on each stage's published number and optimizer as in ``TrainConfig``, both
     by stage ("": the others); schedule as in ``TrainConfig``; clip_grad of all stages, None: what each one's paper
-    prints; options of the systems that have them, where the configuration says nothing; the rest says how clips are cut
-    (fields of data.ClipSpec).
+    prints; options of the systems that have them, or of one system ("vpn_f.alpha"), where the configuration says
+    nothing; the rest says how clips are cut (fields of data.ClipSpec).
     """
 
     clip: tuple[int, int, int] = Field(strict=False)
@@ -291,11 +291,14 @@ class TrainConfig(Config):
         return self.model_copy(update={"preset": numbers, "protocol": protocol, "options": {**counted, **self.options}})
 
     def variant(self) -> dict[str, Any]:
-        """The system's options: the preset's as far as the system has them, then this configuration's own."""
+        """The system's options: the preset's as far as the system has them, the preset's for it alone, then this
+        configuration's own."""
         from workbench.systems import variants
 
-        known = variants(self.system)
-        return {name: value for name, value in self.numbers.options.items() if name in known} | self.options
+        known, start, chosen = variants(self.system), f"{self.system}.", self.numbers.options
+        shared = {name: value for name, value in chosen.items() if name in known}
+        alone = {name.removeprefix(start): value for name, value in chosen.items() if name.startswith(start)}
+        return shared | alone | self.options
 
     def identity(self) -> dict[str, Any]:
         """The part that says which run this is; what is left out says where and how it runs, or counts by contents."""

@@ -40,6 +40,7 @@ def adapt(stages: Sequence[Stage], config: TrainConfig) -> list[Stage]:
     for stage in stages:
         own = _of(stage, config.epochs) if isinstance(config.epochs, dict) else config.epochs
         factor, chosen = (_of(stage, table) for table in (numbers.epochs, numbers.optimizer))
+        chosen = _with_roles(stage, chosen, numbers.optimizer)
         epochs = max(1, round(stage.epochs * (1.0 if factor is None else factor))) if own is None else own
         if epochs == 0:
             continue
@@ -61,6 +62,18 @@ def _keys(stage: str) -> list[str]:
 
 def _of(stage: Stage, table: dict[str, Any]) -> Any:
     return next((table[key] for key in _keys(stage.name) if key in table), None)
+
+
+def _with_roles(stage: Stage, chosen: dict[str, Any] | None, table: dict[str, Any]) -> dict[str, Any] | None:
+    """``chosen`` with the "scale" that ``table`` has for the stages whose roles modules of this one play."""
+    scale = {
+        f"{module}.{name}" if name else module: by
+        for module, role in stage.roles.items()
+        for name, by in table.get(role, {}).get("scale", {}).items()
+    }
+    if not scale:
+        return chosen
+    return {**(chosen or {}), "scale": {**scale, **(chosen or {}).get("scale", {})}}
 
 
 def _inside(part: str, described: dict[str, Any]) -> dict[str, Any]:

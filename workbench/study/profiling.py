@@ -101,7 +101,6 @@ def random_batch(system: System, config: TrainConfig, size: int, classes: int = 
         "pose": (spec.persons, spec.poses, Skeleton.named(SKELETON).count, 3),
         "trajectories": (spec.trajectories, DIMENSIONS),
         "part_truth": (len(spec.regions),),
-        "truth": shape,
     }
     fields = _noise(system.needs_train, shapes, size, rng)
     if "segments" in system.needs_train:

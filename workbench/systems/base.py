@@ -23,6 +23,8 @@ class Stage:
     its results as ``batch.features``. solve: a method ``(train, validation) -> dict of numbers`` that fits in closed
     form, from batches, what the stage trains. All three only save time: ``loss`` of the whole system's output gives
     the same stage its gradient.
+    roles: by module of ``part``, the name of a stage in which that module is trained alone; where a preset scales the
+    learning rates of that stage's modules, it does so here.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Stage:
     part: str = ""
     cached: str = ""
     solve: str = ""
+    roles: dict[str, str] = field(default_factory=dict)
 
 
 class System(nn.Module):

@@ -37,7 +37,7 @@ class VFNPP(FeatureDistilled):
     def __init__(self, setting: Setting, options: VFNPPOptions) -> None:
         teacher = assemble(PerfStream, setting, stream=options.teacher, **shared(PerfStream, options))
         super().__init__(setting, options, options.teacher, teacher, teacher.backbone.channels)
-        self.needs_test = frozenset({"video", "flow"} if options.with_flow else {"video"})
+        self.needs_test |= teacher.needs_test if options.with_flow else frozenset()
 
     def forward(self, batch: Batch) -> Output:
         output = super().forward(batch)

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workbench import losses
-from workbench.nets import AGCN, NonLocal
+from workbench.nets import AGCN, Modulation, NonLocal
 from workbench.systems.base import Stage
 from workbench.systems.building import Setting, assemble
 from workbench.systems.composite import member_stages, unpack
@@ -28,18 +28,28 @@ from workbench.types import Batch, Output
 
 @dataclass(frozen=True)
 class AttentionOptions(StudentOptions):
-    """beta weighs the distillation (eq. 3); the public code sums the squares of 392 unscaled numbers and weighs that
-    0.001, beside 0.9 and 0.1 of the cross-entropies.
+    """beta weighs the distillation (eq. 3); the public code sums the squares of 392 numbers that it doesn't scale to
+    unit length, and weighs that 0.001, beside 0.9 and 0.1 of the cross-entropies.
 
-    projection: what is mapped linearly to the common size, which is that of A_T: in eq. 2 and the public code A_S, by
-    E_A. Section 3.3 names both; but a teacher's projection that learns soon maps every clip to the same direction,
-    where the student finds it without attention. embedding: VPN* keeps VPN's spatial embedding (table 4). normalize and
-    persons: see AGCNOptions.
+    reduction: L_D is the sum over the cells, as eq. 2 prints it and the public code has it, or their mean, "a classical
+    Mean Squared Error" of the text. detach_teacher: eq. 3 is one loss, whose L_D moves the teacher's attention too;
+    true leaves the teacher to its own entropy loss, which L_D otherwise outweighs, until both attend to the same places
+    in every clip. projection: what is mapped linearly to the common size, which is that of A_T: in eq. 2 and the public
+    code A_S, by E_A. Section 3.3 names both; but a teacher's projection that learns soon maps every clip to the same
+    direction, where the student finds it without attention.
+
+    block_gamma: the student's non-local block starts from 0, as the identity (Wang et al., CVPR 2018, section 4.1), or
+    from another weight of the batch norm behind it. modulation: how VPN* weighs its feature map. embedding: VPN* keeps
+    VPN's spatial embedding (table 4). normalize and persons: see AGCNOptions.
     """
 
     beta: float = 50.0
-    embedding: bool = False
+    reduction: Literal["sum", "mean"] = "sum"
+    detach_teacher: bool = False
     projection: Literal["student", "both"] = "student"
+    block_gamma: float = 0.0
+    modulation: Modulation = "residual"
+    embedding: bool = False
     normalize: Literal["agcn", "thesis", "none"] = "agcn"
     persons: int = 2
 
@@ -59,6 +69,7 @@ class VPNStarOptions(VPNOptions):
     """VPN's, with other defaults: no embedding (section 4.3), and of the loss the entropy alone (eq. 3)."""
 
     embedding: Literal["none", "normalized_euclidean"] = "none"
+    modulation: Modulation = "residual"
     lambda2: float = 0.0
     persons: int = 2
 
@@ -84,12 +95,21 @@ class VPNStar(VPN):
         return [replace(stage, loss=f"{stage.name}_loss") for stage in super().stages()]
 
 
+@dataclass(frozen=True)
+class SelfAttentiveOptions(RGBOptions):
+    """See AttentionOptions."""
+
+    block_gamma: float = 0.0
+
+
 class SelfAttentive(RGB):
     """S: an RGB network with a non-local block between its backbone and its classifier (figure 7)."""
 
-    def __init__(self, setting: Setting, options: RGBOptions) -> None:
+    Options = SelfAttentiveOptions
+
+    def __init__(self, setting: Setting, options: SelfAttentiveOptions) -> None:
         super().__init__(setting, options)
-        self.block = NonLocal(self.backbone.channels, bn_momentum=options.bn_momentum)
+        self.block = NonLocal(self.backbone.channels, bn_momentum=options.bn_momentum, gamma=options.block_gamma)
 
     def forward(self, batch: Batch) -> Output:
         f = self.backbone(self.take(batch, "video"))  # f_S [B,C,T',H',W']
@@ -129,7 +149,11 @@ class AttentionDistillation(nn.Module):
     def loss(self, teacher: Tensor, student: Tensor, label: Tensor) -> Tensor:
         if self.options.distillation == "scd":
             return contrast(teacher, student, label, self.options)
-        return losses.attention_distillation(teacher, student)  # L_D, eq. 2
+        return losses.attention_distillation(teacher, student, self.options.reduction)  # L_D, eq. 2
+
+
+#: VPN*'s attention and pose backbone start from nothing beside a trained backbone, here as where VPN is trained alone.
+ROLES = {"teacher": "joint"}
 
 
 class VPNA(Distilled):
@@ -144,8 +168,8 @@ class VPNA(Distilled):
         self.options = options
         # "i3d_nonlocal" is I3D with the block that the student has anyway.
         setting = replace(setting, backbone=setting.backbone.removesuffix("_nonlocal"))
-        self.student = assemble(SelfAttentive, setting, **shared(RGB, options))
-        own = {"persons": options.persons, "dropout": options.dropout, "bn_momentum": options.bn_momentum}
+        self.student = assemble(SelfAttentive, setting, **shared(SelfAttentive, options))
+        own = {name: getattr(options, name) for name in ("persons", "dropout", "bn_momentum", "modulation")}
         embedding = "normalized_euclidean" if options.embedding else "none"
         self.teacher = assemble(VPNStar, setting, embedding=embedding, **own)
         grid, channels = self.student.backbone.grid(setting.clip), self.student.backbone.channels
@@ -154,7 +178,9 @@ class VPNA(Distilled):
             keys = prod(self.student.block.keys(grid))
             self.distillation = AttentionDistillation(grid, keys, options)
         else:
-            self.distillation = FeatureDistillation(channels, channels, options.distillation, options)
+            modulated = self.teacher.classifier.in_features
+            kind, reduction = options.distillation, options.reduction
+            self.distillation = FeatureDistillation(modulated, channels, kind, options, reduction)
 
     def teach(self, batch: Batch) -> dict[str, Output]:
         return {"vpn": self.teacher(batch)}  # T_A(V_i, P_i), A_T [B,T',H',W'] among its maps
@@ -166,7 +192,8 @@ class VPNA(Distilled):
         else:
             target, own = teacher.features, student.features  # of the modulated maps f' and f'_S
         # Eq. 3 is one loss: a teacher that learns along learns from the distillation too.
-        target = target if self.options.collaborative else target.detach()
+        if self.options.detach_teacher or not self.options.collaborative:
+            target = target.detach()
         target, own = self.distillation(target, own)  # A_T+ and E_A(A_S), [B,P]
         return {f"{self.level}/teacher": target, f"{self.level}/student": own}
 
@@ -195,5 +222,5 @@ class VPNA(Distilled):
     def stages(self) -> list[Stage]:
         """Section 3.3: "trained in a single step". A frozen teacher is trained as VPN is."""
         if self.options.collaborative:
-            return [Stage("collaboration")]
+            return [Stage("collaboration", roles=ROLES)]
         return [*member_stages("teacher", self.teacher), Stage("distillation", ("student", "distillation"))]

@@ -7,7 +7,7 @@ another class. At test time the student reads the video alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import torch
@@ -30,14 +30,19 @@ CRD_SIZE, CRD_ROWS = 128, 16384
 class StudentOptions:
     """What the students of VPN++ have in common (section 4.1).
 
-    Eq. 1 multiplies two embeddings whose length the paper leaves open. Here it is 1, as in CRD, whose loss this is: at
-    alpha = 50 SGD doesn't survive features as they come. temperature divides the product; the paper prints none, which
-    is 1. With CRD's 0.07 positive pairs teach more: a product of 1 at most is far above log M anyway, whether the pair
-    is alike or not. M = N / dataset_size, with N = B negatives for a batch of B clips and dataset_size clips to train
-    on (the default: NTU-60, cross-subject; a training run counts its own).
+    similarity of the two sides of a video-pose pair (eq. 1): raw multiplies them as they come, as printed; temperature
+    is CRD's, the cosine divided by ``temperature``; unit the cosine itself, see ``losses.supervised_contrastive``.
+
+    negatives: half fills a mini-batch as the paper does, where "a video sample ... is repeated twice" and one of 16
+    clips "consists of 8 positives and 8 negatives": half of the batch's clips, each with its own poses and with those
+    of another. all does so with every clip, 16 and 16. M = N / dataset_size, N being the negatives of the batch, over
+    all processes, and dataset_size the clips to train on (the default: NTU-60, cross-subject; a training run counts its
+    own).
     """
 
-    temperature: float = 1.0
+    similarity: losses.Similarity = "raw"
+    temperature: float = 0.07
+    negatives: Literal["half", "all"] = "half"
     dataset_size: int = 40320
     dropout: float = 0.3
     bn_momentum: float = 0.01
@@ -49,11 +54,14 @@ class StudentOptions:
 
 @dataclass(frozen=True)
 class FeatureOptions(StudentOptions):
-    """distillation: the supervised contrastive loss, CRD or MSE (table 1). alpha weighs it; the public code weighs
-    another form of it 0.001, beside 0.9 of cross-entropy."""
+    """distillation: the supervised contrastive loss, CRD or MSE (table 1), of which reduction is the mean over channels
+    or the sum. alpha weighs it (eq. 3); the public code weighs its SCD, a binary cross-entropy of e^(t.s), 0.001,
+    beside 0.9 of cross-entropy. given: teacher is the ceiling, see ``Given``."""
 
     distillation: Literal["scd", "crd", "mse"] = "scd"
+    reduction: Literal["mean", "sum"] = "mean"
     alpha: float = 50.0
+    given: Literal["none", "teacher"] = "none"
 
 
 @dataclass(frozen=True)
@@ -70,35 +78,52 @@ def shared(kind: type[System], options: Any) -> dict[str, Any]:
     return {field.name: getattr(options, field.name) for field in fields(options) if field.name in own}
 
 
-def pairs(label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def pairs(label: Tensor, negatives: Literal["half", "all"], seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     """The pairs (V_i, P_j) of a batch (figure 6A), as indices of videos and of poses, int64 [P] each, and whether they
     are positive, bool [P]: each video with its own poses, and with those of a random clip of another class. A clip has
-    no negative pair where the batch has no other class. label: int64 [B]."""
-    clips, other = torch.arange(len(label), device=label.device), label[:, None] != label
-    video = other.any(1).nonzero()[:, 0]
-    pose = torch.multinomial(other[video].float(), 1)[:, 0] if len(video) else video
-    positive = torch.arange(len(clips) + len(video), device=label.device) < len(clips)
-    return torch.cat([clips, video]), torch.cat([clips, pose]), positive
+    no negative pair where the batch has no other class. negatives half: of every other video, of all poses. label:
+    int64 [B]."""
+    clips = torch.arange(0, len(label), 2 if negatives == "half" else 1)
+    label = label.cpu()  # where numbers drawn from a seed are the same for every process
+    other = label[clips, None] != label  # [clips,B]
+    drawable = other.any(1)
+    draw = torch.Generator().manual_seed(seed)
+    pose = torch.multinomial(other[drawable].float(), 1, generator=draw)[:, 0] if drawable.any() else clips[:0]
+    positive = torch.arange(len(clips) + len(pose)) < len(clips)
+    return torch.cat([clips, clips[drawable]]), torch.cat([clips, pose]), positive
 
 
 def contrast(teacher: Tensor, student: Tensor, label: Tensor, options: StudentOptions) -> Tensor:
-    """-L_SCD (eq. 1) of a batch, to be minimised: T_F(P) and E_F(V) float [B,F], label int64 [B]."""
-    video, pose, positive = pairs(label)
-    teacher, student = F.normalize(teacher, dim=1) / options.temperature, F.normalize(student, dim=1)
-    return losses.supervised_contrastive(teacher[pose], student[video], positive, len(label) / options.dataset_size)
+    """-L_SCD (eq. 1) of a batch, over all processes, to be minimised: T_F(P) and E_F(V) float [B,F], label int64
+    [B]."""
+    teacher, student, label = losses.gather(teacher), losses.gather(student), losses.gather(label)
+    drawn = pairs(label, options.negatives, losses.draw_seed(label.device))
+    video, pose, positive = (indices.to(label.device) for indices in drawn)
+    m = int(positive.sum()) / options.dataset_size
+    return losses.supervised_contrastive(
+        teacher[pose], student[video], positive, m, options.similarity, options.temperature
+    )
 
 
 class FeatureDistillation(nn.Module):
     """What of teacher and student is compared, and how: E_F projects the student's features [B,C] linearly to the
     teacher's [B,F]; CRD projects both."""
 
-    def __init__(self, teacher: int, student: int, kind: Literal["scd", "crd", "mse"], options: StudentOptions) -> None:
+    def __init__(
+        self,
+        teacher: int,
+        student: int,
+        kind: Literal["scd", "crd", "mse"],
+        options: StudentOptions,
+        reduction: losses.Reduction = "mean",
+    ) -> None:
         super().__init__()
-        self.kind, self.options = kind, options
+        self.kind, self.options, self.reduction = kind, options, reduction
         self.student = nn.Linear(student, CRD_SIZE if kind == "crd" else teacher)  # E_F
         if kind == "crd":
             self.teacher = nn.Linear(teacher, CRD_SIZE)
-            self.memory = losses.ContrastiveMemory(min(CRD_ROWS, options.dataset_size), CRD_SIZE)
+            rows = min(CRD_ROWS, options.dataset_size)
+            self.memory = losses.ContrastiveMemory(rows, CRD_SIZE, options.temperature)
 
     def forward(self, teacher: Tensor, student: Tensor) -> tuple[Tensor, Tensor]:
         """The embeddings of teacher and student, in fp32: they are small, and products of them go through exp."""
@@ -108,11 +133,36 @@ class FeatureDistillation(nn.Module):
                 return F.normalize(self.teacher(teacher), dim=1), F.normalize(student, dim=1)
             return teacher, student
 
+    def remember(self, teacher: Tensor, student: Tensor, label: Tensor) -> None:
+        """Puts a batch's embeddings, of all processes, into CRD's banks."""
+        self.memory.store(*(losses.gather(rows) for rows in (teacher.detach(), student.detach(), label)))
+
     def loss(self, teacher: Tensor, student: Tensor, label: Tensor) -> Tensor:
         """How far the embeddings are from what they should be, to be minimised."""
         if self.kind == "crd":
-            return self.memory(teacher, student, label)
-        return F.mse_loss(student, teacher) if self.kind == "mse" else contrast(teacher, student, label, self.options)
+            return self.memory(*(losses.gather(rows) for rows in (teacher, student, label)))
+        if self.kind == "mse":
+            return losses.feature_distillation(teacher, student, self.reduction)
+        return contrast(teacher, student, label, self.options)
+
+
+class Given(nn.Module):
+    """The ceiling of feature distillation: the classifier reads T_F(P) [B,F] itself, as a student does whose E_F(V) is
+    its teacher's feature exactly, beside its own.
+
+    A linear layer whose scores are added to the student's: both are one classifier of both features. It starts from
+    zero, so that the student starts as any other.
+    """
+
+    def __init__(self, features: int, classes: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout, self.classifier = nn.Dropout(dropout), nn.Linear(features, classes)
+        nn.init.zeros_(self.classifier.weight)
+        nn.init.zeros_(self.classifier.bias)
+
+    def forward(self, student: Output, feature: Tensor) -> Output:
+        logits = student.logits + self.classifier(self.dropout(feature))
+        return replace(student, logits=logits, features=torch.cat([student.features, feature], dim=1))
 
 
 def f_s(student: Output) -> Tensor:
@@ -123,18 +173,29 @@ def f_s(student: Output) -> Tensor:
 
 class Distilled(System):
     """A ``student`` that reads the video and, while training, has teachers. They are asked, and their maps shown, in
-    training mode alone; ``teach`` and ``compare`` ask them at any time."""
+    training mode alone, but for the one whose feature the student is ``given``; ``teach`` and ``compare`` ask them at
+    any time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: Given | None = None
 
     def forward(self, batch: Batch) -> Output:
         student = self.student(batch)  # S(V_i)
         if not self.training:
-            return student
+            return student if self.given is None else self.given(student, self.feature(batch))
         taught = self.teach(batch)
         maps, aux = student.maps, self.compare(student, taught)
         for name, teacher in taught.items():
             maps = maps | {f"teacher/{key}": value for key, value in teacher.maps.items()}
             aux = aux | pack(f"teacher/{name}", teacher)
+        if self.given is not None:
+            student = self.given(student, taught[self.name].features.detach())
         return Output(student.logits, student.features, maps, aux)
+
+    def feature(self, batch: Batch) -> Tensor:
+        """T_F(P_i) [B,F], of the teacher called ``name``."""
+        raise NotImplementedError
 
     def teach(self, batch: Batch) -> dict[str, Output]:
         """What each teacher says to ``batch``, by its name; reads what they read."""
@@ -142,7 +203,8 @@ class Distilled(System):
 
     def compare(self, student: Output, taught: dict[str, Output]) -> dict[str, Tensor]:
         """The embeddings that distillation draws together, float [B,P] each, of an output of this system and what
-        ``teach`` gave for the same batch: "features/teacher" and "features/student", and likewise "attention/"."""
+        ``teach`` gave for the same batch: "features/teacher" and "features/student", and likewise "attention/". None of
+        a feature that is ``given``."""
         raise NotImplementedError
 
 
@@ -154,28 +216,38 @@ class FeatureDistilled(Distilled):
         self.options, self.name = options, name
         self.student = assemble(RGB, setting, **shared(RGB, options))  # S
         self.teacher = teacher  # T_F, of which ``features`` [B,features] are distilled
+        self.needs_test = self.student.needs_test
+        if options.given == "teacher":
+            self.given = Given(features, setting.num_classes, options.dropout)
+            self.needs_test |= teacher.needs_test
+            return
         channels = self.student.backbone.channels
-        self.distillation = FeatureDistillation(features, channels, options.distillation, options)
+        self.distillation = FeatureDistillation(features, channels, options.distillation, options, options.reduction)
 
     def forward(self, batch: Batch) -> Output:
         output = super().forward(batch)
-        if self.training and self.options.distillation == "crd":
+        if self.training and self.given is None and self.options.distillation == "crd":
             embeddings = output.aux["features/teacher"], output.aux["features/student"]
-            self.distillation.memory.store(*embeddings, self.take(batch, "label"))
+            self.distillation.remember(*embeddings, self.take(batch, "label"))
         return output
+
+    def feature(self, batch: Batch) -> Tensor:
+        return self.teacher(batch).features
 
     def teach(self, batch: Batch) -> dict[str, Output]:
         return {self.name: self.teacher(batch)}  # T_F(P_i) [B,F]
 
     def compare(self, student: Output, taught: dict[str, Output]) -> dict[str, Tensor]:
+        if self.given is not None:
+            return {}
         pair = self.distillation(taught[self.name].features.detach(), f_s(student))  # T_F(P_i), E_F(V_i) [B,F]
         return dict(zip(("features/teacher", "features/student"), pair, strict=True))
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """L_C^S - alpha L_SCD (eq. 3 without attention), or another loss in its place. Cross-entropy alone where the
-        teacher wasn't asked, and for CRD, which is done by then."""
+        teacher wasn't asked or its feature is given, and for CRD, which is done by then."""
         l_c = F.cross_entropy(output.logits, self.take(batch, "label"))
-        if self.options.distillation == "crd" or not output.aux:
+        if self.given is not None or self.options.distillation == "crd" or not output.aux:
             return {"total": l_c, "classification": l_c}
         l_d = self.distillation.loss(output.aux["features/teacher"], output.aux["features/student"], batch.label)
         return {"total": l_c + self.options.alpha * l_d, "classification": l_c, "distillation": l_d}
@@ -192,6 +264,8 @@ class FeatureDistilled(Distilled):
     def student_stages(self) -> list[Stage]:
         """Section 3.2: class and distillation at once; CRD is "unsupervised ... followed by a downstream training". The
         paper gives no number of epochs: VPN's stands."""
+        if self.given is not None:
+            return [Stage("distillation", ("student", "given"))]
         trains = ("student", "distillation")
         if self.options.distillation == "crd":
             return [Stage("distillation", trains, loss="crd_loss"), *member_stages("student", self.student)]
@@ -202,7 +276,7 @@ class VPNF(FeatureDistilled):
     """The teacher is AGCN on the joints of the poses."""
 
     needs_train = frozenset({"video", "pose", "label"})
-    needs_test = frozenset({"video"})
+    needs_test = frozenset({"video", "pose"})
     Options = VPNFOptions
 
     def __init__(self, setting: Setting, options: VPNFOptions) -> None:

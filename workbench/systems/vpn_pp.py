@@ -14,8 +14,8 @@ from workbench.systems.agcn import AGCNClassifier
 from workbench.systems.base import Stage, System
 from workbench.systems.building import Setting, assemble
 from workbench.systems.composite import Combine, Composite, combine, member_stages, unpack
-from workbench.systems.vpn_a import VPNA, AttentionOptions, VPNAOptions
-from workbench.systems.vpn_f import VPNF, FeatureDistillation, f_s, shared
+from workbench.systems.vpn_a import ROLES, VPNA, AttentionOptions, VPNAOptions
+from workbench.systems.vpn_f import VPNF, FeatureDistillation, Given, f_s, shared
 from workbench.types import Batch, Output
 
 
@@ -25,10 +25,12 @@ class VPNPPOptions(AttentionOptions):
 
     combination: one student of both teachers at once; of one after the other (each distils into what the one before has
     left); or two students whose scores are joined. with_pose is the tables' VPN++ + 3D Poses: at test time poses are
-    read too, and the pose teacher's score joins the student's. combine makes one score of several.
+    read too, and the pose teacher's score joins the student's. combine makes one score of several. given: teacher is
+    the ceiling of feature distillation, see ``vpn_f.Given``.
     """
 
     alpha: float = 50.0
+    given: Literal["none", "teacher"] = "none"
     combination: Literal["multi_teacher", "f_then_a", "a_then_f", "late_fusion"] = "multi_teacher"
     with_pose: bool = False
     combine: Combine = "softmax_mean"
@@ -39,6 +41,7 @@ class TwoLevelsOptions(VPNAOptions):
     """See VPNPPOptions."""
 
     alpha: float = 50.0
+    given: Literal["none", "teacher"] = "none"
     combination: Literal["multi_teacher", "f_then_a", "a_then_f"] = "multi_teacher"
 
 
@@ -51,21 +54,31 @@ class TwoLevels(VPNA):
     def __init__(self, setting: Setting, options: TwoLevelsOptions) -> None:
         super().__init__(setting, options)
         self.pose_teacher = assemble(AGCNClassifier, setting, **shared(AGCNClassifier, options))  # T_F
-        widths = self.pose_teacher.pose_backbone.channels, self.student.backbone.channels
-        self.feature_distillation = FeatureDistillation(*widths, "scd", options)
+        self.name, features = "pose", self.pose_teacher.pose_backbone.channels
+        if options.given == "teacher":
+            self.given = Given(features, setting.num_classes, options.dropout)
+            self.needs_test |= self.pose_teacher.needs_test
+        else:
+            self.feature_distillation = FeatureDistillation(features, self.student.backbone.channels, "scd", options)
+
+    def feature(self, batch: Batch) -> Tensor:
+        return self.pose_teacher(batch).features
 
     def teach(self, batch: Batch) -> dict[str, Output]:
         return {"pose": self.pose_teacher(batch)} | super().teach(batch)
 
     def compare(self, student: Output, taught: dict[str, Output]) -> dict[str, Tensor]:
+        if self.given is not None:
+            return super().compare(student, taught)
         # Figure 7: f_S is what self-attention reads.
         pair = self.feature_distillation(taught["pose"].features.detach(), f_s(student))  # T_F(P_i), E_F(V_i) [B,F]
         return super().compare(student, taught) | dict(zip(("features/teacher", "features/student"), pair, strict=True))
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """L = L_C^S + L_C^T - alpha L_SCD + beta L_D (eq. 3); L_C^S alone where the teachers weren't asked."""
+        """L = L_C^S + L_C^T - alpha L_SCD + beta L_D (eq. 3); L_C^S alone where the teachers weren't asked; without
+        L_SCD where the feature is given."""
         terms = self.attention_loss(output, batch)
-        if not output.aux:
+        if not output.aux or self.given is not None:
             return terms
         l_f = self.contrast(output, batch)
         return terms | {"features": l_f, "total": terms["total"] + self.options.alpha * l_f}
@@ -77,7 +90,7 @@ class TwoLevels(VPNA):
     def feature_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """VPN-F's step of two: eq. 3 without attention."""
         l_s = F.cross_entropy(output.logits, self.take(batch, "label"))
-        if not output.aux:
+        if not output.aux or self.given is not None:
             return {"total": l_s, "classification": l_s}
         l_f = self.contrast(output, batch)
         return {"total": l_s + self.options.alpha * l_f, "classification": l_s, "features": l_f}
@@ -92,10 +105,12 @@ class TwoLevels(VPNA):
         return self.pose_teacher.pose_loss(unpack("teacher/pose", output.aux), batch)
 
     def stages(self) -> list[Stage]:
-        features = Stage("features", ("student", "feature_distillation"), loss="feature_loss")
-        attention = Stage("collaboration", ("student", "teacher", "distillation"), loss="attention_loss")
+        own = ("student", "feature_distillation" if self.given is None else "given")
+        features = Stage("features", own, loss="feature_loss")
+        attended = ("student", "teacher", "distillation", *(() if self.given is None else ("given",)))
+        attention = Stage("collaboration", attended, loss="attention_loss", roles=ROLES)
         steps = {
-            "multi_teacher": [Stage("collaboration", freezes=("pose_teacher",))],
+            "multi_teacher": [Stage("collaboration", freezes=("pose_teacher",), roles=ROLES)],
             "f_then_a": [features, attention],
             "a_then_f": [attention, features],
         }

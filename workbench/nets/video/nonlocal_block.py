@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from workbench.nets.attention import AttentionPoint
 from workbench.nets.video.layers import MaxPool
 from workbench.nets.video.sizes import Axes
 
@@ -18,7 +19,7 @@ class NonLocal(nn.Module):
     x float [B,C,T',H',W'] -> z of the same shape. inter_channels are those of theta, phi and g (half of in_channels if
     None). sub_sample takes the keys j from maps that are max-pooled 2 x 2 in space (section 3.3), an odd row or column
     left out. The batch norm behind W
-    starts from zero, so that the block begins as the identity.
+    starts from gamma, with 0 the block begins as the identity (section 4.1).
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class NonLocal(nn.Module):
         inter_channels: int | None = None,
         sub_sample: bool = True,
         bn_momentum: float = 0.1,
+        gamma: float = 0.0,
     ) -> None:
         super().__init__()
         inner = inter_channels or max(1, in_channels // 2)
@@ -38,7 +40,8 @@ class NonLocal(nn.Module):
             pool = MaxPool((1, 2, 2), (1, 2, 2), padding=(0, 0, 0))
             self.g, self.phi = nn.Sequential(self.g, pool), nn.Sequential(self.phi, pool)
         self.W = nn.Sequential(nn.Conv3d(inner, in_channels, 1), nn.BatchNorm3d(in_channels, momentum=bn_momentum))
-        nn.init.zeros_(self.W[1].weight)
+        nn.init.constant_(self.W[1].weight, gamma)
+        self.point = AttentionPoint()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.attend(x)[0]
@@ -51,7 +54,7 @@ class NonLocal(nn.Module):
         # A softmax over sums of hundreds of products needs more digits than bf16 has.
         with torch.autocast(x.device.type, enabled=False):
             affinity = (query.float().transpose(1, 2) @ key.float()).softmax(dim=2)  # [B,P,P']
-            y = value.float() @ affinity.transpose(1, 2)  # [B,inner,P]
+            y = value.float() @ self.point(affinity).transpose(1, 2)  # [B,inner,P]
         return x + self.W(y.unflatten(2, x.shape[2:])), affinity
 
     def keys(self, grid: Axes) -> Axes:
