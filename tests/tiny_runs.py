@@ -32,13 +32,18 @@ class Place:
             fit(self.asked(system) | {"epochs": 1, "progress": False})
 
     def detectors(self) -> None:
-        """Untrimmed videos, a detector on the rgb run's features, and a student that a pose teacher helped."""
+        """Untrimmed videos, encoders of snippets, a detector on RGB features, and a student that a pose teacher
+        helped."""
         fake_synthadl_u(self.untrimmed, actions=2, subjects=4, views=1, frames=100)
-        fit(self.asked("agcn") | {"epochs": 1, "progress": False, "evaluate": []})
+        once = {"epochs": 1, "progress": False, "evaluate": []}
+        once["preset"] = PRESET | {"sampling": "strided", "stride": 2}
+        fit(self.asked("agcn") | once)
+        fit(self.asked("perf_stream") | once | {"options": {"stream": "rgb", "backbone": "i3d"}})
         quick = {"runs": str(self.runs), "preset": PRESET, "epochs": 2, "progress": False}
         videos = {"root": str(self.untrimmed), "cache": str(self.root / "kept"), **quick}
-        fit({"system": "detector", **videos, "snippets": {"rgb": "latest:rgb"}})
-        taught = {"snippets": {"rgb": "latest:rgb", "pose": "latest:agcn"}, "options": {"teachers": ["pose"]}}
+        snippets = {"rgb": "latest:perf_stream", "pose": "latest:agcn"}
+        fit({"system": "detector", **videos, "snippets": {"rgb": snippets["rgb"]}})
+        taught = {"snippets": snippets, "options": {"teachers": ["pose"]}}
         fit({"system": "augmented_rgb", **videos, **taught})
 
     def students(self) -> None:

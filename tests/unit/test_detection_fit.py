@@ -21,6 +21,7 @@ from workbench.study.runs import open_run, table
 from workbench.study.tables import configs, read_table
 
 PRESET = {"base": "tiny", "clip": [8, 32, 32], "width": 0.125, "poses": 8, "output_stride": [4, 8, 8], "batch_size": 4}
+SPACED = {"sampling": "strided", "stride": 2}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,8 @@ def place(tmp_path_factory) -> Path:
     fake_synthadl_u(place / "world", actions=2, subjects=4, views=2, frames=100)
     fake_synthadl(place / "clips", actions=2, subjects=3, views=1, frames=16)
     for system in ("rgb", "agcn"):
-        fit({"system": system, "root": str(place / "clips"), "evaluate": [], **_where(place), "epochs": 1})
+        own = {"root": str(place / "clips"), "evaluate": [], "epochs": 1, "preset": PRESET | SPACED}
+        fit({"system": system, **_where(place), **own})
     return place
 
 
@@ -207,7 +209,7 @@ rows:
   - id: encoder
     label: encoder
     hidden: true
-    parameters: {{system: rgb, dataset: synthadl, root: {place / "clips"}, seed: 0, preset: {PRESET}}}
+    parameters: {{system: rgb, dataset: synthadl, root: {place / "clips"}, seed: 0, preset: {PRESET | SPACED}}}
   - id: rgb
     label: RGB
     parameters: {{system: detector, root: {place / "world"}, preset: {PRESET}, snippets: {{rgb: "row:encoder"}}}}

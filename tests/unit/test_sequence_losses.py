@@ -117,10 +117,21 @@ def test_hallucination_and_graph_distillation():
     assert float(losses.graph_distillation(student, [along, across], edges)) == pytest.approx(0.1)
 
 
-def test_multi_label_is_the_mean_over_snippets_and_classes():
-    logits = torch.tensor([[[0.0, math.log(3)]]])
-    found = losses.multi_label(logits, torch.tensor([[[1.0, 0.0]]]))
-    assert float(found) == pytest.approx(-(math.log(0.5) + math.log(0.25)) / 2)
+def test_multi_label_is_the_mean_over_snippets_of_the_sum_over_classes():
+    logits = torch.tensor([[[0.0, math.log(3)], [math.log(3), 0.0]]])
+    label = torch.tensor([[[1.0, 0.0], [1.0, 1.0]]])
+    by_snippet = [-(math.log(0.5) + math.log(0.25)), -(math.log(0.75) + math.log(0.5))]
+    assert float(losses.multi_label(logits, label)) == pytest.approx(sum(by_snippet) / 2)
+    assert float(losses.multi_label(logits, label, reduction="mean")) == pytest.approx(sum(by_snippet) / 4)
+
+
+def test_atomic_as_a_mean_does_not_grow_with_the_negative_pairs():
+    pairs = torch.cat([STUDENT] * 2), torch.cat([TEACHER, TEACHER.flip(1)])
+    positive, twice = torch.tensor([True, False]), [torch.cat([x, x]) for x in pairs]
+    once = losses.atomic(*pairs, positive, 0.5, reading="mean")
+    assert float(once) == pytest.approx(float(losses.atomic(*pairs, positive, 0.5)))
+    again = losses.atomic(*twice, torch.cat([positive] * 2), 0.5, reading="mean")
+    assert float(again) == pytest.approx(float(once))
 
 
 @pytest.mark.parametrize("loss", every_loss())
@@ -161,6 +172,8 @@ def test_videos_of_one_snippet_are_no_trouble():
         (lambda: losses.atomic(STUDENT, TEACHER, torch.ones(2), 1.0), r"positive must be \[1\]"),
         (lambda: losses.boundary_saliency(STUDENT, TEACHER, "signed"), "per_step or printed, got 'signed'"),
         (lambda: losses.global_contextual(STUDENT, TEACHER, reading="sum"), "squared or mean, got 'sum'"),
+        (lambda: losses.multi_label(STUDENT, TEACHER, reduction="none"), "sum or mean, got 'none'"),
+        (lambda: losses.atomic(STUDENT, TEACHER, torch.ones(1), 1.0, reading="sum"), "printed or mean, got 'sum'"),
         (lambda: losses.graph_distillation(STUDENT, []), "one or more teachers, got none"),
         (
             lambda: losses.graph_distillation(STUDENT, [TEACHER], torch.ones(1, 3, 2)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,11 +15,13 @@ from tests.untrimmed_fixtures import FakeReader, fake_untrimmed, grey
 from workbench.data import ClipSpec, Snippets, SnippetSpec
 from workbench.data.snippet_reader import SnippetReader
 from workbench.data.snippets import GrowingRows, truth
+from workbench.data.spec import evaluation_windows
 from workbench.study.snippets import extract
 from workbench.systems.base import System
 from workbench.types import Batch, Output
 
-CLIP = ClipSpec(frames=4, size=(24, 32), crop="frame", border=0.0, poses=4, flow_method="dis")
+SPACED = {"frames": 4, "sampling": "strided", "stride": 4, "border": 0.0, "poses": 4}
+CLIP = ClipSpec(size=(24, 32), crop="frame", flow_method="dis", **SPACED)
 
 
 class Greys(System):
@@ -73,21 +76,56 @@ def test_a_snippet_needs_frames(field):
         SnippetSpec(**{field: 0})
 
 
-@pytest.mark.parametrize(("frames", "stride", "first"), [(16, 16, 0), (16, 8, 1), (8, 20, 2)])
-def test_a_snippet_reads_its_own_frames(data, frames, stride, first):
-    spec = SnippetSpec(frames, stride)
-    batches = list(SnippetReader(data, 1, spec, CLIP, frozenset({"video"})).batches(2, first))
+@pytest.mark.parametrize(
+    ("snippets", "frames", "stride", "first", "expected"),
+    [
+        # A span of 13 frames around the middle of 16, and of 8 that start 20 apart.
+        (SnippetSpec(16, 16), 4, 4, 0, [[1, 5, 9, 13], [17, 21, 25, 29], [33, 37, 41, 45], [49, 53, 57, 61]]),
+        (SnippetSpec(8, 20), 4, 4, 2, [[37, 41, 45, 49], [57, 61, 65, 69]]),
+        # The paper's: 16 consecutive frames.
+        (SnippetSpec(16, 16), 16, 1, 3, [list(range(48, 64))]),
+        # A span of 25 frames, wider than its snippet: the video's first and last frames (0, 69) are repeated.
+        (SnippetSpec(16, 16), 4, 8, 0, [[0, 3, 11, 19], [11, 19, 27, 35], [27, 35, 43, 51], [43, 51, 59, 67]]),
+        (SnippetSpec(16, 18), 4, 12, 3, [[43, 55, 67, 69]]),
+    ],
+)
+def test_frames_are_as_far_apart_as_the_encoder_learnt_them(data, snippets, frames, stride, first, expected):
+    clip = replace(CLIP, frames=frames, stride=stride)
+    batches = list(SnippetReader(data, 1, snippets, clip, frozenset({"video"})).batches(2, first))
     numbers = torch.cat([batch.frame_numbers for batch in batches])
-    starts = spec.starts(70)[first:]
-    assert numbers[:, 0].tolist() == (starts + frames // 8).tolist()
-    assert (numbers < torch.from_numpy(starts)[:, None] + frames).all()
+    assert numbers.tolist() == expected
     seen = torch.cat([batch.video for batch in batches]).float().mean((1, 3, 4))
     assert torch.allclose(seen, torch.tensor([[grey(n) for n in row] for row in numbers.tolist()]).float(), atol=2)
 
 
+def test_frames_are_spaced_as_the_training_clips_of_the_encoder(data):
+    """The same clip, cut out of a trimmed video and out of an untrimmed one."""
+    clip = replace(CLIP, stride=3)
+    (trained,) = evaluation_windows(clip, 70)
+    (batch, *_) = SnippetReader(data, 1, SnippetSpec(), clip, frozenset({"video", "pose"})).batches(1)
+    assert np.array_equal(np.diff(batch.frame_numbers[0]), np.diff(trained.frames))
+
+
+def test_an_encoder_of_whole_clips_is_refused(data, tmp_path):
+    words = "sampling='uniform', 4 frames spread over a whole clip, has none: train it with sampling: strided"
+    with pytest.raises(ValueError, match=words):
+        extract(data, Greys(), tmp_path, clip=replace(CLIP, sampling="uniform"), progress=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_poses_are_those_of_the_span_of_the_frames(data):
+    """Bodies move by 1 cm a frame: the poses of a span of 31 frames around the middle of the second snippet."""
+    clip = replace(CLIP, frames=16, stride=2, poses=4, normalize="none")
+    (_, batch, *_) = SnippetReader(data, 1, SnippetSpec(), clip, frozenset({"pose"})).batches(1)
+    moved = batch.pose[0, 0, :, 0, 0] - batch.pose[0, 0, 0, 0, 0]
+    # Frames 8 + 2 (1.5, 5.5, 9.5, 13.5) = 11, 19, 27, 35.
+    assert torch.allclose(moved, torch.tensor([0.0, 0.08, 0.16, 0.24]), atol=1e-4)
+
+
 def test_a_video_shorter_than_a_snippet_repeats_its_last_frame(data):
-    (batch,) = SnippetReader(data, 2, SnippetSpec(32, 32), CLIP, frozenset({"video", "pose"})).batches(8)
-    assert batch.frame_numbers.tolist() == [[4, 12, 20, 22]]
+    clip = replace(CLIP, stride=8)
+    (batch,) = SnippetReader(data, 2, SnippetSpec(32, 32), clip, frozenset({"video", "pose"})).batches(8)
+    assert batch.frame_numbers.tolist() == [[3, 11, 19, 22]]
     assert batch.pose.shape == (1, 1, 4, 25, 3)
     assert abs(batch.video[0, :, 3].float().mean() - grey(22)) < 2
 
@@ -103,7 +141,7 @@ def test_flow_and_drawn_poses_are_read_too(data):
 
 def test_a_person_is_cropped_within_the_snippet_and_the_whole_picture_where_there_is_none(tmp_path):
     hidden = fake_untrimmed(tmp_path, (40,), FakeReader(unseen=(0, 16)))
-    clip = ClipSpec(frames=4, size=(24, 24), border=0.0, poses=4)
+    clip = ClipSpec(size=(24, 24), **SPACED)
     reader = SnippetReader(hidden, 0, SnippetSpec(), clip, frozenset({"video", "pose"}))
     assert reader._box(0) == (0, 0, 64, 48)
     left, top, right, bottom = reader._box(16)
@@ -127,7 +165,7 @@ def test_features_are_what_the_system_says_of_each_snippet(data, tmp_path):
     for i in range(3):
         rows = found.features(i)
         assert rows.dtype == np.float32 and rows.shape == (found.counts[i], 2)
-        expected = [[grey(start + 4), grey(start + 12)] for start in found.starts(i)]
+        expected = [[grey(start + 3), grey(start + 11)] for start in found.starts(i)]
         assert np.abs(rows - expected).max() < 3
     assert np.array_equal(found.features(1, 1, 3), found.features(1)[1:3])
     assert found.times(1)[1].tolist() == [0.64, 1.28] and found.centres(1)[1] == pytest.approx(0.96)

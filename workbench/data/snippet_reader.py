@@ -24,10 +24,12 @@ NEEDS = frozenset({"video", "flow", "pose", "rendered"})
 class SnippetReader:
     """Video ``i`` of ``data``, snippet by snippet, each a clip as ``clip`` cuts it.
 
-    A clip's T frames and t_p poses are spread evenly over its snippet (whatever clip.sampling); crop "person" is a box
-    around the person's joints within the snippet, "track" one in each of its frames, and the whole picture where none
-    of them is in it; poses are normalised within the snippet. Batch as of ``Loader`` without labels: ids name the
-    video, frame_numbers int64 [B,T]; a snippet without any pose is zeros.
+    A clip's T frames are ``clip.stride`` apart, as its encoder learnt them, around the middle of its snippet, so that
+    a clip may span more, or less, than its snippet; beyond the video's ends its first or last frame is repeated. t_p
+    poses are spread evenly over the same span. Crop "person" is a box around the person's joints within that span,
+    "track" one in each of its frames, and the whole picture where none of them is in it; poses are normalised within
+    it. Batch as of ``Loader`` without labels: ids name the video, frame_numbers int64 [B,T]; a clip without any pose is
+    zeros.
 
     Raises ValueError for needs that can't be met, and naming the file or video where it can't be read.
     """
@@ -36,6 +38,9 @@ class SnippetReader:
         check_needs(data, clip, needs)
         self.data, self.i, self.snippets, self.clip, self.needs = data, i, snippets, clip, needs
         self.starts = snippets.starts(int(data.lengths[i]))
+        self._span = (clip.frames - 1) * clip.stride + 1  # from a clip's first frame to its last
+        self._last = int(data.lengths[i]) - 1
+        self._even = evaluation_windows(replace(clip, windows=1, pose_padding="repeat"), self._span)[0]
         self._view = View.plain(clip)
 
     def __len__(self) -> int:
@@ -43,7 +48,7 @@ class SnippetReader:
 
     def batches(self, size: int, first: int = 0) -> Iterator[Batch]:
         """Batches of ``size`` snippets from number ``first`` to the last."""
-        film = _Film(self._info, int(self.starts[first])) if self.needs - {"pose"} else None
+        film = _Film(self._info, self._reach(int(self.starts[first]))[0]) if self.needs - {"pose"} else None
         for at in range(first, len(self.starts), size):
             made = [self._snippet(int(start), film) for start in self.starts[at : at + size]]
             tensors = {name: torch.from_numpy(np.stack([each[name] for each in made])) for name in made[0]}
@@ -82,13 +87,19 @@ class SnippetReader:
             raise ValueError(f"{self.data.ids[self.i]} has {self.data.lengths[self.i]} frames but poses for {count}")
         return as_seen(found, self.data, self.clip, self.i)
 
+    def _first(self, start: int) -> int:
+        """The first frame of the clip around the middle of the snippet from ``start`` on, before 0 at the beginning."""
+        return start + (self.snippets.frames - self._span) // 2
+
+    def _reach(self, start: int) -> tuple[int, int]:
+        """The first and the last frame of the video that the clip of the snippet from ``start`` on spans."""
+        first = self._first(start)
+        return min(max(first, 0), self._last), min(max(first + self._span - 1, 0), self._last)
+
     def _window(self, start: int) -> Window:
         """The frames and poses that are read of the snippet from ``start`` on."""
-        even = evaluation_windows(
-            replace(self.clip, sampling="uniform", windows=1, pose_padding="repeat"), self.snippets.frames
-        )[0]
-        last = int(self.data.lengths[self.i]) - 1
-        return Window(np.minimum(start + even.frames, last), np.minimum(start + even.poses, last))
+        first = self._first(start)
+        return Window(*(np.clip(first + numbers, 0, self._last) for numbers in (self._even.frames, self._even.poses)))
 
     def _snippet(self, start: int, film: _Film | None) -> dict[str, np.ndarray]:
         window, clip, view = self._window(start), self.clip, self._view
@@ -98,16 +109,16 @@ class SnippetReader:
         if film is None:
             return made
         box = self._box(start, window.frames)
-        last = self._info.frames - 1
-        film.hold(start, min(start + self.snippets.frames, last))
+        first, last = self._reach(start)
+        film.hold(first, min(last + 1, self._info.frames - 1))  # flow reads one more
         area = video.crop(film.frames(window.frames), box, clip.area)
         if "video" in self.needs:
             made["video"] = _blank(3, clip.frames, view)
             view.picture(area, made["video"])
         if "flow" in self.needs:
-            if last < 1:
+            if self._info.frames < 2:
                 raise ValueError(f"{self._info.path} has one frame, flow needs two")
-            before = np.minimum(window.frames, last - 1)
+            before = np.minimum(window.frames, self._info.frames - 2)
             here = self._box(start, before)
             pair = [video.crop(film.frames(numbers), here, clip.area) for numbers in (before, before + 1)]
             made["flow"] = _blank(2, clip.frames, view)
@@ -125,12 +136,13 @@ class SnippetReader:
         if not np.isfinite(here.joints).any():
             return whole
         if self.clip.crop == "track":
-            return track_around(here, self.clip)[numbers - start]
+            return track_around(here, self.clip)[numbers - self._reach(start)[0]]
         return box_around(here, self._info, self.clip) or whole
 
     def _within(self, found: Pose, start: int) -> Pose:
-        """The part of a whole video's poses that the snippet from ``start`` on spans."""
-        span = slice(start, start + self.snippets.frames)
+        """The part of a whole video's poses that the clip of the snippet from ``start`` on spans."""
+        first, last = self._reach(start)
+        span = slice(first, last + 1)
         confidence = None if found.confidence is None else found.confidence[:, span]
         return Pose(found.joints[:, span], found.skeleton, found.space, found.frame_numbers[span], confidence)
 
@@ -139,7 +151,7 @@ class SnippetReader:
         here = self._within(self._pose, start)
         if not np.isfinite(here.joints).any():
             return np.zeros((self.clip.persons, len(numbers), self.data.skeleton.count, 3), np.float32)
-        return network_bodies(here, self.clip, self.data.mirrored)[numbers - start].swapaxes(0, 1)
+        return network_bodies(here, self.clip, self.data.mirrored)[numbers - self._reach(start)[0]].swapaxes(0, 1)
 
     def _drawn(self, start: int, numbers: np.ndarray, box: tuple | np.ndarray, area: np.ndarray) -> np.ndarray:
         """uint8 [3,T,H,W]: poses drawn on what the network would see."""
@@ -178,6 +190,13 @@ class _Film:
 def check_needs(data: Untrimmed, clip: ClipSpec, needs: frozenset[str]) -> None:
     """ValueError, one sentence, if ``data`` or the reader cannot give ``needs``; ImportError if OpenCV can't."""
     where, blind = f"{data.name} ({data.protocol}, {data.split})", data.skeleton is None
+    if clip.sampling != "strided":
+        raise ValueError(
+            "snippets are read with the spacing of frames that their encoder learnt, and one that learnt clips of "
+            f"sampling={clip.sampling!r}, {clip.frames} frames spread over a whole clip, has none: train it with "
+            "sampling: strided and a stride in its preset, as in preset={'base': 'tiny', 'sampling': 'strided', "
+            "'stride': 3}"
+        )
     if unknown := sorted(set(needs) - NEEDS):
         raise ValueError(f"snippets cannot be read as {unknown[0]!r}; they can as: {', '.join(sorted(NEEDS))}")
     if blind and needs & {"pose", "rendered"}:

@@ -17,22 +17,40 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def multi_label(logits: Tensor, label: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Binary cross-entropy of each class by itself, mean over real snippets and classes (section 4.2). logits float
-    [B,T,N]; label float or bool [B,T,N], 1 where the snippet shows the class."""
+def multi_label(
+    logits: Tensor, label: Tensor, mask: Tensor | None = None, reduction: Literal["sum", "mean"] = "sum"
+) -> Tensor:
+    """Binary cross-entropy of each class by itself (section 4.2), mean over real snippets. logits float [B,T,N]; label
+    float or bool [B,T,N], 1 where the snippet shows the class.
+
+    reduction: "sum" over the N classes is the cross-entropy of a snippet's N independent labels, and what the authors'
+    public detection code does (PDAN, train.py); "mean" divides it by N.
+    """
+    _valid("multi_label", "reduction", reduction, ("sum", "mean"))
     logits, label, mask = _aligned("multi_label", logits, label, mask)
-    return F.binary_cross_entropy_with_logits(logits[mask], label[mask].to(logits.dtype))
+    by_class = F.binary_cross_entropy_with_logits(logits[mask], label[mask].to(logits.dtype), reduction="none")
+    return by_class.sum(1).mean() if reduction == "sum" else by_class.mean()
 
 
-def atomic(student: Tensor, teacher: Tensor, positive: Tensor, phi: float, mask: Tensor | None = None) -> Tensor:
+def atomic(
+    student: Tensor,
+    teacher: Tensor,
+    positive: Tensor,
+    phi: float,
+    mask: Tensor | None = None,
+    reading: Literal["printed", "mean"] = "printed",
+) -> Tensor:
     """-L_Atomic, >= 0: eq. 1 is a log-likelihood, whose sign is turned here, so that it can be added (eq. 7).
 
     Row by row student and teacher are a pair of videos: positive bool [B] tells the pairs of one video from those of
     two with different labels, whose mask is True where both have a snippet. phi > 0 is the ratio of the batch's
-    negative snippets to the snippets of the training set. As printed, what positive pairs say is divided by the number
-    of their snippets, and what negative pairs say by their length T only, each pair by its own; features are multiplied
-    as they come. Raises ValueError too for phi <= 0, or no positive pair.
+    negative snippets to the snippets of the training set. Features are multiplied as they come.
+
+    reading "printed": what positive pairs say is divided by the number of their snippets, and what negative pairs say
+    by their length T only, each pair by its own, so that it grows with the number of pairs. "mean": the sum over
+    negative pairs is divided by their number too. Raises ValueError too for phi <= 0, or no positive pair.
     """
+    _valid("atomic", "reading", reading, ("printed", "mean"))
     student, teacher, mask = _aligned("atomic", student, teacher, mask)
     if positive.shape != student.shape[:1]:
         raise ValueError(f"atomic: positive must be [{len(student)}], one entry a pair, got {list(positive.shape)}")
@@ -45,8 +63,10 @@ def atomic(student: Tensor, teacher: Tensor, positive: Tensor, phi: float, mask:
     s, log_phi = (student * teacher).sum(2), math.log(phi)  # [B,T]
     # log[e^s / (e^s + phi)] = logsigmoid(s - log phi), and likewise its complement: exp alone would overflow.
     attracted = F.logsigmoid(s - log_phi).masked_fill(~near, 0).sum() / count
-    repelled = F.logsigmoid(log_phi - s).masked_fill(~far, 0).sum(1) / mask.sum(1).clamp(min=1)
-    return -(attracted + repelled.sum())
+    repelled = (F.logsigmoid(log_phi - s).masked_fill(~far, 0).sum(1) / mask.sum(1).clamp(min=1)).sum()
+    if reading == "mean":
+        repelled = repelled / (~positive).sum().clamp(min=1)
+    return -(attracted + repelled)
 
 
 def covariance(features: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -68,8 +88,7 @@ def global_contextual(
     reading: eq. 4 prints the squared norm, a sum over C(C+1)/2 entries; the text before it calls it a mean square
     error, which is that sum divided by their number.
     """
-    if reading not in ("squared", "mean"):
-        raise ValueError(f"global_contextual: reading must be squared or mean, got {reading!r}")
+    _valid("global_contextual", "reading", reading, ("squared", "mean"))
     student, teacher, mask = _aligned("global_contextual", student, teacher, mask)
     rows, columns = torch.triu_indices(student.shape[2], student.shape[2], device=student.device)
     away = (covariance(teacher, mask) - covariance(student, mask))[:, rows, columns].square()  # [B,C(C+1)/2]
@@ -88,8 +107,7 @@ def boundary_saliency(
     the first and the last snippet cancel out. "per_step" compares the change of the feature vector at every step: L1
     over channels, mean over the T - 1 steps. A video of one snippet has no step and adds zero.
     """
-    if reading not in ("per_step", "printed"):
-        raise ValueError(f"boundary_saliency: reading must be per_step or printed, got {reading!r}")
+    _valid("boundary_saliency", "reading", reading, ("per_step", "printed"))
     student, teacher, mask = _aligned("boundary_saliency", student, teacher, mask)
     real = mask[:, 1:] & mask[:, :-1]
     steps = real.sum(1).clamp(min=1)
@@ -125,6 +143,11 @@ def graph_distillation(
     if edges.shape != distances.shape:
         raise ValueError(f"graph_distillation: edges must be {list(distances.shape)}, got {list(edges.shape)}")
     return (edges * distances).sum(2)[mask].mean()
+
+
+def _valid(loss: str, name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"{loss}: {name} must be {' or '.join(choices)}, got {value!r}")
 
 
 def _aligned(

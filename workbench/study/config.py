@@ -49,7 +49,9 @@ class Preset(Config):
     all devices together; epochs as a factor on each stage's published number and optimizer as in ``TrainConfig``, both
     by stage ("": the others); schedule as in ``TrainConfig``; clip_grad of all stages, None: what each one's paper
     prints; options of the systems that have them, or of one system ("vpn_f.alpha"), where the configuration says
-    nothing; the rest says how clips are cut (fields of data.ClipSpec).
+    nothing, or one value for each choice of the option ``teachers`` ({"flow": ..., "flow+pose": ...}, names in order;
+    without one for a choice the system's default holds); the rest says how clips are cut (fields of data.ClipSpec), for
+    a detector those that an encoder from a file of weights reads.
     """
 
     clip: tuple[int, int, int] = Field(strict=False)
@@ -60,7 +62,7 @@ class Preset(Config):
     optimizer: dict[str, dict[str, Any]] = {}
     schedule: dict[str, Any] | None = None
     clip_grad: float | None = Field(default=None, gt=0)
-    options: dict[str, Plain] = {}
+    options: dict[str, Plain | dict[str, Plain]] = {}
     poses: int = Field(gt=0)
     sampling: Literal["uniform", "strided", "consecutive"] = "strided"
     stride: int = Field(default=2, gt=0)
@@ -137,17 +139,32 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-#: What detectors have instead: their inputs are small, and whole videos are a batch.
+#: Weights of Augmented-RGB's losses by what teaches, each loss by itself, chosen on validation subjects in
+#: notebooks/ablations/augmented_rgb_weights.yaml.
+WEIGHTS: dict[str, dict[str, float]] = {
+    "alpha_atomic": {"flow": 3e-5, "pose": 3e-5, "flow+pose": 3e-5},
+    "alpha_global": {"flow": 1e-5, "pose": 1e-5, "flow+pose": 1e-5},
+    "alpha_boundary": {"flow": 5.0, "pose": 5.0, "flow+pose": 5.0},
+    "alpha_baseline": {"flow": 5e-3, "pose": 5e-3},
+}
+#: What detectors have instead: their inputs are small, and whole videos are a batch. stride is the spacing of frames
+#: at which an I3D whose weights a file holds reads a snippet: the shipped one has learnt 16 frames spread over clips of
+#: 106 frames, 7 apart on average.
 SMALL: dict[str, Any] = {
     "batch_size": 8,
     "epochs": {"": 1 / 3},
     "optimizer": {},
     "schedule": None,
-    # The printed weights fit the paper's features. These were chosen on validation subjects, each loss by itself, in
-    # notebooks/ablations/augmented_rgb_weights.yaml.
-    "options": {"alpha_atomic": 3e-6, "alpha_global": 1e-6, "alpha_boundary": 5e-5, "alpha_baseline": 5e-4},
+    "sampling": "strided",
+    "stride": 7,
+    "options": WEIGHTS,
 }
-DETECTION: dict[str, dict[str, Any]] = {"tiny": SMALL, "study": SMALL}
+#: "paper": a snippet is 16 consecutive frames (Augmented-RGB, section 3.1), and a batch 8 videos (PKU-MMD, 4.2).
+DETECTION: dict[str, dict[str, Any]] = {
+    "tiny": SMALL,
+    "study": SMALL,
+    "paper": {"batch_size": 8, "clip": (16, 224, 224), "stride": 1},
+}
 
 
 def preset_numbers(preset: str | dict[str, Any], detects: bool = False, **own: Any) -> Preset:
@@ -298,12 +315,22 @@ class TrainConfig(Config):
         known, start, chosen = variants(self.system), f"{self.system}.", self.numbers.options
         shared = {name: value for name, value in chosen.items() if name in known}
         alone = {name.removeprefix(start): value for name, value in chosen.items() if name.startswith(start)}
+        if "teachers" in known:
+            shared = _for_teachers(shared, self.options.get("teachers", known["teachers"].default))
         return shared | alone | self.options
 
     def identity(self) -> dict[str, Any]:
         """The part that says which run this is; what is left out says where and how it runs, or counts by contents."""
         told = self.model_dump(mode="json", exclude=ELSEWHERE)
         return told if self.detects else {name: value for name, value in told.items() if name != "window"}
+
+
+def _for_teachers(options: dict[str, Any], teachers: Any) -> dict[str, Any]:
+    """The options that hold for these teachers: of those with a value for each choice of teachers, its own or none."""
+    key = "+".join(sorted(teachers)) if isinstance(teachers, list | tuple) else teachers
+    by_teacher = {name: value.get(key) for name, value in options.items() if isinstance(value, dict)}
+    plain = {name: value for name, value in options.items() if name not in by_teacher}
+    return plain | {name: value for name, value in by_teacher.items() if value is not None}
 
 
 #: Fields without a say in what is learnt, and paths of what has one: the contents of data and weights count (see runs).

@@ -41,7 +41,8 @@ def _source(config: TrainConfig, modality: str) -> str:
     if source is None:
         raise ValueError(
             f"{config.system} reads features of {modality}, for which snippets name no encoder: train one "
-            f"({TRAINABLE[modality]}) and name its run, as in snippets={{{modality!r}: 'latest:<system>'}}"
+            f"({TRAINABLE[modality]}), its preset with sampling: strided, and name its run, as in "
+            f"snippets={{{modality!r}: 'latest:<system>'}}"
         )
     return open_run(source, config.runs).id if source.startswith(LATEST) else source
 

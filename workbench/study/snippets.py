@@ -25,7 +25,7 @@ from workbench.study.runs import Run
 from workbench.systems.base import System
 
 #: Counts up when the same weights and videos would give other features.
-VERSION = 1
+VERSION = 2
 
 
 def extract(
@@ -43,13 +43,13 @@ def extract(
 
     source is a finished Run, which says how clips are cut, or a System with ``clip`` saying that; which of RGB, flow,
     drawn poses and poses is read is the system's ``needs_test``. A snippet spans ``frames``, the next one starts
-    ``stride`` later (see data.snippet_reader for how a clip is read from it).
+    ``stride`` later; the frames of its clip are as far apart as those that the source learnt (data.snippet_reader).
 
     Each video is one float16 file under ``cache``, named after the system's weights, the snippets and the state of the
     video's files; what is there is not made again, and a video that was interrupted goes on at its next batch. Videos
     are decoded in order, a batch at a time, so that no length is too long. A video that can't be read is left out, with
-    a warning (``Snippets.bad``). ValueError for needs that data can't meet, RuntimeError for an unfinished run or where
-    no video can be read.
+    a warning (``Snippets.bad``). ValueError for needs that data can't meet and for a source that learnt clips without a
+    spacing (uniform sampling), RuntimeError for an unfinished run or where no video can be read.
     """
     spec = SnippetSpec(frames, stride)
     if isinstance(source, Run):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench import losses
+from workbench.losses.gather import gather_rows, same, share
 from workbench.nets.temporal.masks import real
 from workbench.systems.base import Stage, System
 from workbench.systems.building import Setting, assemble
@@ -32,14 +33,18 @@ class AugmentedOptions(FilterOptions):
     in the logits, or in both, whose terms are added (table 2).
 
     terms: which of the three losses are used (table 1), with their weights alpha_atomic, alpha_global and
-    alpha_boundary. The printed ones fit the size of the paper's features; for others they are to be chosen on
-    validation data, or nothing but imitation is learnt. The presets tiny and study have others, chosen for SynthADL-U
-    in notebooks/ablations/augmented_rgb_weights.yaml.
+    alpha_boundary, which the paper determines on validation data (section 3.4); printed are 300, 100 and 5. The presets
+    tiny and study have others for flow, for poses and for both as teachers, chosen for SynthADL-U on validation
+    subjects in notebooks/ablations/augmented_rgb_weights.yaml; for two_stream the printed ones hold there too.
+
+    Readings, the first is the paper's text. reduction: of the classification loss, see losses.multi_label.
+    atomic_reading: see losses.atomic. global_reading: eq. 4's squared norm, or the mean square error of the text before
+    it. boundary: see losses.boundary_saliency. unit_length divides features by their length before the atomic loss
+    multiplies them; the paper prints no such step.
 
     phi of the atomic loss is the batch's negative snippets over dataset_size, the snippets to train on; a run counts
-    its own (the default: Charades' training videos). unit_length divides features by their length before the atomic
-    loss multiplies them; the paper prints no such step. global_reading: eq. 4's squared norm, or the mean square error
-    of the text before it. boundary: see losses.boundary_saliency.
+    its own (the default: Charades' training videos). The paper's batch counts pairs, B = 2P with one negative to each
+    positive (section 3.2); here a batch of P videos makes them.
 
     baseline: another distillation instead of the terms (table 3), weighed by alpha_baseline. Graph distillation learns
     how much each of several teachers counts, snippet by snippet.
@@ -53,8 +58,10 @@ class AugmentedOptions(FilterOptions):
     alpha_boundary: float = 5.0
     dataset_size: int = 360_000
     unit_length: bool = False
+    reduction: Literal["sum", "mean"] = "sum"
+    atomic_reading: Literal["printed", "mean"] = "printed"
     global_reading: Literal["squared", "mean"] = "squared"
-    boundary: Literal["per_step", "printed"] = "per_step"
+    boundary: Literal["printed", "per_step"] = "printed"
     baseline: Literal["hallucination", "mars", "graph"] | None = None
     alpha_baseline: float = 50.0
 
@@ -75,7 +82,7 @@ class AugmentedRGB(System):
     def __init__(self, setting: Setting, options: AugmentedOptions) -> None:
         super().__init__()
         self.options = options
-        shared = {"temporal_filter": options.temporal_filter, "dropout": options.dropout}
+        shared = {name: getattr(options, name) for name in ("temporal_filter", "dropout", "reduction")}
         self.student = assemble(Detector, setting, streams=["rgb"], **shared)
         self.teachers = nn.ModuleDict(
             {name: assemble(Detector, setting, streams=list(TEACHERS[name]), **shared) for name in options.teachers}
@@ -136,15 +143,19 @@ class AugmentedRGB(System):
     def three_losses(self, student: Output, taught: dict[str, Output], batch: Batch) -> dict[str, Tensor]:
         """Each chosen term, not weighed yet: the sum over teachers and levels."""
         values: dict[str, list[Tensor]] = {name: [] for name in self.options.terms}
-        videos = pairs(batch.label)
+        videos = pairs(self.of_all(batch.label)) if "atomic" in values else None
         for teacher in taught.values():
             for mine, theirs in self.compared(student, teacher):
                 for name, found in values.items():
                     found.append(self.term(name, mine, theirs, batch.mask, videos))
         return {name: torch.stack(found).sum() for name, found in values.items()}
 
+    def of_all(self, tensor: Tensor) -> Tensor:
+        """The rows of all processes in training; each validates by itself."""
+        return gather_rows(tensor) if self.training else tensor
+
     def term(
-        self, name: str, mine: Tensor, theirs: Tensor, mask: Tensor | None, videos: tuple[Tensor, Tensor, Tensor]
+        self, name: str, mine: Tensor, theirs: Tensor, mask: Tensor | None, videos: tuple[Tensor, Tensor, Tensor] | None
     ) -> Tensor:
         """One of the three losses of student and teacher [B,T,C]."""
         if name == "global":
@@ -156,19 +167,21 @@ class AugmentedRGB(System):
     def atomic(
         self, mine: Tensor, theirs: Tensor, mask: Tensor | None, videos: tuple[Tensor, Tensor, Tensor]
     ) -> Tensor:
-        """-L_Atomic (eq. 1) of the pairs of videos: the batch's own, and the negative ones."""
+        """-L_Atomic (eq. 1) of the pairs of videos, those of all processes together: the batch's own, and the negative
+        ones."""
         if self.options.unit_length:
             mine, theirs = (nn.functional.normalize(x, dim=2) for x in (mine, theirs))
+        mine, theirs, mask = (self.of_all(x) for x in (mine, theirs, real(mine, mask)))
         first, second, positive = videos
-        mask = real(mine, mask)
         both = mask[first] & mask[second]
-        negative = max(1, int(both[~positive].sum()))
-        return losses.atomic(mine[first], theirs[second], positive, negative / self.options.dataset_size, both)
+        phi = max(1, int(both[~positive].sum())) / self.options.dataset_size
+        return losses.atomic(mine[first], theirs[second], positive, phi, both, self.options.atomic_reading)
 
     def baseline_loss(self, student: Output, taught: dict[str, Output], batch: Batch) -> Tensor:
         """The chosen baseline, the sum over levels, and over teachers where they don't share a graph."""
         levels = zip(*(self.compared(student, teacher) for teacher in taught.values()), strict=True)
         total, mask = student.logits.new_zeros(()), real(student.logits, batch.mask)
+        part = share(mask.sum()) if self.training else 1.0
         for level in levels:
             mine, theirs = level[0][0], [teacher for _, teacher in level]
             if self.options.baseline == "graph":
@@ -180,7 +193,7 @@ class AugmentedRGB(System):
                     total = total + losses.hallucination(mine, teacher, mask)
                 else:
                     total = total + losses.mars(mine[mask], teacher[mask])
-        return total
+        return part * total
 
     def edges(self, student: Output, taught: dict[str, Output]) -> Tensor:
         """float [B,T,K]: how much each teacher counts at each snippet (graph distillation, section 3.3)."""
@@ -222,6 +235,6 @@ def pairs(label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     other = (occurs[:, None] != occurs[None]).any(2)
     videos = torch.arange(len(label), device=label.device)
     first = other.any(1).nonzero()[:, 0]
-    second = torch.multinomial(other[first].float(), 1)[:, 0] if len(first) else first
+    second = same(torch.multinomial(other[first].float(), 1)[:, 0]) if len(first) else first
     positive = torch.arange(len(videos) + len(first), device=label.device) < len(videos)
     return torch.cat([videos, first]), torch.cat([videos, second]), positive

@@ -14,7 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from workbench import losses
+from workbench.losses.gather import share
 from workbench.nets.temporal import SSTCN, TGM, BiLSTM
+from workbench.nets.temporal.masks import real
 from workbench.systems.base import Stage, System
 from workbench.systems.building import Setting
 from workbench.types import Batch, Output
@@ -40,9 +42,10 @@ class FilterOptions:
 @dataclass(frozen=True)
 class DetectorOptions(FilterOptions):
     """streams: the modalities whose features are read, each by a filter and a classifier of its own. Of several, the
-    mean of the logits is the score (late fusion)."""
+    mean of the logits is the score (late fusion). reduction: see losses.multi_label."""
 
     streams: tuple[Literal["rgb", "flow", "pose"], ...] = ("rgb",)
+    reduction: Literal["sum", "mean"] = "sum"
 
     def __post_init__(self) -> None:
         if len(set(self.streams)) < len(self.streams):
@@ -102,8 +105,12 @@ class Detector(System):
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Binary cross-entropy, of each stream by itself: they share nothing, so that one stage trains them all."""
-        label = self.take(batch, "label")
-        terms = {name: losses.multi_label(output.aux[f"logits/{name}"], label, batch.mask) for name in self.streams}
+        label, reduction = self.take(batch, "label"), self.options.reduction
+        part = share(real(output.logits, batch.mask).sum()) if self.training else 1.0
+        terms = {
+            name: part * losses.multi_label(output.aux[f"logits/{name}"], label, batch.mask, reduction)
+            for name in self.streams
+        }
         return terms | {"total": torch.stack(list(terms.values())).sum()}
 
     def detection_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
