@@ -21,32 +21,31 @@ import torch
 from workbench import metrics
 from workbench.data import ClipSpec, Dataset, sample
 from workbench.metrics import attention as graded
-from workbench.study.passes import Found, gather
+from workbench.study.passes import Found
 from workbench.types import Batch, Truth
 
 Maps = dict[str, np.ndarray]
 
 
-def grade_run(
-    found: Found, dataset: Dataset, spec: ClipSpec, outputs: Callable[..., Any], seed: int
-) -> dict[str, dict[str, Any]]:
+#: Changes of a batch under which the maps are graded too.
+POSE, TIME = "shuffled_pose", "shuffled_time"
+
+
+def grade_run(asked: dict[str, Found], dataset: Dataset, spec: ClipSpec) -> dict[str, dict[str, Any]]:
     """By grade (metrics.attention.GRADES): "system" and each baseline, and "minus_<baseline>", the mean difference
     over clips; each as {"value", "low", "high"} with its 95 % bootstrap interval. A grade that no clip has is left out.
 
-    ``outputs(change, words)`` runs the system on the same clips with each batch changed. Empty where the system has
-    no attention, or the data no truth.
+    asked: what the system said of the clips as they are, "own", and under each change (see ``exchanges.ask_all``).
+    Empty where the system has no attention, or the data no truth.
     """
+    found = asked["own"]
     positions = [dataset.index(name) for name in found.ids]
     own = gradable(found.maps)
     if not own or dataset.truth(positions[0]) is None:
         return {}
     truths = [sample(dataset, i, spec).truth for i in positions]
-    changes = {"shuffled_time": shuffle_time(seed)}
-    if found.poses is not None:
-        changes["shuffled_pose"] = shuffle_pose(found, seed)
     rivals = {name: constant(name, own) for name in graded.BASELINES}
-    for name, change in changes.items():
-        rivals[name] = gradable(gather(outputs(change, f"grading {name.replace('_', ' ')} on")).maps)
+    rivals |= {name: gradable(asked[name].maps) for name in (TIME, POSE) if name in asked}
     return summary({name: grade_maps(maps, truths) for name, maps in {"system": own, **rivals}.items()})
 
 
@@ -88,13 +87,15 @@ def summary(grades: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, Any
     return told
 
 
-def shuffle_pose(found: Found, seed: int) -> Callable[[Batch], Batch]:
-    """A change of a batch: each clip gets the pose of another clip, of another class (see ``partners``)."""
-    partner = dict(zip(found.ids, partners(found.labels, seed), strict=True))
+def shuffle_pose(poses: dict[str, np.ndarray], labels: np.ndarray, seed: int) -> Callable[[Batch], Batch]:
+    """A change of a batch: each clip gets the pose of another clip, of another class (see ``partners``). poses float32
+    [M,t_p,V,3] by clip, with their ``labels`` int64 [S] in the same order."""
+    ids = list(poses)
+    partner = {name: ids[other] for name, other in zip(ids, partners(labels, seed), strict=True)}
 
     def change(batch: Batch) -> Batch:
-        poses = torch.from_numpy(found.poses[[partner[name] for name in batch.ids]])
-        return batch.replace(pose=poses.to(batch.pose.device))
+        exchanged = torch.from_numpy(np.stack([poses[partner[name]] for name in batch.ids]))
+        return batch.replace(pose=exchanged.to(batch.pose.device))
 
     return change
 
