@@ -18,7 +18,7 @@ from workbench.explain import distillation
 from workbench.study.config import TrainConfig
 from workbench.systems.base import System
 
-#: Systems that take a squared error of embeddings as they come, and the word by which the level ends.
+#: Systems that don't say what they compare: the kind of embedding whose squared error, as it comes, they minimise.
 AS_THEY_COME = {"mars": "features", "perf_net": "logits"}
 
 
@@ -29,8 +29,8 @@ def lesson_of(
     batches: Callable[[frozenset[str]], Loader],
     progress: bool = True,
 ) -> dict[str, Any]:
-    """The ``alignment`` of every level; empty for a system, or a run by the ``terms`` of its history, that distils
-    nothing, and {"skipped": reason} where ``batches(needs)`` can't give what the teacher reads."""
+    """The ``alignment`` of every level that is distilled; empty for a system, or a run by the ``terms`` of its history,
+    that distils nothing, and {"skipped": reason} where ``batches(needs)`` can't give what the teacher reads."""
     if not hasattr(system, "teach") or not set(distillation.TERMS) & set(terms):
         return {}
     try:
@@ -41,6 +41,7 @@ def lesson_of(
     return {
         level: alignment(*pair, lesson.labels, squared_error(config, level))
         for level, pair in lesson.embeddings.items()
+        if level.endswith(AS_THEY_COME.get(config.system, ""))
     }
 
 
@@ -49,8 +50,8 @@ def squared_error(config: TrainConfig, level: str) -> str | None:
     numbers; "raw", of embeddings as they come, their mean; None where it minimises something else."""
     kind = config.variant().get("distillation", "mse" if level.endswith("attention") else None)
     if config.system in AS_THEY_COME:
-        unified = config.variant().get("loss") == "unified"  # of the sum of the teachers, which is none of them
-        return "raw" if level.endswith(AS_THEY_COME[config.system]) and not unified else None
+        # A unified loss is the error to the sum of the teachers, which is none of them.
+        return None if config.variant().get("loss") == "unified" else "raw"
     if kind != "mse":
         return None
     return "unit" if level.endswith("attention") else "raw"

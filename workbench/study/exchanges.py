@@ -9,9 +9,10 @@ import numpy as np
 import torch
 
 from workbench import metrics
+from workbench.data import ClipSpec, Dataset, sample
 from workbench.explain.reuse import Reuse
 from workbench.nets import uniform_attention
-from workbench.study.grading import POSE, TIME, shuffle_pose, shuffle_time
+from workbench.study.grading import POSE, TIME, partners, shuffle_pose, shuffle_time
 from workbench.study.passes import Found, Gathering
 from workbench.systems.base import System
 from workbench.types import Batch, Output
@@ -64,6 +65,17 @@ def ask_all(
             if ask is not system:
                 ask.forget()
     return {name: gathering.found() for name, gathering in gathered.items()}
+
+
+def of_clip(system: System, dataset: Dataset, i: int, spec: ClipSpec, seed: int = 0) -> dict[str, np.ndarray]:
+    """The scores float32 [N] in [0,1] that one clip gets, by question, in the order of ``ask_all``; the other poses are
+    those of a clip of another class, where there is one."""
+    clips = [i]
+    if "pose" in system.needs_test and len(dataset) > 1:
+        clips.append(int(partners(dataset.labels, seed)[i]))
+    batches = [sample(dataset, clip, spec, needs=system.needs_test | {"label"}).batch for clip in clips]
+    others = pose_change(batches, seed) if len(clips) > 1 else None
+    return {name: found.scores[0] for name, found in ask_all(system, batches[:1], "cpu", others, seed).items()}
 
 
 def attends(output: Output) -> bool:
