@@ -54,7 +54,7 @@ def _taught(level: str, told: dict[str, Any]) -> list[str]:
         said = []
         if told["teacher_share"] < VARIANCE:
             what = f"its variance over clips is {told['teacher_share']:.1g} (floor {VARIANCE:g})"
-            said.append(f"idle: the teacher's {level} are the same for every clip, {what}")
+            said.append(f"idle: the teacher's embedding of {level} is the same for every clip, {what}")
         if told["loss"] >= told["constant"]:
             what = f"{told['loss']:.3g} is not below the best constant's, {told['constant']:.3g}"
             said.append(f"idle: the distillation of {level} tells no clip from another, its loss of {what}")
@@ -62,8 +62,9 @@ def _taught(level: str, told: dict[str, Any]) -> list[str]:
     if "margin" not in told or told["margin"]["low"] > 0:
         return []
     margin = told["margin"]
-    what = f"{margin['value']:+.3f} [{margin['low']:+.3f}, {margin['high']:+.3f}] (floor: above 0)"
-    return [f"idle: the student's {level} are no nearer to its own teacher's than to other classes', cosines {what}"]
+    what = f"cosine {margin['value']:+.3f} [{margin['low']:+.3f}, {margin['high']:+.3f}] (floor: above 0)"
+    where = f"the student's embedding of {level} is no nearer to its own teacher's than to other classes'"
+    return [f"idle: {where}, {what}"]
 
 
 def average(measured: Sequence[Any]) -> Any:

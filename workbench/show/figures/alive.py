@@ -138,13 +138,17 @@ def taught(levels: Numbers, run: str) -> go.Figure:
             row=1,
             col=1,
         )
-    ratios = [told["loss"] / told["constant"] if told.get("constant") else None for told in known.values()]
-    words = ["no squared error" if ratio is None else f"{ratio:.2f}" for ratio in ratios]
-    heights = [ratio or 0 for ratio in ratios]
-    figure.add_bar(x=names, y=heights, text=words, marker_color=common.COLORS[2], showlegend=False, row=1, col=2)
+    ratios = [told["loss"] / told["constant"] if told.get("constant") else np.nan for told in known.values()]
+    words = [
+        f"{ratio:.3g}" if "loss" in told else "no squared error"
+        for ratio, told in zip(ratios, known.values(), strict=True)
+    ]
+    bars = {"x": names, "y": np.nan_to_num(ratios).clip(0, 2), "text": words, "textposition": "outside"}
+    figure.add_bar(**bars, marker_color=common.COLORS[2], showlegend=False, row=1, col=2)
     figure.add_hline(1, line_dash="dot", annotation_text="gives every clip the same", row=1, col=2)
     figure.add_hline(0, line_color=common.SOFT, row=1, col=1)
-    figure.update_yaxes(title_text="cosine", row=1, col=1).update_yaxes(title_text="ratio", rangemode="tozero", col=2)
+    figure.update_yaxes(title_text="cosine", row=1, col=1)
+    figure.update_yaxes(title_text="ratio (bars end at 2)", range=[0, 2.3], row=1, col=2)
     margins = [f"{name}: {told['margin']['value']:+.3f}" for name, told in known.items() if "margin" in told]
     below = (
         "own minus other, " + ", ".join(margins) if margins else "one class alone: there is no other to compare with"
