@@ -423,7 +423,7 @@ def test_shares_are_measured_in_the_first_and_the_last_epoch_of_a_stage(place, t
 
 def test_the_report_has_a_table_of_what_is_alive(place):
     path = place.table()
-    (results,) = sweeping.read([path], seeds=1, where={"runs": str(place.runs)})
+    (results,) = sweeping.read([path], seeds=1, where={"runs": str(place.runs), "root": str(place.world)})
     text = reports.section(results, "a command")
     table = text[text.index("Is it alive? (") : text.index("Each seed:")]
     lines = table.strip().splitlines()[2:]
@@ -438,10 +438,10 @@ def test_the_report_has_a_table_of_what_is_alive(place):
 
 
 def test_the_bars_of_a_table_of_ceilings(place, tmp_path):
-    found = alive_report.bars(place.table(), place.runs)
+    found = alive_report.bars(place.table(), place.runs, str(place.world))
     assert found["kind"].tolist() == ["plain", "learnt"] and found["low"].le(found["value"]).all()
     assert alive_report.bars(tmp_path / "none.yaml", place.runs).empty
-    assert alive_report.bars(place.table(), tmp_path / "empty").empty
+    assert alive_report.bars(place.table(), tmp_path / "empty", str(place.world)).empty
 
 
 def test_the_distillation_of_runs_is_measured(place):

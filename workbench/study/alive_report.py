@@ -57,12 +57,14 @@ class Living:
 
 
 def read(results: Results, column: Column) -> list[Living]:
-    """The rows that are shown and were run for ``column``."""
+    """The rows that are shown, with the runs for ``column`` that were evaluated; without such a run a row is left
+    out."""
     found = []
     for row in (row for row in results.table.rows if not row.hidden):
-        runs = {seed: run for seed in results.seeds if (run := results.run(row.id, column, seed)) is not None}
-        if runs:
-            found.append(Living(row, runs))
+        runs = {seed: results.run(row.id, column, seed) for seed in results.seeds}
+        evaluated = {seed: run for seed, run in runs.items() if run is not None and "test" in run.metrics}
+        if evaluated:
+            found.append(Living(row, evaluated))
     return found
 
 
@@ -74,13 +76,15 @@ def ceilings(one: Living, rows: Sequence[Living]) -> list[Living]:
     return same or [other for other in mine if other.config[1].get("modulation") == options.get("modulation")]
 
 
-def bars(path: str | Path, runs: str | Path) -> pd.DataFrame:
-    """The rows of a table of ceilings that were run in the store ``runs``: label, value, low, high (percent, see
+def bars(path: str | Path, runs: str | Path, root: str | None = None) -> pd.DataFrame:
+    """The rows of a table of ceilings that were run in the store ``runs``, on the data at ``root`` (None: the
+    table's): label, value, low, high (percent, see
     ``scores.interval``) and kind, "plain", "learnt" or "known truth". Empty without the table or its runs."""
     empty = pd.DataFrame(columns=["label", "value", "low", "high", "kind"])
     if not Path(path).is_file():
         return empty
-    (results,) = sweeping.read([path], where={"runs": str(runs)})
+    where = {"runs": str(runs), **({} if root is None else {"root": root})}
+    (results,) = sweeping.read([path], where=where)
     column = column_of(results)
     lines = []
     for one in [] if column is None else read(results, column):
