@@ -77,7 +77,7 @@ def _draw_missing(files: list[str]) -> None:
 
 
 def profile(args: argparse.Namespace) -> None:
-    from workbench.study import files, profiling, tables
+    from workbench.study import alive, files, profiling, tables
     from workbench.study.config import TrainConfig, parse_pairs
 
     configs = {}
@@ -88,6 +88,8 @@ def profile(args: argparse.Namespace) -> None:
             configs[name] = TrainConfig(system=name, **parse_pairs(args.set))
     costs = profiling.profile_all(configs, repeats=args.repeats, device=args.device, pose_seconds=args.pose_seconds)
     print(costs.round(2).to_string(index=False))
+    for system in dict.fromkeys(config.system for config in configs.values()):
+        print(alive.line(system, args.runs))
     if args.report:
         files.write(args.report, costs.to_csv(index=False).encode())
 
@@ -308,7 +310,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--retries", type=int, default=1, help="of a row that fails (default: 1)")
     command.add_argument("--report", type=Path, help="write tables, claims and verdicts to this Markdown file")
 
-    command = add(profile, "measure parameters, multiply-adds, latency and memory of systems", runs=False)
+    command = add(profile, "measure what systems cost, and say whether the latest run of each is alive")
     command.add_argument("systems", nargs="+", help="names of systems, or table files (every row)")
     command.add_argument(
         "--set", nargs="*", default=[], metavar="NAME=VALUE", help="fields of TrainConfig, such as preset=paper"

@@ -103,10 +103,15 @@ def test_attention_maps(place):
         "The joints that stand out",
         "Kernels over time",
         "Graded: is the attention of vpn where and when the action is?",
+        "The attention exchanged: what does the network say now?",
+        "Is the attention of vpn alive?",
+        "What could this form gain at best?",
         "Where and when: the maps over the video",
         "Kernels over time",
     ]
-    assert "shuffled pose" in _text(book) and "data-player" in _text(book)
+    text = _text(book)
+    assert "shuffled pose" in text and "data-player" in text
+    assert "another clip's poses" in text and "sweep notebooks/ablations/attention_ceiling.yaml" in text
 
 
 def test_attention_maps_of_a_run_without_attention_are_labelled_blanks(place):
@@ -117,6 +122,8 @@ def test_attention_maps_of_a_run_without_attention_are_labelled_blanks(place):
         "no such map",
         "no joint activations",
         "nothing to grade",
+        "no attention that could be exchanged",
+        "nothing was exchanged",
     ):
         assert said in text
 
@@ -180,13 +187,15 @@ def test_distillation(made, place):
         _run(place, "08_distillation", run="latest:vpn_a")
     made.students()
     book = _run(place, "08_distillation", run="latest:vpn_a", method="pca", clip="a02_s03_v2")
-    assert _figures(book)[:4] == [
+    assert _figures(book)[:6] == [
         "Who pulls: the classes, and the teacher",
         "The terms of the loss",
         "Teacher and student in one plane",
         "A video, its own poses, and another action's",
+        "Did vpn_a learn from its own teacher?",
+        "Who moves the weights?",
     ]
-    assert _figures(book)[4:] == [
+    assert _figures(book)[6:] == [
         "Where and when: the maps over the video",
         "What the student gains on each action",
         "Where the student departs from its teacher",

@@ -102,6 +102,27 @@ def test_attention_is_graded_against_four_baselines(vpn):
     assert row["test_ranking_minus_centre"] == graded["ranking"]["minus_centre"]["value"]
 
 
+def test_whether_it_is_alive_is_measured_beside_accuracy(vpn):
+    alive = vpn.metrics["test"]["alive"]
+    assert set(alive) == {"exchanges", "maps", "gradients"}
+    assert set(alive["exchanges"]) == {"own", "shuffled_pose", "shuffled_time"} | (
+        {"uniform_attention"} if "uniform_attention" in alive["exchanges"] else set()
+    )
+    assert alive["exchanges"]["own"]["top1"]["value"] == vpn.metrics["test"]["top1"]
+    assert set(alive["maps"]) == {"spatial", "temporal", "attention", "joints"}
+    last = vpn.history.iloc[3]
+    shares = {name: last[name] for name in ("gradient_classification", "gradient_embedding", "gradient_attention")}
+    assert alive["gradients"] == {"joint": {"first": alive["gradients"]["joint"]["first"], "last": shares}}
+    assert (
+        sum(shares.values()) == pytest.approx(1)
+        and vpn.history["gradient_embedding"].notna().tolist()[:2] == [False] * 2
+    )
+    row = runs.table(vpn.folder.parent).set_index("id").loc[vpn.id]
+    assert row["test_alive_pose_changed"] == alive["exchanges"]["shuffled_pose"]["changed"]["value"]
+    assert row["test_alive_attention_over_clips"] == alive["maps"]["attention"]["over_clips_share"]
+    assert row["test_alive_joint_last_gradient_embedding"] == shares["gradient_embedding"]
+
+
 def test_the_store_has_one_row_with_every_epoch(vpn):
     from mlflow import MlflowClient
 
@@ -214,7 +235,7 @@ def test_windows_of_a_clip_are_pooled_by_their_highest_score():
     assert found.logits.tolist() == [[0, 5], [1, 0]] and found.features[:, 0].tolist() == [2, 7]
     soft = logits.softmax(1)
     np.testing.assert_allclose(found.scores, torch.stack([soft[:2].max(0).values, soft[2]]), rtol=1e-6)
-    assert found.maps["temporal"].shape == (2, 2) and found.poses is None
+    assert found.maps["temporal"].shape == (2, 2) and found.keys is None
 
 
 def test_partners_are_other_clips_of_other_classes():
@@ -256,11 +277,11 @@ def test_shuffled_time_permutes_moments_among_the_segments_of_a_clip():
 
 def test_shuffled_poses_are_another_clips_in_its_segments_too():
     batch = segmented(4).replace(label=torch.arange(4))
-    output = Output(torch.zeros(4, 4), torch.zeros(4, 1))
-    found = passes.gather([(batch, output)])
-    assert found.segment_poses[2].shape == (4, 2, 1, 4, 2, 3)
-    mixed = grading.shuffle_pose(found, 0)(batch)
-    partner = grading.partners(found.labels, 0)
+    poses = grading.poses_of(batch)
+    assert poses["clip 1"][2].shape == (2, 1, 4, 2, 3)
+    labels = batch.label.numpy()
+    mixed = grading.shuffle_pose(poses, labels, 0)(batch)
+    partner = grading.partners(labels, 0)
     assert sorted(partner) == [0, 1, 2, 3] and (partner != np.arange(4)).all()
     assert torch.equal(mixed.pose, batch.pose[partner])
     assert torch.equal(

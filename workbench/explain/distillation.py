@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from math import prod
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.nn import functional
 from tqdm import tqdm
 
 from workbench.types import Batch, Output
@@ -32,16 +32,20 @@ class Said:
 class Lesson:
     """What student and teachers say about the same S clips.
 
-    ids S clip names; labels int64 [S]; teachers by name; pairs: level -> (teacher's, student's) embeddings float32
-    [S,P] of unit length, of what distillation compares. Where a system doesn't say what that is, they are logits, and
-    features of equal size.
+    ids S clip names; labels int64 [S]; teachers by name; embeddings: level -> (teacher's, student's) float32 [S,P], of
+    what distillation compares, and pairs the same of unit length. Where a system doesn't say what that is, they are
+    logits, and features of equal size.
     """
 
     ids: list[str]
     labels: np.ndarray
     student: Said
     teachers: dict[str, Said]
-    pairs: dict[str, tuple[np.ndarray, np.ndarray]]
+    embeddings: dict[str, tuple[np.ndarray, np.ndarray]]
+
+    @cached_property
+    def pairs(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        return {level: (_unit(teacher), _unit(student)) for level, (teacher, student) in self.embeddings.items()}
 
     def teacher(self, name: str | None = None) -> str:
         """The teacher called ``name``, the first for None; ValueError naming those there are."""
@@ -73,12 +77,12 @@ def observe(system: torch.nn.Module, batches: Iterable[Batch], progress: bool = 
     ids: list[str] = []
     columns: dict[str, list[Tensor]] = {}
     for batch in tqdm(batches, desc="asking teacher and student", unit="batch", disable=not progress):
-        student, taught, pairs = _ask(system, batch)
+        student, taught, compared = _ask(system, batch)
         ids += batch.ids
         row = {"labels": batch.label, "logits": student.logits, "features": student.features}
         for name, teacher in taught.items():
             row |= {f"{name} logits": teacher.logits, f"{name} features": teacher.features}
-        for level, (own, other) in pairs.items():
+        for level, (own, other) in compared.items():
             row |= {f"{level} teacher": own, f"{level} student": other}
         for name, value in row.items():
             columns.setdefault(name, []).append(value.cpu())
@@ -88,7 +92,7 @@ def observe(system: torch.nn.Module, batches: Iterable[Batch], progress: bool = 
         found["labels"],
         Said(found["logits"], found["features"]),
         {name: Said(found[f"{name} logits"], found[f"{name} features"]) for name in taught},
-        {level: (found[f"{level} teacher"], found[f"{level} student"]) for level in pairs},
+        {level: (found[f"{level} teacher"], found[f"{level} student"]) for level in compared},
     )
 
 
@@ -99,15 +103,15 @@ def attention(system: torch.nn.Module, batch: Batch, clip: int = 0) -> dict[str,
     from all others on average. "as distilled", float32 [T',H',W']: the two sides of eq. 2, of unit length; the
     student's may be negative. None where a network has no such map. Raises as ``observe``.
     """
-    student, taught, pairs = _ask(system, batch)
+    student, taught, embeddings = _ask(system, batch)
     views = {"student": _attended(student, clip)}
     views |= {f"teacher {name}": _attended(teacher, clip) for name, teacher in taught.items()}
     found = {title: {"attention": even_shares(seen), "as distilled": None} for title, seen in views.items()}
-    compared = next((pair for level, pair in pairs.items() if level.endswith("attention")), None)
+    compared = next((pair for level, pair in embeddings.items() if level.endswith("attention")), None)
     target = next((title for title, seen in reversed(views.items()) if title != "student" and seen is not None), None)
     if compared is not None and target is not None:
         for title, side in zip((target, "student"), compared, strict=True):
-            found[title]["as distilled"] = side[clip].cpu().numpy().reshape(views[target].shape)
+            found[title]["as distilled"] = _unit(side[clip : clip + 1].cpu().numpy())[0].reshape(views[target].shape)
     return found
 
 
@@ -230,7 +234,7 @@ def rows(ids: list[str], others: list[str]) -> np.ndarray:
 
 
 def _ask(system: torch.nn.Module, batch: Batch) -> tuple[Output, dict[str, Output], dict[str, tuple[Tensor, Tensor]]]:
-    """The student's output, the teachers', and the pairs of ``Lesson``."""
+    """The student's output, the teachers', and the embeddings of ``Lesson``, float32 [B,P]."""
     if system.training:
         raise ValueError(f"{type(system).__name__} must be in evaluation mode to be asked; call eval() first")
     with torch.inference_mode():
@@ -241,7 +245,8 @@ def _ask(system: torch.nn.Module, batch: Batch) -> tuple[Output, dict[str, Outpu
         student = system(batch)
         compared = system.compare(student, taught) if hasattr(system, "compare") else _as_they_come(student, taught)
     levels = [name.removesuffix("/teacher") for name in compared if name.endswith("/teacher")]
-    return student, taught, {level: tuple(map(_unit, _sides(compared, level))) for level in levels}
+    sides = {level: (compared[f"{level}/teacher"], compared[f"{level}/student"]) for level in levels}
+    return student, taught, {level: tuple(side.float().flatten(1) for side in pair) for level, pair in sides.items()}
 
 
 def _as_they_come(student: Output, taught: dict[str, Output]) -> dict[str, Tensor]:
@@ -254,12 +259,9 @@ def _as_they_come(student: Output, taught: dict[str, Output]) -> dict[str, Tenso
     return found
 
 
-def _sides(compared: dict[str, Tensor], level: str) -> tuple[Tensor, Tensor]:
-    return compared[f"{level}/teacher"], compared[f"{level}/student"]
-
-
-def _unit(embedding: Tensor) -> Tensor:
-    return functional.normalize(embedding.float().flatten(1), dim=1)
+def _unit(embedding: np.ndarray) -> np.ndarray:
+    """Rows of length 1, but for one of zeros."""
+    return embedding / np.linalg.norm(embedding, axis=1, keepdims=True).clip(1e-12)
 
 
 def _attended(output: Output, clip: int) -> np.ndarray | None:

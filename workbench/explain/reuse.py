@@ -63,18 +63,22 @@ class Reuse:
         and are left alone: what counts is what they call."""
         heard = [(name, part) for name, part in self.system.named_modules() if name and not hasattr(part, "needs_test")]
         for name, part in heard:
-            part.forward = self._remembering(name, part.forward)
+            part.forward = self._remembering(name, part)
         try:
             yield
         finally:
             for _, part in heard:
                 del part.forward
 
-    def _remembering(self, name: str, forward: Callable[..., Any]) -> Callable[..., Any]:
+    def _remembering(self, name: str, module: nn.Module) -> Callable[..., Any]:
+        forward = module.forward
+        # An attention point that is made uniform answers otherwise to the same weights, and so does all that holds it.
+        uniform = [part.uniform for part in module.modules() if hasattr(part, "uniform")]
+
         def remembered(*args: Any, **named: Any) -> Any:
             if self._inside:  # a part of a module that is being run
                 return forward(*args, **named)
-            given = [*args, *sorted(named.items())]
+            given = [*args, *sorted(named.items()), *uniform]
             memory = self._memory.setdefault(name, [])
             for call in memory:
                 if call.versions == _versions([call.given, call.said]) and _same(call.given, given):

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from workbench import metrics
-from workbench.data import Loader
+from workbench.data import ClipSpec, Loader
 from workbench.study import detection, files, hardware
+from workbench.study.alignment import lesson_of
+from workbench.study.exchanges import OWN, ask_all, effects, pose_change, spreads
+from workbench.study.gradient_shares import by_stage
 from workbench.study.grading import grade_run
 from workbench.study.inputs import cache_folder, clip_spec
 from workbench.study.passes import Found, gather, predict
@@ -32,8 +36,8 @@ def evaluate(
     Of several windows a clip the class scores are the maximum of their softmax scores (VPN section 4.2, thesis section
     4.6.1). Metrics: top1, top5 (where there are more than five classes) and mean_class with 95 % bootstrap intervals
     over clips (``_low``, ``_high``); attention graded against known truth where the data have it and the system has
-    an attention map (see ``grading``). Detectors have metrics of their own, see ``detection``. RuntimeError for a run
-    that isn't finished.
+    an attention map (see ``grading``); alive, whether a mechanism acts at all (see ``alive`` below). Detectors have
+    metrics of their own, see ``detection``. RuntimeError for a run that isn't finished.
     """
     if run.config.detects:
         return detection.evaluate(run, split, device, batch_size, progress)
@@ -41,26 +45,29 @@ def evaluate(
     system, dataset = run.system().to(place), run.dataset(split)
     if place == "cpu":
         hardware.channels_last(system)  # pools in half the time
-    size, needs = batch_size or run.config.numbers.batch_size, system.needs_test | {"label"}
-    folder = cache_folder(cache, clip_spec(run.config), needs)
+    size, full, single = batch_size or run.config.numbers.batch_size, clip_spec(run.config), run.spec
 
-    def outputs(spec: Any, words: str = "predicting", change: Any = None) -> Any:
-        batches = Loader(dataset, spec, size, needs=needs, cache=folder, workers=workers)
-        bar = tqdm(batches, desc=f"{run.id} {words} {split}", unit="batch", disable=not progress)
-        return predict(system, bar, place, change)
+    def batches(spec: ClipSpec, needs: frozenset[str]) -> Loader:
+        folder = cache_folder(cache, spec, needs)
+        return Loader(dataset, spec, size, needs=needs | {"label"}, cache=folder, workers=workers)
 
-    full, single = clip_spec(run.config), run.spec
-    found = gather(outputs(full))
-    # Maps are kept, and graded, for one window a clip, at the clip's own size.
+    def bar(batches: Loader, words: str) -> Any:
+        return tqdm(batches, desc=f"{run.id} {words} {split}", unit="batch", disable=not progress)
+
+    needs, seed, others = system.needs_test, run.config.seed, None
+    if "pose" in needs:
+        others = pose_change(bar(batches(single, needs & {"pose", "segments"}), "poses of"), seed)
+    asked = ask_all(system, bar(batches(single, needs), "predicting"), place, others, seed)
+    found = asked[OWN]
+    # Maps are kept and graded, and attention is exchanged, for one window a clip, at the clip's own size.
     if single != full:
-        middle = gather(outputs(single, "mapping"))
-        found = replace(found, maps=middle.maps, poses=middle.poses)
+        found = replace(gather(predict(system, bar(batches(full, needs), "all windows of"), place)), maps=found.maps)
     measured = {"data": dataset.contents, **measure(found, len(dataset.classes))}
-    graded = grade_run(
-        found, dataset, single, lambda change, words: outputs(single, words, change), seed=run.config.seed
-    )
-    if graded:
+    if graded := grade_run(asked, dataset, single):
         measured["attention"] = graded
+    lesson = lesson_of(run.config, system, list(run.history), partial(batches, single), progress)
+    if mechanism := alive(run, asked, lesson):
+        measured["alive"] = mechanism
     _write(run, split, found, measured)
     row_of(run).finish(flat({split: measured}))
     return measured
@@ -76,6 +83,21 @@ def measure(found: Found, classes: int) -> dict[str, Any]:
     for name, interval in intervals.items():
         measured |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
     return measured
+
+
+def alive(run: Run, asked: dict[str, Found], lesson: dict[str, Any]) -> dict[str, Any]:
+    """What tells whether the run's mechanism acts, as far as it has one: exchanges (``exchanges.effects``), maps
+    (``exchanges.spreads``), distillation (``alignment.lesson_of``), gradients (``gradient_shares.by_stage``), and
+    ceiling, True where the known truth or the teacher's own feature stands in for what is learnt."""
+    told = {"exchanges": effects(asked), "maps": spreads(asked[OWN]), "distillation": lesson}
+    told = {name: value for name, value in {**told, "gradients": by_stage(run.history)}.items() if value}
+    return told | ({"ceiling": True} if told and is_ceiling(run.config.variant()) else {})
+
+
+def is_ceiling(options: dict[str, Any]) -> bool:
+    """Whether a system of these options is given what it should learn: the known region as its attention, or its
+    teacher's own feature."""
+    return options.get("guide") == "truth" or options.get("given") == "teacher"
 
 
 def _write(run: Run, split: str, found: Found, measured: dict[str, Any]) -> None:

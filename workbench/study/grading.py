@@ -21,32 +21,34 @@ import torch
 from workbench import metrics
 from workbench.data import ClipSpec, Dataset, sample
 from workbench.metrics import attention as graded
-from workbench.study.passes import Found, gather
+from workbench.study.passes import Found
 from workbench.types import Batch, Truth
 
 Maps = dict[str, np.ndarray]
+#: Poses of a clip: float32 [M,t_p,V,3] of the whole clip, and [G,M,t_p,V,3] of its G segments, by granularity.
+Poses = dict[int, np.ndarray]
+WHOLE = 1
 
 
-def grade_run(
-    found: Found, dataset: Dataset, spec: ClipSpec, outputs: Callable[..., Any], seed: int
-) -> dict[str, dict[str, Any]]:
+#: Changes of a batch under which the maps are graded too.
+POSE, TIME = "shuffled_pose", "shuffled_time"
+
+
+def grade_run(asked: dict[str, Found], dataset: Dataset, spec: ClipSpec) -> dict[str, dict[str, Any]]:
     """By grade (metrics.attention.GRADES): "system" and each baseline, and "minus_<baseline>", the mean difference
     over clips; each as {"value", "low", "high"} with its 95 % bootstrap interval. A grade that no clip has is left out.
 
-    ``outputs(change, words)`` runs the system on the same clips with each batch changed. Empty where the system has
-    no attention, or the data no truth.
+    asked: what the system said of the clips as they are, "own", and under each change (see ``exchanges.ask_all``).
+    Empty where the system has no attention, or the data no truth.
     """
+    found = asked["own"]
     positions = [dataset.index(name) for name in found.ids]
     own = gradable(found.maps)
     if not own or dataset.truth(positions[0]) is None:
         return {}
     truths = [sample(dataset, i, spec).truth for i in positions]
-    changes = {"shuffled_time": shuffle_time(seed)}
-    if found.poses is not None:
-        changes["shuffled_pose"] = shuffle_pose(found, seed)
     rivals = {name: constant(name, own) for name in graded.BASELINES}
-    for name, change in changes.items():
-        rivals[name] = gradable(gather(outputs(change, f"grading {name.replace('_', ' ')} on")).maps)
+    rivals |= {name: gradable(asked[name].maps) for name in (TIME, POSE) if name in asked}
     return summary({name: grade_maps(maps, truths) for name, maps in {"system": own, **rivals}.items()})
 
 
@@ -88,20 +90,27 @@ def summary(grades: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, Any
     return told
 
 
-def shuffle_pose(found: Found, seed: int) -> Callable[[Batch], Batch]:
-    """A change of a batch: each clip gets the pose of another clip, of another class (see ``partners``)."""
-    partner = dict(zip(found.ids, partners(found.labels, seed), strict=True))
+def poses_of(batch: Batch) -> dict[str, Poses]:
+    """The poses of each clip, by its id."""
+    rows = {WHOLE: batch.pose.numpy()}
+    rows |= {g: part.pose.unflatten(0, (-1, g)).numpy() for g, part in (batch.segments or {}).items()}
+    return {name: {key: row[i] for key, row in rows.items()} for i, name in enumerate(batch.ids)}
+
+
+def shuffle_pose(poses: dict[str, Poses], labels: np.ndarray, seed: int) -> Callable[[Batch], Batch]:
+    """A change of a batch: each clip gets the poses of another clip, of another class (see ``partners``). poses by
+    clip, with their ``labels`` int64 [S] in the same order."""
+    ids = list(poses)
+    partner = {name: ids[other] for name, other in zip(ids, partners(labels, seed), strict=True)}
 
     def change(batch: Batch) -> Batch:
-        others = [partner[name] for name in batch.ids]
+        others = [poses[partner[name]] for name in batch.ids]
 
-        def poses(whole: np.ndarray) -> torch.Tensor:
-            return torch.from_numpy(whole[others]).to(batch.pose.device)
+        def exchanged(key: int) -> torch.Tensor:
+            return torch.from_numpy(np.stack([other[key] for other in others])).to(batch.pose.device)
 
-        if not found.segment_poses:
-            return batch.replace(pose=poses(found.poses))
-        cut = {g: part.replace(pose=poses(found.segment_poses[g]).flatten(0, 1)) for g, part in batch.segments.items()}
-        return batch.replace(pose=poses(found.poses), segments=cut)
+        cut = {g: part.replace(pose=exchanged(g).flatten(0, 1)) for g, part in (batch.segments or {}).items()}
+        return batch.replace(pose=exchanged(WHOLE), segments=cut or None)
 
     return change
 

@@ -98,7 +98,8 @@ class Training:
         place, self.loader = self.place, self.feed.train
         optimizer = optim.make_optimizer(self.system, stage.optimizer, fused=self.config.precision != "fp16")
         self.schedule = optim.Schedule(optimizer, stage.schedule, stage.epochs, len(self.loader))
-        self.step, self.optimizer = self.fabric.setup(Step(module, stage.loss), optimizer)
+        self.inner = Step(module, stage.loss)
+        self.step, self.optimizer = self.fabric.setup(self.inner, optimizer)
         if self.saved is not None:
             self._restore(self.saved)
             self.saved = None
@@ -129,7 +130,8 @@ class Training:
         }
         self.schedule.epoch(row.get("validation_total", row["train_total"]))
         self._compare(row)
-        place.epoch, place.sums = place.epoch + 1, {}
+        row |= place.shares
+        place.epoch, place.sums, place.shares = place.epoch + 1, {}, {}
         place.history.append({**row, "seconds": round(time.perf_counter() - started, 3)})
         self.loader.set_epoch(len(place.history))
         self._save()
@@ -144,7 +146,9 @@ class Training:
 
     def _step(self, stage: Stage, batch: Batch) -> None:
         batch = self._on_device(batch)
+        self.inner.measures = self._measures(stage)
         terms, logits = self.step(batch)
+        self.place.shares |= self.inner.shares
         values = dict(zip(terms, torch.stack([term.detach() for term in terms.values()]).tolist(), strict=True))
         for name, value in values.items():
             if not math.isfinite(value):
@@ -163,6 +167,13 @@ class Training:
         self.schedule.step()
         add(self.place.sums, values, self.goal.hits(logits, batch), len(batch))
         self._report(stage)
+
+    def _measures(self, stage: Stage) -> float:
+        """Not 0 in the first step of a stage's first and last epochs (with patience of each, as any may be the last):
+        what ``Step`` measures with. Every process does, as a loss may gather gradients of all."""
+        ends = self.config.patience is not None or self.place.epoch in (0, stage.epochs - 1)
+        scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+        return (scaler.get_scale() if scaler else 1.0) if ends and not self.place.sums else 0.0
 
     def _validate(self) -> dict[str, float]:
         """Loss terms and the goal's numbers on the validation clips, of all processes together; empty without
@@ -250,11 +261,7 @@ class Training:
             }
         checkpoint.save(
             self.run.folder / "checkpoint.pt",
-            {
-                "place": vars(self.place),
-                "system": self.system.state_dict(),
-                **moving,
-            },
+            {"place": vars(self.place), "system": self.system.state_dict(), **moving},
         )
 
     def _resume(self) -> None:

@@ -108,6 +108,13 @@ class AttentionMaps(OfRun):
     source: str = Field(default="attention", description="which map the player shows first")
     opacity: float = Field(default=0.7, ge=0, le=1, description="of the map over the picture")
     kernels: int = Field(default=5, ge=1, le=16, description="how many channels of the feature map to follow")
+    table: str = Field(
+        default="notebooks/ablations/attention_ceiling.yaml", description="the ceilings, as a table file"
+    )
+
+    def ceiling_by(self) -> str:
+        """The command that runs the table of ceilings."""
+        return _command(f"sweep {self.table}", runs=self.runs)
 
 
 class PoseRendering(OfData):

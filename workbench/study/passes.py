@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,9 +21,9 @@ class Found:
     """What a pass gave, one entry a clip, in the order of the pass.
 
     ids S clip names; labels int64 [S]; logits float32 [S,N], of the window that is surest of its class; scores
-    float32 [S,N], the softmax, maximum over the clip's windows; features float32 [S,F], mean over windows; poses
-    float32 [S,M,t_p,V,3] or None, maps by name, float32 [S,...], and segment_poses by granularity, float32
-    [S,G,M,t_p,V,3], of the clip's first window.
+    float32 [S,N], the softmax, maximum over the clip's windows; features float32 [S,F], mean over windows; maps by
+    name, float32 [S,...], of the clip's first window, and keys float32 [S,P'], how much of that window's affinity each
+    key gets, the mean over the cells that look (None without affinity).
     """
 
     ids: list[str]
@@ -31,38 +31,46 @@ class Found:
     logits: np.ndarray
     scores: np.ndarray
     features: np.ndarray
-    poses: np.ndarray | None
     maps: dict[str, np.ndarray]
-    segment_poses: dict[int, np.ndarray] = field(default_factory=dict)
+    keys: np.ndarray | None = None
 
 
-def predict(
-    system: System, batches: Iterable[Batch], device: str, change: Callable[[Batch], Batch] | None = None
-) -> Iterator[tuple[Batch, Output]]:
-    """(batch, output) on ``device`` without gradients; ``change`` exchanges a part of each batch first."""
+def predict(system: System, batches: Iterable[Batch], device: str) -> Iterator[tuple[Batch, Output]]:
+    """(batch, output) on ``device`` without gradients."""
     with torch.inference_mode():
         for batch in batches:
             batch = batch.to(device)
-            batch = batch if change is None else change(batch)
             yield batch, system(batch)
 
 
+class Gathering:
+    """A pass that is being collected, batch by batch."""
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+        self._columns: dict[str, list[Tensor]] = {}
+
+    def add(self, batch: Batch, output: Output) -> None:
+        self._ids += batch.ids
+        row = {"/labels": batch.label, "/logits": output.logits, "/features": output.features} | small_maps(output)
+        if "affinity" in output.maps:
+            row["/keys"] = output.maps["affinity"].float().mean(1)
+        for name, value in row.items():
+            self._columns.setdefault(name, []).append(value.cpu())
+
+    def found(self) -> Found:
+        """The windows of a clip, which follow each other, become one. RuntimeError if there is no clip."""
+        if not self._ids:
+            raise RuntimeError("not one clip of the split could be read, so that there is nothing to evaluate")
+        return _pool(self._ids, {name: torch.cat(values).numpy() for name, values in self._columns.items()})
+
+
 def gather(pairs: Iterable[tuple[Batch, Output]]) -> Found:
-    """Collects a pass; the windows of a clip, which follow each other, become one. RuntimeError if there is no clip."""
-    ids: list[str] = []
-    columns: dict[str, list[Tensor]] = {}
+    """Collects a pass; see ``Gathering``."""
+    gathering = Gathering()
     for batch, output in pairs:
-        ids += batch.ids
-        row = {"/labels": batch.label, "/logits": output.logits, "/features": output.features, "/poses": batch.pose}
-        for g, part in (batch.segments or {}).items():
-            row[f"/poses/{g}"] = None if part.pose is None else part.pose.unflatten(0, (-1, g))
-        for name, value in (row | small_maps(output)).items():
-            if value is not None:
-                columns.setdefault(name, []).append(value.cpu())
-    if not ids:
-        raise RuntimeError("not one clip of the split could be read, so that there is nothing to evaluate")
-    arrays = {name: torch.cat(values).numpy() for name, values in columns.items()}
-    return _pool(ids, arrays)
+        gathering.add(batch, output)
+    return gathering.found()
 
 
 def small_maps(output: Output) -> dict[str, Tensor]:
@@ -84,11 +92,6 @@ def _pool(ids: list[str], arrays: dict[str, np.ndarray]) -> Found:
         logits=logits[surest],
         scores=np.maximum.reduceat(scores, starts),
         features=(np.add.reduceat(arrays["/features"], starts) / (ends - starts)[:, None]).astype(np.float32),
-        poses=arrays["/poses"][starts] if "/poses" in arrays else None,
         maps={name: values[starts] for name, values in arrays.items() if not name.startswith("/")},
-        segment_poses={
-            int(name.removeprefix("/poses/")): values[starts]
-            for name, values in arrays.items()
-            if name.startswith("/poses/")
-        },
+        keys=arrays["/keys"][starts] if "/keys" in arrays else None,
     )

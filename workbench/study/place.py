@@ -12,14 +12,16 @@ from torch import Tensor
 class Place:
     """Where training stands: what changes from step to step besides weights, optimiser, schedule and random states.
 
-    stage; epoch within the stage; rate, the last step's learning rate; sums of the epoch so far; score (what the goal
-    compares, minus the loss) and weights of the stage's best epoch; stale epochs since; history, one row an epoch.
+    stage; epoch within the stage; rate, the last step's learning rate; sums of the epoch so far, and the terms' shares
+    of the gradient at its first step where they are measured; score (what the goal compares, minus the loss) and
+    weights of the stage's best epoch; stale epochs since; history, one row an epoch.
     """
 
     stage: int = 0
     epoch: int = 0
     rate: float = 0.0
     sums: dict[str, float] = field(default_factory=dict)
+    shares: dict[str, float] = field(default_factory=dict)
     score: list[float] | None = None
     best: dict[str, Tensor] | None = None
     stale: int = 0

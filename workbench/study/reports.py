@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from workbench import metrics
-from workbench.study import conditions, files, hardware, profiling, scores, verdicts
+from workbench.study import alive_report, conditions, files, hardware, profiling, scores, verdicts
 from workbench.study.config import TrainConfig
 from workbench.study.results import NOTHING, Results
 from workbench.study.tables import Column, configs
@@ -192,7 +192,8 @@ def section(results: Results, command: str, prices: Prices | None = None) -> str
     if table.costs:
         words += f" Costs: median and quartiles on {hardware.environment()['processor']}."
     parts += [table.note.strip(), words, _numbers_table(results, prices)]
-    parts += [_reasons(results, prices), _readings(results), _claims(results, judged), _each_seed(results)]
+    parts += [_reasons(results, prices), _readings(results), _claims(results, judged)]
+    parts += [alive_report.section(results), _each_seed(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -25,6 +25,7 @@ import pandas as pd
 from workbench.data import ClipSpec, Dataset, Untrimmed
 from workbench.nets import weights
 from workbench.study import files
+from workbench.study.alive_columns import columns
 from workbench.study.config import TrainConfig, parse
 from workbench.study.inputs import clip_spec, open_split
 from workbench.systems.base import System
@@ -286,8 +287,9 @@ def summary(root: str | Path = "runs") -> pd.DataFrame:
 
 
 def flat(metrics: dict[str, Any]) -> dict[str, float]:
-    """The numbers of metrics.json under one-word names: test_top1, test_top1_low, and of graded attention
-    test_inside_share, test_inside_share_minus_centre."""
+    """The numbers of metrics.json under one-word names: test_top1, test_top1_low, of graded attention
+    test_inside_share, test_inside_share_minus_centre, and of whether it is alive test_alive_pose_changed and the like
+    (see ``alive_columns``)."""
     numbers: dict[str, float] = {}
     for split, measured in metrics.items():
         numbers |= {f"{split}_{name}": value for name, value in measured.items() if isinstance(value, int | float)}
@@ -295,6 +297,7 @@ def flat(metrics: dict[str, Any]) -> dict[str, float]:
             for name, interval in values.items():
                 if name == "system" or name.startswith("minus_"):
                     numbers[f"{split}_{grade}" + ("" if name == "system" else f"_{name}")] = interval["value"]
+        numbers |= {f"{split}_alive_{name}": value for name, value in columns(measured.get("alive", {})).items()}
     return numbers
 
 

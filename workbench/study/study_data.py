@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.study import conditions, files, hardware, reports, verdicts
+from workbench.study import alive_report, conditions, files, hardware, reports, verdicts
 from workbench.study.results import Results
 from workbench.study.verdicts import Judged, Prices
 
@@ -96,6 +96,7 @@ def facts(results: Results, command: str, prices: Prices | None = None) -> dict[
         "code": sorted({record["code"] for record in records}),
         "effort": reports.effort(results),
         "rank_agreement": reports.agreement(results),
+        "alive": alive_report.facts(results),
         "claims": [_claim(one) for one in verdicts.judge(results, prices)],
         "readings": conditions.readings(results).to_dict("records"),
         "rows": rows,

@@ -1,0 +1,190 @@
+"""Is it alive? What a prediction does when the attention is exchanged, what a form could gain at best, and what a
+student took of its teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from workbench.show.figures import common
+
+Numbers = Mapping[str, Mapping[str, Any]]
+
+#: The questions that a system is asked, as figures call them.
+QUESTIONS = {
+    "own": "as it is",
+    "shuffled_pose": "another clip's poses",
+    "uniform_attention": "uniform attention",
+    "shuffled_time": "time shuffled",
+}
+GREY = "#9AA5B1"
+KINDS = {"plain": GREY, "learnt": common.COLORS[0], "known truth": common.TRUTH}
+
+
+def answers(scores: Mapping[str, np.ndarray], classes: Sequence[str], clip: str, top: int = 4) -> go.Figure:
+    """What one clip is taken for under each exchange: scores [N] in [0,1] by question, a group of bars a class, of the
+    ``top`` classes that score highest anywhere."""
+    heading = "The attention exchanged: what does the network say now?"
+    if len(scores) < 2:
+        return common.blank(heading, "this run has no attention that could be exchanged, and reads no poses")
+    best = np.argsort(-np.max(list(scores.values()), axis=0), kind="stable")[:top]
+    figure = go.Figure()
+    for index, (question, values) in enumerate(scores.items()):
+        figure.add_bar(
+            x=values[best],
+            y=[common.text(classes[label]) for label in best],
+            orientation="h",
+            name=common.text(QUESTIONS.get(question, question)),
+            marker_color=common.color(index),
+            marker_pattern_shape=("", "/", ".", "x")[index % 4],
+            hovertemplate="%{x:.3f}<extra></extra>",
+        )
+    figure.update_yaxes(autorange="reversed", title_text="class")
+    figure.update_xaxes(title_text="score (softmax)", range=[0, 1])
+    below = f"{clip}: bars of one length mean that the prediction doesn't hang on the attention"
+    return common.finish(figure, heading, below, 190 + 30 * len(scores) * len(best), barmode="group")
+
+
+def exchanged(effects: Numbers, run: str, floor: float) -> go.Figure:
+    """All clips: accuracy as they are and under each exchange, and the share of predictions that each changes, beside
+    the ``floor`` in [0,1] below which a mechanism is called idle. effects: question -> "top1" and, but for "own",
+    "changed", each {"value", "low", "high"}."""
+    heading = f"Is the attention of {run} alive?"
+    if not effects:
+        return common.blank(heading, "nothing was exchanged: this run has no attention, or was evaluated before that")
+    figure = make_subplots(1, 2, subplot_titles=["predictions that change", "accuracy"], shared_yaxes=True)
+    order = [name for name in QUESTIONS if name in effects]
+    for column, key in enumerate(("changed", "top1"), 1):
+        shown = [name for name in order if key in effects[name]]
+        value, low, high = (
+            100 * np.array([effects[name][key][end] for name in shown]) for end in ("value", "low", "high")
+        )
+        figure.add_bar(
+            x=value,
+            y=[common.text(QUESTIONS[name]) for name in shown],
+            orientation="h",
+            error_x={"array": high - value, "arrayminus": value - low, "thickness": 2},
+            marker_color=[common.COLORS[0] if name == "own" else GREY for name in shown],
+            text=[f"{one:.1f} %" for one in value],
+            textposition="inside",
+            insidetextanchor="start",
+            hovertemplate="%{x:.1f} %<extra></extra>",
+            row=1,
+            col=column,
+        )
+    figure.add_vline(100 * floor, line_dash="dot", annotation_text="floor", line_color=common.INK, row=1, col=1)
+    figure.update_yaxes(categoryorder="array", categoryarray=[common.text(QUESTIONS[name]) for name in order[::-1]])
+    figure.update_yaxes(title_text="the clips", col=1)
+    figure.update_xaxes(title_text="share of clips (%)", range=[0, 100], col=1)
+    figure.update_xaxes(title_text="right (%)", rangemode="tozero", col=2)
+    below = "with 95 % intervals over clips; left of the floor the mechanism is idle, however good its maps look"
+    return common.finish(figure, heading, below, 190 + 44 * len(order), showlegend=False)
+
+
+def ceilings(rows: pd.DataFrame, command: str) -> go.Figure:
+    """What each form of attention gains, and what it gains with the known truth in its place: a bar a row with label,
+    value, low, high (percent right) and kind, a key of KINDS. ``command`` makes the rows that a blank stands for."""
+    heading = "What could this form gain at best?"
+    if rows.empty:
+        return common.blank(heading, f"not run in this store; to run it: {command}")
+    figure = go.Figure()
+    for kind, color in KINDS.items():
+        mine = rows[rows["kind"] == kind]
+        figure.add_bar(
+            x=mine["value"],
+            y=[common.text(label) for label in mine["label"]],
+            orientation="h",
+            error_x={"array": mine["high"] - mine["value"], "arrayminus": mine["value"] - mine["low"], "thickness": 2},
+            marker_color=color,
+            name=kind,
+            text=[f"{one:.1f}" for one in mine["value"]],
+            textposition="inside",
+            insidetextanchor="start",
+            hovertemplate="%{x:.1f} %<extra></extra>",
+        )
+    for value in rows.loc[rows["kind"] == "plain", "value"]:
+        figure.add_vline(value, line_dash="dot", line_color=common.SOFT)
+    labels = [common.text(label) for label in rows["label"]]
+    figure.update_yaxes(categoryorder="array", categoryarray=labels[::-1], title_text="attention")
+    figure.update_xaxes(title_text="accuracy (percent right)", rangemode="tozero")
+    below = "dotted: without attention; a form whose green bar ends there can't gain, wherever its attention looks"
+    return common.finish(figure, heading, below, 210 + 40 * len(rows))
+
+
+def taught(levels: Numbers, run: str) -> go.Figure:
+    """Left, the cosine of the student's embedding to its own teacher's and to other classes'; right, of squared errors,
+    the loss as a share of the best constant's. levels: as a run's metrics have them under alive, distillation."""
+    heading = f"Did {run} learn from its own teacher?"
+    known = {name: told for name, told in levels.items() if name != "skipped"}
+    if not known:
+        return common.blank(heading, str(levels.get("skipped", "nothing was measured of a distillation")))
+    figure = make_subplots(1, 2, subplot_titles=["cosine to the teacher's embedding", "loss / the best constant's"])
+    names = [common.text(name) for name in known]
+    for index, (key, label) in enumerate((("own", "of the same clip"), ("other", "of other classes"))):
+        there = {name: told[key] for name, told in known.items() if key in told}
+        value, low, high = (np.array([told[end] for told in there.values()]) for end in ("value", "low", "high"))
+        figure.add_bar(
+            x=[common.text(name) for name in there],
+            y=value,
+            error_y={"array": high - value, "arrayminus": value - low, "thickness": 2},
+            marker_color=(common.COLORS[0], GREY)[index],
+            name=label,
+            hovertemplate="%{y:.3f}<extra></extra>",
+            row=1,
+            col=1,
+        )
+    ratios = [told["loss"] / told["constant"] if told.get("constant") else np.nan for told in known.values()]
+    words = [
+        f"{ratio:.3g}" if "loss" in told else "no squared error"
+        for ratio, told in zip(ratios, known.values(), strict=True)
+    ]
+    bars = {"x": names, "y": np.nan_to_num(ratios).clip(0, 2), "text": words, "textposition": "outside"}
+    figure.add_bar(**bars, marker_color=common.COLORS[2], showlegend=False, row=1, col=2)
+    figure.add_hline(1, line_dash="dot", annotation_text="gives every clip the same", row=1, col=2)
+    figure.add_hline(0, line_color=common.SOFT, row=1, col=1)
+    figure.update_yaxes(title_text="cosine", row=1, col=1)
+    figure.update_yaxes(title_text="ratio (bars end at 2)", range=[0, 2.3], row=1, col=2)
+    margins = [f"{name}: {told['margin']['value']:+.3f}" for name, told in known.items() if "margin" in told]
+    below = (
+        "own minus other, " + ", ".join(margins) if margins else "one class alone: there is no other to compare with"
+    )
+    return common.finish(figure, heading, below, 420, barmode="group")
+
+
+def gradients(stages: Mapping[str, Mapping[str, Mapping[str, float]]]) -> go.Figure:
+    """Each term's share of the gradient in the first and the last epoch of every stage with more than one term, a bar
+    in parts each; above them what moves a teacher that learns along."""
+    heading = "Who moves the weights?"
+    parts = {"teacher_gradient_": "the teacher, ", "gradient_": ""}
+    bars: dict[str, dict[str, float]] = {}
+    for stage, ends in stages.items():
+        for end, shares in ends.items():
+            for prefix, what in parts.items():
+                mine = {name.removeprefix(prefix): one for name, one in shares.items() if name.startswith(prefix)}
+                if mine:
+                    bars[f"{stage}: {what}{end} epoch"] = mine
+    if not bars:
+        return common.blank(heading, "each stage of this run has one term, or it was trained before this was measured")
+    figure = go.Figure()
+    terms = list(dict.fromkeys(term for shares in bars.values() for term in shares))
+    for index, term in enumerate(terms):
+        values = [shares.get(term, 0.0) for shares in bars.values()]
+        figure.add_bar(
+            x=values,
+            y=[common.text(name) for name in bars],
+            orientation="h",
+            name=common.text(term),
+            marker_color=common.color(index),
+            text=[f"{one:.0%}" if one >= 0.04 else "" for one in values],
+            insidetextanchor="middle",
+            hovertemplate="%{x:.2%}<extra></extra>",
+        )
+    figure.update_yaxes(autorange="reversed", title_text="stage")
+    figure.update_xaxes(title_text="share of the terms' gradients, as weighed", range=[0, 1], tickformat=".0%")
+    below = "norms at the epoch's first batch, on the weights that the classification reaches too"
+    return common.finish(figure, heading, below, 200 + 40 * len(bars), barmode="stack")
