@@ -53,6 +53,7 @@ rows:
       init: {student: "row:more:"}
       epochs: {pose: 0, distillation: 2}
   - {id: pose, label: Pose, parameters: {system: pose_lstm, options: {hidden: 8}}}
+  - {id: graph, label: Graph, parameters: {system: agcn, epochs: 5}}
 """
 
 
@@ -73,6 +74,7 @@ def test_what_a_row_starts_from_counts(tmp_path):
     assert found["student"].backbones == (Trained(16, "i3d_synthadl_p"),)
     # 30 epochs as published, times the preset's 4/3.
     assert found["pose"].backbones == () and found["pose"].classifier == Trained(40, NEW)
+    assert str(found["pose"]) == "network 40 epochs, new" and str(found["graph"]) == "network 5 epochs, new"
     assert str(found["vpn"]) == "backbone 14 epochs, from i3d_synthadl_p; classifier 14 epochs, new"
 
 
@@ -128,7 +130,7 @@ def test_the_report_says_how_each_row_ran_as_the_sweep_was_told(tmp_path):
     root, runs = str(fake_synthadl(tmp_path / "world")), str(tmp_path / "runs")
     (results,) = sweeping.read([path], 1, where={"root": root, "runs": runs, "preset": "tiny"})
     found = conditions.readings(results).set_index("row")
-    assert list(found.index) == ["more", "vpn", "new_classifier", "student", "pose"]
+    assert list(found.index) == ["more", "vpn", "new_classifier", "student", "pose", "graph"]
     assert found.loc["new_classifier", "reading"].startswith("embedding = none (")
     assert found.loc["student", "reading"].startswith("temperature = 0.07 (")
     # The preset tiny has two thirds of the study's epochs: 5 of 8 and 4 of 6.
