@@ -43,7 +43,7 @@ SIZES = (
 PRINTED = "as printed"
 NEW = "new"
 #: A system's parts and stages don't depend on the size of its clips.
-SMALL = {"base": "tiny", "clip": [8, 32, 32], "width": 0.125, "output_stride": [2, 8, 8]}
+SMALL = {"base": "tiny", "clip": [8, 32, 32], "width": 0.125, "output_stride": [2, 8, 8], "options": {}}
 SNIPPETS = {"rgb": 8, "flow": 8, "pose": 8}
 
 
@@ -194,8 +194,8 @@ def _trained(configs: Mapping[str, TrainConfig], name: str, module: str) -> Trai
 
 
 def _parts(config: TrainConfig) -> tuple[list[str], str | None, list[Stage]]:
-    """A system's video backbones and classifier ("" is the whole), as they are used at test, and the published stages."""
-    return _of_system(config.system, json.dumps(config.options, sort_keys=True))
+    """A system's video backbones and classifier ("" is the whole), as they are at test, and the published stages."""
+    return _of_system(config.system, json.dumps(config.variant(), sort_keys=True))
 
 
 @cache
