@@ -143,8 +143,8 @@ def test_a_person_is_cropped_within_the_snippet_and_the_whole_picture_where_ther
     hidden = fake_untrimmed(tmp_path, (40,), FakeReader(unseen=(0, 16)))
     clip = ClipSpec(size=(24, 24), **SPACED)
     reader = SnippetReader(hidden, 0, SnippetSpec(), clip, frozenset({"video", "pose"}))
-    assert reader._box(0) == (0, 0, 64, 48)
-    left, top, right, bottom = reader._box(16)
+    assert reader._box(0, np.array([0])) == (0, 0, 64, 48)
+    left, top, right, bottom = reader._box(16, np.array([16]))
     assert right - left == bottom - top < 48
     (batch,) = reader.batches(4)
     assert not batch.pose[0].any() and batch.pose[1].any()

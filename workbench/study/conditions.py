@@ -43,7 +43,7 @@ SIZES = (
 PRINTED = "as printed"
 NEW = "new"
 #: A system's parts and stages don't depend on the size of its clips.
-SMALL = {"base": "tiny", "clip": [8, 32, 32], "width": 0.125, "output_stride": [2, 8, 8]}
+SMALL = {"base": "tiny", "clip": [8, 32, 32], "width": 0.125, "output_stride": [2, 8, 8], "options": {}}
 SNIPPETS = {"rgb": 8, "flow": 8, "pose": 8}
 
 
@@ -85,8 +85,9 @@ class Trained:
 
 @dataclass(frozen=True)
 class Budget:
-    """The training of a row's video backbones and of its classifier (None where that is fitted in closed form). Rows of
-    the same kind can be compared: all that read video, all detectors, and else those of the same system."""
+    """The training of a row's video backbones and of its classifier (None where that is fitted in closed form), which
+    without a video backbone stands for the network that it is part of. Rows of the same kind can be compared: all that
+    read video, all detectors, and else those of the same system."""
 
     kind: str
     backbones: tuple[Trained, ...]
@@ -94,7 +95,7 @@ class Budget:
 
     def __str__(self) -> str:
         parts = {"backbone": " / ".join(str(one) for one in dict.fromkeys(self.backbones))}
-        parts["classifier"] = "" if self.classifier is None else str(self.classifier)
+        parts["classifier" if self.backbones else "network"] = "" if self.classifier is None else str(self.classifier)
         return "; ".join(f"{name} {words}" for name, words in parts.items() if words)
 
 
@@ -174,7 +175,7 @@ def _budget(configs: Mapping[str, TrainConfig], name: str) -> Budget:
     backbones, classifier, _ = _parts(configs[name])
     kind = "video" if backbones else "detector" if configs[name].detects else configs[name].system
     trained = [_trained(configs, name, module) for module in backbones]
-    return Budget(kind, tuple(trained), _trained(configs, name, classifier) if classifier else None)
+    return Budget(kind, tuple(trained), None if classifier is None else _trained(configs, name, classifier))
 
 
 def _trained(configs: Mapping[str, TrainConfig], name: str, module: str) -> Trained:
@@ -196,8 +197,8 @@ def _trained(configs: Mapping[str, TrainConfig], name: str, module: str) -> Trai
 
 
 def _parts(config: TrainConfig) -> tuple[list[str], str | None, list[Stage]]:
-    """A system's video backbones and classifier, as they are used at test, and the published stages."""
-    return _of_system(config.system, json.dumps(config.options, sort_keys=True))
+    """A system's video backbones and classifier ("" is the whole), as they are at test, and the published stages."""
+    return _of_system(config.system, json.dumps(config.variant(), sort_keys=True))
 
 
 @cache
@@ -211,4 +212,5 @@ def _of_system(system: str, options: str) -> tuple[list[str], str | None, list[S
         return backbones, "classifier", built.stages()
     wanted = [f"{name.rpartition('.')[0]}.classifier" for name in backbones]
     classifiers = [name for name in names if name in wanted or (not backbones and name.endswith(".classifier"))]
-    return backbones, classifiers[0] if classifiers else None, built.stages()
+    whole = "" if not backbones and any("" in stage.trains for stage in built.stages()) else None
+    return backbones, classifiers[0] if classifiers else whole, built.stages()
