@@ -21,7 +21,8 @@ TABLE = tables.read_table(BOOKS / "ablations/perfnet_table2.yaml")
 
 
 def rows() -> dict[str, dict]:
-    options = {row.id: dict(row.parameters["options"]) for row in TABLE.rows}
+    """The options of the rows that the paper has."""
+    options = {row.id: dict(row.parameters["options"]) for row in TABLE.rows if row.published}
     assert {one.pop("backbone") for one in options.values()} == {"i3d"}
     return options
 
@@ -44,7 +45,7 @@ def test_the_table_has_the_papers_rows():
 def test_the_papers_best_row_is_the_default_of_the_stream():
     from workbench.systems.perf_stream import StreamOptions
 
-    best = max(TABLE.rows, key=lambda row: row.published["top1"])
+    best = max((row for row in TABLE.rows if row.published), key=lambda row: row.published["top1"])
     assert best.published == {"top1": 79.3, "top5": 94.3}
     chosen = rows()[best.id]
     assert chosen == {name: getattr(StreamOptions(), name) for name in chosen}

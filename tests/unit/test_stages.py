@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 import torch
 import torch.nn.functional as F
+from lightning.fabric import Fabric
 from safetensors.torch import load_file
 from torch import nn
 
@@ -94,6 +95,21 @@ def test_every_kind_of_stage_trains_its_part_and_no_other(run):
     assert torch.equal(system.mean.data, weights["mean"])
     in_order = [name for batch in kept for name in batch.ids]
     assert in_order == found.dataset("train").ids
+
+
+def test_each_stage_is_clipped_as_its_paper_prints(run, monkeypatch):
+    """The pose LSTM's gradient to a norm of 1, the others' not at all, where the preset says nothing of its own."""
+    norms = []
+    monkeypatch.setattr(
+        Fabric, "clip_gradients", lambda *_, max_norm, **__: norms.append(max_norm) or torch.tensor(1.0)
+    )
+    paper = {**run["preset"], "base": "paper", "poses": 8, "windows": 1}
+    found = runs.open_run(fit({**run, "preset": paper, "evaluate": []}), run["runs"])
+    steps = len(found.dataset("train")) // 2
+    assert norms == [1.0] * 2 * steps  # two epochs of member/pose, none of the head's
+    norms.clear()
+    fit({**run, "evaluate": []})
+    assert norms == [5.0] * 5 * steps
 
 
 def test_features_are_made_once_a_clip_whatever_the_epochs(run):
