@@ -37,7 +37,7 @@ rows:
     label: Student
     parameters:
       system: vpn_f
-      options: {persons: 1, temperature: 0.07}
+      options: {persons: 1, similarity: temperature}
       init: {student: "row:more:"}
       epochs: {pose: 0, distillation: 2}
   - {id: pose, label: Pose, parameters: {system: pose_lstm, options: {hidden: 8}}}
@@ -119,7 +119,7 @@ def test_the_report_says_how_each_row_ran_as_the_sweep_was_told(tmp_path):
     found = conditions.readings(results).set_index("row")
     assert list(found.index) == ["more", "vpn", "new_classifier", "student", "pose", "graph"]
     assert found.loc["new_classifier", "reading"].startswith("embedding = none (")
-    assert found.loc["student", "reading"].startswith("temperature = 0.07 (")
+    assert found.loc["student", "reading"].startswith("similarity = temperature (")
     # The preset tiny has two thirds of the study's epochs: 5 of 8 and 4 of 6.
     assert found.loc["vpn", "training"] == "backbone 9 epochs, from i3d_synthadl_p; classifier 9 epochs, new"
     text = reports.section(results, "a command")
