@@ -13,9 +13,11 @@ import torch
 
 from tests.untrimmed_fixtures import FakeReader, fake_untrimmed, grey
 from workbench.data import ClipSpec, Snippets, SnippetSpec
+from workbench.data.cut import track_around
 from workbench.data.snippet_reader import SnippetReader
 from workbench.data.snippets import GrowingRows, truth
 from workbench.data.spec import evaluation_windows
+from workbench.media import video
 from workbench.study.snippets import extract
 from workbench.systems.base import System
 from workbench.types import Batch, Output
@@ -143,11 +145,25 @@ def test_a_person_is_cropped_within_the_snippet_and_the_whole_picture_where_ther
     hidden = fake_untrimmed(tmp_path, (40,), FakeReader(unseen=(0, 16)))
     clip = ClipSpec(size=(24, 24), **SPACED)
     reader = SnippetReader(hidden, 0, SnippetSpec(), clip, frozenset({"video", "pose"}))
-    assert reader._box(0, np.array([0])) == (0, 0, 64, 48)
-    left, top, right, bottom = reader._box(16, np.array([16]))
+    frames = np.arange(16)
+    assert reader._box(0, frames) == (0, 0, 64, 48)
+    left, top, right, bottom = reader._box(16, 16 + frames)
     assert right - left == bottom - top < 48
     (batch,) = reader.batches(4)
     assert not batch.pose[0].any() and batch.pose[1].any()
+
+
+def test_a_track_has_a_box_for_each_frame_that_is_read(tmp_path):
+    hidden = fake_untrimmed(tmp_path, (40,), FakeReader(unseen=(0, 16)))
+    clip = ClipSpec(frames=4, size=(24, 24), border=0.0, poses=4, crop="track", flow_method="dis")
+    reader = SnippetReader(hidden, 0, SnippetSpec(), clip, frozenset({"video", "flow", "rendered"}))
+    assert reader._box(0, np.arange(4)) == (0, 0, 64, 48)
+    boxes = reader._box(16, np.array([16, 20, 24, 31]))
+    whole = track_around(reader._within(reader._pixels, 16), clip)
+    assert boxes.shape == (4, 4) and np.array_equal(boxes, whole[[0, 4, 8, 15]])
+    (batch,) = reader.batches(4)
+    shown = video.crop(video.read(hidden.videos[0], [18, 22]).frames, reader._box(16, np.array([18, 22])), (24, 24))
+    assert np.array_equal(batch.video[1, :, :2].permute(1, 2, 3, 0), shown)
 
 
 def test_needs_that_cannot_be_met_are_one_sentence(data):

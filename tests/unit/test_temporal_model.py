@@ -11,7 +11,8 @@ from torch import nn
 
 from tests.fixtures import fake_synthadl
 from workbench.nets.attention import uniform_attention
-from workbench.study import fit, optim, runs
+from workbench.study import fit, inputs, optim, runs
+from workbench.study.config import parse
 from workbench.study.feeds import Kept
 from workbench.systems.building import Setting, assemble
 from workbench.systems.global_model import GlobalModel
@@ -123,6 +124,15 @@ def test_the_base_has_the_options_that_its_own_run_has():
     assert (own.modulation, own.normalize_pose, own.body, own.lstm_hidden) == ("both", True, "crop", 8)
     default = temporal(base="p_i3d").base.options
     assert (default.modulation, default.normalize_pose, default.body) == ("gated", False, "track")
+
+
+def test_the_loader_is_told_what_to_cut():
+    options = {"granularities": [2, 5], "segments": "looped", "body": "crop"}
+    spec = inputs.clip_spec(parse({"system": "global_model", "options": options, "preset": {"crop": "track"}}))
+    assert (spec.granularities, spec.segments, spec.body, spec.crop) == ((2, 5), "looped", "crop", "track")
+    spec = inputs.clip_spec(parse({"system": "temporal_model"}))
+    assert (spec.granularities, spec.segments, spec.body) == ((2, 3, 4), "resampled", "track")
+    assert inputs.clip_spec(parse({"system": "rgb"})).granularities == ()
 
 
 # Attention, eq. 5.1 to 5.6
