@@ -155,14 +155,16 @@ def test_a_person_is_cropped_within_the_snippet_and_the_whole_picture_where_ther
 
 def test_a_track_has_a_box_for_each_frame_that_is_read(tmp_path):
     hidden = fake_untrimmed(tmp_path, (40,), FakeReader(unseen=(0, 16)))
-    clip = ClipSpec(frames=4, size=(24, 24), border=0.0, poses=4, crop="track", flow_method="dis")
+    clip = ClipSpec(size=(24, 24), crop="track", flow_method="dis", **SPACED)
     reader = SnippetReader(hidden, 0, SnippetSpec(), clip, frozenset({"video", "flow", "rendered"}))
-    assert reader._box(0, np.arange(4)) == (0, 0, 64, 48)
-    boxes = reader._box(16, np.array([16, 20, 24, 31]))
+    frames = np.array([17, 21, 25, 29])  # 4 apart, in the middle of 16 to 31
+    assert reader._box(0, frames - 16) == (0, 0, 64, 48)
+    boxes = reader._box(16, frames)
     whole = track_around(reader._within(reader._pixels, 16), clip)
-    assert boxes.shape == (4, 4) and np.array_equal(boxes, whole[[0, 4, 8, 15]])
+    assert boxes.shape == (4, 4) and np.array_equal(boxes, whole[[0, 4, 8, 12]])
     (batch,) = reader.batches(4)
-    shown = video.crop(video.read(hidden.videos[0], [18, 22]).frames, reader._box(16, np.array([18, 22])), (24, 24))
+    assert batch.frame_numbers[1].tolist() == frames.tolist()
+    shown = video.crop(video.read(hidden.videos[0], frames[:2]).frames, boxes[:2], (24, 24))
     assert np.array_equal(batch.video[1, :, :2].permute(1, 2, 3, 0), shown)
 
 
