@@ -242,7 +242,9 @@ def test_vpn_star_is_vpn_with_two_layers_of_agcn_and_no_embedding():
     output = teacher(data)
     h, joints = teacher.pose_backbone(data.pose)
     torch.testing.assert_close(output.maps["joints"], joints)
-    _, spatial, temporal = teacher.attention(h)
+    h = teacher.attention.norm(h)
+    spatial = teacher.attention.spatial(h).sigmoid().view(-1, 2, 2)
+    temporal = teacher.attention.temporal(h).softmax(1)
     weights = temporal[:, :, None, None] * spatial[:, None]
     torch.testing.assert_close(output.maps["attention"], weights)
     f = teacher.backbone(data.video)
