@@ -91,6 +91,9 @@ def test_a_student_is_taught_and_needs_rgb_alone_afterwards(place):
     stages = run.history["stage"].unique().tolist()
     assert stages == ["teachers.pose/detection", "student/detection"]
     assert {"train_atomic", "train_global", "train_boundary"} <= set(run.history)
+    shares = [name for name in run.history if name.startswith("gradient_")]
+    assert {"gradient_classification", "gradient_atomic", "gradient_global"} <= set(shares)
+    assert run.history[shares].dropna(how="all").sum(axis=1).to_numpy() == pytest.approx(1)
     assert set(run.config.snippets) == {"rgb", "pose"}
     system = run.system()
     assert system.feature_channels == {"rgb": 32 * 4, "pose": 32}

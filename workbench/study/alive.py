@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.study.exchanges import POSE, TIME, UNIFORM, WEIGHTS
+from workbench.study.exchanges import POSE, TIME, UNIFORM, weighs
 from workbench.study.runs import Run, latest
 
 #: Share of the predictions that another clip's poses (or time in another order) change at least. An exchange can move
@@ -39,11 +39,10 @@ def verdict(alive: dict[str, Any]) -> list[str]:
     judged = UNIFORM if alive.get("ceiling") else POSE if POSE in exchanges else TIME
     if judged in exchanges and (changed := exchanges[judged]["changed"]["value"]) < CHANGED:
         said.append(f"idle: {WORDS[judged]} {100 * changed:.1f} % of predictions (floor {100 * CHANGED:.0f} %)")
-    for name, spread in alive.get("maps", {}).items():
-        weighs = name in WEIGHTS or name.startswith("segments/")
-        if weighs and (share := spread["over_clips_share"]) < VARIANCE:
-            what = f"its variance over clips is {share:.1g} of its mean square (floor {VARIANCE:g})"
-            said.append(f"idle: the map {name} is the same for every clip, {what}")
+    shares = {name: spread["over_clips_share"] for name, spread in alive.get("maps", {}).items() if weighs(name)}
+    if same := [f"{name} {share:.1g}" for name, share in shares.items() if share < VARIANCE]:
+        what = f"variance over clips as a share of the mean square, floor {VARIANCE:g}"
+        said.append(f"idle: the same map for every clip ({what}): {', '.join(same)}")
     for level, told in alive.get("distillation", {}).items():
         said += [] if level == "skipped" else _taught(level, told)
     return said
@@ -97,4 +96,6 @@ def state(run: Run, split: str = "test") -> str:
         return f"not measured; evaluate(run, {split!r}) does"
     if not measured.get("alive"):
         return "it has no mechanism beside its networks, or was evaluated before this was measured"
+    if set(measured["alive"]) == {"gradients"}:
+        return "only how much each term of its loss moves it was measured"
     return "; ".join(verdict(measured["alive"])) or "alive"

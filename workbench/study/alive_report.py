@@ -13,7 +13,7 @@ import pandas as pd
 from workbench import metrics
 from workbench.study import alive, scores, sweeping
 from workbench.study.evaluate import is_ceiling
-from workbench.study.exchanges import POSE, TIME, UNIFORM
+from workbench.study.exchanges import POSE, TIME, UNIFORM, weighs
 from workbench.study.results import Results
 from workbench.study.runs import Run
 from workbench.study.tables import Column, Row
@@ -169,7 +169,7 @@ def _legend(heads: dict[str, str], base: Living | None) -> str:
 def _line(results: Results, one: Living, rows: list[Living], base: Living | None, column: Column) -> dict[str, str]:
     told = one.alive or {}
     mean = metrics.over_seeds([column.scale * run.metrics["test"][column.metric] for run in one.runs.values()])
-    words = alive.verdict(told)
+    words, maps = alive.verdict(told), told.get("maps", {})
     if one.ceiling:
         words = ["ceiling", *words]
     return {
@@ -177,7 +177,7 @@ def _line(results: Results, one: Living, rows: list[Living], base: Living | None
         "gain": _ahead(results, one, base, column),
         "ceiling": "–" if one.ceiling else _at_best(results, one, rows, base, column),
         **{name: _exchange(told.get("exchanges", {}).get(name)) for name in (POSE, UNIFORM, TIME)},
-        "maps": _joined(f"{name} {spread['over_clips_share']:.1g}" for name, spread in told.get("maps", {}).items()),
+        "maps": _joined(f"{name} {one['over_clips_share']:.1g}" for name, one in maps.items() if weighs(name)),
         "distillation": _joined(_level(*pair) for pair in told.get("distillation", {}).items()),
         "gradients": _joined(_stage(*pair) for pair in told.get("gradients", {}).items()),
         "verdict": "; ".join(words) or "alive",
@@ -213,7 +213,7 @@ def _level(level: str, told: Any) -> str:
     if "margin" in told:
         said.append("{value:+.2f} [{low:+.2f}, {high:+.2f}]".format(**told["margin"]))
     if told.get("constant"):
-        said.append(f"loss {told['loss'] / told['constant']:.2f} of the constant's")
+        said.append(f"loss {told['loss'] / told['constant']:.3g} of the constant's")
     return " ".join(said)
 
 

@@ -15,6 +15,7 @@ from workbench import metrics
 from workbench.data import Untrimmed, detection_batches
 from workbench.metrics import postprocess
 from workbench.study import encoders, files, hardware
+from workbench.study.gradient_shares import by_stage
 from workbench.study.passes import predict
 from workbench.study.runs import Run, flat
 from workbench.study.store import row_of
@@ -72,7 +73,8 @@ def evaluate(run: Run, split: str, device: str, batch_size: int | None, progress
     """Scores every snippet of ``split`` in fp32, writes predictions and metrics, and returns the metrics.
 
     frame_map: mean average precision over the videos' frames, logits up-sampled to their rate; event_map_<percent>:
-    of the intervals (``events``) at that overlap, THUMOS' rule. By class under "per_class".
+    of the intervals (``events``) at that overlap, THUMOS' rule. By class under "per_class". alive has the terms' shares
+    of the gradient, of a loss of several terms.
     """
     place = hardware.device(run.config.model_copy(update={"device": device}))
     system, data = run.system().to(place), run.dataset(split)
@@ -82,6 +84,8 @@ def evaluate(run: Run, split: str, device: str, batch_size: int | None, progress
     bar = tqdm(batches, desc=f"{run.id} detecting {split}", unit="batch", disable=not progress)
     found = gather(predict(system, bar, place), data, next(iter(features.values())))
     measured = {"data": data.contents, **measure(found, data)}
+    if shares := by_stage(run.history):
+        measured["alive"] = {"gradients": shares}
     write(run, split, found)
     files.write_json(run.folder / "metrics.json", {**run.metrics, split: measured})
     row_of(run).finish(flat({split: measured}))

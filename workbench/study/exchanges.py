@@ -80,7 +80,12 @@ def of_clip(system: System, dataset: Dataset, i: int, spec: ClipSpec, seed: int 
 
 def attends(output: Output) -> bool:
     """Whether anything in the system weighs what it reads."""
-    return any(name in WEIGHTS or name.startswith("segments/") for name in output.maps)
+    return any(weighs(name) for name in output.maps)
+
+
+def weighs(name: str) -> bool:
+    """Whether the map called so is attention."""
+    return name in WEIGHTS or name.startswith("segments/")
 
 
 def effects(asked: dict[str, Found]) -> dict[str, dict[str, dict[str, float]]]:
