@@ -101,6 +101,22 @@ def test_scores_read_the_states_of_all_steps(attention):
         assert maps[name].std(0).max() > 0.01
 
 
+def test_what_clips_have_in_common_does_not_saturate_the_attention():
+    """The states of an LSTM hardly differ from clip to clip. Adam moves every weight by its rate, whatever the gradient,
+    so that after ten steps the sum over what is common saturates the tanh, and the weights are those of any clip."""
+    for normalize, varies in ((True, True), (False, False)):
+        system, data = sta(lstm_hidden=64, normalize_pose=normalize), batch(count=8)
+        h = 2 + 0.05 * torch.randn(8, system.pose.features, generator=torch.Generator().manual_seed(0))
+        system.pose.read = lambda batch, h=h: (h, torch.zeros(8, 6, 5))
+        optimizer = torch.optim.Adam(system.attention.parameters(), lr=0.01)
+        for _ in range(10):
+            optimizer.zero_grad()
+            system.loss(system(data), data)["classification"].backward()
+            optimizer.step()
+        hidden = torch.tanh(system.attention["spatial"].hidden(system.norm(h)))
+        assert (hidden.std(0).median() > 0.1) == varies
+
+
 # Modulation, eq. 4.12, and the classifier
 
 G = torch.arange(1.0, 9.0).view(1, 1, 2, 2, 2)

@@ -22,7 +22,7 @@ from workbench.systems.base import Stage, System
 from workbench.systems.building import Setting, assemble
 from workbench.systems.composite import member_stages
 from workbench.systems.p_i3d import ADAM, PoseNetwork
-from workbench.systems.vpn import Scores
+from workbench.systems.vpn import PoseNorm, Scores
 from workbench.types import Batch, Output
 
 Attention = Literal[
@@ -53,12 +53,14 @@ class SeparableSTAOptions:
 
     modulation is how gs and gt come of the weights and g, see nets.attention; gated is eq. 4.12. Attentions that are
     applied in turn are multiplied into one map. guide "truth" is no published network but a ceiling: the known truth
-    stands in for the weights, and there are no poses.
+    stands in for the weights, and there are no poses. normalize_pose is VPN's (see PoseNorm), which the thesis doesn't
+    draw: without it the weights soon are the same for all clips.
     """
 
     attention: Attention = "separable"
     modulation: Modulation = "gated"
     guide: Guide = "pose"
+    normalize_pose: bool = False
     lambda1: float = 1e-5
     lambda2: float = 1e-5
     lstm_hidden: int = 512
@@ -92,6 +94,7 @@ class SeparableSTA(System):
             self.pose = assemble(PoseNetwork, setting, hidden=options.lstm_hidden)
             features, hidden = self.pose.features, options.attention_hidden
             scores = {name: Scores(features, hidden, prod(self.shapes[name])) for name in self.weights}
+            self.norm = PoseNorm(features, affine=False) if options.normalize_pose else nn.Identity()
             self.attention = nn.ModuleDict(scores)
         self.points = nn.ModuleDict({name: AttentionPoint() for name in self.weights})
         self.dropout = nn.Dropout(options.dropout)
@@ -125,7 +128,8 @@ class SeparableSTA(System):
         # What follows is small beside the backbone, and is exact in fp32 whatever the backbone's precision.
         with torch.autocast(g.device.type, enabled=False):
             g = g.float()
-            learned = {name: self.attend(name, h.float()) for name in self.weights} if self.learns else {}
+            h = self.norm(h.float()) if self.learns else None
+            learned = {name: self.attend(name, h) for name in self.weights} if self.learns else {}
             weights = learned if self.learns or not self.weights else self.known(batch, g)
             weights = {name: self.points[name](weight) for name, weight in weights.items()}
             weights = {name: stretch(weight, g.shape[3:]) for name, weight in weights.items()}
