@@ -73,6 +73,8 @@ def exchanged(effects: Numbers, run: str, floor: float) -> go.Figure:
             text=[f"{one:.1f} %" for one in value],
             textposition="inside",
             insidetextanchor="start",
+            textangle=0,
+            constraintext="none",
             hovertemplate="%{x:.1f} %<extra></extra>",
             row=1,
             col=column,
@@ -91,7 +93,7 @@ def ceilings(rows: pd.DataFrame, command: str) -> go.Figure:
     value, low, high (percent right) and kind, a key of KINDS. ``command`` makes the rows that a blank stands for."""
     heading = "What could this form gain at best?"
     if rows.empty:
-        return common.blank(heading, f"not run in this store; to run it: {command}")
+        return common.blank(heading, f"not run here: {command}")
     figure = go.Figure()
     for kind, color in KINDS.items():
         mine = rows[rows["kind"] == kind]
@@ -143,7 +145,7 @@ def taught(levels: Numbers, run: str) -> go.Figure:
         f"{ratio:.3g}" if "loss" in told else "no squared error"
         for ratio, told in zip(ratios, known.values(), strict=True)
     ]
-    bars = {"x": names, "y": np.nan_to_num(ratios).clip(0, 2), "text": words, "textposition": "outside"}
+    bars = {"x": names, "y": np.nan_to_num(ratios).clip(0, 2), "text": words, "textposition": "outside", "width": 0.4}
     figure.add_bar(**bars, marker_color=common.COLORS[2], showlegend=False, row=1, col=2)
     figure.add_hline(1, line_dash="dot", annotation_text="gives every clip the same", row=1, col=2)
     figure.add_hline(0, line_color=common.SOFT, row=1, col=1)
