@@ -60,7 +60,7 @@ class VPNOptions:
     guide: Guide = "pose"
     embedding: Embedding = "normalized_euclidean"
     embedding_eps: float = 1e-3
-    normalize_pose: bool = True
+    normalize_pose: bool = False
     lambda1: float = 0.8
     lambda2: float = 1e-5
     alpha: float = 5.0

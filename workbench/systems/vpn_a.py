@@ -49,6 +49,7 @@ class AttentionOptions(StudentOptions):
     projection: Literal["student", "both"] = "student"
     block_gamma: float = 0.0
     modulation: Modulation = "residual"
+    normalize_pose: bool = False
     embedding: bool = False
     normalize: Literal["agcn", "thesis", "none"] = "agcn"
     persons: int = 2
