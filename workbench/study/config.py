@@ -83,8 +83,8 @@ class Preset(Config):
         return {"frames": self.clip[0], "size": self.clip[1:], **{name: getattr(self, name) for name in same}}
 
 
-#: Readings under which a mechanism acts on the prediction, where the printed one does not (docs/mechanisms.md). Chosen on
-#: validation subjects of SynthADL.
+#: Readings under which a mechanism acts on the prediction, where the printed one does not (docs/mechanisms.md). Chosen
+#: on validation subjects of SynthADL.
 READINGS: dict[str, Any] = {
     # The average weighted by A: f + A f leaves the plain average nearly as it is, since A is at most 1 / T' on average.
     "modulation": "mean",

@@ -42,10 +42,10 @@ class VPNOptions:
 
     coupler False is two dissociated streams (A2), temporal False is spatial attention alone (table 4). embedding is
     the form of L_e; "none" leaves the spatial embedding out, and "manhattan" is the public code's (there at lambda1
-    0.999, of A_S instead of z1). normalize_pose: see PoseNorm. regularizer as in RGBOptions, in the fine-tuning of
-    the backbone. The thesis trains with Adam. Where the paper gives no
-    number, the public code's stands: the widths of attention_hidden and embedding_size, and pose_pooling (see PoseGCN,
-    also for far_pairs).
+    0.999, of A_S instead of z1). normalize_pose: see PoseNorm, which the paper doesn't draw. regularizer as in
+    RGBOptions, in the fine-tuning of the backbone. The thesis trains with Adam. Where the paper gives no number, the
+    public code's stands: the widths of attention_hidden and embedding_size, and pose_pooling (see PoseGCN, also for
+    far_pairs).
 
     modulation is how f' comes of A and f, see nets.attention: residual is below eq. 2; of the two streams, residual is
     the product alone, which is what A2 prints. guide "truth" is no published network but a ceiling: the known truth

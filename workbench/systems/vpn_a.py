@@ -39,8 +39,8 @@ class AttentionOptions(StudentOptions):
     direction, where the student finds it without attention.
 
     block_gamma: the student's non-local block starts from 0, as the identity (Wang et al., CVPR 2018, section 4.1), or
-    from another weight of the batch norm behind it. modulation: how VPN* weighs its feature map. embedding: VPN* keeps
-    VPN's spatial embedding (table 4). normalize and persons: see AGCNOptions.
+    from another weight of the batch norm behind it. modulation: how VPN* weighs its feature map; normalize_pose as in
+    VPNOptions. embedding: VPN* keeps VPN's spatial embedding (table 4). normalize and persons: see AGCNOptions.
     """
 
     beta: float = 50.0
@@ -170,7 +170,8 @@ class VPNA(Distilled):
         # "i3d_nonlocal" is I3D with the block that the student has anyway.
         setting = replace(setting, backbone=setting.backbone.removesuffix("_nonlocal"))
         self.student = assemble(SelfAttentive, setting, **shared(SelfAttentive, options))
-        own = {name: getattr(options, name) for name in ("persons", "dropout", "bn_momentum", "modulation")}
+        same = ("persons", "dropout", "bn_momentum", "modulation", "normalize_pose")
+        own = {name: getattr(options, name) for name in same}
         embedding = "normalized_euclidean" if options.embedding else "none"
         self.teacher = assemble(VPNStar, setting, embedding=embedding, **own)
         grid, channels = self.student.backbone.grid(setting.clip), self.student.backbone.channels
