@@ -104,6 +104,7 @@ READINGS: dict[str, Any] = {
     "vpn_pp.alpha": 0.1,
     "vpn_a.beta": 1.0,
     "vpn_pp.beta": 1.0,
+    "vpfn_pp.beta": 1.0,
 }
 #: For results on two CPU cores: a table with three seeds in an hour or two. Small clips, since larger ones would cost
 #: ten times as much, and seeds and epochs are what small differences are lost in.
@@ -118,6 +119,8 @@ STUDY: dict[str, Any] = {
         "": {"name": "adam", "lr": 5e-4},
         "pose": {"name": "adam", "lr": 2e-3},
         "head": {"name": "adam", "lr": 1e-3},
+        # The student's self-attention and its projection start from nothing beside a pretrained backbone.
+        "collaboration": {"name": "adam", "lr": 5e-4, "scale": {"student.block": 10, "distillation": 10}},
     },
     "schedule": {"name": "cosine", "warmup": 3},
     "clip_grad": 5.0,
