@@ -250,6 +250,18 @@ def test_each_segment_has_a_network_of_its_own():
     assert (networks(other) != steps).any(2).tolist() == [[False, True, True]] * 2
 
 
+def test_steps_can_be_normalised_over_clips():
+    """What all clips have in common after a segment, and nothing else, is taken away."""
+    torch.manual_seed(0)
+    networks, pose = PoseNetworks(4, 2, 6, 0.0, normalize=True), torch.randn(9, 1, 10, 4, 3)
+    steps, plain = networks(pose), networks.encode(pose[:, 0])[0]
+    torch.testing.assert_close(steps.mean(0), torch.zeros(2, 6), atol=1e-5, rtol=0)
+    torch.testing.assert_close(steps, (plain - plain.mean(0)) / (plain.var(0, unbiased=False) + 1e-5).sqrt())
+    system, data = temporal(normalize_steps=True).eval(), batch()
+    assert [type(each.norm).__name__ for each in system.pose_networks.values()] == ["PoseNorm"] * 3
+    assert system(data.replace(label=None)).logits.isfinite().all()
+
+
 def test_persons_are_averaged_and_absent_ones_weigh_nothing():
     torch.manual_seed(0)
     networks, pose = PoseNetworks(4, 2, 6, 0.0), torch.randn(3, 2, 10, 4, 3)

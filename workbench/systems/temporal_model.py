@@ -24,7 +24,7 @@ from workbench.systems.composite import member_stages
 from workbench.systems.p_i3d import PI3D, Region
 from workbench.systems.rgb import RGB
 from workbench.systems.separable_sta import SeparableSTA
-from workbench.systems.vpn import VPN
+from workbench.systems.vpn import VPN, PoseNorm
 from workbench.types import Batch, Output
 
 BASES: dict[str, type[System]] = {"rgb": RGB, "p_i3d": PI3D, "separable_sta": SeparableSTA, "vpn": VPN}
@@ -39,7 +39,9 @@ class TemporalModelOptions:
 
     hidden: numbers of R^S_G; attention_hidden: of R^p_{G,j} and R^p_G; segment_poses: poses that a segment's attention
     reads (5 for NTU, 4 for N-UCLA); dropout behind every recurrent network is the public code's, as the thesis names
-    none. The rest are the base's, where it has them: modulation and normalize_pose None are its own default.
+    none. normalize_steps is a batch norm of what R^p_G says, before it is scored, which the thesis lacks: without it
+    what all clips have in common soon decides the weights (see vpn.PoseNorm). The rest are the base's, where it has
+    them: modulation and normalize_pose None are its own default.
     """
 
     base: Literal["rgb", "p_i3d", "separable_sta", "vpn"] = "rgb"
@@ -50,6 +52,7 @@ class TemporalModelOptions:
     hidden: int = 512
     attention_hidden: int = 150
     segment_poses: int = 5
+    normalize_steps: bool = False
     dropout: float = 0.6
     bn_momentum: float = 0.01
     regularizer: float = 0.0
@@ -106,16 +109,18 @@ class PoseNetworks(nn.Module):
     last outputs of all of them in turn. Eq. 5.4 adds the networks up; its closed form is wrong (8 of G = 2, 3, 4, which
     have 3 + 4 + 5 = 12)."""
 
-    def __init__(self, joints: int, granularity: int, hidden: int, dropout: float) -> None:
+    def __init__(self, joints: int, granularity: int, hidden: int, dropout: float, normalize: bool = False) -> None:
         super().__init__()
         self.segments = nn.ModuleList(gru(3 * joints, hidden) for _ in range(granularity))  # R^p_{G,j}
         self.whole = gru(hidden, hidden)  # R^p_G
         self.dropout = nn.Dropout(dropout)
+        self.norm = PoseNorm(granularity * hidden, affine=False) if normalize else nn.Identity()
 
     def forward(self, pose: Tensor) -> Tensor:
         """pose float [B,M,G x segment_poses,V,3] -> the output of R^p_G after each segment, [B,G,hidden], the mean over
         persons; the last one is Y_G."""
-        return mean_over_persons(self.encode, pose)[0]
+        steps = mean_over_persons(self.encode, pose)[0]
+        return self.norm(steps.flatten(1)).view_as(steps)
 
     def encode(self, pose: Tensor) -> tuple[Tensor]:
         parts = pose.flatten(2).chunk(len(self.segments), dim=1)  # P_Gj, G times [B,segment_poses,3V]
@@ -142,7 +147,8 @@ class TemporalModel(System):
         self.recurrent = nn.ModuleDict({g: gru(inputs, options.hidden) for g in names})  # R^S_G
         if self.attends:
             joints = setting.skeleton.count
-            networks = {g: PoseNetworks(joints, int(g), hidden, options.dropout) for g in names}
+            how = (hidden, options.dropout, options.normalize_steps)
+            networks = {g: PoseNetworks(joints, int(g), *how) for g in names}
             self.pose_networks = nn.ModuleDict(networks)
         if options.segment_attention:
             self.segment_scores = nn.ModuleDict({g: equal_scores(hidden, 1) for g in names})
