@@ -41,7 +41,7 @@ def share(rank: int, parts: list[slice], where: str) -> None:
     dist.init_process_group("gloo", init_method=f"file://{where}/meet", rank=rank, world_size=len(parts))
     found = {kind: distilled(kind, parts[rank]) for kind in ("raw", "temperature", "crd")}
     with torch.no_grad():  # evaluation, in which processes don't wait for one another
-        alone = losses.gather(torch.ones(1 + rank)) if rank == 0 else torch.ones(1)
+        alone = losses.gather_rows(torch.ones(1 + rank)) if rank == 0 else torch.ones(1)
     torch.manual_seed(rank)
     torch.save([found, alone, losses.draw_seed(torch.device("cpu"))], f"{where}/{rank}.pt")
     dist.destroy_process_group()
@@ -67,7 +67,7 @@ def test_two_processes_have_the_loss_and_the_gradient_of_one(parts, tmp_path):
 
 def test_one_process_gathers_its_own():
     rows = torch.ones(2, 3, requires_grad=True)
-    assert losses.gather(rows) is rows
+    assert losses.gather_rows(rows) is rows
     teacher, student, label = batch()
     loss = contrast(teacher, student[:, :4], label, OPTIONS["raw"])
     assert loss.isfinite()

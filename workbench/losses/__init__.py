@@ -14,7 +14,7 @@ from workbench.losses.distillation import (
 )
 from workbench.losses.embedding import kl_divergence, manhattan, normalized_euclidean
 from workbench.losses.hinge import squared_hinge
-from workbench.losses.processes import draw_seed, gather
+from workbench.losses.processes import draw_seed, gather_rows, same, share
 from workbench.losses.sequence import (
     atomic,
     boundary_saliency,
@@ -42,7 +42,7 @@ __all__ = [
     "every_step",
     "feature_distillation",
     "fine_tuning",
-    "gather",
+    "gather_rows",
     "global_contextual",
     "graph_distillation",
     "hallucination",
@@ -52,6 +52,8 @@ __all__ = [
     "mars",
     "multi_label",
     "normalized_euclidean",
+    "same",
+    "share",
     "squared_hinge",
     "supervised_contrastive",
     "weight_penalty",

@@ -1,53 +1,64 @@
-"""A loss over pairs of clips reads the whole batch, of which each process of a training run holds a part.
+"""The batch of all processes, for losses that compare or count its rows. In one process everything stays as it is.
 
-Without it M, the negatives and the memory of a contrastive loss would follow the number of processes."""
+Data-parallel training averages the gradients of its processes. So rows that a process gathers have, besides the value,
+world times the gradient of its own rows and none of the others': a loss of all rows, computed in every process, then
+has the gradient that it would have in one.
+"""
 
 from __future__ import annotations
 
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import Tensor
 
 
-def gather(rows: Tensor) -> Tensor:
-    """``rows`` [B,...] of every process, one process after the other, [B_all,...]; processes may differ in B.
+def world() -> int:
+    """How many processes train together; 1 where no gradients are taken, since processes evaluate without waiting for
+    one another."""
+    together = torch.is_grad_enabled() and dist.is_available() and dist.is_initialized()
+    return dist.get_world_size() if together else 1
 
-    Every process then takes the same loss of the same rows. Gradients reach a process's own rows, times the number of
-    processes, so that their mean over processes, which data-parallel training takes, is the gradient of that loss. One
-    process, or no gradients (evaluation, in which processes don't wait for one another): the rows themselves.
-    """
-    return _Rows.apply(rows) if _together() else rows
+
+def gather_rows(tensor: Tensor) -> Tensor:
+    """[B,...] -> the rows of all processes, in the order of their ranks. Sizes after the first may differ: they become
+    the largest, filled with zeros."""
+    if world() == 1:
+        return tensor
+    shapes = _all(torch.tensor(tensor.shape, device=tensor.device))
+    largest = torch.stack(shapes).amax(0).tolist()
+    missing = [most - size for size, most in zip(tensor.shape, largest, strict=True)]
+    own = F.pad(tensor, [side for count in reversed(missing) for side in (0, count)])  # from the last dimension on
+    plain = own.detach()
+    parts = _all(plain.to(torch.uint8) if own.dtype == torch.bool else plain)
+    parts = [part.to(own.dtype) for part in parts]
+    if own.requires_grad:
+        parts[dist.get_rank()] = plain + world() * (own - plain)  # the value of one, the gradient of world
+    return torch.cat([part[: int(shape[0])] for part, shape in zip(parts, shapes, strict=True)])
+
+
+def share(count: Tensor) -> Tensor | float:
+    """What the mean over ``count`` (a scalar) rows of this process weighs, so that the mean over processes is the mean
+    over all rows: world count / counts of all."""
+    if world() == 1:
+        return 1.0
+    return world() * count / torch.stack(_all(count)).sum()
+
+
+def same(tensor: Tensor) -> Tensor:
+    """What the first process drew, in all of them; shapes must agree."""
+    if world() > 1:
+        tensor = tensor.contiguous()
+        dist.broadcast(tensor, src=0)
+    return tensor
 
 
 def draw_seed(device: torch.device) -> int:
     """A random seed, the same in every process: the first one's draw."""
-    seed = torch.randint(2**62, (1,))
-    if _together():
-        seed = seed.to(device)
-        dist.broadcast(seed, src=0)
-    return int(seed)
+    return int(same(torch.randint(2**62, (1,)).to(device)))
 
 
-def _together() -> bool:
-    several = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
-    return several and torch.is_grad_enabled()
-
-
-class _Rows(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, rows: Tensor) -> Tensor:
-        world, rank = dist.get_world_size(), dist.get_rank()
-        count = torch.tensor([len(rows)], device=rows.device)
-        counts = [torch.empty_like(count) for _ in range(world)]
-        dist.all_gather(counts, count)
-        counts = [int(count) for count in counts]
-        # A clip that can't be read leaves a process with a row less.
-        padded = torch.cat([rows, rows.new_zeros(max(counts) - len(rows), *rows.shape[1:])]).contiguous()
-        parts = [torch.empty_like(padded) for _ in range(world)]
-        dist.all_gather(parts, padded)
-        ctx.start, ctx.count, ctx.world = sum(counts[:rank]), len(rows), world
-        return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
-        return gradient[ctx.start : ctx.start + ctx.count] * ctx.world
+def _all(tensor: Tensor) -> list[Tensor]:
+    parts = [torch.empty_like(tensor) for _ in range(world())]
+    dist.all_gather(parts, tensor.contiguous())
+    return parts

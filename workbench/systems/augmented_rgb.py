@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from workbench import losses
-from workbench.losses.gather import gather_rows, same, share
 from workbench.nets.temporal.masks import real
 from workbench.systems.base import Stage, System
 from workbench.systems.building import Setting, assemble
@@ -152,7 +151,7 @@ class AugmentedRGB(System):
 
     def of_all(self, tensor: Tensor) -> Tensor:
         """The rows of all processes in training; each validates by itself."""
-        return gather_rows(tensor) if self.training else tensor
+        return losses.gather_rows(tensor) if self.training else tensor
 
     def term(
         self, name: str, mine: Tensor, theirs: Tensor, mask: Tensor | None, videos: tuple[Tensor, Tensor, Tensor] | None
@@ -181,7 +180,7 @@ class AugmentedRGB(System):
         """The chosen baseline, the sum over levels, and over teachers where they don't share a graph."""
         levels = zip(*(self.compared(student, teacher) for teacher in taught.values()), strict=True)
         total, mask = student.logits.new_zeros(()), real(student.logits, batch.mask)
-        part = share(mask.sum()) if self.training else 1.0
+        part = losses.share(mask.sum()) if self.training else 1.0
         for level in levels:
             mine, theirs = level[0][0], [teacher for _, teacher in level]
             if self.options.baseline == "graph":
@@ -235,6 +234,6 @@ def pairs(label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     other = (occurs[:, None] != occurs[None]).any(2)
     videos = torch.arange(len(label), device=label.device)
     first = other.any(1).nonzero()[:, 0]
-    second = same(torch.multinomial(other[first].float(), 1)[:, 0]) if len(first) else first
+    second = losses.same(torch.multinomial(other[first].float(), 1)[:, 0]) if len(first) else first
     positive = torch.arange(len(videos) + len(first), device=label.device) < len(videos)
     return torch.cat([videos, first]), torch.cat([videos, second]), positive

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor, nn
 
 from workbench import losses
-from workbench.losses.gather import share
 from workbench.nets.temporal import SSTCN, TGM, BiLSTM
 from workbench.nets.temporal.masks import real
 from workbench.systems.base import Stage, System
@@ -106,7 +105,7 @@ class Detector(System):
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Binary cross-entropy, of each stream by itself: they share nothing, so that one stage trains them all."""
         label, reduction = self.take(batch, "label"), self.options.reduction
-        part = share(real(output.logits, batch.mask).sum()) if self.training else 1.0
+        part = losses.share(real(output.logits, batch.mask).sum()) if self.training else 1.0
         terms = {
             name: part * losses.multi_label(output.aux[f"logits/{name}"], label, batch.mask, reduction)
             for name in self.streams

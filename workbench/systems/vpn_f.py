@@ -96,7 +96,7 @@ def pairs(label: Tensor, negatives: Literal["half", "all"], seed: int = 0) -> tu
 def contrast(teacher: Tensor, student: Tensor, label: Tensor, options: StudentOptions) -> Tensor:
     """-L_SCD (eq. 1) of a batch, over all processes, to be minimised: T_F(P) and E_F(V) float [B,F], label int64
     [B]."""
-    teacher, student, label = losses.gather(teacher), losses.gather(student), losses.gather(label)
+    teacher, student, label = losses.gather_rows(teacher), losses.gather_rows(student), losses.gather_rows(label)
     drawn = pairs(label, options.negatives, losses.draw_seed(label.device))
     video, pose, positive = (indices.to(label.device) for indices in drawn)
     m = int(positive.sum()) / options.dataset_size
@@ -135,12 +135,12 @@ class FeatureDistillation(nn.Module):
 
     def remember(self, teacher: Tensor, student: Tensor, label: Tensor) -> None:
         """Puts a batch's embeddings, of all processes, into CRD's banks."""
-        self.memory.store(*(losses.gather(rows) for rows in (teacher.detach(), student.detach(), label)))
+        self.memory.store(*(losses.gather_rows(rows) for rows in (teacher.detach(), student.detach(), label)))
 
     def loss(self, teacher: Tensor, student: Tensor, label: Tensor) -> Tensor:
         """How far the embeddings are from what they should be, to be minimised."""
         if self.kind == "crd":
-            return self.memory(*(losses.gather(rows) for rows in (teacher, student, label)))
+            return self.memory(*(losses.gather_rows(rows) for rows in (teacher, student, label)))
         if self.kind == "mse":
             return losses.feature_distillation(teacher, student, self.reduction)
         return contrast(teacher, student, label, self.options)

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.distributed as dist
 
-from workbench.losses.gather import gather_rows, same, share
+from workbench.losses.processes import gather_rows, same, share
 from workbench.systems import build
 from workbench.types import Batch
 
