@@ -162,8 +162,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 
-#: Weights of Augmented-RGB's losses by what teaches. They are carried over: chosen on validation subjects when flow taught
-#: and the classification was a mean over 20 classes, here times 20, but for the printed 5 of the boundary.
+#: Weights of Augmented-RGB's losses by what teaches. They are carried over: chosen on validation subjects when flow
+#: taught and the classification was a mean over 20 classes, here times 20, but for the printed 5 of the boundary.
 #: notebooks/ablations/augmented_rgb_weights.yaml chooses them for each teacher.
 WEIGHTS: dict[str, dict[str, float]] = {
     "alpha_atomic": {"flow": 3e-5, "pose": 3e-5, "flow+pose": 3e-5},
