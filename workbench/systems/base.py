@@ -21,7 +21,8 @@ class Stage:
     cached: a method ``(batch) -> dict of tensors [B,...]`` of what is frozen; it is run once a clip, the stage reads
     its results as ``batch.features``. solve: a method ``(train, validation) -> dict of numbers`` that fits in closed
     form, from batches, what the stage trains. All three only save time: ``loss`` of the whole system's output gives
-    the same stage its gradient.
+    the same stage its gradient. needs: fields of the batch that suffice for the stage, None for all that the system
+    needs; the others are not made.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Stage:
     part: str = ""
     cached: str = ""
     solve: str = ""
+    needs: frozenset[str] | None = None
 
 
 class System(nn.Module):
