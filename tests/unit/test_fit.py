@@ -17,6 +17,7 @@ from workbench.study import checkpoint, evaluate, fit, grading, passes, runs
 from workbench.study.config import parse
 from workbench.study.initial import initialise
 from workbench.study.store import Store
+from workbench.systems.vpn import VPN
 from workbench.types import Batch, Output, Truth
 
 PRESET = {
@@ -184,6 +185,21 @@ def test_a_run_starts_from_another_runs_module(vpn, world, tmp_path):
         fit(config | {"init": {"backbone": "nothing"}})
     with pytest.raises(ValueError, match=f"run {vpn.id} can't initialise 'classifier'"):
         fit(config | {"init": {"classifier": f"{vpn.id}:attention"}})
+
+
+def test_a_stage_that_needs_poses_alone_makes_no_pictures(world, tmp_path, shared_store, monkeypatch):
+    fields = []
+    forward = VPN.forward
+
+    def heard(self, batch):
+        fields.append((batch.video is not None, batch.pose is not None))
+        return forward(self, batch)
+
+    monkeypatch.setattr(VPN, "forward", heard)
+    changes = {"options": {"pose_first": True}, "epochs": {"backbone": 0, "pose": 1, "joint": 1}, "evaluate": []}
+    run = runs.open_run(fit(configuration(world, tmp_path, system="vpn", **changes)), tmp_path)
+    assert run.history["stage"].tolist() == ["pose", "joint"]
+    assert fields[0] == (False, True) and fields[-1] == (True, True)
 
 
 def test_a_classifier_starts_one_of_twice_the_features(vpn, world, tmp_path, shared_store):

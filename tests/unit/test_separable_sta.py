@@ -102,9 +102,8 @@ def test_scores_read_the_states_of_all_steps(attention):
 
 
 def test_what_clips_have_in_common_does_not_saturate_the_attention():
-    """The states of an LSTM hardly differ from clip to clip. Adam moves every weight by its rate, whatever the
-    gradient, so that after ten steps the sum over what is common saturates the tanh: the weights are those of any
-    clip."""
+    """The states of an LSTM hardly differ from clip to clip. Adam moves every weight by its rate, however small the
+    gradient, so that after ten steps the sum over what is common saturates the tanh."""
     for normalize, varies in ((True, True), (False, False)):
         system, data = sta(lstm_hidden=64, normalize_pose=normalize), batch(count=8)
         h = 2 + 0.05 * torch.randn(8, system.pose.features, generator=torch.Generator().manual_seed(0))

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from workbench import losses
 from workbench.nets import uniform_attention
 from workbench.nets.pose.gcn import PoseGCN, adjacency, normalize
+from workbench.study.optim import freeze, train_mode
 from workbench.systems import build, max_pool_clips, names, variants
 from workbench.systems.building import Setting, assemble
 from workbench.systems.vpn import EMBEDDINGS, AttentionNetwork, PoseNorm, Scores
@@ -444,6 +445,31 @@ def test_lstm_learns_from_every_step_and_hands_on_all_of_them():
     expected = losses.every_step(system.pose_classifier(steps), data.label)
     torch.testing.assert_close(system.pose_loss(system(data), data)["total"], expected)
     assert system.attention.spatial.hidden.in_features == 6 * 8
+
+
+@pytest.mark.parametrize("options", [{"pose_first": True}, {"pose_backbone": "lstm", "lstm_hidden": 8}], ids=str)
+def test_the_pose_backbone_is_trained_first_without_video(options):
+    system, data = vpn(**options).eval(), batch()
+    _, pose, joint = system.stages()
+    assert pose.needs == {"pose", "label"} and "pose_classifier" in joint.freezes
+    assert ("pose_backbone.lstm" in joint.freezes) == (
+        "pose_backbone" in options
+    )  # the LSTM stays as it is, the GCN not
+    poses = data.replace(video=None)
+    alone = system(poses)
+    expected = system.pose_loss(system(data), data)["total"]
+    torch.testing.assert_close(system.pose_loss(alone, poses)["total"], expected)
+    if "pose_first" in options:
+        h = system.pose_backbone(data.pose)[0]
+        torch.testing.assert_close(expected, F.cross_entropy(system.pose_classifier(h), data.label))
+    freeze(system, pose)
+    train_mode(system)
+    system.pose_loss(system(poses), poses)["total"].backward()
+    reached = {name for name, p in system.named_parameters() if p.grad is not None and p.grad.any()}
+    assert reached == {name for name, p in system.named_parameters() if p.requires_grad}
+    assert {name.split(".")[0] for name in reached} == {"pose_backbone", "pose_classifier"}
+    with pytest.raises(ValueError, match="reads batch.video"):
+        vpn()(poses)
 
 
 def test_pose_lstm_hands_its_weights_to_vpn():

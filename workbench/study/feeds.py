@@ -97,6 +97,8 @@ def feed(
     by_gradient = not stage.solve
     if not stage.cached:
         needs = {"train": module.needs_train | {"label"}, "validation": module.needs_test | {"label"}}
+        if stage.needs is not None:
+            needs = dict.fromkeys(needs, stage.needs)
         made = {
             split: loader(config, datasets[split], needs[split], train=split == "train" and by_gradient, shard=shard)
             for split in datasets

@@ -22,7 +22,8 @@ class Stage:
     cached: a method ``(batch) -> dict of tensors [B,...]`` of what is frozen; it is run once a clip, the stage reads
     its results as ``batch.features``. solve: a method ``(train, validation) -> dict of numbers`` that fits in closed
     form, from batches, what the stage trains. All three only save time: ``loss`` of the whole system's output gives
-    the same stage its gradient.
+    the same stage its gradient. needs: fields of the batch that suffice for the stage, None for all that the system
+    needs; the others are not made.
     roles: by module of ``part``, the name of a stage in which that module is trained alone; where a preset scales the
     learning rates of that stage's modules, it does so here.
     """
@@ -39,6 +40,7 @@ class Stage:
     cached: str = ""
     solve: str = ""
     roles: dict[str, str] = field(default_factory=dict)
+    needs: frozenset[str] | None = None
 
 
 class System(nn.Module):

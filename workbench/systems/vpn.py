@@ -47,10 +47,12 @@ class VPNOptions:
     public code's stands: the widths of attention_hidden and embedding_size, and pose_pooling (see PoseGCN, also for
     far_pairs).
 
-    modulation is how f' comes of A and f, see nets.attention: residual is below eq. 2; of the two streams, residual is
-    the product alone, which is what A2 prints. guide "truth" is no published network but a ceiling: the known truth
-    stands in for A, and there are no poses and no embedding. embedding_eps is the epsilon of eq. 7, "a small positive
-    value". It is also a rate: z1 begins at zero, where the gradient of L_e is 1 / sqrt(embedding_eps) long.
+    pose_first trains the GCN on the classes by itself before the whole, as A2 does with the LSTM (which then stays as
+    it is, and the GCN doesn't); the paper has it learn with the rest, from nothing. modulation is how f' comes of A and
+    f, see nets.attention: residual is below eq. 2; of the two streams, residual is the product alone, which is what A2
+    prints. guide "truth" is no published network but a ceiling: the known truth stands in for A, and there are no poses
+    and no embedding. embedding_eps is the epsilon of eq. 7, "a small positive value". It is also a rate: z1 begins at
+    zero, where the gradient of L_e is 2 / sqrt(embedding_eps) long.
     """
 
     pose_backbone: Literal["gcn", "lstm"] = "gcn"
@@ -60,6 +62,7 @@ class VPNOptions:
     guide: Guide = "pose"
     embedding: Embedding = "normalized_euclidean"
     embedding_eps: float = 1e-3
+    pose_first: bool = False
     normalize_pose: bool = False
     lambda1: float = 0.8
     lambda2: float = 1e-5
@@ -160,7 +163,7 @@ class SpatialEmbedding(nn.Module):
 
 class VPN(System):
     """A video of any height and width may be classified; t_c, and with it the clip length, is fixed when VPN is
-    built."""
+    built. A batch without video is classified by the pose backbone alone, where that is trained first."""
 
     needs_train = frozenset({"video", "pose", "truth", "label"})
     needs_test = frozenset({"video", "pose", "truth"})
@@ -185,6 +188,11 @@ class VPN(System):
         self.poses, self.t_c = setting.poses, grid[0]
 
     @property
+    def pose_first(self) -> bool:
+        """Whether the pose backbone has a classifier of its own, to be trained by before the whole."""
+        return hasattr(self, "pose_classifier")
+
+    @property
     def weights(self) -> tuple[str, ...]:
         """What A is made of: A_S and A_T, or A_ST itself where the truth gives it."""
         if self.options.guide == "truth" and self.options.coupler and self.options.temporal:
@@ -192,10 +200,13 @@ class VPN(System):
         return ("spatial", "temporal") if self.options.temporal else ("spatial",)
 
     def forward(self, batch: Batch) -> Output:
-        video, guide = self.take(batch, "video"), self.take(batch, self.options.guide)
-        learns = self.options.guide == "pose"
+        guide, learns = self.take(batch, self.options.guide), self.options.guide == "pose"
         if learns and guide.shape[2] != self.poses:
             raise ValueError(f"batch.pose has {guide.shape[2]} poses a clip, this VPN was built for {self.poses}")
+        if self.pose_first and batch.video is None:
+            h, maps, aux = self.read_pose(guide)
+            return Output(aux["steps"][:, -1], h, maps, aux)
+        video = self.take(batch, "video")
         f = self.backbone(video)  # [B,C,T',H',W']
         if f.shape[2] != self.t_c:
             raise ValueError(f"{video.shape[2]} frames give {f.shape[2]} time steps, this VPN was built for {self.t_c}")
@@ -232,7 +243,10 @@ class VPN(System):
             self.pose_backbone = PoseGCN(
                 setting.skeleton, setting.poses, options.alpha, options.beta, options.far_pairs, options.pose_pooling
             )
-            return self.pose_backbone.features
+            features = self.pose_backbone.features
+            if options.pose_first:
+                self.pose_classifier = nn.Linear(features, setting.num_classes)
+            return features
         self.pose_backbone = PoseLSTM(setting.skeleton.count, options.lstm_hidden, residual=options.lstm_residual)
         self.pose_classifier = nn.Linear(options.lstm_hidden, setting.num_classes)  # for its pre-training alone
         return setting.poses * options.lstm_hidden
@@ -242,7 +256,8 @@ class VPN(System):
         (aux)."""
         if self.options.pose_backbone == "gcn":
             h, joints = self.pose_backbone(pose)
-            return h, {"joints": joints}, {}
+            steps = {"steps": self.pose_classifier(self.dropout(h))[:, None]} if self.pose_first else {}
+            return h, {"joints": joints}, steps
         steps = self.pose_backbone(pose)  # [B,t_p,hidden], concatenated over time (A2)
         return steps.flatten(1), {}, {"steps": self.pose_classifier(steps)}
 
@@ -289,7 +304,7 @@ class VPN(System):
         return losses.fine_tuning(output.aux["backbone_logits"], label, weight, self.options.regularizer)
 
     def pose_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
-        """Cross-entropy at every step of the pose LSTM: its pre-training (A2)."""
+        """Cross-entropy at every step of the pose LSTM: its pre-training (A2). A GCN reads all poses in one step."""
         total = losses.every_step(output.aux["steps"], self.take(batch, "label"))
         return {"total": total, "classification": total}
 
@@ -298,8 +313,11 @@ class VPN(System):
         before."""
         stages = [Stage("backbone", trains=("backbone", "classifier"), loss="backbone_loss")]
         frozen: tuple[str, ...] = ()
-        if self.options.guide == "pose" and self.options.pose_backbone == "lstm":
-            frozen = ("pose_backbone.lstm", "pose_classifier")
-            stages.append(Stage("pose", trains=frozen, loss="pose_loss", optimizer=POSE_OPTIMIZER))
+        if self.pose_first:
+            lstm = self.options.pose_backbone == "lstm"
+            trained = ("pose_backbone.lstm" if lstm else "pose_backbone", "pose_classifier")
+            needs = frozenset({"pose", "label"})
+            stages.append(Stage("pose", trains=trained, loss="pose_loss", optimizer=POSE_OPTIMIZER, needs=needs))
+            frozen = trained if lstm else ("pose_classifier",)
         adam = {"optimizer": {"name": "adam", "lr": 0.01}} if self.options.optimizer == "adam" else {}
         return [*stages, Stage("joint", freezes=frozen, **adam)]
