@@ -61,7 +61,8 @@ class Reader(Protocol):
     """How a source reads what belongs to one row of its table. All frames of the clip, or None where it has none.
 
     A row has the verified ``frames`` and ``fps`` of its video, also where the table leaves them to be counted. A source
-    whose videos lie in archives besides has ``video(row)``, which puts the file there before it is read.
+    whose videos lie in archives besides has ``video(row)``, which puts the file there before it is read; one whose
+    intervals were read off a player's clock has ``edges(row)``, as ``shown`` gives them.
     """
 
     def pose(self, row: pd.Series) -> Pose | None: ...
@@ -190,6 +191,20 @@ class Dataset:
         if instances is not None:
             instances = instances[instances["video"].isin(table["id"])].reset_index(drop=True)
         return dataclasses.replace(self, table=table, instances=instances)
+
+
+def shown(row: pd.Series) -> np.ndarray:
+    """float64 [frames + 1]: when each frame of the row's video begins to be shown and the last one ends, in seconds on
+    a player's clock (see media.clock), as the file says; of a row without a video at the rate of the table.
+
+    ValueError naming the file if it can't be read or has another number of frames than the table says.
+    """
+    if not row["video"]:
+        return np.arange(int(row["frames"]) + 1) / float(row["fps"])
+    info = video.ingest(row["video"])
+    if "frames" in row.index and info.frames != row["frames"]:
+        raise ValueError(f"{info.path} has {info.frames} frames, the table says {row['frames']}")
+    return info.edges()
 
 
 def measure(videos: Sequence[str]) -> pd.DataFrame:

@@ -63,7 +63,8 @@ def sample(
     fill({name: array[0] for name, array in arrays.items()}, clips, i, moment, view)
     place = _Place(np.array(cut.box), view, spec.area)
     frames = np.ascontiguousarray(arrays["video"][0].transpose(1, 2, 3, 0))
-    clip = Clip(frames, moment.frames, cut.info.fps, place.source_box(), cut.info.path)
+    times = cut.info.seconds(moment.frames)
+    clip = Clip(frames, moment.frames, cut.info.fps, place.source_box(), cut.info.path, times)
     tensors = {name: torch.from_numpy(array) for name, array in arrays.items() if name in {*needs, "frame_numbers"}}
     label = torch.from_numpy(dataset.labels[[i]]) if "label" in needs else None
     pixels, truth = dataset.pixels(i), dataset.truth(i)

@@ -17,8 +17,8 @@ from workbench.explain import affinity, distillation, outputs
 from workbench.explain import confusion as read
 from workbench.explain.embeddings import Comparison
 from workbench.explain.gradcam import gradcam
+from workbench.media import clock, rendering, video
 from workbench.media import pose as poses
-from workbench.media import rendering, video
 from workbench.show import seek
 from workbench.show.figures import attention, common, confusion, detection, embeddings, flow, joints, pose, training
 from workbench.show.figures import gradcam as cams
@@ -207,11 +207,14 @@ def timeline(config: Any, shown: Any, place: int) -> go.Figure:
 def _timeline(config: Any, shown: Any, place: int, names: Sequence[str]) -> go.Figure:
     data, name = shown.data, shown.data.ids[place]
     every = slice(None, None, max(1, int(data.lengths[place]) // 1000))  # a screen has no more columns
+    edges = data.edges(place)
+    middles = ((edges[:-1] + edges[1:]) / 2)[every]
     scores = {run: shown.found[run].frame_scores(shown.found[run].index(name), data)[every] for run in names}
     events = {run: shown.events[run][shown.events[run]["video"] == name] for run in names}
     heading = f"What happens when: {name}"
     truth, seconds = happening(data, place), data.durations[place]
-    return detection.timeline(truth, events, seconds, data.classes, scores, heading=heading, least=config.least)
+    about = {"heading": heading, "least": config.least, "moments": middles}
+    return detection.timeline(truth, events, seconds, data.classes, scores, **about)
 
 
 def happening(data: Any, place: int) -> pd.DataFrame:
@@ -227,7 +230,7 @@ def clickable(config: Any, shown: Any, place: int, most: int = 240) -> Any:
     found = shown.found[run]
     scores, times = found.scores(found.index(name)).max(1), found.times[found.index(name)].mean(1)
     kept = np.unique(np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int))
-    numbers = np.minimum(times[kept] * shown.data.table["fps"].iloc[place], shown.data.lengths[place] - 1).astype(int)
+    numbers = clock.frame_at(shown.data.edges(place), times[kept])
     clip, caption = video.read(shown.data.videos[place], numbers), "the score of the likeliest action"
     player = Player(clip, temporal={run: scores[kept]}, title=name, caption=caption)
     # Without a reader there is nobody to click, and a page keeps the player alone.

@@ -6,7 +6,7 @@ Columns (all values are read as text and names are kept to the letter; others ar
 - ``label``: class name; where all are whole numbers the classes are in numeric order, else in alphabetical order;
 - ``intervals``, instead of ``label``, of untrimmed videos: ``11.9 21.2 drink; 0 12.6 sit`` is start and end in seconds
   and class name of each action;
-- ``id`` (optional): unique name of the clip, else the video's path without its suffix;
+- ``id`` (optional): unique name of the clip, else the video's path, without its suffix where no other is called so;
 - ``pose`` (optional): a file of poses, empty where a clip has none; see ``posefiles`` for the formats. Where the videos
   lie elsewhere (see ``folder`` below) it may be relative to their folder or to the table's;
 - ``subject``, ``camera``, ``view``, ``setup`` (optional): who performs, and how it was filmed;
@@ -64,7 +64,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     if not len(table):
         raise ValueError(f"{path} lists no clip")
     if "id" not in table:
-        table["id"] = [str(Path(name).with_suffix("")) if name.strip("./\\") else name for name in table["video"]]
+        table["id"] = identities(table["video"].tolist())
     for name in OPTIONAL:
         if name not in table:
             table[name] = ""
@@ -106,6 +106,19 @@ def read_beside(path: Path) -> Beside:
     if classes is not None and len(set(classes)) < len(classes):
         raise ValueError(f"{file} lists a class twice")
     return Beside(path.parent / folder, classes, values.get("mirrored", False))
+
+
+def identities(videos: list[str]) -> list[str]:
+    """What clips are called: the video's path, without its suffix where that is one video's alone."""
+    stems = [str(Path(name).with_suffix("")) if name.strip("./\\") else name for name in videos]
+    # A path that is listed twice is one video, and its id is then told to be there twice.
+    paths = {stem: set() for stem in stems}
+    for stem, name in zip(stems, videos, strict=True):
+        paths[stem].add(name)
+    taken = {stem.casefold(): 0 for stem in stems}
+    for stem in paths:
+        taken[stem.casefold()] += len(paths[stem])
+    return [stem if taken[stem.casefold()] == 1 else name for stem, name in zip(stems, videos, strict=True)]
 
 
 def _check_ids(table: pd.DataFrame, faults: Faults) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.data.catalog import Dataset
+from workbench.data.catalog import Dataset, shown
 from workbench.data.sources import lengths
 from workbench.types import Pose, Skeleton, Truth
 
@@ -94,10 +94,12 @@ class PoseReader:
     """Reads the pose file that a row names; all methods take a row of the table.
 
     read and read_pixels: path -> Pose in camera space and in image space; None where the files have no such thing.
+    rate: frames a second of annotations that count frames; None where they tell seconds of a player's clock.
     """
 
     read: Callable[[Path], Pose] | None = None
     read_pixels: Callable[[Path], Pose] | None = None
+    rate: float | None = None
 
     def pose(self, row: pd.Series) -> Pose | None:
         """Camera space, on the frames of the clip."""
@@ -109,6 +111,10 @@ class PoseReader:
 
     def truth(self, row: pd.Series) -> Truth | None:
         return None
+
+    def edges(self, row: pd.Series) -> np.ndarray:
+        """float64 [frames + 1]: when frames begin and the last one ends, in the seconds of the intervals."""
+        return shown(row) if self.rate is None else np.arange(int(row["frames"]) + 1) / self.rate
 
     def files(self, row: pd.Series) -> list[Path]:
         return [path for name in ("video", "pose") if row[name] for path in _files_of(Path(row[name]))]

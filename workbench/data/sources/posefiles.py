@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from workbench.data.catalog import shown
 from workbench.data.sources.official import fitted
 from workbench.data.sources.tables import read_arrays
 from workbench.types import Pose, Skeleton
@@ -101,6 +102,10 @@ class PoseFiles:
 
     def truth(self, row) -> None:
         return None
+
+    def edges(self, row) -> np.ndarray:
+        """As ``catalog.shown``: intervals in a manifest were read off a player."""
+        return shown(row)
 
     def files(self, row) -> list[Path]:
         return [Path(row["video"])] + ([Path(row["pose"])] if row["pose"] else [])
