@@ -168,6 +168,11 @@ class Dataset:
         """Image space (source pixels, y down), joints float32 [M,T,V,2], all frames; None if it has none."""
         return self.reader.pixels(self.row(i))
 
+    def body(self, i: int) -> Pose | None:
+        """What systems read as a pose: that in camera space, or, where clip i has none, its joints in pixels."""
+        pose = self.pose(i)
+        return self.pixels(i) if pose is None else pose
+
     def truth(self, i: int) -> Truth | None:
         """What makes the label what it is, in source pixels, all frames; None where nobody knows."""
         return self.reader.truth(self.row(i))
@@ -245,12 +250,14 @@ def open_dataset(
 
 
 def guess(root: str | Path | None) -> str:
-    """Which source ``root`` is of: a .csv or .parquet file is a manifest, a folder with shards.json holds shards, and
-    any other is SynthADL, as is None."""
+    """Which source ``root`` is of: a .csv or .parquet file is a manifest, a .pkl file one of PySKL, a folder with
+    shards.json holds shards, and any other is SynthADL, as is None."""
     if root is not None and Path(root).suffix.lower() in (".csv", ".parquet"):
         return "manifest"
     if root is not None and (Path(root) / "shards.json").is_file():
         return "shards"
+    if root is not None and Path(root).suffix.lower() in (".pkl", ".pickle"):
+        return "pyskl"
     return "synthadl"
 
 

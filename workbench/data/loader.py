@@ -144,7 +144,7 @@ class Loader:
                 continue
             self.skipped.append((name, reason))
             warnings.warn(f"skipped clip {name}: {reason}", stacklevel=3)
-        if len(self.skipped) > self.skip_limit * len(self.dataset):
+        if len(self.skipped) > max(1, self.skip_limit * len(self.dataset)):
             name, reason = self.skipped[0]
             raise RuntimeError(
                 f"{len(self.skipped)} of {len(self.dataset)} clips of {self.dataset.name} cannot be read, more than "

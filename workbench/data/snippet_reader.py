@@ -63,7 +63,7 @@ class SnippetReader:
 
     @cached_property
     def _pose(self) -> Pose:
-        found = self._seen(self.data.pose(self.i))
+        found = self._seen(self.data.body(self.i))
         if found is None:
             raise ValueError(f"{self.data.ids[self.i]} has no pose")
         return found

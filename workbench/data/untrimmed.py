@@ -134,6 +134,11 @@ class Untrimmed:
         """As Dataset.pixels: source pixels, joints float32 [M,T,V,2], all frames; None if it has none."""
         return self.reader.pixels(self.table.iloc[i])
 
+    def body(self, i: int) -> Pose | None:
+        """As Dataset.body."""
+        pose = self.pose(i)
+        return self.pixels(i) if pose is None else pose
+
     def truth(self, i: int) -> Truth | None:
         """What makes the labels what they are, in source pixels, all frames; None where nobody knows."""
         return self.reader.truth(self.table.iloc[i])

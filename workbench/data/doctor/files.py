@@ -20,7 +20,9 @@ SAME_SHAPE = 0.01
     "that is more than one clip in fifty.",
     tolerance=0.02,
 )
-def readable(case: Case) -> Finding:
+def readable(case: Case) -> Finding | None:
+    if not case.filmed:
+        return None
     return Finding(case.video_problem) if case.video_problem else FINE
 
 

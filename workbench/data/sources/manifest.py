@@ -24,9 +24,11 @@ sorted order, cyclically).
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import yaml
 
@@ -39,6 +41,8 @@ from workbench.data.sources.tables import require
 from workbench.types import Skeleton
 
 PROTOCOLS = ("split", "<name> of a column split_<name>", "leave-out:<subject>[,<subject>...]")
+#: So many pose files are asked for their schema.
+VOTES = 3
 OPTIONAL = ("subject", "camera", "view", "setup", "pose")
 
 
@@ -78,7 +82,8 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     faults.check()
     number = {name: label for label, name in enumerate(classes)}
     table["label"] = -1 if untrimmed else table["label"].map(number).astype(int)
-    skeleton = _skeleton(table)
+    skeleton = _skeleton(table, faults)
+    faults.check()
     table = table if split == "all" else table[table["split"] == split]
     if untrimmed:
         acts["label"] = acts["label"].map(number).astype(int)
@@ -130,18 +135,19 @@ def _check_ids(table: pd.DataFrame, faults: Faults) -> None:
 def _resolve(table: pd.DataFrame, column: str, folders: list[Folder], faults: Faults) -> None:
     """Turns a column of files into absolute paths in the first of ``folders`` that has them."""
     given = table[column].tolist()
-    found = [("", "") if column == "pose" and not name else _find(name, folders) for name in given]
+    poses = column == "pose"
+    found = [("", "") if poses and not name else _find(name, folders, poses) for name in given]
     for wrong, words in (("missing", "that do not exist in"), ("outside", "that lie outside of")):
         cases = [of_row(given[row], row) for row, (_, problem) in enumerate(found) if problem == wrong]
         faults.add(f"{column} files {words} {folders[0].root}", cases)
     table[column] = [path for path, _ in found]
-    if column == "pose":
-        known = f"pose files of an unknown kind (known: {', '.join(posefiles.READERS)})"
-        faults.add(known, [of_row(name, row) for row, name in enumerate(given) if name and not posefiles.kind(name)])
+    if poses:
+        unknown = [of_row(given[row], row) for row, (path, _) in enumerate(found) if path and not posefiles.kind(path)]
+        faults.add(f"pose files of an unknown kind; what is read are {posefiles.KNOWN}", unknown)
 
 
-def _find(name: str, folders: list[Folder]) -> tuple[str, str]:
-    answers = [folder.find(name) for folder in folders]
+def _find(name: str, folders: list[Folder], or_folder: bool) -> tuple[str, str]:
+    answers = [folder.find(name, or_folder) for folder in folders]
     return next((answer for answer in answers if answer[0]), answers[0])
 
 
@@ -185,7 +191,8 @@ def leave_out(subjects: list[str], left_out: list[str], path: Path) -> dict[str,
 def _numbers(table: pd.DataFrame, faults: Faults) -> None:
     """Makes numbers of frames and fps, where the table has both."""
     if not {"frames", "fps"} <= set(table):
-        table.drop(columns=["frames", "fps"], errors="ignore", inplace=True)
+        for name in {"frames", "fps"} & set(table):
+            del table[name]
         return
     frames, rates = (pd.to_numeric(table[name], errors="coerce") for name in ("frames", "fps"))
     good = (frames >= 1) & (frames % 1 == 0) & (rates > 0) & (frames < 2**53) & (rates < float("inf"))
@@ -226,7 +233,21 @@ def _numeric(text: str) -> tuple[int, str]:
     return int(text), text
 
 
-def _skeleton(table: pd.DataFrame) -> Skeleton | None:
-    """The schema of the first pose file; every other has to have the same."""
-    given = table["pose"][table["pose"] != ""]
-    return next(iter(posefiles.read(given.iloc[0]).values())).skeleton if len(given) else None
+def _skeleton(table: pd.DataFrame, faults: Faults) -> Skeleton | None:
+    """The schema that most of a few pose files have, of those that can be read and show somebody; a clip with another
+    is left out when it is read. The first readable one's where nobody is seen; ManifestError where none can be read."""
+    given = list(dict.fromkeys(table["pose"][table["pose"] != ""]))
+    schemas, empty, problems = [], [], []
+    for path in given:
+        try:
+            pose = next(iter(posefiles.read(path).values()))
+        except ValueError as problem:
+            problems.append(str(problem))
+            continue
+        (schemas if np.isfinite(pose.joints).any() else empty).append(pose.skeleton)
+        if len(schemas) == VOTES:
+            break
+    if given and not schemas and not empty:
+        faults.add("not one pose file can be read; the first", problems[:1])
+    votes = Counter(schemas or empty[:1])
+    return votes.most_common(1)[0][0] if votes else None

@@ -117,7 +117,7 @@ class PoseReader:
         return shown(row) if self.rate is None else np.arange(int(row["frames"]) + 1) / self.rate
 
     def files(self, row: pd.Series) -> list[Path]:
-        return [path for name in ("video", "pose") if row[name] for path in _files_of(Path(row[name]))]
+        return [path for name in ("video", "pose") if row[name] for path in files_of(Path(row[name]))]
 
     def _fitted(self, read: Callable[[Path], Pose] | None, row: pd.Series) -> Pose | None:
         if read is None or not row["pose"]:
@@ -125,7 +125,8 @@ class PoseReader:
         return fitted(read(Path(row["pose"])), int(row["frames"]), row["pose"])
 
 
-def _files_of(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """``path``, or all files of the folder that it is."""
     return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
 
 

@@ -17,13 +17,14 @@ class Folder:
         self.root = os.path.realpath(root)
         self._real: dict[str, str] = {}
 
-    def find(self, name: str) -> tuple[str, str]:
-        """(absolute path, "") of the file ``name``, relative to the folder; ("", what is wrong with it) otherwise."""
+    def find(self, name: str, folders: bool = False) -> tuple[str, str]:
+        """(absolute path, "") of the file ``name``, relative to the folder; ("", what is wrong with it) otherwise.
+        With ``folders``, that may be a folder too."""
         parts = name.replace("\\", "/").split("/")
         if _ABSOLUTE.match(name) or ".." in parts:
             return "", "outside"
         path = os.path.normpath(os.path.join(self.root, name))
-        if "\0" in name or not os.path.isfile(path):
+        if "\0" in name or not (os.path.isfile(path) or (folders and os.path.isdir(path))):
             return "", "missing"
         return ("", "outside") if self._leaves(path) else (path, "")
 
