@@ -130,6 +130,14 @@ def permuted_flat(folder):
         np.savez(path, pixels=held["pixels"], skeleton="kinect_v2")
 
 
+def two_spellings(folder):
+    table(folder, lambda clips: clips.loc.__setitem__((0, "label"), f"{clips['label'][0]}\u00a0"))
+
+
+def one_pose_for_two(folder):
+    table(folder, lambda clips: clips.loc.__setitem__((1, "pose"), clips["pose"][0]))
+
+
 def planar(folder):
     # Stored by axis, read by joint.
     arrays(folder, lambda held: {"joints": np.swapaxes(held["joints"], 1, 2).reshape(held["joints"].shape)})
@@ -367,6 +375,8 @@ FAULTS = [
     (shares_of_the_picture, "joints in the picture", "error", "shares of the picture"),
     (label_one_up_in_test, "classes in training and test", "error", "off by one"),
     (labels_from_one, "numbers as class names", "warning", "called 1 to 2"),
+    (two_spellings, "names that look alike", "error", r"classes '0', '0\\xa0'"),
+    (one_pose_for_two, "poses of one video", "warning", "is that of .* and of"),
     (one_mislabelled, "labels against folders", "error", "lies in 0 and is labelled 1"),
     (untrained_class, "classes in training and test", "error", "class 1 is tested and has no clip in train"),
     (lonely_class, "balance of classes", "warning", "1: 1 clips in train, 0: 60"),

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from workbench.data.spelling import same
 from workbench.media import video
 from workbench.types import Pose, Skeleton, Truth
 
@@ -142,10 +143,16 @@ class Dataset:
         return {name: position for position, name in enumerate(self.ids)}
 
     def index(self, id: str) -> int:
-        """Position of the clip called ``id``; ValueError naming it otherwise."""
-        if id not in self._positions:
-            raise ValueError(f"{self.name} ({self.protocol}, {self.split}) has no clip {id!r}")
-        return self._positions[id]
+        """Position of the clip called ``id``, however its accents are encoded; ValueError naming it otherwise."""
+        if id in self._positions:
+            return self._positions[id]
+        if same(id) in self._forms:
+            return self._forms[same(id)]
+        raise ValueError(f"{self.name} ({self.protocol}, {self.split}) has no clip {id!r}")
+
+    @cached_property
+    def _forms(self) -> dict[str, int]:
+        return {same(name): position for name, position in self._positions.items()}
 
     def row(self, i: int) -> pd.Series:
         """The table's row of clip i, with its frames and fps; ValueError naming the file where it can't be read."""

@@ -1,6 +1,7 @@
 """A table of your own footage: one CSV or parquet file and a folder of videos are a data set.
 
-Columns (all values are read as text and names are kept to the letter; others are kept and mean nothing):
+Columns (all values are read as text and names are kept to the letter, but for accents, which are the same however they
+are encoded; classes that look alike are told; other columns are kept and mean nothing):
 
 - ``video``: path relative to the table's folder, and not outside it, by name or by link;
 - ``label``: class name; where all are whole numbers the classes are in numeric order, else in alphabetical order;
@@ -24,6 +25,7 @@ sorted order, cyclically).
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +34,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from workbench.data import spelling
 from workbench.data.catalog import SPLITS, Dataset
 from workbench.data.sources import intervals, posefiles, tabular
 from workbench.data.sources.faults import Faults, of_row
@@ -78,8 +81,13 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     table["split"], protocol = parts(table, protocol, path, faults)
     _numbers(table, faults)
     acts = _instances(table, faults) if untrimmed else None
-    classes = _classes(acts["label"] if untrimmed else table["label"], beside, faults)
+    labelled = acts if untrimmed else table
+    labelled["label"] = spelling.merged(labelled["label"], beside.classes or ())
+    table["subject"] = spelling.merged(table["subject"])
+    classes = _classes(labelled["label"], beside, faults)
     faults.check()
+    for group in spelling.near(classes):
+        warnings.warn(f"{path}: classes that look alike and are {len(group)}: {spelling.shown(group)}", stacklevel=3)
     number = {name: label for label, name in enumerate(classes)}
     table["label"] = -1 if untrimmed else table["label"].map(number).astype(int)
     skeleton = _skeleton(table, faults)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from unicodedata import normalize
 
 #: "C:..." and what begins with a slash of either kind.
 _ABSOLUTE = re.compile(r"^([A-Za-z]:|[\\/])")
@@ -24,6 +25,10 @@ class Folder:
         if _ABSOLUTE.match(name) or ".." in parts:
             return "", "outside"
         path = os.path.normpath(os.path.join(self.root, name))
+        if "\0" not in name and not os.path.exists(path):
+            # macOS writes accents down in another form than it stores them in.
+            forms = (os.path.normpath(os.path.join(self.root, normalize(form, name))) for form in ("NFC", "NFD"))
+            path = next(filter(os.path.exists, forms), path)
         if "\0" in name or not (os.path.isfile(path) or (folders and os.path.isdir(path))):
             return "", "missing"
         return ("", "outside") if self._leaves(path) else (path, "")

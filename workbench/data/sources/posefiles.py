@@ -68,9 +68,12 @@ KNOWN = f"files that end in {', '.join(READERS)}, or folders of OpenPose's <name
 
 def kind(path: str | Path) -> str:
     """The ending in ``READERS`` that says how ``path`` is read; "" for none."""
-    if openpose.is_folder(path):
-        return ".openpose.json"
-    return next((ending for ending in READERS if str(path).lower().endswith(ending)), "")
+    return ".openpose.json" if openpose.is_folder(path) else ending(path)
+
+
+def ending(path: str | Path) -> str:
+    """The ending in ``READERS`` that the name has; "" for none."""
+    return next((known for known in READERS if str(path).lower().endswith(known)), "")
 
 
 def read_npz(path: str | Path) -> tuple[Pose, ...]:
