@@ -44,6 +44,12 @@ from workbench.data.sources.tables import require
 from workbench.types import Skeleton
 
 PROTOCOLS = ("split", "<name> of a column split_<name>", "leave-out:<subject>[,<subject>...]")
+#: All columns that mean something.
+COLUMNS = (
+    *("video", "label", "split", "id", "intervals", "pose", "subject", "camera", "view", "setup", "frames", "fps"),
+)
+#: What parts are called besides their names.
+PARTS = {"training": "train", "val": "validation", "valid": "validation", "testing": "test"}
 #: So many pose files are asked for their schema.
 VOTES = 3
 OPTIONAL = ("subject", "camera", "view", "setup", "pose")
@@ -65,7 +71,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
         raise ValueError("the data set 'manifest' needs root: the path of a CSV or parquet file")
     path = Path(root)
     beside, faults = read_beside(path), Faults(path)
-    table = tabular.read(path, faults)
+    table = tabular.read(path, faults, COLUMNS)
     untrimmed = "intervals" in table and "label" not in table
     require(table, ("video",) if untrimmed else ("video", "label"), path)
     if not len(table):
@@ -123,7 +129,8 @@ def read_beside(path: Path) -> Beside:
 
 def identities(videos: list[str]) -> list[str]:
     """What clips are called: the video's path, without its suffix where that is one video's alone."""
-    stems = [str(Path(name).with_suffix("")) if name.strip("./\\") else name for name in videos]
+    videos = [name.replace("\\", "/") for name in videos]
+    stems = [str(Path(name).with_suffix("")) if name.strip("./") else name for name in videos]
     # A path that is listed twice is one video, and its id is then told to be there twice.
     paths = {stem: set() for stem in stems}
     for stem, name in zip(stems, videos, strict=True):
@@ -175,10 +182,22 @@ def parts(table: pd.DataFrame, protocol: str | None, path: Path, faults: Faults)
         require(table, ("split",), path)
     elif column not in columns:
         raise ValueError(f"a manifest has no protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
-    values = table[column].tolist()
+    values = _parts_named(table[column].tolist(), column, path)
     cases = [of_row(value, row) for row, value in enumerate(values) if value not in (*SPLITS, "unused")]
     faults.add(f"values of {column} other than {', '.join(SPLITS)} or unused", cases)
     return values, protocol
+
+
+def _parts_named(values: list[str], column: str, path: Path) -> list[str]:
+    """``values`` with capitals, blanks and other usual names of parts as the parts; a warning says which."""
+    plain = [value.strip().casefold() for value in values]
+    plain = [PARTS.get(value, value) for value in plain]
+    found = [new if new in (*SPLITS, "unused") else old for old, new in zip(values, plain, strict=True)]
+    changed = {old: new for old, new in zip(values, found, strict=True) if old != new}
+    if changed:
+        said = ", ".join(f"{old!r} as {new}" for old, new in changed.items())
+        warnings.warn(f"{path}: {column} is read with {said}", tabular.TableNote, stacklevel=4)
+    return found
 
 
 def leave_out(subjects: list[str], left_out: list[str], path: Path) -> dict[str, str]:
@@ -202,7 +221,8 @@ def _numbers(table: pd.DataFrame, faults: Faults) -> None:
         for name in {"frames", "fps"} & set(table):
             del table[name]
         return
-    frames, rates = (pd.to_numeric(table[name], errors="coerce") for name in ("frames", "fps"))
+    texts = (table[name].map(lambda text: text.replace(",", ".")) for name in ("frames", "fps"))
+    frames, rates = (pd.to_numeric(column, errors="coerce") for column in texts)
     good = (frames >= 1) & (frames % 1 == 0) & (rates > 0) & (frames < 2**53) & (rates < float("inf"))
     cases = [f"{table['frames'][row]!r}, {table['fps'][row]!r} (row {row + 1})" for row in table.index[~good]]
     faults.add("frames and fps that are no whole number above 0 and no number above 0", cases)

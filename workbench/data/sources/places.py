@@ -26,8 +26,10 @@ class Folder:
             return "", "outside"
         path = os.path.normpath(os.path.join(self.root, name))
         if "\0" not in name and not os.path.exists(path):
-            # macOS writes accents down in another form than it stores them in.
-            forms = (os.path.normpath(os.path.join(self.root, normalize(form, name))) for form in ("NFC", "NFD"))
+            # macOS writes accents down in another form than it stores them in, Windows has other slashes, and
+            # spreadsheets keep blanks around a name.
+            plain = name.replace("\\", "/").strip()
+            forms = (os.path.normpath(os.path.join(self.root, normalize(form, plain))) for form in ("NFC", "NFD"))
             path = next(filter(os.path.exists, forms), path)
         if "\0" in name or not (os.path.isfile(path) or (folders and os.path.isdir(path))):
             return "", "missing"
