@@ -143,7 +143,9 @@ def area_box(dataset: Dataset, spec: ClipSpec, i: int) -> tuple[int, int, int, i
         return whole_box(info, spec)
     pixels = dataset.pixels(i)
     if pixels is None:
-        raise ValueError(f"{dataset.ids[i]} has no joints in pixels to crop by; use crop='frame'")
+        raise ValueError(
+            f"{dataset.ids[i]} has no joints in pixels to crop by; use crop='frame' (--set preset.crop=frame)"
+        )
     box = box_around(pixels, info, spec)
     if box is None:
         raise ValueError(f"the person of {dataset.ids[i]} is outside of the picture in all frames")

@@ -162,7 +162,9 @@ def check_needs(dataset: Dataset, spec: ClipSpec, needs: frozenset[str]) -> None
     if "pose" in needs and blind:
         raise ValueError(f"{where} has no poses, and poses are needed")
     if needs & {"video", "flow", "rendered"} and spec.crop == "person" and blind:
-        raise ValueError(f"{where} has no joints in pixels to crop the person by; use crop='frame'")
+        raise ValueError(
+            f"{where} has no joints in pixels to crop the person by; use crop='frame' (--set preset.crop=frame)"
+        )
     if "rendered" in needs and blind:
         raise ValueError(f"{where} has no joints in pixels to draw")
     if "parts" in needs and blind and set(spec.regions) != {"full_frame"}:

@@ -168,7 +168,9 @@ def check_needs(data: Untrimmed, clip: ClipSpec, needs: frozenset[str]) -> None:
     if blind and needs & {"pose", "rendered"}:
         raise ValueError(f"{where} has no poses, and poses are needed")
     if blind and clip.crop == "person" and needs & {"video", "flow"}:
-        raise ValueError(f"{where} has no joints in pixels to crop the person by; use crop='frame'")
+        raise ValueError(
+            f"{where} has no joints in pixels to crop the person by; use crop='frame' (--set preset.crop=frame)"
+        )
     if "flow" in needs:
         flow.make_solver(clip.flow_method)
 

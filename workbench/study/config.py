@@ -148,7 +148,7 @@ class TrainConfig(Config):
       preset               "tiny", "study", "paper", or a dict: {"base": "tiny", "width": 0.125} (fields of ``Preset``)
       dataset, root        a name of data.open_dataset and its folder or file; "auto" is what root is, a manifest,
                            shards or SynthADL; protocol None is the data set's first. Detectors: a name of
-                           data.open_untrimmed; "auto" is synthadl_u
+                           data.open_untrimmed; "auto" is a manifest or synthadl_u
       snippets             detectors: what makes features of each modality's snippets, {"rgb": ..., "flow": ...}: a name
                            or file of I3D weights as in ``init``, or a run id ("latest:agcn"); rgb has a default
       window               detectors: most snippets of a video in a training batch, None: all of them
@@ -222,7 +222,7 @@ class TrainConfig(Config):
         if values.get("dataset", AUTO) != AUTO:
             return values
         if values.get("system") in names() and detects(values["system"]):
-            return {**values, "dataset": "synthadl_u"}
+            return {**values, "dataset": "manifest" if guess(root) == "manifest" else "synthadl_u"}
         if root is None or isinstance(root, str):
             return {**values, "dataset": guess(root)}
         return values
@@ -325,6 +325,12 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
         *folders, leaf = name.split(".")
         place = values
         for folder in folders:
-            place = place.setdefault(folder, {})
-        place[leaf] = yaml.safe_load(text)
+            held = place.setdefault(folder, {})
+            if not isinstance(held, dict) and folder != "preset":
+                raise ValueError(f"{pair!r} names a part of {folder}, which is {held!r}")
+            # preset=tiny preset.crop=frame is the preset with another crop, in whatever order.
+            place[folder] = held if isinstance(held, dict) else {"base": held}
+            place = place[folder]
+        value, held = yaml.safe_load(text), place.get(leaf)
+        place[leaf] = {"base": value, **held} if pair.startswith("preset=") and isinstance(held, dict) else value
     return values

@@ -94,6 +94,9 @@ def _scored(
 ) -> MeanAP:
     if rule not in RULES:
         raise ValueError(f"unknown rule {rule!r}; known: {', '.join(RULES)}")
+    for path, what in ((ground_truth, "annotations"), (detections, "detections")):
+        if not Path(path).exists():
+            raise FileNotFoundError(f"there is no file or folder of {what} at {Path(path).absolute()}")
     if rule.startswith("charades"):
         if iou is not None:
             raise ValueError(f"rule {rule} scores points or videos and has no iou, got {iou}")
