@@ -119,6 +119,13 @@ def test_gaps_are_closed_by_time_not_by_number():
         postprocess.intervals(scores, "v", edges[:-1])
 
 
+def test_rounded_times_of_a_usual_rate_are_at_that_rate():
+    times = [Fraction(round(1001 * n / 30), 1000) for n in range(200)]
+    assert clock.even_rate(times, Fraction(1, 1000), [None, Fraction(25)]) == Fraction(30000, 1001)
+    times[100] += Fraction(1, 50)
+    assert clock.even_rate(times, Fraction(1, 1000), []) is None
+
+
 def test_a_moment_belongs_to_the_frame_that_is_shown():
     edges = np.array([2.0, 2.04, 2.5, 3.0])
     assert clock.frame_at(edges, np.array([0.0, 2.0, 2.039, 2.04, 2.9, 7.0])).tolist() == [0, 0, 0, 1, 2, 2]

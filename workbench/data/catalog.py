@@ -117,7 +117,7 @@ class Dataset:
         if "frames" not in self.table:
             return measure(self.videos)
         facts = self.table.reindex(columns=["frames", "fps", "problem"])
-        return facts.assign(problem=facts["problem"].fillna("")).reset_index(drop=True)
+        return facts.assign(problem=facts["problem"].astype(object).fillna("")).reset_index(drop=True)
 
     @cached_property
     def lengths(self) -> np.ndarray:

@@ -177,7 +177,8 @@ def _counted(root: Path, table: pd.DataFrame, proposal: Proposal) -> pd.DataFram
         warnings.simplefilter("ignore", VideoNote)
         facts = measure(full)
         notes = [video.probe(path).note for path, text in zip(full, facts["problem"], strict=True) if not text]
-    proposal.warn("videos to know something about", [note for note in notes if note])
+    home = f"{root.absolute()}{os.sep}"
+    proposal.warn("videos to know something about", [note.replace(home, "") for note in notes if note])
     proposal.warn("videos that cannot be read, left out", [text for text in facts["problem"] if text])
     good = (facts["problem"] == "").to_numpy()
     if not good.any():

@@ -12,6 +12,10 @@ import numpy as np
 SAME = 1e-6
 
 
+#: Rates that cameras have, as fractions: of times that are rounded, the mean rate is but nearly one of them.
+USUAL = (*(Fraction(1000 * n, 1001) for n in (24, 30, 60, 120)), *map(Fraction, (24, 25, 30, 50, 60, 120)))
+
+
 def origin(container: av.container.InputContainer) -> Fraction:
     """The time stamp, in seconds, at which a player's clock stands at 0: the earliest of all streams, and never below
     0, for what lies before 0 is not shown."""
@@ -23,11 +27,11 @@ def origin(container: av.container.InputContainer) -> Fraction:
 
 
 def even_rate(times: Sequence[Fraction], tick: Fraction, rates: Sequence[Fraction | None]) -> Fraction | None:
-    """The first of ``rates`` (frames a second), or else the mean one, at which ``times`` follow each other evenly, as
+    """The first of ``rates`` (frames a second), of usual ones, or else the mean one, at which ``times`` follow each other evenly, as
     far as a clock of steps of ``tick`` can tell; None if at none."""
     span = times[-1] - times[0]
     mean = (len(times) - 1) / span if span else None
-    for rate in (*rates, mean):
+    for rate in (*rates, *USUAL, mean):
         if rate and all(abs(time - times[0] - n / rate) <= tick for n, time in enumerate(times)):
             return rate
     return None

@@ -258,7 +258,7 @@ def _describe(path: str, container: av.container.InputContainer, scan: _Scan) ->
         moments=moments,
         pixel_aspect=aspect if upside else 1 / aspect,
         stream=stream.index,
-        note=" ".join(filter(None, [_choice(path, container, stream), note])),
+        note="; ".join(filter(None, [_choice(path, container, stream), note])),
     )
 
 
@@ -272,7 +272,7 @@ def _timing(
         rate = float(rates[0]) if rates else 25.0
         # AVI stores a rate and no times; what the library derives for pictures stored out of order is a guess.
         untold = container.format.name != "avi"
-        note = f"{path}: its pictures have no times in order, they are taken as {rate:g} a second." if untold else ""
+        note = f"{path}: its pictures have no times in order, they are taken as {rate:g} a second" if untold else ""
         return 0.0, rate, (), note
     seconds = [time * stream.time_base - clock.origin(container) for time in times]
     even = clock.even_rate(seconds, stream.time_base, rates)
@@ -289,7 +289,7 @@ def _choice(path: str, container: av.container.InputContainer, stream: av.VideoS
         return ""
     default = stream.disposition & av.stream.Disposition.default
     why = "which the file marks as its default" if default else "the largest picture"
-    return f"{path}: stream {stream.index} is read, {why}, of its {len(streams)} streams of pictures."
+    return f"{path}: stream {stream.index} is read, {why}, of its {len(streams)} streams of pictures"
 
 
 def _choose_reader(info: VideoInfo, scan: _Scan, with_decord: bool) -> Generator[None, None, VideoInfo]:
