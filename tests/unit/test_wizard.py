@@ -94,6 +94,12 @@ def test_a_write_that_fails_keeps_the_old_one(footage, monkeypatch):
     assert out.read_text() == "mine" and sorted(os.listdir(footage)) == ["manifest.csv", "run", "wave1"]
 
 
+def test_a_folder_that_may_not_be_written_to_is_one_sentence(footage, monkeypatch, capsys):
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    assert commands.main(["wizard", str(footage)]) == 1
+    assert f"{footage} may not be written to; --out names another place" in capsys.readouterr().err
+
+
 def test_a_split_by_clip_is_stratified_seeded_and_warned_of(tmp_path, clip):
     root = folder_of(tmp_path / "f", [f"{a}/{i}.mp4" for a in "ab" for i in range(8)], clip)
     found = [wizard.propose(root, seed=seed) for seed in (0, 0, 1)]

@@ -47,7 +47,8 @@ class Loader:
 
     cache is a folder for decoded clips and poses, built on first use; batches with and without are the same. A clip
     that cannot be read is left out of its batch and listed in ``skipped`` as (id, reason); RuntimeError once they are
-    more than one and more than ``skip_limit`` of the data set. Raises ValueError for needs that data set or loader cannot meet.
+    more than one and more than ``skip_limit`` of the data set. Raises ValueError for needs that data set or loader
+    cannot meet.
     """
 
     def __init__(

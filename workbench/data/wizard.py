@@ -88,8 +88,11 @@ def write(proposal: Proposal, out: str | Path, force: bool = False) -> list[Path
     if not elsewhere and here != home:
         for column in {"video", "pose"} & set(table):
             table[column] = [name and str(home.relative_to(here) / name) for name in table[column]]
-    beside.unlink(missing_ok=True)
-    written.write(table, out, {"folder": str(home)} if elsewhere else None)
+    try:
+        beside.unlink(missing_ok=True)
+        written.write(table, out, {"folder": str(home)} if elsewhere else None)
+    except PermissionError:
+        raise PermissionError(f"{out.absolute().parent} may not be written to; --out names another place") from None
     return [out, beside] if elsewhere else [out]
 
 

@@ -27,8 +27,8 @@ def origin(container: av.container.InputContainer) -> Fraction:
 
 
 def even_rate(times: Sequence[Fraction], tick: Fraction, rates: Sequence[Fraction | None]) -> Fraction | None:
-    """The first of ``rates`` (frames a second), of usual ones, or else the mean one, at which ``times`` follow each other evenly, as
-    far as a clock of steps of ``tick`` can tell; None if at none."""
+    """The first of ``rates`` (frames a second), of usual ones, or else the mean one, at which ``times`` follow each
+    other evenly, as far as a clock of steps of ``tick`` can tell; None if at none."""
     span = times[-1] - times[0]
     mean = (len(times) - 1) / span if span else None
     for rate in (*rates, *USUAL, mean):
