@@ -22,7 +22,8 @@ def synth(args: argparse.Namespace) -> None:
     from workbench.study.config import parse_pairs
     from workbench.synth import world
 
-    world.generate(args.root, args.size, args.world, args.seed, args.workers, parse_pairs(args.set))
+    made = world.generate(args.root, args.size, args.world, args.seed, args.workers, parse_pairs(args.set))
+    print(f"{args.root} holds the whole world: {len(made)} videos")
 
 
 def train(args: argparse.Namespace) -> None:

@@ -101,7 +101,8 @@ class Clip:
     """Some frames of one video.
 
     frames uint8 [T,H,W,3] RGB; frame_numbers int64 [T], counted from 0 in the source; fps of the source;
-    crop (x0, y0, x1, y1) in source pixels if the frames are cut out of a larger picture; source names the file.
+    crop (x0, y0, x1, y1) in source pixels if the frames are cut out of a larger picture; source names the file; times
+    float64 [T], when each frame is shown in seconds on a player's clock, None where frames are made at a steady rate.
     """
 
     frames: np.ndarray
@@ -109,12 +110,18 @@ class Clip:
     fps: float
     crop: tuple[float, float, float, float] | None = None
     source: str = ""
+    times: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.frames.ndim != 4 or self.frames.shape[-1] != 3 or self.frames.dtype != np.uint8:
             raise ValueError(f"Clip.frames must be uint8 [T,H,W,3], got {self.frames.dtype} {self.frames.shape}")
         if len(self.frame_numbers) != len(self.frames):
             raise ValueError(f"Clip has {len(self.frames)} frames but {len(self.frame_numbers)} frame numbers")
+
+    @property
+    def seconds(self) -> np.ndarray:
+        """float64 [T]: when each frame is shown."""
+        return self.frame_numbers / self.fps if self.times is None else self.times
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,8 @@ def test_a_healthy_manifest_passes_every_check(healthy):
     verdicts = {result.check.name: result.verdict for result in report.results}
     # The forearm that the fixture draws really is of rubber.
     assert verdicts.pop("bones of one length") == "warning"
+    # Its poses are in 3D.
+    assert verdicts.pop("order of flat joints") == "not measured"
     assert verdicts == dict.fromkeys(verdicts, "ok"), report.text()
 
 
@@ -119,6 +121,21 @@ def first(folder: Path) -> Path:
 def permuted(folder):
     order = np.random.default_rng(0).permutation(25)
     arrays(folder, lambda held: {"joints": held["joints"][:, order], "pixels": held["pixels"][:, order]})
+
+
+def permuted_flat(folder):
+    permuted(folder)
+    for path in sorted(folder.glob("poses/*/*.npz")):
+        held = dict(np.load(path))
+        np.savez(path, pixels=held["pixels"], skeleton="kinect_v2")
+
+
+def two_spellings(folder):
+    table(folder, lambda clips: clips.loc.__setitem__((0, "label"), f"{clips['label'][0]}\u00a0"))
+
+
+def one_pose_for_two(folder):
+    table(folder, lambda clips: clips.loc.__setitem__((1, "pose"), clips["pose"][0]))
 
 
 def planar(folder):
@@ -336,6 +353,7 @@ FAULTS = [
     (zeros_for_nobody, "zeros for missing joints", "error", "exactly 0 in 2"),
     (frozen, "frozen poses", "warning", "100% of the poses"),
     (permuted, "order of joints", "error", "times the shortest tree"),
+    (permuted_flat, "order of flat joints", "warning", "times the shortest tree"),
     (planar, "order of joints", "error", "read as planar"),
     (interleaved, "order of joints", "error", "read as joint by joint"),
     (rolled, "order of joints", "error", "read as one joint further on"),
@@ -357,6 +375,8 @@ FAULTS = [
     (shares_of_the_picture, "joints in the picture", "error", "shares of the picture"),
     (label_one_up_in_test, "classes in training and test", "error", "off by one"),
     (labels_from_one, "numbers as class names", "warning", "called 1 to 2"),
+    (two_spellings, "names that look alike", "error", r"classes '0', '0\\xa0'"),
+    (one_pose_for_two, "poses of one video", "warning", "is that of .* and of"),
     (one_mislabelled, "labels against folders", "error", "lies in 0 and is labelled 1"),
     (untrained_class, "classes in training and test", "error", "class 1 is tested and has no clip in train"),
     (lonely_class, "balance of classes", "warning", "1: 1 clips in train, 0: 60"),
@@ -385,8 +405,9 @@ def test_a_planted_fault_is_found(healthy, tmp_path, fault, name, verdict, words
 
 def test_every_check_has_a_planted_fault():
     planted = {name for _, name, _, _ in FAULTS}
-    # These two are planted below: no manifest can have the one, and the other takes another encoder.
-    assert {check.name for check in doctor.CHECKS} - planted == {"labels in range", "steady time"}
+    # These are planted below and in unit/test_times.py: no manifest can have the one, the others take other encoders.
+    elsewhere = {"labels in range", "steady time", "notes on files", "pixel aspect"}
+    assert {check.name for check in doctor.CHECKS} - planted == elsewhere
 
 
 def test_labels_counted_from_one_are_out_of_range(world):

@@ -209,11 +209,11 @@ def test_skipped_clips_are_named_in_the_run(world, tmp_path):
     import shutil
 
     shutil.copytree(world, broken)
-    name = sorted(runs.open_split(runs.parse({"system": "rgb", "root": str(broken)}), "train").ids)[0]
-    path = broken / "videos" / f"{name}.mp4"
-    path.write_bytes(path.read_bytes()[:200])
+    name, other = sorted(runs.open_split(runs.parse({"system": "rgb", "root": str(broken)}), "train").ids)[:2]
+    for path in (broken / "videos" / f"{name}.mp4", broken / "videos" / f"{other}.mp4"):
+        path.write_bytes(path.read_bytes()[:200])
     with (
-        pytest.raises(RuntimeError, match=f"1 of 8 clips of synthadl cannot be read.*{name}"),
+        pytest.raises(RuntimeError, match=f"2 of 8 clips of synthadl cannot be read.*{name}"),
         pytest.warns(UserWarning),
     ):
         fit(configuration(broken, tmp_path / "runs", system="rgb"))

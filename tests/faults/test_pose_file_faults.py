@@ -186,7 +186,7 @@ def test_pickles_run_no_code(tmp_path, monkeypatch, name, protocol):
 
 def test_pickles_of_objects_in_arrays_are_refused(tmp_path):
     path = tmp_path / "set.pkl"
-    for value in (np.array([Call(print, "x")], object), np.array(["a"]), np.zeros(2, "f4,i4")):
+    for value in (np.array([Call(print, "x")], object), np.zeros(2, "f4,i4")):
         path.write_bytes(pickle.dumps(value))
         with pytest.raises(ValueError, match="set.pkl can't be read as a pickle of arrays"):
             unpickling.load(path)

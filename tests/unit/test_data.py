@@ -235,6 +235,6 @@ def test_manifest_poses(footage):
     np.testing.assert_allclose(data.pixels(0).joints, joints[None, ..., :2], rtol=1e-6)
     with pytest.raises(ValueError, match=r"short.npz has poses for 7 frames, the video has 8"):
         data.pose(1)
-    with pytest.raises(ValueError, match="other.npz is a kinect_v2 skeleton, the first pose file's is lcrnet_13"):
+    with pytest.raises(ValueError, match="other.npz is a kinect_v2 skeleton, that of the data set is lcrnet_13"):
         data.pose(2)
     assert data.pose(3) is None and data.pixels(1) is None

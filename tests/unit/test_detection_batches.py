@@ -126,7 +126,7 @@ def test_processes_share_an_epoch(made):
 def test_videos_without_features_are_left_out(made):
     data, features = made
     rgb = features["rgb"]
-    partial = Snippets(rgb.ids, rgb.lengths, rgb.fps, rgb.spec, rgb.parts, {1: "torn"})
+    partial = Snippets(rgb.ids, rgb.lengths, rgb.edges, rgb.spec, rgb.parts, {1: "torn"})
     with pytest.warns(UserWarning, match="skipped video v1: torn"):
         batches = detection_batches(data, {"rgb": partial, "flow": features["flow"]}, 8)
     assert batches.skipped == [("v1", "torn")]

@@ -294,9 +294,9 @@ def test_coco_results_annotations_and_mmpose_agree(tmp_path):
     first, second = person(1, 17), person(2, 17)
     second[4, 2] = 0
     results = [
-        {"image_id": "000007.jpg", "keypoints": first.ravel().tolist(), "score": 2.1},
-        {"image_id": 9, "keypoints": second.ravel().tolist()},
-        {"image_id": 9, "keypoints": first.ravel().tolist()},
+        {"image_id": "000001.jpg", "keypoints": first.ravel().tolist(), "score": 2.1},
+        {"image_id": 3, "keypoints": second.ravel().tolist()},
+        {"image_id": 3, "keypoints": first.ravel().tolist()},
     ]
     instances = [{"keypoints": p[:, :2].tolist(), "keypoint_scores": p[:, 2].tolist()} for p in (first, second)]
     mmpose = {
@@ -324,9 +324,12 @@ def test_openpose_folder(tmp_path, joints):
     for number, found in people.items():
         official.write_json(tmp_path / f"my_2_clip_{number:012d}_keypoints.json", official.openpose_frame(found))
     found = openpose.read_skeleton(tmp_path)
-    assert found.joints.shape == (2, 4, joints, 2) and found.skeleton.name == f"openpose_{joints}"
-    np.testing.assert_allclose(found.joints[1, 3], people[8][1][:, :2], rtol=1e-6)
-    assert np.isnan(found.joints[:, 1:3]).all()
+    assert found.joints.shape == (2, 9, joints, 2) and found.skeleton.name == f"openpose_{joints}"
+    np.testing.assert_allclose(found.joints[1, 8], people[8][1][:, :2], rtol=1e-6)
+    assert np.isnan(found.joints[:, :5]).all() and np.isnan(found.joints[:, 6:8]).all()
+    # Cut out of a longer video, whose frames it numbers.
+    short = openpose.read_skeleton(tmp_path, frames=4)
+    np.testing.assert_allclose(short.joints[1, 3], people[8][1][:, :2], rtol=1e-6)
 
 
 def test_kinetics_skeleton(tmp_path):

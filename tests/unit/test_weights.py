@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from workbench import drafts
-from workbench.nets import AGCN, I3D, R3D50G, S3DG, ResNeXt3D, weights
+from workbench.nets import AGCN, I3D, R3D50G, S3DG, ResNeXt3D, convert, weights
 from workbench.nets.layouts import LAYOUTS
 from workbench.systems import build, names
 
@@ -97,7 +99,12 @@ def test_a_pickle_with_code_is_refused_and_does_not_run(ending, tmp_path):
     ("name", "content", "reason"),
     [
         ("w.pt", b"not a file of tensors", "is not a readable torch file"),
-        ("w.pt", b"", "is not a readable torch file"),
+        ("w.pt", b"", "is not a readable file of weights: it is empty"),
+        ("w.pt", b"PK\x03\x04 cut off", "is not a readable torch file"),
+        ("w.pth", b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS .* `git lfs pull`"),
+        ("w.safetensors", b"version https://git-lfs.github.com/spec/v1\n", "pointer of Git LFS"),
+        ("w.pt", b"  <!DOCTYPE HTML><p>Sign in", "is a web page and not the weights"),
+        ("w.npz", b"PK\x03\x04", "is not a readable file of arrays"),
         ("w.safetensors", b"\xff" * 64, "is not a readable safetensors file"),
     ],
 )
@@ -108,6 +115,92 @@ def test_damaged_files_end_in_one_sentence(name, content, reason, tmp_path):
         weights.load(target, tmp_path / name)
     assert name in str(error.value) and "\n" not in str(error.value)
     assert same(target, network())
+
+
+def envelopes(state: dict) -> dict:
+    """What other programs wrap a state dict in."""
+    below = lambda prefix: {f"{prefix}{name}": tensor for name, tensor in state.items()}  # noqa: E731
+    return {
+        "slowfast": {"epoch": 196, "model_state": state, "optimizer_state": {"state": {0: {"m": torch.zeros(2)}}}},
+        "numpy number": {"state_dict": below("module.basenet."), "best_prec1": np.float64(61.2)},
+        "namespace": {"state_dict": below("module."), "args": argparse.Namespace(lr=0.1)},
+        "compiled": below("_orig_mod."),
+        "compiled ddp": {"model": below("_orig_mod.module.")},
+        "lightning": {"state_dict": below("net.backbone."), "hyper_parameters": {"lr": 0.1}, "callbacks": {}},
+        "ema": {"model_ema": state, "epoch": 3},
+        "deep": {"a": {"b": {"c": below("x.y.z.")}}},
+        "half": {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in state.items()},
+    }
+
+
+@pytest.mark.parametrize("kind", envelopes({}))
+def test_every_envelope_gives_the_same_tensors(kind, tmp_path):
+    source = network()
+    torch.save(envelopes(source.state_dict())[kind], tmp_path / "w.pth.tar")
+    target = network(seed=1)
+    report = weights.load(target, tmp_path / "w.pth.tar")
+    assert set(report.matched) == set(source.state_dict()) and not report.unexpected
+    assert same(source, target) or kind == "half"
+
+
+def test_old_torch_files_and_arrays_are_read(tmp_path):
+    source = network()
+    torch.save(source.state_dict(), tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    np.savez(tmp_path / "w.npz", **{name: tensor.numpy() for name, tensor in source.state_dict().items()})
+    for name in ("old.pt", "w.npz"):
+        target = network(seed=1)
+        weights.load(target, tmp_path / name)
+        assert same(source, target)
+
+
+def test_of_several_state_dicts_the_named_one_is_read_and_it_is_said(tmp_path):
+    torch.save({"model_ema": network(seed=2).state_dict(), "state_dict": network().state_dict()}, tmp_path / "w.pt")
+    target = network(seed=1)
+    with pytest.warns(UserWarning, match="read from 'state_dict'; 'model_ema' left unread"):
+        weights.load(target, tmp_path / "w.pt")
+    assert same(target, network())
+
+
+def test_a_network_is_found_beside_the_optimizer_and_others(tmp_path):
+    big = {f"layer{n}.weight": torch.zeros(3) for n in range(50)}
+    torch.save({"teacher": big, "student": {"net": network().state_dict()}}, tmp_path / "w.pt")
+    target = network(seed=1)
+    weights.load(target, tmp_path / "w.pt")
+    assert same(target, network())
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_refused(number, tmp_path):
+    state = network().state_dict()
+    state["norm.running_var"] = torch.full((8,), number)
+    torch.save(state, tmp_path / "w.pt")
+    target = network(seed=1)
+    with pytest.raises(ValueError, match="w.pt: norm.running_var holds numbers that are not finite"):
+        weights.load(target, tmp_path / "w.pt")
+    assert same(target, network(seed=1))
+
+
+def test_a_first_layer_that_is_not_loaded_is_said_aloud(tmp_path):
+    state = network().state_dict()
+    state["backbone.weight"] = state["backbone.weight"][:, :2].clone()
+    torch.save(state, tmp_path / "w.pt")
+    with pytest.warns(UserWarning, match=r"first layer is NOT loaded, backbone.weight is \(8, 2, .* there and \(8, 3"):
+        weights.load(network(), tmp_path / "w.pt")
+
+
+def test_what_is_refused_names_the_command_that_takes_the_tensors_out(tmp_path, capsys):
+    source = network()
+    torch.save({"net": source, "trap": Evil(tmp_path / "ran")}, tmp_path / "w.pt")
+    with pytest.raises(ValueError, match="is refused") as error:
+        weights.load(network(), tmp_path / "w.pt")
+    command = str(error.value).split("`")[1].split()
+    assert command[:3] == ["python", "-m", "workbench.nets.convert"] and "weights_only" not in str(error.value)
+    assert convert.main([command[3], str(tmp_path / command[4])]) == 0
+    assert not (tmp_path / "ran").exists() and "9 tensors" in capsys.readouterr().out
+    target = network(seed=1)
+    weights.load(target, tmp_path / "w.safetensors")
+    assert same(source, target)
+    assert convert.main([str(tmp_path / "gone.pt"), "x.safetensors"]) == 1 and convert.main([]) == 2
 
 
 def test_files_without_tensors_for_the_module_are_refused(tmp_path):

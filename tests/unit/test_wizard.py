@@ -94,6 +94,12 @@ def test_a_write_that_fails_keeps_the_old_one(footage, monkeypatch):
     assert out.read_text() == "mine" and sorted(os.listdir(footage)) == ["manifest.csv", "run", "wave1"]
 
 
+def test_a_folder_that_may_not_be_written_to_is_one_sentence(footage, monkeypatch, capsys):
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
+    assert commands.main(["wizard", str(footage)]) == 1
+    assert f"{footage} may not be written to; --out names another place" in capsys.readouterr().err
+
+
 def test_a_split_by_clip_is_stratified_seeded_and_warned_of(tmp_path, clip):
     root = folder_of(tmp_path / "f", [f"{a}/{i}.mp4" for a in "ab" for i in range(8)], clip)
     found = [wizard.propose(root, seed=seed) for seed in (0, 0, 1)]
@@ -123,9 +129,16 @@ def test_what_is_left_out_is_named(footage, clip, tmp_path):
     shutil.copy(clip, footage / "loose.mp4")
     shutil.copy(clip, tmp_path / "outside.mp4")
     (footage / "run" / "link.mp4").symlink_to(tmp_path / "outside.mp4")
+    (footage / "jump").symlink_to(footage / "run")
+    (footage / "run" / "frames").mkdir()
+    for name in ("run/frames/1.jpg", "run/wave.gif", "run/raw.h264"):
+        (footage / name).write_bytes(b"x")
     found = wizard.propose(footage, split="clip")
     warned = "\n".join(found.warned)
     assert all(name in warned for name in ("broken.mp4", "1 x .txt", "loose.mp4", "link.mp4"))
+    assert "links to folders, left out" in warned and "jump" in warned
+    assert "folders of pictures, left out; `ffmpeg" in warned and "run/frames (1)" in warned
+    assert "`ffmpeg -i run/wave.gif run/wave.mp4`" in warned and "`ffmpeg -i run/raw.h264 run/raw.mp4`" in warned
     assert len(found.table) == 8
 
 
@@ -186,8 +199,9 @@ def test_subjects_are_found_in_names(stems, subjects):
     classes = ["run", "run", "walk", "walk"]
     if stems[0].startswith("S001"):
         classes = ["1", "2", "2", "1"]
-    found, _ = naming.find(stems, classes)
-    assert sorted(set(found)) == subjects.split()
+    found = naming.find(stems, classes)
+    assert sorted(set(found.names)) == subjects.split()
+    assert found.certain == subjects.replace(" ", "").isdigit()
 
 
 @pytest.mark.parametrize("stems", [["run_01", "run_02", "walk_01", "walk_02"], ["x", "y", "z", "w"], ["run"] * 4])

@@ -18,6 +18,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from workbench.data import contents
+from workbench.data.spelling import same
 from workbench.media import video
 from workbench.types import Pose, Skeleton, Truth
 
@@ -62,7 +63,8 @@ class Reader(Protocol):
     """How a source reads what belongs to one row of its table. All frames of the clip, or None where it has none.
 
     A row has the verified ``frames`` and ``fps`` of its video, also where the table leaves them to be counted. A source
-    whose videos lie in archives besides has ``video(row)``, which puts the file there before it is read.
+    whose videos lie in archives besides has ``video(row)``, which puts the file there before it is read; one whose
+    intervals were read off a player's clock has ``edges(row)``, as ``shown`` gives them.
     """
 
     def pose(self, row: pd.Series) -> Pose | None: ...
@@ -116,7 +118,7 @@ class Dataset:
         if "frames" not in self.table:
             return measure(self.videos)
         facts = self.table.reindex(columns=["frames", "fps", "problem"])
-        return facts.assign(problem=facts["problem"].fillna("")).reset_index(drop=True)
+        return facts.assign(problem=facts["problem"].astype(object).fillna("")).reset_index(drop=True)
 
     @cached_property
     def lengths(self) -> np.ndarray:
@@ -142,10 +144,16 @@ class Dataset:
         return {name: position for position, name in enumerate(self.ids)}
 
     def index(self, id: str) -> int:
-        """Position of the clip called ``id``; ValueError naming it otherwise."""
-        if id not in self._positions:
-            raise ValueError(f"{self.name} ({self.protocol}, {self.split}) has no clip {id!r}")
-        return self._positions[id]
+        """Position of the clip called ``id``, however its accents are encoded; ValueError naming it otherwise."""
+        if id in self._positions:
+            return self._positions[id]
+        if same(id) in self._forms:
+            return self._forms[same(id)]
+        raise ValueError(f"{self.name} ({self.protocol}, {self.split}) has no clip {id!r}")
+
+    @cached_property
+    def _forms(self) -> dict[str, int]:
+        return {same(name): position for name, position in self._positions.items()}
 
     def row(self, i: int) -> pd.Series:
         """The table's row of clip i, with its frames and fps; ValueError naming the file where it can't be read."""
@@ -167,6 +175,11 @@ class Dataset:
     def pixels(self, i: int) -> Pose | None:
         """Image space (source pixels, y down), joints float32 [M,T,V,2], all frames; None if it has none."""
         return self.reader.pixels(self.row(i))
+
+    def body(self, i: int) -> Pose | None:
+        """What systems read as a pose: that in camera space, or, where clip i has none, its joints in pixels."""
+        pose = self.pose(i)
+        return self.pixels(i) if pose is None else pose
 
     def truth(self, i: int) -> Truth | None:
         """What makes the label what it is, in source pixels, all frames; None where nobody knows."""
@@ -202,6 +215,20 @@ class Dataset:
         if instances is not None:
             instances = instances[instances["video"].isin(table["id"])].reset_index(drop=True)
         return dataclasses.replace(self, table=table, instances=instances)
+
+
+def shown(row: pd.Series) -> np.ndarray:
+    """float64 [frames + 1]: when each frame of the row's video begins to be shown and the last one ends, in seconds on
+    a player's clock (see media.clock), as the file says; of a row without a video at the rate of the table.
+
+    ValueError naming the file if it can't be read or has another number of frames than the table says.
+    """
+    if not row["video"]:
+        return np.arange(int(row["frames"]) + 1) / float(row["fps"])
+    info = video.ingest(row["video"])
+    if "frames" in row.index and info.frames != row["frames"]:
+        raise ValueError(f"{info.path} has {info.frames} frames, the table says {row['frames']}")
+    return info.edges()
 
 
 def measure(videos: Sequence[str]) -> pd.DataFrame:
@@ -242,12 +269,14 @@ def open_dataset(
 
 
 def guess(root: str | Path | None) -> str:
-    """Which source ``root`` is of: a .csv or .parquet file is a manifest, a folder with shards.json holds shards, and
-    any other is SynthADL, as is None."""
+    """Which source ``root`` is of: a .csv or .parquet file is a manifest, a .pkl file one of PySKL, a folder with
+    shards.json holds shards, and any other is SynthADL, as is None."""
     if root is not None and Path(root).suffix.lower() in (".csv", ".parquet"):
         return "manifest"
     if root is not None and (Path(root) / "shards.json").is_file():
         return "shards"
+    if root is not None and Path(root).suffix.lower() in (".pkl", ".pickle"):
+        return "pyskl"
     return "synthadl"
 
 

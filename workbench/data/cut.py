@@ -190,11 +190,13 @@ def area_box(dataset: Dataset, spec: ClipSpec, i: int) -> tuple[int, int, int, i
     the picture only, so that one who is half outside fills the clip all the same.
     """
     info = verified(dataset, i)
-    if spec.crop != "person":
+    if spec.crop in ("frame", "centre"):
         return picture_box(info, spec)
     pixels = dataset.pixels(i)
     if pixels is None:
-        raise ValueError(f"{dataset.ids[i]} has no joints in pixels to crop by; use crop='frame'")
+        raise ValueError(
+            f"{dataset.ids[i]} has no joints in pixels to crop by; use crop='frame' (--set preset.crop=frame)"
+        )
     if spec.crop == "track":
         return track_around(pixels, spec)
     box = box_around(pixels, info, spec)
@@ -256,7 +258,7 @@ def all_bodies(dataset: Dataset, spec: ClipSpec, i: int) -> np.ndarray:
     """
     if i in dataset.problems:
         raise ValueError(dataset.problems[i])
-    found = dataset.pose(i)
+    found = dataset.body(i)
     if found is None or not np.isfinite(found.joints).any():
         raise ValueError(f"{dataset.ids[i]} has no pose: no joint of any person is known in any frame")
     return network_bodies(as_seen(found, dataset, spec, i), spec, dataset.mirrored)
@@ -264,12 +266,13 @@ def all_bodies(dataset: Dataset, spec: ClipSpec, i: int) -> np.ndarray:
 
 def network_bodies(found: Pose, spec: ClipSpec, mirrored: bool) -> np.ndarray:
     """float32 [T,M,V,3]: the M bodies that move most in all frames of ``found``, the most mobile first (2s-AGCN sorts
-    them whether or not there are more than M), gaps filled, normalised, 0 where unknown; ``mirrored`` as in Dataset."""
+    them whether or not there are more than M), gaps filled, normalised, 0 where unknown, as the third coordinate of 2D
+    joints is; ``mirrored`` as in Dataset."""
     found = pose.fill(pose.main_person(found, spec.persons))
     if spec.normalize != "none":
         found = pose.normalize(found, spec.normalize, mirrored=mirrored)
-    bodies = np.zeros((found.joints.shape[1], spec.persons, *found.joints.shape[2:]), np.float32)
-    bodies[:, : len(found.joints)] = found.joints.swapaxes(0, 1)
+    bodies = np.zeros((found.joints.shape[1], spec.persons, found.skeleton.count, 3), np.float32)
+    bodies[:, : len(found.joints), :, : found.joints.shape[3]] = found.joints.swapaxes(0, 1)
     return np.nan_to_num(bodies, copy=False, nan=0.0)
 
 

@@ -49,7 +49,8 @@ class Loader:
 
     cache is a folder for decoded clips and poses, built on first use; batches with and without are the same. A clip
     that cannot be read is left out of its batch and listed in ``skipped`` as (id, reason); RuntimeError once they are
-    more than ``skip_limit`` of the data set. Raises ValueError for needs that data set or loader cannot meet.
+    more than one and more than ``skip_limit`` of the data set. Raises ValueError for needs that data set or loader
+    cannot meet.
     """
 
     def __init__(
@@ -146,7 +147,7 @@ class Loader:
                 continue
             self.skipped.append((name, reason))
             warnings.warn(f"skipped clip {name}: {reason}", stacklevel=3)
-        if len(self.skipped) > self.skip_limit * len(self.dataset):
+        if len(self.skipped) > max(1, self.skip_limit * len(self.dataset)):
             name, reason = self.skipped[0]
             raise RuntimeError(
                 f"{len(self.skipped)} of {len(self.dataset)} clips of {self.dataset.name} cannot be read, more than "
@@ -163,8 +164,10 @@ def check_needs(dataset: Dataset, spec: ClipSpec, needs: frozenset[str]) -> None
         raise ValueError(f"{where} has intervals, not one label a clip: that is for detection, not for classification")
     if "pose" in needs and blind:
         raise ValueError(f"{where} has no poses, and poses are needed")
-    if needs & {"video", "flow", "rendered"} and spec.crop != "frame" and blind:
-        raise ValueError(f"{where} has no joints in pixels to crop the person by; use crop='frame'")
+    if needs & {"video", "flow", "rendered"} and spec.crop in ("person", "track") and blind:
+        raise ValueError(
+            f"{where} has no joints in pixels to crop the person by; use crop='frame' (--set preset.crop=frame)"
+        )
     if "rendered" in needs and blind:
         raise ValueError(f"{where} has no joints in pixels to draw")
     if "parts" in needs and blind and set(spec.regions) != {"full_frame"}:

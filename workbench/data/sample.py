@@ -64,7 +64,8 @@ def sample(
     room.fill(0, i, moment, view)
     place = _Place(cut.box_at(moment.frames), view, spec.area)
     frames = np.ascontiguousarray(room.arrays["video"][0].transpose(1, 2, 3, 0))
-    clip = Clip(frames, moment.frames, cut.info.fps, place.source_box(), cut.info.path)
+    times = cut.info.seconds(moment.frames)
+    clip = Clip(frames, moment.frames, cut.info.fps, place.source_box(), cut.info.path, times)
     label = torch.from_numpy(dataset.labels[[i]]) if "label" in needs else None
     batch = room.batch(1).replace(label=label, ids=[dataset.ids[i]])
     pixels, truth = dataset.pixels(i), dataset.truth(i)

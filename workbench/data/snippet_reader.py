@@ -68,7 +68,7 @@ class SnippetReader:
 
     @cached_property
     def _pose(self) -> Pose:
-        found = self._seen(self.data.pose(self.i))
+        found = self._seen(self.data.body(self.i))
         if found is None:
             raise ValueError(f"{self.data.ids[self.i]} has no pose")
         return found
@@ -201,8 +201,10 @@ def check_needs(data: Untrimmed, clip: ClipSpec, needs: frozenset[str]) -> None:
         raise ValueError(f"snippets cannot be read as {unknown[0]!r}; they can as: {', '.join(sorted(NEEDS))}")
     if blind and needs & {"pose", "rendered"}:
         raise ValueError(f"{where} has no poses, and poses are needed")
-    if blind and clip.crop != "frame" and needs & {"video", "flow"}:
-        raise ValueError(f"{where} has no joints in pixels to crop the person by; use crop='frame'")
+    if blind and clip.crop in ("person", "track") and needs & {"video", "flow"}:
+        raise ValueError(
+            f"{where} has no joints in pixels to crop the person by; use crop='frame' (--set preset.crop=frame)"
+        )
     if "flow" in needs:
         flow.make_solver(clip.flow_method)
 

@@ -7,7 +7,7 @@ row, beside that name, so that work that was killed goes on where it stopped.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -40,13 +40,13 @@ class SnippetSpec:
 class Snippets:
     """The features of all videos of a data set, in its order.
 
-    parts are the files, for each of one or more features that are read as one (``join``), [video]; bad says, by
-    position, why a video has none.
+    edges tells when the frames of a video are shown (``Untrimmed.edges``), by position; parts are the files, for each
+    of one or more features that are read as one (``join``), [video]; bad says, by position, why a video has none.
     """
 
     ids: list[str]
     lengths: np.ndarray
-    fps: np.ndarray
+    edges: Callable[[int], np.ndarray]
     spec: SnippetSpec
     parts: list[list[Path]]
     bad: dict[int, str] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Snippets:
     @classmethod
     def of(cls, data: Untrimmed, spec: SnippetSpec, paths: list[Path], bad: dict[int, str] | None = None) -> Snippets:
         """The features in ``paths``, one file a video of ``data``."""
-        return cls(data.ids, data.lengths, data.table["fps"].to_numpy(np.float64), spec, [list(paths)], dict(bad or {}))
+        return cls(data.ids, data.lengths, data.edges, spec, [list(paths)], dict(bad or {}))
 
     @classmethod
     def join(cls, several: list[Snippets]) -> Snippets:
@@ -65,7 +65,7 @@ class Snippets:
                 raise ValueError(f"features of other videos or snippets can't be joined: {first.spec} and {other.spec}")
         parts = [paths for each in several for paths in each.parts]
         bad = {i: reason for each in reversed(several) for i, reason in each.bad.items()}
-        return cls(first.ids, first.lengths, first.fps, first.spec, parts, bad)
+        return cls(first.ids, first.lengths, first.edges, first.spec, parts, bad)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -98,7 +98,7 @@ class Snippets:
     def times(self, i: int) -> np.ndarray:
         """float64 [T,2]: when each snippet of video i starts and ends, in seconds."""
         starts = self.starts(i)
-        return np.stack([starts, np.minimum(starts + self.spec.frames, self.lengths[i])], axis=1) / self.fps[i]
+        return self.edges(i)[np.stack([starts, np.minimum(starts + self.spec.frames, self.lengths[i])], axis=1)]
 
     def centres(self, i: int) -> np.ndarray:
         """float64 [T]: the middle of each snippet of video i, in seconds: the moment whose labels are its own."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import contents
-from workbench.data.catalog import SOURCES, SPLITS, UNTRIMMED, Dataset, Reader, open_dataset
+from workbench.data.catalog import SOURCES, SPLITS, UNTRIMMED, Dataset, Reader, measure, open_dataset
+from workbench.media import clock
 from workbench.types import Pose, Skeleton, Truth
 
 TABLE = ("id", "video", "subject", "camera", "frames", "fps", "duration")
@@ -75,8 +77,15 @@ class Untrimmed:
 
     @cached_property
     def durations(self) -> np.ndarray:
-        """float64 [S], seconds of each video."""
+        """float64 [S], seconds from 0 on a player's clock to the end of each video."""
         return self.table["duration"].to_numpy(np.float64)
+
+    def edges(self, i: int) -> np.ndarray:
+        """float64 [frames + 1]: when each frame of video i begins to be shown and when the last one ends, in seconds on
+        a player's clock: the file's own times, where intervals are meant so (see ``catalog.shown``), else n / fps."""
+        row = self.table.iloc[i]
+        own = getattr(self.reader, "edges", None)
+        return np.arange(self.lengths[i] + 1) / float(row["fps"]) if own is None else own(row)
 
     def index(self, id: str) -> int:
         """Position of the video called ``id``; ValueError naming it otherwise."""
@@ -97,17 +106,15 @@ class Untrimmed:
         return self.intervals.iloc[self._rows.get(self.ids[i], np.empty(0, np.int64))]
 
     def labels(self, i: int, times: np.ndarray | None = None) -> np.ndarray:
-        """bool [T,N]: which actions go on in video i at ``times``, float seconds [T]; None: in each frame (n / fps).
+        """bool [T,N]: which actions go on in video i at ``times``, float seconds [T]; None: when its frames begin.
 
         True from an interval's start up to, not including, its end; ambiguous intervals say nothing.
         """
-        if times is None:
-            times = np.arange(self.lengths[i]) / float(self.table["fps"].iloc[i])
-        times = np.asarray(times, np.float64)
+        times = self.edges(i)[:-1] if times is None else np.asarray(times, np.float64)
         found = np.zeros((len(times), len(self.classes)), bool)
         for row in self.annotated(i).itertuples():
             if not row.ambiguous:
-                found[:, row.label] |= (times >= row.start) & (times < row.end)
+                found[:, row.label] |= clock.between(times, row.start, row.end)
         return found
 
     def labels_at(self, i: int, rate: float) -> np.ndarray:
@@ -127,6 +134,11 @@ class Untrimmed:
     def pixels(self, i: int) -> Pose | None:
         """As Dataset.pixels: source pixels, joints float32 [M,T,V,2], all frames; None if it has none."""
         return self.reader.pixels(self.table.iloc[i])
+
+    def body(self, i: int) -> Pose | None:
+        """As Dataset.body."""
+        pose = self.pose(i)
+        return self.pixels(i) if pose is None else pose
 
     def truth(self, i: int) -> Truth | None:
         """What makes the labels what they are, in source pixels, all frames; None where nobody knows."""
@@ -199,11 +211,29 @@ def open_untrimmed(
 
 
 def of_dataset(data: Dataset) -> Untrimmed:
-    """The same videos, those that can be read, with ``data.instances`` as intervals; ValueError where it has none."""
+    """The same videos, those that can be read, with ``data.instances`` as intervals; a warning names the others, with
+    the reason of the first. ValueError where it has no intervals, or no video that can be read."""
     if data.instances is None:
         raise ValueError(f"the clips of {data.name!r} have one label each: a detector needs videos with intervals")
-    facts = {"frames": data.lengths, "fps": data.rates, "duration": data.lengths / data.rates}
-    good = [i for i in range(len(data)) if i not in data.problems]
+    problems, ends = dict(data.problems), data.lengths / data.rates
+    if hasattr(data.reader, "edges"):
+        measure([path for path in data.videos if path])  # several at a time; after that each is remembered
+        for i in sorted(set(range(len(data))) - set(problems)):
+            try:
+                ends[i] = data.reader.edges(data.row(i))[-1]
+            except (ValueError, FileNotFoundError) as problem:
+                problems[i] = str(problem)
+    good = [i for i in range(len(data)) if i not in problems]
+    if problems and not good:
+        raise ValueError(f"not one video of {data.name} ({data.split}) can be used; the first: {problems[0]}")
+    if problems:
+        names, first = [data.ids[i] for i in sorted(problems)], problems[min(problems)]
+        warnings.warn(
+            f"{data.name} ({data.split}): {len(names)} of {len(data)} videos are left out: {', '.join(names[:5])}"
+            f"{', ...' if len(names) > 5 else ''}; the first: {first}",
+            stacklevel=2,
+        )
+    facts = {"frames": data.lengths, "fps": data.rates, "duration": ends}
     table = data.table.assign(**facts).iloc[good].reset_index(drop=True)
     intervals = data.instances[data.instances["video"].isin(table["id"])].reset_index(drop=True)
     if "ambiguous" not in intervals:

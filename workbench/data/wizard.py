@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections import Counter
-from dataclasses import dataclass, field
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from workbench.data import naming
+from workbench.data import footage, naming, spelling
 from workbench.data.catalog import SPLITS, measure
-from workbench.data.sources import posefiles, written
+from workbench.data.footage import Proposal
+from workbench.data.sources import written
 from workbench.data.sources.manifest import leave_out
 from workbench.data.sources.places import Folder
-
-#: How names of video files end.
-VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ts", ".mts"}
+from workbench.media import video
+from workbench.media.ingest import VideoNote
 
 #: Folders that say which part their classes play.
 PARTS = {
@@ -35,16 +34,6 @@ PARTS = {
 TEST, VALIDATION = 0.25, 0.15
 
 WAYS = ("auto", "subject", "clip", "leave-one-out", "leave-out:<subject>[,...]")
-
-
-@dataclass
-class Proposal:
-    """table: the manifest's rows, paths relative to ``folder``. said: what was assumed. warned: what to look at."""
-
-    folder: Path
-    table: pd.DataFrame
-    said: list[str] = field(default_factory=list)
-    warned: list[str] = field(default_factory=list)
 
 
 def propose(
@@ -68,15 +57,16 @@ def propose(
     proposal = Proposal(root, pd.DataFrame())
     table = _collect(root, proposal)
     stems = [Path(name).stem for name in table["video"]]
-    table["subject"], table["camera"] = _subjects(stems, table["label"], subject_pattern, proposal), ""
+    table["subject"], certain = _subjects(stems, table["label"], subject_pattern, proposal)
+    table["film"], table["camera"] = naming.films(stems, table["label"]), ""
     if camera_pattern is not None:
         table["camera"] = naming.by_pattern(stems, camera_pattern)
         _say_found(proposal, "camera", table["camera"], f"the pattern {camera_pattern}")
     table = _counted(root, table, proposal)
-    table["split"] = _split(table, split, seed, proposal)
+    table["split"] = _split(table, split, seed, certain, proposal)
     if not (table["pose"] != "").any():
         table = table.drop(columns="pose")
-    proposal.table = table.drop(columns="part")
+    proposal.table = table.drop(columns=["part", "film"])
     return proposal
 
 
@@ -98,8 +88,11 @@ def write(proposal: Proposal, out: str | Path, force: bool = False) -> list[Path
     if not elsewhere and here != home:
         for column in {"video", "pose"} & set(table):
             table[column] = [name and str(home.relative_to(here) / name) for name in table[column]]
-    beside.unlink(missing_ok=True)
-    written.write(table, out, {"folder": str(home)} if elsewhere else None)
+    try:
+        beside.unlink(missing_ok=True)
+        written.write(table, out, {"folder": str(home)} if elsewhere else None)
+    except PermissionError:
+        raise PermissionError(f"{out.absolute().parent} may not be written to; --out names another place") from None
     return [out, beside] if elsewhere else [out]
 
 
@@ -115,50 +108,45 @@ def next_steps(proposal: Proposal, out: str | Path) -> list[str]:
 
 def _collect(root: Path, proposal: Proposal) -> pd.DataFrame:
     """video, label, part and pose of every video in a class's folder, sorted by path."""
-    safe, rows, loose, foreign, outside = Folder(root), [], [], Counter(), []
-    paths = sorted(
-        Path(os.path.relpath(os.path.join(base, name), root))
-        for base, _, names in os.walk(root)
-        for name in names
-        if not name.startswith(".")
-    )
-    paths = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
-    tops = {path.parts[0] for path in paths if len(path.parts) > 1 and path.suffix.lower() in VIDEOS}
+    safe, rows, loose, outside, others = Folder(root), [], [], [], []
+    paths = footage.paths(root, proposal)
+    tops = {path.parts[0] for path in paths if len(path.parts) > 1 and path.suffix.lower() in footage.VIDEOS}
     by_part = bool(tops) and {top.lower() for top in tops} <= set(PARTS)
     depth = 2 if by_part else 1
     for path in paths:
-        if path.suffix.lower() not in VIDEOS:
-            foreign[path.suffix.lower() or path.name] += not posefiles.kind(path)
+        if path.suffix.lower() not in footage.VIDEOS:
+            others.append(path)
         elif len(path.parts) <= depth:
             loose.append(str(path))
         elif safe.find(path.as_posix())[1]:
             outside.append(str(path))
         else:
             part = PARTS[path.parts[0].lower()] if by_part else ""
-            rows.append((path.as_posix(), path.parts[depth - 1], part, _pose(safe, path)))
-    table = pd.DataFrame(rows, columns=["video", "label", "part", "pose"])
+            rows.append((path.as_posix(), path.parts[depth - 1], part))
+    table = pd.DataFrame(rows, columns=["video", "label", "part"])
+    table["label"] = spelling.merged(table["label"])
     if not len(table):
         raise ValueError(f"{root} holds no videos in folders by class, such as {root.name}/walk/ann.mp4")
     if table["label"].nunique() < 2:
         raise ValueError(f"{root} holds videos of one class only ({table['label'][0]!r}); it takes one folder a class")
     where = "the folder within train, val or test" if by_part else "the folder's name"
     proposal.said.append(f"class: {where}; {table['label'].nunique()} classes, {len(table)} videos")
-    _warn_some(proposal, "videos outside of a class's folder, left out", loose)
-    _warn_some(proposal, "links that lead out of the folder, left out", outside)
-    others = [f"{count} x {suffix}" for suffix, count in foreign.items() if count]
-    _warn_some(proposal, "files that are no videos, left out", others)
+    proposal.warn("videos outside of a class's folder, left out", loose)
+    proposal.warn(
+        "links that lead out of the folder, left out; give the folder that they lead to, or copies",
+        outside,
+    )
+    alike = [spelling.shown(group) for group in spelling.near(table["label"])]
+    proposal.warn("names of classes that look alike and are different classes, rename folders", alike)
+    table["pose"] = footage.poses(root, safe, table["video"].tolist(), proposal)
+    footage.warn_of_others(root, others, table, proposal)
     if (table["pose"] != "").any():
-        proposal.said.append(f"poses: the files of the same name beside {(table['pose'] != '').sum()} videos")
+        proposal.said.append(f"poses: those of the same name beside {(table['pose'] != '').sum()} videos")
     return table
 
 
-def _pose(safe: Folder, video: Path) -> str:
-    """The file of poses beside a video, "" where there is none."""
-    found = (video.with_suffix(suffix).as_posix() for suffix in posefiles.READERS)
-    return next((name for name in found if safe.find(name)[0]), "")
-
-
-def _subjects(stems: list[str], labels: pd.Series, pattern: str | None, proposal: Proposal) -> list[str]:
+def _subjects(stems: list[str], labels: pd.Series, pattern: str | None, proposal: Proposal) -> tuple[list[str], bool]:
+    """(who performs in each video, "" where nobody knows; whether that is no guess)."""
     if pattern is not None:
         subjects = naming.by_pattern(stems, pattern)
         missing = [stem for stem, subject in zip(stems, subjects, strict=True) if not subject]
@@ -166,15 +154,18 @@ def _subjects(stems: list[str], labels: pd.Series, pattern: str | None, proposal
             raise ValueError(
                 f"{pattern!r} finds no subject in {len(missing)} file name(s), the first is {missing[0]!r}"
             )
-        how = f"the pattern {pattern}"
+        subjects, how, certain = spelling.merged(subjects), f"the pattern {pattern}", True
     else:
         found = naming.find(stems, labels.tolist())
         if found is None:
             proposal.said.append("subject: none, nothing in the file names looks like one (--subject-pattern tells)")
-            return [""] * len(stems)
-        subjects, how = found
+            return [""] * len(stems), False
+        subjects, certain = spelling.merged(found.names), found.certain
+        how = found.how if certain else f"a guess, {found.how} (--subject-pattern tells better)"
     _say_found(proposal, "subject", subjects, how)
-    return subjects
+    alike = [spelling.shown(group) for group in spelling.near(subjects)]
+    proposal.warn("names of subjects that look alike and are different subjects", alike)
+    return subjects, certain
 
 
 def _say_found(proposal: Proposal, what: str, values: list[str] | pd.Series, how: str) -> None:
@@ -184,8 +175,14 @@ def _say_found(proposal: Proposal, what: str, values: list[str] | pd.Series, how
 
 
 def _counted(root: Path, table: pd.DataFrame, proposal: Proposal) -> pd.DataFrame:
-    facts = measure([os.path.join(root, name) for name in table["video"]])
-    _warn_some(proposal, "videos that cannot be read, left out", [text for text in facts["problem"] if text])
+    full = [os.path.join(root, name) for name in table["video"]]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VideoNote)
+        facts = measure(full)
+        notes = [video.probe(path).note for path, text in zip(full, facts["problem"], strict=True) if not text]
+    home = f"{root.absolute()}{os.sep}"
+    proposal.warn("videos to know something about", [note.replace(home, "") for note in notes if note])
+    proposal.warn("videos that cannot be read, left out", [text for text in facts["problem"] if text])
     good = (facts["problem"] == "").to_numpy()
     if not good.any():
         raise ValueError(f"not one of the {len(table)} videos in {root} can be read; the first: {facts['problem'][0]}")
@@ -195,7 +192,7 @@ def _counted(root: Path, table: pd.DataFrame, proposal: Proposal) -> pd.DataFram
     return counted
 
 
-def _split(table: pd.DataFrame, split: str, seed: int, proposal: Proposal) -> list[str]:
+def _split(table: pd.DataFrame, split: str, seed: int, certain: bool, proposal: Proposal) -> list[str]:
     """The part each clip plays."""
     subjects = sorted(set(table["subject"]) - {""})
     if split == "auto" and (table["part"] != "").any():
@@ -211,7 +208,12 @@ def _split(table: pd.DataFrame, split: str, seed: int, proposal: Proposal) -> li
             "a split by clip may leak: clips of one person, place or recording in training and in test make results "
             "look better than they are"
         )
-        return _by_clip(table["label"], seed)
+        films, together = _films(table)
+        if together:
+            proposal.said.append(
+                f"films: clips whose names differ in a counter at the end alone, such as {together}, stay in one part"
+            )
+        return _by_clip(table["label"], films, seed)
     kind, _, names = split.partition(":")
     if kind not in ("subject", "leave-one-out", "leave-out") or (kind == "leave-out") != bool(names):
         raise ValueError(f"unknown split {split!r}; known: {', '.join(WAYS)}")
@@ -225,7 +227,8 @@ def _split(table: pd.DataFrame, split: str, seed: int, proposal: Proposal) -> li
         left_out = [name.strip() for name in names.split(",")] if names else subjects[:1]
         roles = leave_out(subjects, left_out, proposal.folder)
     told = [f"{part} {', '.join(name for name in subjects if roles[name] == part)}" for part in SPLITS]
-    proposal.said.append(f"split: by subject, no one is in two parts; {'; '.join(told)}")
+    alone = "no one is in two parts" if certain else "if these are the performers, no one is in two parts"
+    proposal.said.append(f"split: by subject, {alone}; {'; '.join(told)}")
     proposal.said.append(f"any other can be left out of training by protocol=leave-out:{subjects[-1]} and the like")
     return [roles[subject] for subject in table["subject"]]
 
@@ -237,18 +240,23 @@ def _by_subject(subjects: list[str], seed: int) -> dict[str, str]:
     return {subjects[i]: role for i, role in zip(order, roles, strict=False)}
 
 
-def _by_clip(labels: pd.Series, seed: int) -> list[str]:
-    """Of each class the same shares; one clip is for training, two for training and test."""
-    rng, roles = np.random.default_rng(seed), pd.Series("train", index=labels.index)
-    for _, rows in labels.groupby(labels, sort=True):
-        order = rng.permutation(rows.index.to_numpy())
+def _films(table: pd.DataFrame) -> tuple[pd.Series, str]:
+    """(which film each clip is cut from, as its name tells, in classes of three films or more, else the clip itself;
+    two clips of one film in words, "" where there are none)."""
+    several = table.groupby("label")["film"].transform("nunique") >= 3
+    films = table["film"].where(several, table["video"])
+    shared = films[films.duplicated(keep=False)]
+    first = table["video"][films == shared.iloc[0]].tolist()[:2] if len(shared) else []
+    return films, " and ".join(first)
+
+
+def _by_clip(labels: pd.Series, films: pd.Series, seed: int) -> list[str]:
+    """Of the films of each class the same shares; one is for training, two for training and test."""
+    rng, roles = np.random.default_rng(seed), {}
+    for _, rows in films.groupby(labels, sort=True):
+        order = rng.permutation(rows.unique())
         test = max(1, round(TEST * len(order))) if len(order) > 1 else 0
         held = max(1, round(VALIDATION * len(order))) if len(order) > 2 else 0
-        roles[order[:test]], roles[order[test : test + held]] = "test", "validation"
-    return roles.tolist()
-
-
-def _warn_some(proposal: Proposal, what: str, cases: list[str]) -> None:
-    if cases:
-        more = f", and {len(cases) - 5} more" if len(cases) > 5 else ""
-        proposal.warned.append(f"{what} ({len(cases)}): {', '.join(cases[:5])}{more}")
+        roles |= dict.fromkeys(order, "train") | dict.fromkeys(order[:test], "test")
+        roles |= dict.fromkeys(order[test : test + held], "validation")
+    return films.map(roles).tolist()

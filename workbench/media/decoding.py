@@ -18,10 +18,17 @@ class VideoError(ValueError):
 class VideoInfo:
     """What a complete sequential decoding of ``path`` found.
 
-    frames is the number of pictures in order of presentation, whatever the header says; fps the mean rate; width and
-    height in pixels after ``rotation`` (degrees counter-clockwise, from the file's metadata) has made it upright;
-    duration in seconds. reader is "decord" or "pyav". keyframes lists (frame number, timestamp) where PyAV may start.
-    file is what is decoded: ``path`` itself or, of a damaged file, a copy of its good part, and then note says so.
+    frames is the number of pictures in order of presentation, whatever the header says; fps the mean rate, which
+    places nothing: ``seconds`` and ``edges`` tell when frames are shown. width and height in pixels of the file after
+    ``rotation`` (degrees counter-clockwise, from the file's metadata) has made it upright; duration in seconds.
+
+    One pixel of the file is one pixel everywhere: in frames, joints, boxes and overlays, whatever shape a player gives
+    it. pixel_aspect is that shape, width by height, upright: 1 where pixels are square or the file says nothing.
+
+    start is when the first frame is shown, in seconds on a player's clock (see media.clock); moments are those of all
+    frames where they don't follow evenly, else (). stream is the number of the file's stream that is read. reader is
+    "decord" or "pyav". keyframes lists (frame number, timestamp) where PyAV may start. file is what is decoded:
+    ``path`` itself or, of a damaged file, a copy of its good part. note says what a reader of the file has to know.
     """
 
     path: str
@@ -36,15 +43,34 @@ class VideoInfo:
     reader: str
     keyframes: tuple[tuple[int, int], ...] = ()
     note: str = ""
+    start: float = 0.0
+    moments: tuple[float, ...] = ()
+    pixel_aspect: float = 1.0
+    stream: int = 0
 
     @classmethod
     def from_fields(cls, fields: dict) -> VideoInfo:
         """The inverse of ``dataclasses.asdict``, also after JSON; TypeError if fields are missing or unknown."""
-        return cls(**{**fields, "keyframes": tuple(map(tuple, fields["keyframes"]))})
+        pairs = tuple(map(tuple, fields["keyframes"]))
+        return cls(**{**fields, "keyframes": pairs, "moments": tuple(fields["moments"])})
 
     @property
     def duration(self) -> float:
-        return self.frames / self.fps
+        """Seconds from the beginning of the first frame to the end of the last."""
+        edges = self.edges()
+        return float(edges[-1] - edges[0])
+
+    def edges(self) -> np.ndarray:
+        """float64 [frames + 1]: when each frame begins to be shown, and when the last one ends, in seconds on a
+        player's clock. Where frames come unevenly the last is shown for as long as the one before."""
+        if not self.moments:
+            return self.start + np.arange(self.frames + 1) / self.fps
+        times = np.array(self.moments)
+        return np.append(times, times[-1] + (times[-1] - times[-2]))
+
+    def seconds(self, frame_numbers: np.ndarray) -> np.ndarray:
+        """float64 [T]: when the frames ``frame_numbers`` begin to be shown, in seconds on a player's clock."""
+        return self.edges()[frame_numbers]
 
 
 def has_decord() -> bool:
@@ -139,13 +165,26 @@ def open_container(path: str) -> av.container.InputContainer:
     return av.open(path, metadata_errors="replace")
 
 
+def moving_streams(container: av.container.InputContainer) -> list[av.VideoStream]:
+    """All streams of pictures but attached ones, such as a sound file's cover."""
+    attached = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+    return [stream for stream in container.streams.video if not stream.disposition & attached]
+
+
 def video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
-    """The first stream of moving pictures (not a sound file's cover), set to one thread; None if there is none."""
-    for stream in container.streams.video:
-        if not stream.disposition & av.stream.Disposition.attached_pic:
-            stream.codec_context.thread_count = 1
-            return stream
-    return None
+    """The main stream of moving pictures, set to one thread; None if there is none.
+
+    Those that the file marks as default go before others, then the largest picture, then the first.
+    """
+
+    def rank(stream: av.VideoStream) -> tuple[bool, int, int]:
+        default = bool(stream.disposition & av.stream.Disposition.default)
+        return default, (stream.width or 0) * (stream.height or 0), -stream.index
+
+    main = max(moving_streams(container), key=rank, default=None)
+    if main is not None:
+        main.codec_context.thread_count = 1
+    return main
 
 
 def upright(frame: av.VideoFrame, rotation: int) -> np.ndarray:

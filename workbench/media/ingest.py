@@ -29,11 +29,15 @@ from workbench.media.sandbox import SandboxError, Sandboxes
 INSPECT, SALVAGE = "workbench.media.inspection:inspect", "workbench.media.inspection:salvage"
 
 #: Part of every record's name: a change of what a record means makes old ones invisible.
-VERSION = 1
+VERSION = 2
 
 
 class PartialVideo(UserWarning):
     """Only the good beginning of a damaged file is used."""
+
+
+class VideoNote(UserWarning):
+    """Something that has to be known of a file that is read, such as which of its streams it is."""
 
 
 _memory: dict[str, VideoInfo | VideoError] = {}
@@ -61,7 +65,7 @@ def ingest(
     seconds may pass without a further decoded frame. FileNotFoundError if there is no such file; VideoError, one
     sentence with path and reason, if it is empty, holds no video, is cut off or damaged (the number of good frames is
     named), or if a decoder hangs or dies on it. With ``allow_partial`` the good beginning of a damaged file is copied
-    to the cache as H.264 and used, with a ``PartialVideo`` warning.
+    to the cache as H.264 and used, with a ``PartialVideo`` warning; other notes on a file are a ``VideoNote``.
     """
     file = Path(os.path.abspath(path))
     folder = Path(cache_dir) if cache_dir is not None else default_cache()
@@ -75,7 +79,7 @@ def ingest(
     if isinstance(known, VideoError):
         raise VideoError(*known.args)
     if known.note:
-        warnings.warn(known.note, PartialVideo, stacklevel=2)
+        warnings.warn(known.note, VideoNote if known.file == known.path else PartialVideo, stacklevel=2)
     return known
 
 
@@ -145,7 +149,10 @@ def _salvage(info: VideoInfo, copy: Path, damage: str, timeout: float) -> VideoI
     _sandbox.call(SALVAGE, info.path, str(copy), asdict(info), timeout=timeout + info.frames)
     good = VideoInfo.from_fields(_inspect(str(copy), timeout)["info"])
     note = f"{info.path}: only the first {good.frames} frames are used, {damage} after them"
-    return replace(good, path=info.path, codec=info.codec, rotation=info.rotation, note=note)
+    # The copy has frames at an even rate: when they were shown is what the damaged file says.
+    shown = {"fps": info.fps, "start": info.start, "moments": info.moments[: good.frames]}
+    about = {"codec": info.codec, "rotation": info.rotation, "pixel_aspect": info.pixel_aspect, "stream": info.stream}
+    return replace(good, path=info.path, note=note, **about, **shown)
 
 
 def _read_record(record: Path) -> VideoInfo | VideoError | None:

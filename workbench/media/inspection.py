@@ -10,7 +10,16 @@ import av
 import cv2
 import numpy as np
 
-from workbench.media.decoding import VideoError, VideoInfo, decode, open_container, upright, video_stream
+from workbench.media import clock
+from workbench.media.decoding import (
+    VideoError,
+    VideoInfo,
+    decode,
+    moving_streams,
+    open_container,
+    upright,
+    video_stream,
+)
 from workbench.media.writing import write
 
 #: A sign of life is given at least every so many frames.
@@ -28,7 +37,7 @@ def inspect(path: str, with_decord: bool) -> Generator[None, None, dict]:
     try:
         with open_container(path) as container:
             scan = yield from _scan(container)
-            found = _describe(path, scan) if scan.good else None
+            found = _describe(path, container, scan) if scan.good else None
     except av.FFmpegError as error:
         return {"info": None, "damage": f"it can't be opened as a video ({error.strerror})"}
     if found is None or scan.damage:
@@ -199,12 +208,14 @@ def _missing(container: av.container.InputContainer, stream: av.VideoStream, sca
     if "mp4" in kind and scan.packets < len(stream.index_entries):
         return f"it ends after {scan.packets} of {len(stream.index_entries)} announced pictures"
     rate = float(stream.average_rate or 0)
-    announced = 0.0
+    announced, first = 0.0, 0.0
     if kind == "avi" and rate:
         announced = stream.frames / rate
     elif "matroska" in kind:
+        # Matroska's is the end of the last picture, also of a stream that begins late.
         announced = _seconds(stream.metadata.get("DURATION", ""))
-    present = _span(scan.times, stream) + (1 / rate if rate else 0)
+        first = min((float(time * stream.time_base) for time in scan.times if time is not None), default=0.0)
+    present = first + _span(scan.times, stream) + (1 / rate if rate else 0)
     if announced > present + max(0.25, 3 / rate if rate else 0):
         return f"it ends after {present:.2f} of {announced:.2f} announced seconds"
     return ""
@@ -224,27 +235,61 @@ def _span(times: list[int | None], stream: av.VideoStream) -> float:
     return float((max(known) - min(known)) * stream.time_base) if known else 0.0
 
 
-def _describe(path: str, scan: _Scan) -> VideoInfo:
+def _describe(path: str, container: av.container.InputContainer, scan: _Scan) -> VideoInfo:
     stream = scan.stream
     steps = np.diff(scan.times) if scan.monotonic else np.ones(1)
     variable = bool((np.abs(steps - np.median(steps)) > 0.5 * np.median(steps)).any())
-    span = _span(scan.times, stream)
-    rate = float(stream.average_rate or stream.guessed_rate or 0)
-    if (variable or not rate) and span > 0:
-        rate = (len(scan.times) - 1) / span
-    width, height = scan.size if scan.landmarks.rotation % 180 == 0 else scan.size[::-1]
+    start, rate, moments, note = _timing(path, container, scan)
+    upside = scan.landmarks.rotation % 180 == 0
+    width, height = scan.size if upside else scan.size[::-1]
+    aspect = float(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1) or 1.0
     return VideoInfo(
         path=path,
         file=path,
         frames=scan.good,
-        fps=rate or 25.0,
+        fps=rate,
         width=width,
         height=height,
         rotation=scan.landmarks.rotation,
         codec=stream.codec_context.codec.canonical_name,
         variable_rate=variable,
         reader="pyav",
+        start=start,
+        moments=moments,
+        pixel_aspect=aspect if upside else 1 / aspect,
+        stream=stream.index,
+        note="; ".join(filter(None, [_choice(path, container, stream), note])),
     )
+
+
+def _timing(
+    path: str, container: av.container.InputContainer, scan: _Scan
+) -> tuple[float, float, tuple[float, ...], str]:
+    """(when the first frame is shown, mean rate, when each is if they come unevenly, what has to be known)."""
+    stream, times = scan.stream, scan.times[: scan.good]
+    rates = [rate for rate in (stream.average_rate, stream.guessed_rate) if rate]
+    if None in times or any(a > b for a, b in zip(times, times[1:], strict=False)):
+        rate = float(rates[0]) if rates else 25.0
+        # AVI stores a rate and no times; what the library derives for pictures stored out of order is a guess.
+        untold = container.format.name != "avi"
+        note = f"{path}: its pictures have no times in order, they are taken as {rate:g} a second" if untold else ""
+        return 0.0, rate, (), note
+    seconds = [time * stream.time_base - clock.origin(container) for time in times]
+    even = clock.even_rate(seconds, stream.time_base, rates)
+    if even or len(seconds) < 2 or seconds[0] == seconds[-1]:
+        return float(seconds[0]), float(even or (rates[0] if rates else 25)), (), ""
+    mean = (len(seconds) - 1) / (seconds[-1] - seconds[0])
+    return float(seconds[0]), float(mean), tuple(map(float, seconds)), ""
+
+
+def _choice(path: str, container: av.container.InputContainer, stream: av.VideoStream) -> str:
+    """Which of several streams is read, and why; "" where there is no choice, or the first is read."""
+    streams = moving_streams(container)
+    if stream is streams[0]:
+        return ""
+    default = stream.disposition & av.stream.Disposition.default
+    why = "which the file marks as its default" if default else "the largest picture"
+    return f"{path}: stream {stream.index} is read, {why}, of its {len(streams)} streams of pictures"
 
 
 def _choose_reader(info: VideoInfo, scan: _Scan, with_decord: bool) -> Generator[None, None, VideoInfo]:

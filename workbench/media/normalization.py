@@ -29,15 +29,23 @@ def normalize(
     shoulder at +x. In pictures that are not ``mirrored`` that direction is -x and the rotation would be by half a turn
     about an axis that noise decides: pass False, and x is reversed first. ``reference`` and ``exact`` do not apply.
 
+    2D joints (space "image", pixels, y down) are not turned, since a picture does not tell how a body is turned: y is
+    turned up, z is 0, origins are as above in each frame, and all is divided by the length of body 0's trunk, hips to
+    shoulders, in the picture (the median over time), in both ways. Coordinates are then of the same size in all videos.
+
     In both, body 0 sets the frame of reference for all bodies (``main_person`` brings the main actor to the front);
     where it lacks a joint that is needed, the nearest frame in time that has all of them stands in. ValueError if there
-    is none, if ``pose`` is not 3D or in image space, or for an unknown option.
+    is none, if ``pose`` is normalised already or 3D in image space, or for an unknown option.
     """
     for name, value in (("how", how), ("reference", reference), ("exact", exact)):
         if value not in OPTIONS[name]:
             raise ValueError(f"normalize: {name} must be one of {', '.join(OPTIONS[name])}, got {value!r}")
-    if pose.joints.shape[3] != 3 or pose.space == "image":
-        raise ValueError(f"normalize needs 3D joints, got {pose.joints.shape[3]} coordinates in space {pose.space!r}")
+    flat = pose.space == "image"
+    if pose.space == "normalised" or pose.joints.shape[3] != (2 if flat else 3):
+        axes = pose.joints.shape[3]
+        raise ValueError(f"normalize needs joints in camera space or pixels, got {axes} in space {pose.space!r}")
+    if flat:
+        return pose.with_joints(_flat(pose, how).astype(np.float32), "normalised")
     body = pose.joints[0].astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         joints = _thesis(pose, body, reference, exact) if how == "thesis" else _agcn(pose, body, mirrored)
@@ -62,6 +70,20 @@ def _thesis(pose: Pose, body: np.ndarray, reference: str, exact: str) -> np.ndar
         use = np.full_like(use, np.flatnonzero(complete)[0])
     centred = pose.joints - origin[use, None]
     return np.einsum("tij,mtvj->mtvi", axes[use], centred) / length[use, None, None]
+
+
+def _flat(pose: Pose, how: str) -> np.ndarray:
+    """float64 [M,T,V,3] of 2D joints."""
+    skeleton = pose.skeleton
+    joints = np.concatenate([pose.joints * np.array([1.0, -1.0]), np.zeros((*pose.joints.shape[:3], 1))], axis=3)
+    body = joints[0]
+    origin = body[:, skeleton.root if how == "thesis" else skeleton.spine].mean(axis=1)
+    trunk = body[:, skeleton.shoulders].mean(axis=1) - body[:, skeleton.hips].mean(axis=1)
+    length = np.linalg.norm(trunk, axis=1)
+    known = np.isfinite(length) & (length > 1e-6)
+    _nearest(known, pose, "both hips and both shoulders")
+    use = _nearest(np.isfinite(origin).all(axis=1), pose, "the hip centre" if how == "thesis" else "the spine")
+    return (joints - origin[use, None]) / np.median(length[known])
 
 
 def _agcn(pose: Pose, body: np.ndarray, mirrored: bool) -> np.ndarray:

@@ -130,13 +130,17 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 def _of_video(path: str | os.PathLike, process: PoseProcess) -> dict[str, np.ndarray]:
     info = video.ingest(path)
+    # The estimator knows how bodies are proportioned: it sees them as a player shows them, with square pixels. What it
+    # answers are shares of the picture, which become pixels of the file.
+    size = info.height, max(1, round(info.width * info.pixel_aspect))
 
     def frames() -> Iterator[np.ndarray]:
         for start in range(0, info.frames, PIECE):
-            yield from video.read(info, np.arange(start, min(start + PIECE, info.frames))).frames
+            numbers = np.arange(start, min(start + PIECE, info.frames))
+            yield from video.resize(video.read(info, numbers).frames, size)
 
     try:
-        found = process.landmarks(frames(), info.frames, (info.height, info.width), info.fps)
+        found = process.landmarks(frames(), info.frames, size, info.fps)
     except PoseError as problem:
         raise PoseError(f"{info.path}: {problem}") from None
     return _arrays(found, (0.0, 0.0, info.width, info.height))

@@ -53,7 +53,7 @@ def read(
     """
     info = path if isinstance(path, VideoInfo) else ingest(path, cache_dir)
     numbers = np.arange(info.frames) if frame_numbers is None else np.asarray(frame_numbers, np.int64)
-    return Clip(decode(info, numbers), numbers, info.fps, source=info.path)
+    return Clip(decode(info, numbers), numbers, info.fps, source=info.path, times=info.seconds(numbers))
 
 
 class Decoder:
@@ -78,7 +78,7 @@ class Decoder:
             frames = self._sandbox.call(DECODE, asdict(info), numbers.tolist(), timeout=self.timeout)
         except SandboxError as error:
             raise VideoError(f"{info.path}: {error}") from None
-        return Clip(frames, numbers, info.fps, source=info.path)
+        return Clip(frames, numbers, info.fps, source=info.path, times=info.seconds(numbers))
 
     def close(self) -> None:
         """Ends the process."""

@@ -39,7 +39,7 @@ def upsample(scores: Any, steps: int) -> np.ndarray:
 def intervals(
     actionness: Any,
     video: str = "",
-    duration: float | None = None,
+    duration: float | Any | None = None,
     thresholds: float | Sequence[float] | Any = 0.5,
     merge: float = 0.0,
     shortest: float = 0.0,
@@ -48,8 +48,9 @@ def intervals(
 ) -> pd.DataFrame:
     """Table of video, label, start, end, score: where the score of a class stays at or above a threshold.
 
-    actionness float [T,N] (probabilities, say), T equal parts of ``duration`` (seconds, frames; None: T steps), a run
-    of parts a to b being the interval from a to b + 1 parts. thresholds: one, several (every one gives its intervals;
+    actionness float [T,N] (probabilities, say), T equal parts of ``duration`` (seconds, frames; None: T steps), or of
+    the T parts between the T+1 ascending moments in ``duration``; a run of parts a to b is the interval from where part
+    a begins to where b ends. thresholds: one, several (every one gives its intervals;
     equal ones of one class are given once), or an array [I,N] of several for each class. merge: gaps of at most this
     long inside a class are closed (0: none); shortest: what is shorter is left out, after merging; both in the unit
     of ``duration``. score: of the run's parts the mean, the max, or the mean of the highest tenth (at least one
@@ -63,23 +64,20 @@ def intervals(
     if score not in SCORES:
         raise ValueError(f"unknown score {score!r}; known: {', '.join(SCORES)}")
     parts, classes = actionness.shape
-    duration = float(parts) if duration is None else float(duration)
-    if not duration > 0 or merge < 0 or shortest < 0:
-        raise ValueError(
-            f"duration must be above 0, merge and shortest at least 0, got {duration}, {merge}, {shortest}"
-        )
+    edges = _edges(parts, duration)
+    if merge < 0 or shortest < 0:
+        raise ValueError(f"merge and shortest must be at least 0, got {merge}, {shortest}")
     if labels is not None and len(labels) != classes:
         raise ValueError(f"{len(labels)} labels do not go with {classes} classes")
-    part = duration / parts
     found: dict[tuple[int, int, int], float] = {}
     for thresholds_of_all in _by_class(thresholds, classes):
         kind, first, last = _runs(actionness >= thresholds_of_all)
-        kind, first, last = _merged(kind, first, last, int(merge / part + 1e-9))
-        keep = (last - first) * part >= shortest - 1e-9
+        kind, first, last = _merged(kind, first, last, edges, merge)
+        keep = edges[last] - edges[first] >= shortest - 1e-9
         for run in zip(kind[keep].tolist(), first[keep].tolist(), last[keep].tolist(), strict=True):
             found.setdefault(run, _score(actionness[run[1] : run[2], run[0]], score))
     rows = [
-        (video, kind if labels is None else labels[kind], first * part, last * part, value)
+        (video, kind if labels is None else labels[kind], edges[first], edges[last], value)
         for (kind, first, last), value in sorted(found.items(), key=lambda item: item[0][0])
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"start": float, "end": float, "score": float})
@@ -139,12 +137,23 @@ def _runs(active: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return kind, first, np.nonzero(edges == -1)[1]
 
 
+def _edges(parts: int, duration: Any) -> np.ndarray:
+    """float64 [T+1]: where each of the parts begins, and the last one ends."""
+    edges = as_array(parts if duration is None else duration).astype(np.float64)
+    if edges.ndim == 0:
+        edges = np.arange(parts + 1) * (edges / parts)
+    if edges.shape != (parts + 1,) or not (np.diff(edges) >= 0).all() or not edges[-1] > edges[0]:
+        expected = f"a number above 0 or {parts + 1} ascending moments"
+        raise ValueError(f"duration must be {expected}, got {np.asarray(duration).ravel()[:3]}")
+    return edges
+
+
 def _merged(
-    kind: np.ndarray, first: np.ndarray, last: np.ndarray, gap: int
+    kind: np.ndarray, first: np.ndarray, last: np.ndarray, edges: np.ndarray, gap: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Runs of one class with at most ``gap`` parts between them become one."""
+    """Runs of one class become one where at most ``gap`` lies between them, and something if it is above 0."""
     new = np.ones(len(kind), bool)
-    new[1:] = (kind[1:] != kind[:-1]) | (first[1:] - last[:-1] > gap)
+    new[1:] = (kind[1:] != kind[:-1]) | (edges[first[1:]] - edges[last[:-1]] > gap + 1e-9)
     final = np.append(new[1:], True)[: len(kind)]
     return kind[new], first[new], last[final]
 

@@ -5,7 +5,7 @@ Never unpickles code: safetensors, or torch files of plain tensors.
 
 from __future__ import annotations
 
-import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from workbench.drafts import replacing
+from workbench.nets.envelopes import check, read_arrays, read_torch, tensors_of
 from workbench.nets.fitting import COUNTER, fit, networks_of
 
 #: Weights that come with the workbench, by name; `make pretrain` makes them (SynthADL-P, the preset tiny).
 SHIPPED = {"i3d_synthadl_p": Path(__file__).parent / "pretrained" / "i3d_synthadl_p.safetensors"}
-# What training loops wrap a state dict, or its names, in.
-ENVELOPES = ("state_dict", "model_state_dict", "model", "weights")
 
 
 @dataclass(frozen=True)
@@ -57,17 +56,18 @@ class Report:
 def load(module: nn.Module, path: str | Path, prefix: str = "") -> Report:
     """Copies the tensors of a file into ``module``, by name; returns what matched and what did not.
 
-    path: .safetensors, or a torch file of tensors (.pt, .pth), also nested under "state_dict" or the like. prefix:
+    path: .safetensors, .npz, or a torch file of tensors (.pt, .pth, ...), nested in whatever envelope. prefix:
     read only the file's names below it, e.g. "backbone" to take the backbone out of a whole system. Otherwise names
     are tried as they are, translated from a public network's (``layouts``), and without a wrapper ("module.",
     "backbone.", ...), in the module and in each network inside it, and the reading that fits most tensors is taken: so
     a public I3D checkpoint, plain or saved from DataParallel, loads into an I3D, into a system that has one, and into
     each of the I3Ds of a system that has several alike (see ``fitting``). Tensors are converted to the module's
     type and device. Raises FileNotFoundError; ValueError, before anything has changed, where the file can't be read,
-    holds objects other than tensors, or has no tensor for the module or most of them in other shapes.
+    holds objects other than tensors, a number that is not finite, or has no tensor for the module or most of them in
+    other shapes. A warning says aloud that the first layer kept its values, as of two channels where it has three.
     """
     path = Path(path)
-    tensors = read(path)
+    tensors = read(path, None if prefix else module.state_dict())
     if prefix:
         stem = prefix.rstrip(".") + "."
         tensors = {name.removeprefix(stem): tensor for name, tensor in tensors.items() if name.startswith(stem)}
@@ -89,6 +89,10 @@ def load(module: nn.Module, path: str | Path, prefix: str = "") -> Report:
     missing = tuple(name for name in own if name not in named and not name.endswith(COUNTER))
     used = {named[name] for name in found}
     unexpected = tuple(there for there in fitted.names.values() if there not in used)
+    first = next((name for name, tensor in own.items() if tensor.ndim > 2), None)
+    if first in reshaped:
+        there, here = reshaped[first]
+        warnings.warn(f"{path}: the first layer is NOT loaded, {first} is {there} there and {here} here", stacklevel=2)
     return Report(path, tuple(matched), missing, unexpected, reshaped, fitted.layout, fitted.parts, fitted.similar)
 
 
@@ -118,19 +122,18 @@ def save(module: nn.Module, path: str | Path) -> Path:
     return path
 
 
-def read(path: str | Path) -> dict[str, Tensor]:
-    """The tensors of a file by name, on the CPU; raises as ``load`` does."""
+def read(path: str | Path, own: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
+    """The tensors of a file by name, on the CPU: of several state dicts in it the one that fits ``own`` best, without a
+    wrapper's name in front of all (see ``envelopes``); raises as ``load`` does."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no weights file {path}")
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    for _ in ENVELOPES:
-        inner = next((content[key] for key in ENVELOPES if isinstance(content.get(key), Mapping)), None)
-        content = content if inner is None else inner
-    tensors = {name: value for name, value in content.items() if isinstance(value, Tensor)}
-    if not tensors:
-        raise ValueError(f"{path} holds no tensors by name, expected the state dict of a module")
-    return tensors
+    check(path)
+    readers = {".safetensors": _read_safetensors, ".npz": read_arrays}
+    content = readers.get(path.suffix, read_torch)(path)
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{path} holds a {type(content).__name__}, expected the state dict of a module")
+    return tensors_of(content, path, own)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -141,19 +144,3 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except SafetensorError as problem:
         raise ValueError(f"{path} is not a readable safetensors file: {problem}") from None
-
-
-def _read_torch(path: Path) -> Mapping:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as problem:  # whatever a damaged file makes of the reader
-        if isinstance(problem, pickle.UnpicklingError) and "global" in str(problem).lower():
-            reason = (
-                "is refused, as reading the objects other than tensors in it can run code: save its state_dict instead"
-            )
-        else:
-            reason = f"is not a readable torch file ({next(iter(str(problem).splitlines()), type(problem).__name__)})"
-        raise ValueError(f"{path} {reason}") from None
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{path} holds a {type(content).__name__}, expected the state dict of a module")
-    return content

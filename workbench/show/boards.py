@@ -17,8 +17,8 @@ from workbench.explain import affinity, distillation, outputs
 from workbench.explain import confusion as read
 from workbench.explain.embeddings import Comparison
 from workbench.explain.gradcam import gradcam
+from workbench.media import clock, rendering, video
 from workbench.media import pose as poses
-from workbench.media import rendering, video
 from workbench.show import seek
 from workbench.show.figures import attention, common, confusion, detection, embeddings, flow, joints, pose, training
 from workbench.show.figures import gradcam as cams
@@ -27,12 +27,29 @@ from workbench.show.session import attended
 
 
 def position(dataset: Any, clip: int | str) -> int:
-    """Where a clip stands in ``dataset``, given by its id or its position; ValueError where there is no such clip."""
+    """Where a clip stands in ``dataset``, given by its id or, where no clip is called so, by its position; ValueError
+    where there is no such clip."""
+    if str(clip) in dataset.ids:
+        return dataset.ids.index(str(clip))
     if isinstance(clip, str):
-        return dataset.index(clip)
+        try:
+            return dataset.index(clip)
+        except ValueError as problem:
+            raise ValueError(f"{problem}{_as_number('clip', clip)}") from None
     if not 0 <= clip < len(dataset):
-        raise ValueError(f"clip must be an id or a position from 0 to {len(dataset) - 1}, got {clip}")
+        wanted = f"clip must be an id or a position from 0 to {len(dataset) - 1}, got {clip}"
+        raise ValueError(f"{wanted}; {AS_TEXT.format(name='clip')}")
     return clip
+
+
+#: How a parameter that looks like a number stays text.
+AS_TEXT = (
+    "an id or name that looks like a number is given by papermill's -r {name} 007, which keeps it as it is written"
+)
+
+
+def _as_number(name: str, value: str) -> str:
+    return f"; a position is given by -p {name} {value}" if value.isascii() and value.isdigit() else ""
 
 
 def title(dataset: Any, clip: int | str) -> str:
@@ -47,19 +64,23 @@ NO_POSES = "these data have no poses"
 def pose_spaces(dataset: Any, i: int, sample: Any, how: str) -> go.Figure:
     """The pose in the middle of a clip in camera space, in the clip's pixels and normalised; a labelled blank where the
     data have none."""
-    whole = dataset.pose(i)
+    whole = dataset.body(i)
     if whole is None:
         return common.blank("One pose, three spaces", NO_POSES)
-    camera = poses.take(whole, sample.clip.frame_numbers)
-    normalised = poses.normalize(camera, how=how, mirrored=dataset.mirrored)
-    spaces = {"camera space": camera, "pixels of the clip": sample.pixels, "normalised": normalised}
+    read = poses.take(whole, sample.clip.frame_numbers)
+    normalised = poses.normalize(read, how=how, mirrored=dataset.mirrored)
+    spaces = {
+        "camera space": read if read.space == "camera" else None,
+        "pixels of the clip": sample.pixels,
+        "normalised": normalised,
+    }
     known = {name: one for name, one in spaces.items() if one is not None}
     return flow.pose_spaces(known, frame=len(sample.clip.frames) // 2)
 
 
 def pose_samples(dataset: Any, i: int, spec: Any) -> go.Figure:
     """The poses of a clip that ``spec`` has a system read; a labelled blank where the data have none."""
-    whole = dataset.pose(i)
+    whole = dataset.body(i)
     if whole is None:
         return common.blank("The poses that are read", NO_POSES)
     normalised = poses.normalize(whole, how=spec.normalize, mirrored=dataset.mirrored)
@@ -68,10 +89,17 @@ def pose_samples(dataset: Any, i: int, spec: Any) -> go.Figure:
 
 def label(classes: Sequence[str], target: int | str | None) -> int | None:
     """A class given by its name or label, as a label; None stays None. ValueError naming the classes."""
+    if target is None:
+        return None
+    if str(target) in classes:
+        return list(classes).index(str(target))
     if isinstance(target, str):
-        if target not in classes:
-            raise ValueError(f"there is no action {target!r}; there are: {', '.join(classes)}")
-        return list(classes).index(target)
+        raise ValueError(
+            f"there is no action {target!r}; there are: {', '.join(classes)}{_as_number('target', target)}"
+        )
+    if not 0 <= target < len(classes):
+        wanted = f"target must be a class or its label from 0 to {len(classes) - 1}, got {target}"
+        raise ValueError(f"{wanted}; {AS_TEXT.format(name='target')}")
     return target
 
 
@@ -207,11 +235,14 @@ def timeline(config: Any, shown: Any, place: int) -> go.Figure:
 def _timeline(config: Any, shown: Any, place: int, names: Sequence[str]) -> go.Figure:
     data, name = shown.data, shown.data.ids[place]
     every = slice(None, None, max(1, int(data.lengths[place]) // 1000))  # a screen has no more columns
+    edges = data.edges(place)
+    middles = ((edges[:-1] + edges[1:]) / 2)[every]
     scores = {run: shown.found[run].frame_scores(shown.found[run].index(name), data)[every] for run in names}
     events = {run: shown.events[run][shown.events[run]["video"] == name] for run in names}
     heading = f"What happens when: {name}"
     truth, seconds = happening(data, place), data.durations[place]
-    return detection.timeline(truth, events, seconds, data.classes, scores, heading=heading, least=config.least)
+    about = {"heading": heading, "least": config.least, "moments": middles}
+    return detection.timeline(truth, events, seconds, data.classes, scores, **about)
 
 
 def happening(data: Any, place: int) -> pd.DataFrame:
@@ -227,7 +258,7 @@ def clickable(config: Any, shown: Any, place: int, most: int = 240) -> Any:
     found = shown.found[run]
     scores, times = found.scores(found.index(name)).max(1), found.times[found.index(name)].mean(1)
     kept = np.unique(np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int))
-    numbers = np.minimum(times[kept] * shown.data.table["fps"].iloc[place], shown.data.lengths[place] - 1).astype(int)
+    numbers = clock.frame_at(shown.data.edges(place), times[kept])
     clip, caption = video.read(shown.data.videos[place], numbers), "the score of the likeliest action"
     player = Player(clip, temporal={run: scores[kept]}, title=name, caption=caption)
     # Without a reader there is nobody to click, and a page keeps the player alone.

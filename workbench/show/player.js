@@ -401,11 +401,11 @@ export class Player {
   }
 
   draw() {
-    const { scene, state } = this, number = scene.numbers[state.frame];
+    const { scene, state } = this, number = scene.numbers[state.frame], second = scene.seconds[state.frame];
     const stamp = `frame ${state.frame + 1} of ${this.count}`;
     this.slider.value = state.frame;
     this.slider.setAttribute("aria-valuetext", `${stamp}, frame number ${number} of the video`);
-    this.clock.textContent = `${stamp} · ${(number / scene.fps).toFixed(2)} s`;
+    this.clock.textContent = `${stamp} · ${second.toFixed(2)} s`;
     this.drawLegend();
     for (const pane of this.panes) {
       this.drawPicture(pane);

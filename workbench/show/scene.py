@@ -66,9 +66,9 @@ def describe(
         "caption": str(caption),
         "source": PurePath(clip.source).name,
         "size": [width, height],
-        "fps": float(clip.fps),
         "interval": seconds_per_frame(clip),
         "numbers": [int(number) for number in clip.frame_numbers],
+        "seconds": [round(float(second), 3) for second in clip.seconds],
         "pose": None if pixels is None else _pose(pixels, count),
         "truth": None if truth is None else _truth(truth, count),
         "tracks": [_track(track) for track in tracks],
@@ -102,9 +102,9 @@ def contact_sheet(clip: Clip, columns: int = 6) -> bytes:
 
 def seconds_per_frame(clip: Clip) -> float:
     """Real time between two sampled frames; a clip that wraps round counts only its forward steps."""
-    steps = np.diff(clip.frame_numbers)
+    steps = np.diff(clip.seconds)
     forward = steps[steps > 0]
-    return float(np.median(forward) if len(forward) else 1.0) / float(clip.fps)
+    return float(np.median(forward)) if len(forward) else 1.0 / float(clip.fps)
 
 
 def _pose(pixels: Pose, count: int) -> dict:

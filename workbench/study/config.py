@@ -83,11 +83,14 @@ class Preset(Config):
         return {"frames": self.clip[0], "size": self.clip[1:], **{name: getattr(self, name) for name in same}}
 
 
+SCALE = {"attention": 10, "attention.hidden": 0.1, "attention.spatial.hidden": 0.1, "attention.temporal.hidden": 0.1}
 #: Readings under which a mechanism acts on the prediction, where the printed one does not (docs/mechanisms.md). Chosen
 #: on validation subjects of SynthADL.
 READINGS: dict[str, Any] = {
     # The average weighted by A: f + A f leaves the plain average nearly as it is, since A is at most 1 / T' on average.
     "modulation": "mean",
+    # Attention reads what the pose backbone makes of the poses: a GCN that never learnt an action has nothing to say.
+    "pose_first": True,
     # Without it the tanh of the attention saturates, and the map is the same for every clip.
     "normalize_pose": True,
     # With 0.001 the embedding drives the attention, which begins at zero, hundreds of times harder than the labels do.
@@ -119,6 +122,8 @@ STUDY: dict[str, Any] = {
         "": {"name": "adam", "lr": 5e-4},
         "pose": {"name": "adam", "lr": 2e-3},
         "head": {"name": "adam", "lr": 1e-3},
+        # The attention's scores start from zero beside a pretrained backbone; its hidden layer saturates at that rate.
+        "joint": {"name": "adam", "lr": 5e-4, "scale": SCALE},
         # The student's self-attention and its projection start from nothing beside a pretrained backbone.
         "collaboration": {"name": "adam", "lr": 5e-4, "scale": {"student.block": 10, "distillation": 10}},
     },
@@ -210,7 +215,7 @@ class TrainConfig(Config):
                            (fields of ``Preset``)
       dataset, root        a name of data.open_dataset and its folder or file; "auto" is what root is, a manifest,
                            shards or SynthADL; protocol None is the data set's first. Detectors: a name of
-                           data.open_untrimmed; "auto" is synthadl_u
+                           data.open_untrimmed; "auto" is a manifest or synthadl_u
       snippets             detectors: what makes features of each modality's snippets, {"rgb": ..., "flow": ...}: a name
                            or file of I3D weights as in ``init``, or a run id ("latest:agcn"); rgb has a default
       window               detectors: most snippets of a video in a training batch, None: all of them
@@ -285,7 +290,7 @@ class TrainConfig(Config):
         if values.get("dataset", AUTO) != AUTO:
             return values
         if values.get("system") in names() and detects(values["system"]):
-            return {**values, "dataset": "synthadl_u"}
+            return {**values, "dataset": "manifest" if guess(root) == "manifest" else "synthadl_u"}
         if root is None or isinstance(root, str):
             return {**values, "dataset": guess(root)}
         return values
@@ -401,6 +406,12 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
         *folders, leaf = name.split(".")
         place = values
         for folder in folders:
-            place = place.setdefault(folder, {})
-        place[leaf] = yaml.safe_load(text)
+            held = place.setdefault(folder, {})
+            if not isinstance(held, dict) and folder != "preset":
+                raise ValueError(f"{pair!r} names a part of {folder}, which is {held!r}")
+            # preset=tiny preset.crop=frame is the preset with another crop, in whatever order.
+            place[folder] = held if isinstance(held, dict) else {"base": held}
+            place = place[folder]
+        value, held = yaml.safe_load(text), place.get(leaf)
+        place[leaf] = {"base": value, **held} if pair.startswith("preset=") and isinstance(held, dict) else value
     return values

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from workbench import metrics
 from workbench.data import Untrimmed, detection_batches
+from workbench.media import clock
 from workbench.metrics import postprocess
 from workbench.study import encoders, files, hardware
 from workbench.study.gradient_shares import by_stage
@@ -56,7 +57,7 @@ class Detected:
         last one holds for the rest."""
         place = data.index(self.ids[i])
         frames = int(data.lengths[place])
-        covered = round(self.times[i][-1, 1] * data.table["fps"].iloc[place])
+        covered = int(clock.frame_at(data.edges(place), self.times[i][-1, 1] - 2 * clock.SAME)) + 1
         logits = postprocess.upsample(self.logits[i], covered)
         return np.concatenate([logits, np.repeat(logits[-1:], frames - len(logits), axis=0)])
 
@@ -137,7 +138,7 @@ def events(found: Detected, data: Untrimmed) -> pd.DataFrame:
         postprocess.intervals(
             found.frame_scores(i, data),
             name,
-            data.durations[data.index(name)],
+            data.edges(data.index(name)),
             thresholds=THRESHOLDS,
             merge=MERGE,
             shortest=SHORTEST,

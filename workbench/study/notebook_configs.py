@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, ValidationInfo
 
 from workbench.study.config import Config, Plain, TrainConfig
 from workbench.study.runs import LATEST
@@ -14,6 +14,20 @@ Split = Literal["train", "validation", "test"]
 WORLD = "data/synthadl/tiny"
 #: A network for a try of a minute or two, on two cores.
 QUICK = {"base": "tiny", "clip": [8, 48, 48]}
+
+
+def _no_name(value: Any, info: ValidationInfo) -> Any:
+    """What papermill makes of names such as 1e5, None and true on the command line is refused, with the way out."""
+    if value is None or isinstance(value, bool | float):
+        raise ValueError(
+            f"{info.field_name} should be a name or a whole number, got {value!r}; a name that looks like a number or "
+            f"a word of YAML is given by papermill's -r {info.field_name} NAME, which keeps it as it is written"
+        )
+    return value
+
+
+#: A clip or class, by name or number.
+Named = Annotated[int | str, BeforeValidator(_no_name)]
 
 
 class Notebook(Config):
@@ -38,7 +52,7 @@ class OfData(Notebook):
     root: str | None = Field(default=WORLD, description="its folder or manifest file; None is its default")
     protocol: str | None = Field(default=None, description="who is held out; None is the data set's first")
     split: Split = "test"
-    clip: int | str = Field(default=0, description="position or id of the clip")
+    clip: Named = Field(default=0, description="position or id of the clip")
 
 
 class OfRun(Notebook):
@@ -47,7 +61,7 @@ class OfRun(Notebook):
     runs: str = Field(default="runs", description="folder of the run store")
     run: str = Field(default="latest:vpn", description="run id, or latest:<system>")
     split: Split = "test"
-    clip: int | str = Field(default=0, description="position or id of the clip")
+    clip: Named = Field(default=0, description="position or id of the clip")
 
 
 class TwoRuns(Notebook):
@@ -91,7 +105,7 @@ class GradCam(OfRun):
 
     run: str = Field(default="latest:rgb", description="run id, or latest:<system>")
     layer: str = Field(default="backbone", description="module whose feature map is weighted")
-    target: int | str | None = Field(default=None, description="class (label or name); None is the predicted one")
+    target: Named | None = Field(default=None, description="class (label or name); None is the predicted one")
 
 
 class Embeddings(TwoRuns):

@@ -175,6 +175,8 @@ def _known(said: str, names: Iterable[str], what: str, known: list[str]) -> None
 
 def read_table(path: str | Path) -> Table:
     """The table in a YAML file; ValueError naming the file and what is wrong with it."""
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no table file at {Path(path).absolute()}")
     try:
         raw = yaml.safe_load(Path(path).read_text())
         columns = [Column(**column) for column in raw.get("columns", [])]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
+from tqdm import tqdm
 
 from workbench import drafts
 from workbench.study import checkpoint, code, encoders, files, hardware
@@ -39,6 +41,8 @@ def fit(config: TrainConfig | dict[str, Any]) -> str:
         checkpoint.seed_all(config.seed)
         system = make_system(config, dataset.classes, skeleton, features)
         facts = hardware.suits(config, system) | {"init": initialise(system, config)}
+        for name, account in facts["init"].items():
+            tqdm.write(f"init of {name or 'the system'}: {account}", file=sys.stderr)
         fabric = hardware.make_fabric(config, facts)
         fabric.launch(_train, config, run, (dataset, validation), system, facts)
         if not fabric.is_global_zero:

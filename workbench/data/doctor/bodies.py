@@ -17,13 +17,21 @@ LOOKS = 5
 
 def complete(joints: np.ndarray, count: int = LOOKS) -> np.ndarray:
     """float64 [n,V,D]: up to ``count`` bodies of which nearly all joints are known, spread over time; others are left
-    out, and so are joints that coincide all."""
+    out, and so are joints that coincide all, or lie on one line, which has no shape to judge an order by."""
     bodies = joints.reshape(-1, *joints.shape[2:]).astype(np.float64)
     known = np.isfinite(bodies).all(axis=2).mean(axis=1) >= 0.8
     bodies = bodies[known]
     spread = np.nanmax(bodies, axis=1) - np.nanmin(bodies, axis=1) if len(bodies) else np.zeros((0, 1))
     bodies = bodies[(spread > 0).any(axis=1)]
+    bodies = bodies[[_broad(body) for body in bodies]] if len(bodies) else bodies
     return bodies[np.unique(np.linspace(0, len(bodies) - 1, count).astype(int))] if len(bodies) else bodies
+
+
+def _broad(body: np.ndarray) -> bool:
+    """Whether the known joints [V,D] extend in a second direction too."""
+    points = body[np.isfinite(body).all(axis=1)]
+    sizes = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
+    return bool(sizes[1] > 0.05 * sizes[0])
 
 
 def detour(joints: np.ndarray, skeleton: Skeleton) -> float:

@@ -32,8 +32,20 @@ class Case:
     def row(self) -> pd.Series:
         return self.dataset.table.iloc[self.i]
 
+    @property
+    def filmed(self) -> bool:
+        """Whether there is a video; a clip without one is judged by its poses."""
+        return bool(self.row["video"])
+
+    @cached_property
+    def frames(self) -> int:
+        """How many there are: of the video, else what the table says."""
+        return int(self.row["frames"]) if self.info is None else self.info.frames
+
     @cached_property
     def _video(self) -> tuple[VideoInfo | None, str]:
+        if not self.filmed:
+            return None, ""
         try:
             return video.ingest(self.dataset.video(self.i)), ""
         except (ValueError, OSError) as problem:
@@ -41,7 +53,7 @@ class Case:
 
     @property
     def info(self) -> VideoInfo | None:
-        """What decoding all of the video found; None where that fails."""
+        """What decoding all of the video found; None where that fails, or there is none."""
         return self._video[0]
 
     @property
@@ -51,7 +63,7 @@ class Case:
 
     @cached_property
     def _poses(self) -> tuple[Pose | None, Pose | None, str]:
-        if self.info is None:
+        if self.info is None and self.filmed:
             return None, None, ""
         try:
             return self.dataset.pose(self.i), self.dataset.pixels(self.i), ""

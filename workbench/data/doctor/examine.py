@@ -165,4 +165,4 @@ def _look(
             found.append((check.name, Finding(text, finding.badness, clip)))
     if not noting or case.info is None:
         return found, None
-    return found, Note(clip, case.id, case.info.fps, case.info.frames, case.glimpses)
+    return found, Note(clip, case.id, case.info.fps, case.info.frames, case.glimpses, case.info.pixel_aspect)

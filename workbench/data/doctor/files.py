@@ -10,6 +10,9 @@ from workbench.data.doctor.registry import FINE, Finding, Survey, check
 #: Frames per second that cameras and data sets have.
 USUAL_RATES = (5.0, 61.0)
 
+#: Pixels whose shapes differ by less look alike: encoders round 1 to 65536:65535.
+SAME_SHAPE = 0.01
+
 
 @check(
     "readable videos",
@@ -17,7 +20,9 @@ USUAL_RATES = (5.0, 61.0)
     "that is more than one clip in fifty.",
     tolerance=0.02,
 )
-def readable(case: Case) -> Finding:
+def readable(case: Case) -> Finding | None:
+    if not case.filmed:
+        return None
     return Finding(case.video_problem) if case.video_problem else FINE
 
 
@@ -75,7 +80,7 @@ def frame_rates(survey: Survey) -> list[Finding] | None:
 
 @check(
     "frame rate in the table",
-    "The table says the frame rate that the file has. Intervals in seconds are placed by it.",
+    "The table says the frame rate that the file has. Intervals in seconds are placed by the file's own times.",
     severity="warning",
 )
 def stated_rate(case: Case) -> Finding | None:
@@ -89,10 +94,46 @@ def stated_rate(case: Case) -> Finding | None:
 
 @check(
     "steady time",
-    "Frames follow each other in equal steps. Where they do not, a frame number is no moment.",
+    "Frames follow each other in equal steps. Where they do not, equally many frames last differently long; "
+    "intervals in seconds are placed by the frames' own times all the same.",
     severity="warning",
 )
 def steady(case: Case) -> Finding | None:
     if case.info is None:
         return None
     return Finding("frames come in unequal steps") if case.info.variable_rate else FINE
+
+
+@check(
+    "notes on files",
+    "Nothing has to be known of a file besides its pictures: it has one stream of them, and they have times.",
+    severity="warning",
+)
+def noted(case: Case) -> Finding | None:
+    if case.info is None:
+        return None
+    return Finding(case.info.note.removeprefix(f"{case.info.path}: ")) if case.info.note else FINE
+
+
+@check(
+    "pixel aspect",
+    "All videos have pixels of one shape. Pictures are read pixel by pixel, as nearly all programs do that find poses, "
+    "whatever shape a player gives them: of two shapes, the same person is broader in the one than in the other. "
+    "`ffmpeg -i IN -vf scale=iw*sar:ih,setsar=1 OUT` makes pixels square.",
+    severity="warning",
+    of="notes",
+)
+def pixel_aspect(survey: Survey) -> list[Finding] | None:
+    if not survey.notes:
+        return None
+    shapes = np.array([note.pixel_aspect for note in survey.notes])
+    usual = float(np.median(shapes))
+    return [
+        Finding(
+            f"{note.id}: pixels {shape:.3f} times as wide as high, most are {usual:.3f}",
+            abs(np.log(shape / usual)),
+            note.clip,
+        )
+        for note, shape in zip(survey.notes, shapes, strict=True)
+        if abs(shape - usual) > SAME_SHAPE * usual
+    ]

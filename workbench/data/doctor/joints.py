@@ -32,9 +32,9 @@ def pose_files(case: Case) -> Finding | None:
         return Finding(case.pose_problem)
     found = [pose for pose in (case.pose, case.pixels) if pose is not None]
     for pose in found:
-        if pose.joints.shape[1] != case.info.frames:
-            text = f"{pose.joints.shape[1]} poses for {case.info.frames} frames"
-            return Finding(text, abs(pose.joints.shape[1] - case.info.frames))
+        if pose.joints.shape[1] != case.frames:
+            text = f"{pose.joints.shape[1]} poses for {case.frames} frames"
+            return Finding(text, abs(pose.joints.shape[1] - case.frames))
     return FINE if found else None
 
 
@@ -44,7 +44,7 @@ def pose_files(case: Case) -> Finding | None:
     tolerance=0.02,
 )
 def without(case: Case) -> Finding | None:
-    if case.dataset.skeleton is None or case.info is None or case.pose_problem:
+    if case.dataset.skeleton is None or (case.info is None and case.filmed) or case.pose_problem:
         return None
     known = any(p is not None and np.isfinite(p.joints).any() for p in (case.pose, case.pixels))
     return FINE if known else Finding("no joint is known in any frame")
@@ -112,13 +112,28 @@ def order(case: Case) -> Finding | None:
     # Of flat poses another reading may win by chance, but not where this one is good.
     if words and (size == 3 or value > 0.75 * DETOUR[2]):
         return Finding(f"bones are {value:.1f} times the shortest tree; read as {words}: {better:.1f}", value)
-    if value > DETOUR[size]:
-        return Finding(f"bones are {value:.1f} times the shortest tree, {_usual(size)} is usual", value)
+    if size == 3 and value > DETOUR[3]:
+        return Finding(f"bones are {value:.1f} times the shortest tree, 1.0 to 1.5 is usual", value)
     return FINE
 
 
-def _usual(size: int) -> str:
-    return "1.0 to 1.5" if size == 3 else "1.0 to 2.0"
+@check(
+    "order of flat joints",
+    "As the order of joints, of 2D poses that no other reading fits better: foreshortening, too, brings joints "
+    "together that no bone joins.",
+    severity="warning",
+    tolerance=0.05,
+)
+def flat_order(case: Case) -> Finding | None:
+    pose = _any(case)
+    if pose is None or pose.joints.shape[3] != 2:
+        return None
+    value = bodies.detour(pose.joints, pose.skeleton)
+    if not np.isfinite(value):
+        return None
+    if value <= DETOUR[2]:
+        return FINE
+    return Finding(f"bones are {value:.1f} times the shortest tree, 1.0 to 2.0 is usual", value)
 
 
 @check(

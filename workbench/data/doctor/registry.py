@@ -33,6 +33,7 @@ class Note:
     fps: float
     frames: int
     glimpses: np.ndarray
+    pixel_aspect: float
 
 
 @dataclass(frozen=True)

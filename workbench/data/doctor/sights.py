@@ -105,7 +105,7 @@ def on_person(case: Case) -> Finding | None:
 )
 def crops(case: Case) -> Finding | None:
     known = case.pixels is not None and np.isfinite(case.pixels.joints).any()
-    if not known or int(case.dataset.row(case.i)["frames"]) != case.info.frames:
+    if not known or case.info is None or int(case.dataset.row(case.i)["frames"]) != case.info.frames:
         return None
     left, top, right, bottom = person_box(case.pixels, margin=0.0)
     wide = max(0, min(right, case.info.width) - max(left, 0))

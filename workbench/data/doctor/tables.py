@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from workbench.data import spelling
 from workbench.data.doctor.registry import Finding, Survey, check
 
 #: Protocols that hold out something else than subjects: each of these columns says what.
@@ -172,3 +173,36 @@ def _first(survey: Survey, part: str, label: int) -> tuple[str, int] | None:
     data = survey.parts[part]
     places = np.flatnonzero(data.labels == label) if data.instances is None else []
     return (part, int(places[0])) if len(places) else None
+
+
+@check(
+    "names that look alike",
+    "Names of classes and subjects differ in more than capitals, blanks, signs that are not seen or letters of other "
+    "alphabets: what was typed in two ways is two classes, and a person of two spellings is in two parts.",
+    of="set",
+)
+def alike_names(survey: Survey) -> list[Finding]:
+    classes = next(iter(survey.parts.values())).classes
+    found = [Finding(f"classes {spelling.shown(group)}", len(group)) for group in spelling.near(classes)]
+    known = [_known(data.table["subject"]) for data in survey.parts.values() if "subject" in data.table]
+    subjects = [str(name) for names in known for name in names]
+    return found + [Finding(f"subjects {spelling.shown(group)}", len(group)) for group in spelling.near(subjects)]
+
+
+@check(
+    "poses of one video",
+    "A file of poses is that of one video. Two videos that share one have poses that are not theirs, unless they are "
+    "the same recording.",
+    severity="warning",
+    of="set",
+)
+def shared_poses(survey: Survey) -> list[Finding] | None:
+    if not all("pose" in data.table for data in survey.parts.values()):
+        return None
+    videos, found = {}, []
+    for part, data in survey.parts.items():
+        for i, (path, pose) in enumerate(zip(data.videos, data.table["pose"], strict=True)):
+            if pose and path and videos.setdefault(pose, path) != path:
+                text = f"{Path(pose).name} is that of {Path(videos[pose]).name} and of {Path(path).name}"
+                found.append(Finding(text, 1, (part, i)))
+    return found

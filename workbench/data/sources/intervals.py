@@ -8,19 +8,31 @@ import math
 def parse(text: str) -> list[tuple[str, float, float]]:
     """(label, start, end) in seconds of each action in ``text``: "start end label", separated by semicolons.
 
-    ValueError naming the piece that is none, or that does not end after it starts.
+    A moment is a number of seconds, with a point or a comma, or as players show it, 1:05.5 or 0:01:05. ValueError
+    naming the piece that is none, or that does not end after it starts.
     """
     found = []
     for piece in filter(None, map(str.strip, text.split(";"))):
         start, end, label = (*piece.split(maxsplit=2), "", "", "")[:3]
         try:
-            first, last = float(start), float(end)
+            first, last = _seconds(start), _seconds(end)
         except ValueError:
             first = last = math.nan
         if not (label and 0 <= first < last < math.inf):
             raise ValueError(f"{piece!r} is not 'start end label' with 0 <= start < end in seconds")
         found.append((label, first, last))
     return found
+
+
+def _seconds(text: str) -> float:
+    """ValueError if it is no moment."""
+    *before, last = text.replace(",", ".").split(":")
+    if not before:
+        return float(last)
+    parts = [int(part) for part in before]
+    if len(parts) > 2 or any(part < 0 for part in parts) or not 0 <= float(last) < 60:
+        raise ValueError
+    return sum(part * 60**power for power, part in enumerate(reversed(parts), 1)) + float(last)
 
 
 def join(rows: list[tuple[str, float, float]]) -> str:

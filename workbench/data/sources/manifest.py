@@ -1,12 +1,13 @@
 """A table of your own footage: one CSV or parquet file and a folder of videos are a data set.
 
-Columns (all values are read as text and names are kept to the letter; others are kept and mean nothing):
+Columns (all values are read as text and names are kept to the letter, but for accents, which are the same however they
+are encoded; classes that look alike are told; other columns are kept and mean nothing):
 
 - ``video``: path relative to the table's folder, and not outside it, by name or by link;
 - ``label``: class name; where all are whole numbers the classes are in numeric order, else in alphabetical order;
 - ``intervals``, instead of ``label``, of untrimmed videos: ``11.9 21.2 drink; 0 12.6 sit`` is start and end in seconds
   and class name of each action;
-- ``id`` (optional): unique name of the clip, else the video's path without its suffix;
+- ``id`` (optional): unique name of the clip, else the video's path, without its suffix where no other is called so;
 - ``pose`` (optional): a file of poses, empty where a clip has none; see ``posefiles`` for the formats. Where the videos
   lie elsewhere (see ``folder`` below) it may be relative to their folder or to the table's;
 - ``subject``, ``camera``, ``view``, ``setup`` (optional): who performs, and how it was filmed;
@@ -24,12 +25,16 @@ sorted order, cyclically).
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import yaml
 
+from workbench.data import spelling
 from workbench.data.catalog import SPLITS, Dataset
 from workbench.data.sources import intervals, posefiles, tabular
 from workbench.data.sources.faults import Faults, of_row
@@ -39,6 +44,14 @@ from workbench.data.sources.tables import require
 from workbench.types import Skeleton
 
 PROTOCOLS = ("split", "<name> of a column split_<name>", "leave-out:<subject>[,<subject>...]")
+#: All columns that mean something.
+COLUMNS = (
+    *("video", "label", "split", "id", "intervals", "pose", "subject", "camera", "view", "setup", "frames", "fps"),
+)
+#: What parts are called besides their names.
+PARTS = {"training": "train", "val": "validation", "valid": "validation", "testing": "test"}
+#: So many pose files are asked for their schema.
+VOTES = 3
 OPTIONAL = ("subject", "camera", "view", "setup", "pose")
 
 
@@ -58,13 +71,13 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
         raise ValueError("the data set 'manifest' needs root: the path of a CSV or parquet file")
     path = Path(root)
     beside, faults = read_beside(path), Faults(path)
-    table = tabular.read(path, faults)
+    table = tabular.read(path, faults, COLUMNS)
     untrimmed = "intervals" in table and "label" not in table
     require(table, ("video",) if untrimmed else ("video", "label"), path)
     if not len(table):
         raise ValueError(f"{path} lists no clip")
     if "id" not in table:
-        table["id"] = [str(Path(name).with_suffix("")) if name.strip("./\\") else name for name in table["video"]]
+        table["id"] = identities(table["video"].tolist())
     for name in OPTIONAL:
         if name not in table:
             table[name] = ""
@@ -74,11 +87,17 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     table["split"], protocol = parts(table, protocol, path, faults)
     _numbers(table, faults)
     acts = _instances(table, faults) if untrimmed else None
-    classes = _classes(acts["label"] if untrimmed else table["label"], beside, faults)
+    labelled = acts if untrimmed else table
+    labelled["label"] = spelling.merged(labelled["label"], beside.classes or ())
+    table["subject"] = spelling.merged(table["subject"])
+    classes = _classes(labelled["label"], beside, faults)
     faults.check()
+    for group in spelling.near(classes):
+        warnings.warn(f"{path}: classes that look alike and are {len(group)}: {spelling.shown(group)}", stacklevel=3)
     number = {name: label for label, name in enumerate(classes)}
     table["label"] = -1 if untrimmed else table["label"].map(number).astype(int)
-    skeleton = _skeleton(table)
+    skeleton = _skeleton(table, faults)
+    faults.check()
     table = table if split == "all" else table[table["split"] == split]
     if untrimmed:
         acts["label"] = acts["label"].map(number).astype(int)
@@ -108,6 +127,20 @@ def read_beside(path: Path) -> Beside:
     return Beside(path.parent / folder, classes, values.get("mirrored", False))
 
 
+def identities(videos: list[str]) -> list[str]:
+    """What clips are called: the video's path, without its suffix where that is one video's alone."""
+    videos = [name.replace("\\", "/") for name in videos]
+    stems = [str(Path(name).with_suffix("")) if name.strip("./") else name for name in videos]
+    # A path that is listed twice is one video, and its id is then told to be there twice.
+    paths = {stem: set() for stem in stems}
+    for stem, name in zip(stems, videos, strict=True):
+        paths[stem].add(name)
+    taken = {stem.casefold(): 0 for stem in stems}
+    for stem in paths:
+        taken[stem.casefold()] += len(paths[stem])
+    return [stem if taken[stem.casefold()] == 1 else name for stem, name in zip(stems, videos, strict=True)]
+
+
 def _check_ids(table: pd.DataFrame, faults: Faults) -> None:
     counts = table["id"].value_counts()
     faults.add("ids that occur more than once", [f"{name!r} ({n} times)" for name, n in counts.items() if n > 1])
@@ -117,18 +150,19 @@ def _check_ids(table: pd.DataFrame, faults: Faults) -> None:
 def _resolve(table: pd.DataFrame, column: str, folders: list[Folder], faults: Faults) -> None:
     """Turns a column of files into absolute paths in the first of ``folders`` that has them."""
     given = table[column].tolist()
-    found = [("", "") if column == "pose" and not name else _find(name, folders) for name in given]
+    poses = column == "pose"
+    found = [("", "") if poses and not name else _find(name, folders, poses) for name in given]
     for wrong, words in (("missing", "that do not exist in"), ("outside", "that lie outside of")):
         cases = [of_row(given[row], row) for row, (_, problem) in enumerate(found) if problem == wrong]
         faults.add(f"{column} files {words} {folders[0].root}", cases)
     table[column] = [path for path, _ in found]
-    if column == "pose":
-        known = f"pose files of an unknown kind (known: {', '.join(posefiles.READERS)})"
-        faults.add(known, [of_row(name, row) for row, name in enumerate(given) if name and not posefiles.kind(name)])
+    if poses:
+        unknown = [of_row(given[row], row) for row, (path, _) in enumerate(found) if path and not posefiles.kind(path)]
+        faults.add(f"pose files of an unknown kind; what is read are {posefiles.KNOWN}", unknown)
 
 
-def _find(name: str, folders: list[Folder]) -> tuple[str, str]:
-    answers = [folder.find(name) for folder in folders]
+def _find(name: str, folders: list[Folder], or_folder: bool) -> tuple[str, str]:
+    answers = [folder.find(name, or_folder) for folder in folders]
     return next((answer for answer in answers if answer[0]), answers[0])
 
 
@@ -148,10 +182,22 @@ def parts(table: pd.DataFrame, protocol: str | None, path: Path, faults: Faults)
         require(table, ("split",), path)
     elif column not in columns:
         raise ValueError(f"a manifest has no protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
-    values = table[column].tolist()
+    values = _parts_named(table[column].tolist(), column, path)
     cases = [of_row(value, row) for row, value in enumerate(values) if value not in (*SPLITS, "unused")]
     faults.add(f"values of {column} other than {', '.join(SPLITS)} or unused", cases)
     return values, protocol
+
+
+def _parts_named(values: list[str], column: str, path: Path) -> list[str]:
+    """``values`` with capitals, blanks and other usual names of parts as the parts; a warning says which."""
+    plain = [value.strip().casefold() for value in values]
+    plain = [PARTS.get(value, value) for value in plain]
+    found = [new if new in (*SPLITS, "unused") else old for old, new in zip(values, plain, strict=True)]
+    changed = {old: new for old, new in zip(values, found, strict=True) if old != new}
+    if changed:
+        said = ", ".join(f"{old!r} as {new}" for old, new in changed.items())
+        warnings.warn(f"{path}: {column} is read with {said}", tabular.TableNote, stacklevel=4)
+    return found
 
 
 def leave_out(subjects: list[str], left_out: list[str], path: Path) -> dict[str, str]:
@@ -172,9 +218,11 @@ def leave_out(subjects: list[str], left_out: list[str], path: Path) -> dict[str,
 def _numbers(table: pd.DataFrame, faults: Faults) -> None:
     """Makes numbers of frames and fps, where the table has both."""
     if not {"frames", "fps"} <= set(table):
-        table.drop(columns=["frames", "fps"], errors="ignore", inplace=True)
+        for name in {"frames", "fps"} & set(table):
+            del table[name]
         return
-    frames, rates = (pd.to_numeric(table[name], errors="coerce") for name in ("frames", "fps"))
+    texts = (table[name].map(lambda text: text.replace(",", ".")) for name in ("frames", "fps"))
+    frames, rates = (pd.to_numeric(column, errors="coerce") for column in texts)
     good = (frames >= 1) & (frames % 1 == 0) & (rates > 0) & (frames < 2**53) & (rates < float("inf"))
     cases = [f"{table['frames'][row]!r}, {table['fps'][row]!r} (row {row + 1})" for row in table.index[~good]]
     faults.add("frames and fps that are no whole number above 0 and no number above 0", cases)
@@ -213,7 +261,21 @@ def _numeric(text: str) -> tuple[int, str]:
     return int(text), text
 
 
-def _skeleton(table: pd.DataFrame) -> Skeleton | None:
-    """The schema of the first pose file; every other has to have the same."""
-    given = table["pose"][table["pose"] != ""]
-    return next(iter(posefiles.read(given.iloc[0]).values())).skeleton if len(given) else None
+def _skeleton(table: pd.DataFrame, faults: Faults) -> Skeleton | None:
+    """The schema that most of a few pose files have, of those that can be read and show somebody; a clip with another
+    is left out when it is read. The first readable one's where nobody is seen; ManifestError where none can be read."""
+    given = list(dict.fromkeys(table["pose"][table["pose"] != ""]))
+    schemas, empty, problems = [], [], []
+    for path in given:
+        try:
+            pose = next(iter(posefiles.read(path).values()))
+        except ValueError as problem:
+            problems.append(str(problem))
+            continue
+        (schemas if np.isfinite(pose.joints).any() else empty).append(pose.skeleton)
+        if len(schemas) == VOTES:
+            break
+    if given and not schemas and not empty:
+        faults.add("not one pose file can be read; the first", problems[:1])
+    votes = Counter(schemas or empty[:1])
+    return votes.most_common(1)[0][0] if votes else None

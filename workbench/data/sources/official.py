@@ -12,11 +12,30 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.data.catalog import Dataset
+from workbench.data.catalog import Dataset, shown
 from workbench.data.sources import lengths
 from workbench.types import Pose, Skeleton, Truth
 
 VIDEOS = (".mp4", ".avi", ".mkv", ".webm", ".mov")
+
+#: What the folders of the public sets hold, as it comes out of the official archives.
+LAYOUTS = {
+    **dict.fromkeys(("ntu60", "ntu120"), "nturgb+d_skeletons/*.skeleton and nturgb+d_rgb/*_rgb.avi"),
+    **dict.fromkeys(("smarthome", "smarthome_v1"), "mp4/<Activity>_pPP_rRR_vVV_cCC.mp4 and the poses' .json"),
+    "nw_ucla": "multiview_action/view_1/a01_s01_e00/..., or the JSON release",
+    "cad60": "data1/ to data4/ with skeletons and activityLabel.txt",
+    "cad120": "Subject1_annotations/ and so on",
+    "msrdaily": "aXX_sXX_eXX_rgb.avi and aXX_sXX_eXX_skeleton.txt",
+    **dict.fromkeys(
+        ("kinetics400", "kinetics600", "kinetics700"), "the lists as CSV and <id>_000010_000020.mp4, or train/<class>/"
+    ),
+    "ucf101": "UCF-101/<Class>/*.avi and ucfTrainTestlist/",
+    "hmdb51": "<class>/*.avi and testTrainMulti_7030_splits/",
+    "charades": "Charades_v1_train.csv, Charades_v1_test.csv and <id>.mp4",
+    "pku_mmd": "labels, videos and skeletons of PKU-MMD",
+    "tsu": "the annotations' CSV and the videos",
+    **dict.fromkeys(("thumos14", "multithumos"), "the annotations' .txt and video_*.mp4"),
+}
 
 #: So many frames may be missing at the end of a pose file, or be there beyond the video's end: the recorders of both
 #: were not stopped at once.
@@ -31,7 +50,8 @@ def folder(root: str | Path | None, name: str) -> Path:
     """``root``, or data/<name>; FileNotFoundError if there is no such folder."""
     path = Path(root) if root is not None else Path("data") / name
     if not path.is_dir():
-        raise FileNotFoundError(f"no folder at {path}, where {name} was looked for")
+        layout = f"; expected in it: {LAYOUTS[name]} (docs/data.md)" if name in LAYOUTS else ""
+        raise FileNotFoundError(f"no folder at {path.absolute()}, where {name} was looked for; --root names it{layout}")
     return path
 
 
@@ -94,10 +114,12 @@ class PoseReader:
     """Reads the pose file that a row names; all methods take a row of the table.
 
     read and read_pixels: path -> Pose in camera space and in image space; None where the files have no such thing.
+    rate: frames a second of annotations that count frames; None where they tell seconds of a player's clock.
     """
 
     read: Callable[[Path], Pose] | None = None
     read_pixels: Callable[[Path], Pose] | None = None
+    rate: float | None = None
 
     def pose(self, row: pd.Series) -> Pose | None:
         """Camera space, on the frames of the clip."""
@@ -110,8 +132,12 @@ class PoseReader:
     def truth(self, row: pd.Series) -> Truth | None:
         return None
 
+    def edges(self, row: pd.Series) -> np.ndarray:
+        """float64 [frames + 1]: when frames begin and the last one ends, in the seconds of the intervals."""
+        return shown(row) if self.rate is None else np.arange(int(row["frames"]) + 1) / self.rate
+
     def files(self, row: pd.Series) -> list[Path]:
-        return [path for name in ("video", "pose") if row[name] for path in _files_of(Path(row[name]))]
+        return [path for name in ("video", "pose") if row[name] for path in files_of(Path(row[name]))]
 
     def _fitted(self, read: Callable[[Path], Pose] | None, row: pd.Series) -> Pose | None:
         if read is None or not row["pose"]:
@@ -119,7 +145,8 @@ class PoseReader:
         return fitted(read(Path(row["pose"])), int(row["frames"]), row["pose"])
 
 
-def _files_of(path: Path) -> list[Path]:
+def files_of(path: Path) -> list[Path]:
+    """``path``, or all files of the folder that it is."""
     return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
 
 

@@ -88,7 +88,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
         protocol,
         split,
         rate=RATE,
-        reader=official.PoseReader(read_skeleton),
+        reader=official.PoseReader(read_skeleton, rate=RATE),
         skeleton=KINECT,
         mirrored=True,
         metric="event_map",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from unicodedata import normalize
 
 #: "C:..." and what begins with a slash of either kind.
 _ABSOLUTE = re.compile(r"^([A-Za-z]:|[\\/])")
@@ -17,13 +18,20 @@ class Folder:
         self.root = os.path.realpath(root)
         self._real: dict[str, str] = {}
 
-    def find(self, name: str) -> tuple[str, str]:
-        """(absolute path, "") of the file ``name``, relative to the folder; ("", what is wrong with it) otherwise."""
+    def find(self, name: str, folders: bool = False) -> tuple[str, str]:
+        """(absolute path, "") of the file ``name``, relative to the folder; ("", what is wrong with it) otherwise.
+        With ``folders``, that may be a folder too."""
         parts = name.replace("\\", "/").split("/")
         if _ABSOLUTE.match(name) or ".." in parts:
             return "", "outside"
         path = os.path.normpath(os.path.join(self.root, name))
-        if "\0" in name or not os.path.isfile(path):
+        if "\0" not in name and not os.path.exists(path):
+            # macOS writes accents down in another form than it stores them in, Windows has other slashes, and
+            # spreadsheets keep blanks around a name.
+            plain = name.replace("\\", "/").strip()
+            forms = (os.path.normpath(os.path.join(self.root, normalize(form, plain))) for form in ("NFC", "NFD"))
+            path = next(filter(os.path.exists, forms), path)
+        if "\0" in name or not (os.path.isfile(path) or (folders and os.path.isdir(path))):
             return "", "missing"
         return ("", "outside") if self._leaves(path) else (path, "")
 

@@ -1,5 +1,7 @@
 """Files of poses, one a clip: each ending has its reader, which gives a Pose or raises ValueError naming the file.
 
+A folder as OpenPose's --write_json fills it is a file of poses too.
+
 The workbench's own layout is an npz, never unpickled, with
 
 - ``joints`` float [T,V,3] or [M,T,V,3]: camera space in metres (x right in the image, y up, z away), NaN where a joint
@@ -21,8 +23,11 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.data.sources.official import fitted
+from workbench.data.catalog import shown
+from workbench.data.sources import openpose
+from workbench.data.sources.official import files_of, fitted
 from workbench.data.sources.tables import read_arrays
+from workbench.media import video
 from workbench.types import Pose, Skeleton
 
 #: ending: "module:function" of each function (path -> Pose or tuple of Poses, each of one space) that reads it. A new
@@ -32,25 +37,43 @@ READERS = {
     ".skeleton": ("workbench.data.sources.ntu:read_skeleton", "workbench.data.sources.ntu:read_pixels"),
     ".coco.json": ("workbench.data.sources.coco:read_skeleton",),
     ".openpose.json": ("workbench.data.sources.openpose:read_skeleton",),
+    ".mediapipe.json": ("workbench.data.sources.mediapipe:read_poses",),
     ".lcrnet.json": ("workbench.data.sources.lcrnet:read_camera", "workbench.data.sources.lcrnet:read_pixels"),
 }
 
+#: Those of detectors: the reader wants to know the video's number of frames and its (width, height).
+OF_VIDEO = (".coco.json", ".openpose.json", ".mediapipe.json")
 
-def read(path: str | Path) -> dict[str, Pose]:
-    """The poses in ``path`` by space ("camera", "image"); ValueError naming the file where it can't be read."""
+
+def read(path: str | Path, frames: int | None = None, size: tuple[float, float] | None = None) -> dict[str, Pose]:
+    """The poses in ``path`` by space ("camera", "image"); ValueError naming the file where it can't be read.
+
+    frames and size (width, height) are the video's, where they are known: detectors number frames in their own way, and
+    some give shares of the picture.
+    """
     if not kind(path):
-        raise ValueError(f"{path}: poses are read from files that end in {', '.join(READERS)}")
+        raise ValueError(f"{path}: poses are read from {KNOWN}")
+    about = {"frames": frames, "size": size} if kind(path) in OF_VIDEO else {}
     poses = {}
     for name in READERS[kind(path)]:
         module, _, function = name.partition(":")
-        found = getattr(import_module(module), function)(path)
+        found = getattr(import_module(module), function)(path, **about)
         poses |= {pose.space: pose for pose in (found if isinstance(found, tuple) else (found,))}
     return poses
 
 
+#: In words, what ``read`` reads.
+KNOWN = f"files that end in {', '.join(READERS)}, or folders of OpenPose's <name>_<frame number>_keypoints.json"
+
+
 def kind(path: str | Path) -> str:
+    """The ending in ``READERS`` that says how ``path`` is read; "" for none."""
+    return ".openpose.json" if openpose.is_folder(path) else ending(path)
+
+
+def ending(path: str | Path) -> str:
     """The ending in ``READERS`` that the name has; "" for none."""
-    return next((ending for ending in READERS if str(path).lower().endswith(ending)), "")
+    return next((known for known in READERS if str(path).lower().endswith(known)), "")
 
 
 def read_npz(path: str | Path) -> tuple[Pose, ...]:
@@ -102,20 +125,40 @@ class PoseFiles:
     def truth(self, row) -> None:
         return None
 
+    def edges(self, row) -> np.ndarray:
+        """As ``catalog.shown``: intervals in a manifest were read off a player."""
+        return shown(row)
+
     def files(self, row) -> list[Path]:
-        return [Path(row["video"])] + ([Path(row["pose"])] if row["pose"] else [])
+        return [path for name in ("video", "pose") if row[name] for path in files_of(Path(row[name]))]
 
     def _load(self, row, space: str) -> Pose | None:
         path = row["pose"]
-        found = read(path).get(space) if path else None
+        found = read(path, int(row["frames"]), _size(row)).get(space) if path else None
         if found is None:
             return None
+        if found.skeleton != self.skeleton and not np.isfinite(found.joints).any():
+            # Who found nobody may not tell in which joints.
+            return _nobody(self.skeleton, found)
         if found.skeleton != self.skeleton:
             raise ValueError(
-                f"{path} is a {found.skeleton.name} skeleton, the first pose file's is {self.skeleton.name}"
+                f"{path} is a {found.skeleton.name} skeleton, that of the data set is {self.skeleton.name}"
             )
         if kind(path) != ".npz":
             return fitted(found, int(row["frames"]), path)
         if len(found.frame_numbers) != row["frames"]:
             raise ValueError(f"{path} has poses for {len(found.frame_numbers)} frames, the video has {row['frames']}")
         return found
+
+
+def _size(row) -> tuple[int, int] | None:
+    """(width, height) of the row's video, None where it has none."""
+    if not row["video"]:
+        return None
+    info = video.ingest(row["video"])
+    return info.width, info.height
+
+
+def _nobody(skeleton: Skeleton, found: Pose) -> Pose:
+    joints = np.full((1, len(found.frame_numbers), skeleton.count, found.joints.shape[3]), np.nan, np.float32)
+    return Pose(joints, skeleton, found.space, found.frame_numbers)

@@ -1,8 +1,10 @@
 """Pickles of MMAction2 and PySKL: a whole data set of poses in one file.
 
-``{split: {name: [ids]}, annotations: [{frame_dir, label, keypoint [M,T,V,C], total_frames, keypoint_score [M,T,V] (2D),
-img_shape or original_shape (2D)}]}``. 2D poses (C = 2) are in pixels, 3D ones (C = 3, Kinect v2) in metres. Read by the
-restricted unpickler (see unpickling.py).
+``{split: {name: ids}, annotations: [{frame_dir, label, keypoint [M,T,V,C], total_frames, keypoint_score [M,T,V] (2D),
+img_shape or original_shape (2D)}]}``. 2D poses (C = 2) are in pixels, 3D ones (C = 3) in metres, of the schemas in
+``SKELETONS``. Lists may be tuples or arrays, numbers arrays of one. Entries that are not so are left out and named;
+ids that differ in a video's suffix or folder alone are taken for the same, and it is said. Read by the restricted
+unpickler (see unpickling.py).
 
 Protocols are what the names of the splits say: ``xsub`` of ``xsub_train`` and ``xsub_val``; ``split`` of plain
 ``train`` and ``val``. What the file calls val is what these libraries report, so it is the test part, unless there is a
@@ -11,6 +13,9 @@ test too.
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,46 +26,79 @@ import pandas as pd
 
 from workbench.data.catalog import Dataset
 from workbench.data.sources import facts, official, unpickling
+from workbench.data.sources.text import ABSURD
 from workbench.types import Pose, Skeleton, Truth
 
 #: Schemas by (joints, coordinates).
 SKELETONS = {
+    (13, 2): "lcrnet_13",
+    (13, 3): "lcrnet_13",
     (17, 2): "coco_17",
     (18, 2): "openpose_18",
     (25, 2): "openpose_25",
     (25, 3): "kinect_v2",
     (20, 3): "kinect_v1",
+    (33, 2): "mediapipe_33",
+    (33, 3): "mediapipe_33",
+    # Joints that go on after those of COCO.
+    (26, 2): "coco_17",
+    (133, 2): "coco_17",
+    (136, 2): "coco_17",
 }
+#: What parts are called, and how names of videos end.
+PARTS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "test": "test",
+    "testing": "test",
+}
+SUFFIXES = (".mp4", ".avi", ".mkv", ".webm", ".mov", ".skeleton", ".m4v", ".mpg")
 MOST = 100_000_000
+
+
+@dataclass(frozen=True, repr=False)
+class Entry:
+    """One entry that was checked: axes is 2 or 3, fields the entry itself."""
+
+    id: str
+    label: int
+    frames: int
+    skeleton: Skeleton
+    axes: int
+    fields: dict
 
 
 def read_skeleton(annotation: dict, where: str) -> Pose:
     """One entry of ``annotations`` -> joints float32 [M,T,V,C]: image space with confidence, or camera space (C = 3).
 
-    A joint of confidence 0, and a body that is all zero in a frame, is NaN. ValueError beginning with ``where``
+    A joint of confidence 0, and a body that is all zero in a frame, is NaN. Of 26, 133 and 136 joints the 17 of COCO
+    are read; three numbers a joint of a 2D schema are x, y and confidence. ValueError beginning with ``where``
     otherwise.
     """
     if not isinstance(annotation, dict) or "keypoint" not in annotation:
         raise ValueError(f"{where} has no keypoint")
-    joints = unpickling.array(annotation["keypoint"], f"{where}, keypoint,")
-    if joints.ndim != 4 or joints.shape[2:] not in SKELETONS or not joints.size or joints.size > MOST:
-        known = ", ".join(f"{v} x {c}" for v, c in SKELETONS)
-        raise ValueError(f"{where}: expected keypoint [M,T,V,C] with V x C one of {known}, got {joints.shape}")
-    skeleton = Skeleton.named(SKELETONS[joints.shape[2:]])
+    skeleton, axes, _ = _layout(annotation, where)
+    values = unpickling.array(annotation["keypoint"], f"{where}, keypoint,")
+    joints, confidence = values[..., :axes], None
     joints = np.where((joints == 0).all(axis=(2, 3), keepdims=True), np.nan, joints)
-    confidence = None
     if annotation.get("keypoint_score") is not None:
         confidence = unpickling.array(annotation["keypoint_score"], f"{where}, keypoint_score,")
         if confidence.shape != joints.shape[:3]:
             raise ValueError(f"{where}: expected keypoint_score {joints.shape[:3]}, got {confidence.shape}")
+    elif values.shape[3] > axes:
+        confidence = values[..., axes]
+    if confidence is not None:
         joints = np.where(confidence[..., None] > 0, joints, np.nan)
-        confidence = np.nan_to_num(confidence).clip(0, 1).astype(np.float32)
-    space = "camera" if joints.shape[3] == 3 else "image"
+        confidence = np.nan_to_num(confidence).clip(0, 1).astype(np.float32)[:, :, : skeleton.count]
+    joints = joints[:, :, : skeleton.count]
     with np.errstate(over="ignore"):
         joints = joints.astype(np.float32)
     if np.isinf(joints).any():
         raise ValueError(f"{where}: keypoint holds numbers that can't be coordinates")
-    return Pose(joints, skeleton, space, np.arange(joints.shape[1]), confidence)
+    return Pose(joints, skeleton, "camera" if axes == 3 else "image", np.arange(joints.shape[1]), confidence)
 
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
@@ -70,30 +108,32 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     path = Path(root)
     if not path.is_file():
         raise FileNotFoundError(f"no pickle at {path}")
-    splits, annotations = _load(str(path.absolute()), path.stat().st_mtime_ns)
+    splits, entries = _load(str(path.absolute()), path.stat().st_mtime_ns)
     protocol = official.choose(str(path), protocol, _protocols(splits))
     parts = _parts(splits, protocol)
-    labels = [annotation["label"] for annotation in annotations.values()]
     rows = [
         {
             "id": name,
             "video": "",
-            "label": annotation["label"],
+            "label": entry.label,
             "split": parts.get(name, "unused"),
-            "frames": annotation["total_frames"],
+            "frames": entry.frames,
             "fps": 30.0,
             "problem": "",
         }
-        for name, annotation in annotations.items()
+        for name, entry in entries.items()
         if split in (parts.get(name, "unused"), "all")
     ]
     columns = ["id", "video", "label", "split", "frames", "fps", "problem"]
-    first = read_skeleton(next(iter(annotations.values())), f"{path}, annotation 0")
-    # The other files of these libraries that have 3D joints are of NTU too: Kinect's pictures are mirrored.
-    mirrored = first.space == "camera"
-    classes = _classes(max(labels) + 1)
+    ((skeleton, axes), _) = Counter((entry.skeleton, entry.axes) for entry in entries.values()).most_common(1)[0]
+    for row in rows:
+        if (entries[row["id"]].skeleton, entries[row["id"]].axes) != (skeleton, axes):
+            row["problem"] = f"{path}, {row['id']}: other joints than the {skeleton.name} in {axes}D of most clips"
+    classes = _classes(max(entry.label for entry in entries.values()) + 1)
     table = pd.DataFrame(rows, columns=columns)
-    return Dataset("pyskl", classes, first.skeleton, table, Annotations(path, annotations), protocol, split, mirrored)
+    # The other files of these libraries that have 3D joints are of NTU too: Kinect's pictures are mirrored.
+    mirrored = axes == 3
+    return Dataset("pyskl", classes, skeleton, table, Annotations(path, entries), protocol, split, mirrored)
 
 
 def _classes(count: int) -> list[str]:
@@ -104,26 +144,127 @@ def _classes(count: int) -> list[str]:
 
 
 @lru_cache(maxsize=1)
-def _load(path: str, changed: int) -> tuple[dict[str, list[str]], dict[str, dict]]:
-    """Ids by name of split, annotations by id: checked as far as the table needs it."""
+def _load(path: str, changed: int) -> tuple[dict[str, list[str]], dict[str, Entry]]:
+    """Ids by name of split and good entries by id: checked as far as the table and the arrays tell. Says which entries
+    are left out; ValueError if none is good."""
     content = unpickling.load(path)
     splits = content.get("split") if isinstance(content, dict) else None
     annotations = content.get("annotations") if isinstance(content, dict) else None
-    if not isinstance(splits, dict) or not isinstance(annotations, list) or not annotations:
+    if not isinstance(splits, dict) or not isinstance(annotations, list | tuple) or not len(annotations):
         raise ValueError(f"{path}: expected a pickle with split and annotations")
-    for name, ids in splits.items():
-        if not isinstance(name, str) or not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
-            raise ValueError(f"{path}: expected lists of ids in split, by name")
-    return splits, dict(_checked(annotation, f"{path}, annotation {i}") for i, annotation in enumerate(annotations))
+    parts = {name: _ids(ids, name, path) for name, ids in splits.items()}
+    entries, bad, known = {}, [], set()
+    for number, annotation in enumerate(annotations):
+        where = f"{path}, annotation {number}"
+        try:
+            entry = _entry(annotation, where)
+            if entry.id in entries:
+                raise ValueError(f"{where}: {entry.id!r} is there twice")
+            entries[entry.id] = entry
+        except ValueError as problem:
+            bad.append(str(problem).removeprefix(f"{path}, "))
+            known |= {str(annotation.get("frame_dir"))} if isinstance(annotation, dict) else set()
+    if not entries:
+        raise ValueError(f"{path}: not one of its {len(bad)} annotations can be used; {bad[0]}")
+    if bad:
+        text = f"{path}: {len(bad)} of {len(annotations)} left out: {'; '.join(bad[:10])}"
+        warnings.warn(text + (f"; and {len(bad) - 10} more" if len(bad) > 10 else ""), official.LeftOut, stacklevel=2)
+    return _named_alike(parts, entries, known, path), entries
 
 
-def _checked(annotation: Any, where: str) -> tuple[str, dict]:
-    wanted = (("frame_dir", str), ("label", int), ("total_frames", int))
-    if not isinstance(annotation, dict) or not all(type(annotation.get(key)) is kind for key, kind in wanted):
-        raise ValueError(f"{where}: expected frame_dir, label and total_frames")
-    if not 0 <= annotation["label"] < 100_000 or not 0 < annotation["total_frames"] < 10_000_000:
-        raise ValueError(f"{where}: label {annotation['label']} and {annotation['total_frames']} frames can't be")
-    return annotation["frame_dir"], annotation
+def _ids(ids: Any, name: Any, path: str) -> list[str]:
+    found = unpickling.plain(ids)
+    if not isinstance(name, str) or not isinstance(found, list | tuple) or not all(isinstance(id, str) for id in found):
+        raise ValueError(f"{path}: expected lists of ids in split, by name, got {name!r} with {str(found)[:60]}")
+    return list(found)
+
+
+def _entry(annotation: Any, where: str) -> Entry:
+    """One entry, checked; ValueError beginning with ``where``."""
+    if not isinstance(annotation, dict):
+        raise ValueError(f"{where}: expected an object with frame_dir, label and keypoint")
+    id, label = annotation.get("frame_dir", annotation.get("filename")), _one(annotation.get("label"))
+    if not isinstance(id, str) or not id:
+        raise ValueError(f"{where}: expected frame_dir with its name, got {str(id)[:40]!r}")
+    where = f"{where} ({id})"
+    if type(label) is not int or not 0 <= label < 100_000:
+        raise ValueError(f"{where}: expected one label from 0 on, got {str(unpickling.plain(label))[:40]!r}")
+    skeleton, axes, shape = _layout(annotation, where)
+    frames = _one(annotation.get("total_frames", shape[1]))
+    if type(frames) is not int or not 0 < frames < 10_000_000:
+        raise ValueError(f"{where}: {str(frames)[:40]} frames can't be")
+    if abs(frames - shape[1]) > max(official.TOLERANCE, 0.02 * frames):
+        raise ValueError(f"{where}: total_frames says {frames}, keypoint has {shape[1]} frames")
+    _check_values(annotation, shape, where)
+    return Entry(id, label, frames, skeleton, axes, annotation)
+
+
+def _check_values(annotation: dict, shape: tuple[int, ...], where: str) -> None:
+    """ValueError beginning with ``where`` if a number can't be a coordinate, scores don't fit, or nobody is seen."""
+    values = unpickling.plain_array(annotation["keypoint"], f"{where}, keypoint,")
+    if np.isinf(values).any() or (values.dtype.itemsize > 2 and (np.abs(values) >= ABSURD).any()):
+        raise ValueError(f"{where}: keypoint holds numbers that can't be coordinates")
+    seen = np.isfinite(values).all(axis=3) & (values != 0).any(axis=3)
+    if annotation.get("keypoint_score") is not None:
+        scores = unpickling.plain_array(annotation["keypoint_score"], f"{where}, keypoint_score,")
+        if scores.shape != shape[:3]:
+            raise ValueError(f"{where}: expected keypoint_score {shape[:3]}, got {scores.shape}")
+        seen &= scores > 0
+    if not seen.any():
+        raise ValueError(f"{where}: no joint of any person is known in any frame")
+
+
+def _one(value: Any) -> Any:
+    """The number of an array or list of one; anything else as it is."""
+    value = unpickling.plain(value)
+    while isinstance(value, list | tuple) and len(value) == 1:
+        value = value[0]
+    return value
+
+
+def _layout(annotation: dict, where: str) -> tuple[Skeleton, int, tuple[int, ...]]:
+    """(schema, coordinates of a joint, shape of keypoint)."""
+    shape = np.shape(unpickling.plain_array(annotation.get("keypoint"), f"{where}, keypoint,"))
+    axes = shape[3] if len(shape) == 4 else 0
+    scored = annotation.get("keypoint_score") is None and axes == 3 and (shape[2], 3) not in SKELETONS
+    layout = (shape[2], 2 if scored else axes) if len(shape) == 4 else None
+    if layout not in SKELETONS or 0 in shape or np.prod(shape) > MOST:
+        known = ", ".join(f"{v} x {c}" for v, c in SKELETONS)
+        raise ValueError(f"{where}: expected keypoint [M,T,V,C] with V x C one of {known}, got {shape}")
+    return Skeleton.named(SKELETONS[layout]), layout[1], shape
+
+
+def _named_alike(
+    splits: dict[str, list[str]], entries: dict[str, Entry], bad: set[str], path: str
+) -> dict[str, list[str]]:
+    """``splits`` with the ids that entries have: where only one side has suffixes of videos, or folders, these don't
+    count. A warning says so, and how many ids have no entry; those of ``bad`` ones are told already."""
+    missing = {id for ids in splits.values() for id in ids} - set(entries)
+    if not missing:
+        return splits
+    short = _by(_stem, entries)
+    same = {id: short[_stem(id)] for id in missing if _stem(id) in short}
+    if same:
+        one = sorted(same)[0]
+        text = f"{path}: {len(same)} ids of its splits are taken for entries of like name, as {one!r} for {same[one]!r}"
+        warnings.warn(text, official.LeftOut, stacklevel=4)
+    gone = sorted(missing - set(same) - bad)
+    if gone:
+        official.left_out(path, gone, "are in its splits and not among its annotations")
+    return {name: [same.get(id, id) for id in ids] for name, ids in splits.items()}
+
+
+def _by(key: Callable[[str], str], entries: Iterable[str]) -> dict[str, str]:
+    """Ids by a short form, where that is of one alone."""
+    found = defaultdict(list)
+    for id in entries:
+        found[key(id)].append(id)
+    return {short: ids[0] for short, ids in found.items() if len(ids) == 1}
+
+
+def _stem(id: str) -> str:
+    name = id.replace("\\", "/").rsplit("/", 1)[-1]
+    return name[: -len(suffix)] if (suffix := next((s for s in SUFFIXES if name.lower().endswith(s)), "")) else name
 
 
 def _protocols(splits: dict[str, list[str]]) -> list[str]:
@@ -133,7 +274,7 @@ def _protocols(splits: dict[str, list[str]]) -> list[str]:
 def _parts(splits: dict[str, list[str]], protocol: str) -> dict[str, str]:
     """Part by id; an id in several keeps the last, and the test part comes last."""
     prefix = "" if protocol == "split" else f"{protocol}_"
-    named = {name.removeprefix(prefix): ids for name, ids in splits.items() if name.startswith(prefix)}
+    named = {PARTS.get(name.removeprefix(prefix)): ids for name, ids in splits.items() if name.startswith(prefix)}
     val = "validation" if "test" in named else "test"
     order = (("train", "train"), ("val", val), ("test", "test"))
     return {id: part for name, part in order for id in named.get(name, [])}
@@ -144,7 +285,7 @@ class Annotations:
     """Reads the entry of one clip; every method takes a row of the table."""
 
     path: Path
-    entries: dict[str, dict]
+    entries: dict[str, Entry]
 
     def pose(self, row: pd.Series) -> Pose | None:
         """Camera space, joints float32 [M,T,V,3], of a file with 3D joints."""
@@ -161,5 +302,5 @@ class Annotations:
         return [self.path]
 
     def _of_space(self, row: pd.Series, space: str) -> Pose | None:
-        pose = read_skeleton(self.entries[row["id"]], f"{self.path}, {row['id']}")
+        pose = read_skeleton(self.entries[row["id"]].fields, f"{self.path}, {row['id']}")
         return official.fitted(pose, int(row["frames"]), f"{self.path}, {row['id']},") if pose.space == space else None

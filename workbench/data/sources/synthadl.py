@@ -7,6 +7,8 @@ height); each with a validation part of its own, as fixed by the split columns o
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +34,8 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
         raise ValueError(f"SynthADL has no protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
     path = root / "index.parquet"
     if not path.is_file():
-        raise FileNotFoundError(
-            f"no SynthADL world in {root} ({path} is missing); make one with `python -m workbench synth`"
-        )
+        missing = f"no SynthADL world in {root.absolute()} ({path} is missing)"
+        raise FileNotFoundError(what_else(root) or f"{missing}; {how(root)}")
     table = pd.read_parquet(path)
     column = f"split_{protocol}"
     require(table, (*COLUMNS, column), path)
@@ -46,6 +47,25 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     for name in ("video", "arrays"):
         table[name] = below(root, table[name].tolist(), path)
     return Dataset("synthadl", classes, KINECT, table, Arrays(_pose_quality(root / "world.json")), protocol, split)
+
+
+def what_else(root: Path) -> str:
+    """What the folder ``root`` is where it is no world, and how that is used; "" where nobody knows."""
+    if root.is_file():
+        return f"{root.absolute()} is neither a folder nor a manifest (.csv, .parquet) nor a pickle of PySKL (.pkl)"
+    tables = sorted(path for ending in ("csv", "parquet") for path in root.glob(f"*.{ending}"))
+    if tables:
+        return f"{root.absolute()} holds no SynthADL world but a table: give the manifest itself, --root {tables[0]}"
+    films = (".mp4", ".avi", ".mov", ".mkv", ".webm")
+    if root.is_dir() and any(name.lower().endswith(films) for _, _, names in os.walk(root) for name in names):
+        way = f"`python -m workbench wizard {shlex.quote(str(root))}` makes a manifest of it, which is given as --root"
+        return f"{root.absolute()} holds no SynthADL world but videos: {way}; --data names a public set"
+    return ""
+
+
+def how(root: Path, more: str = "") -> str:
+    """The command that draws a world there."""
+    return f"make one with `python -m workbench synth {shlex.quote(str(root))}{more}`"
 
 
 def check_splits(values: pd.Series, column: str, path: Path) -> None:

@@ -32,10 +32,9 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Untrimmed
     path, annotations = root / "index.parquet", root / "intervals.parquet"
     for each in (path, annotations):
         if not each.is_file():
-            raise FileNotFoundError(
-                f"no SynthADL-U world in {root} ({each} is missing); make one with "
-                f"`python -m workbench synth {root} --world untrimmed`"
-            )
+            missing = f"no SynthADL-U world in {root.absolute()} ({each} is missing)"
+            way = synthadl.how(root, " --world untrimmed")
+            raise FileNotFoundError(synthadl.what_else(root) or f"{missing}; {way}")
     table = pd.read_parquet(path)
     column = f"split_{protocol}"
     require(table, (*COLUMNS, column), path)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
         protocol,
         split,
         rate=RATE,
-        reader=lcrnet.READER,
+        reader=replace(lcrnet.READER, rate=RATE),
         skeleton=lcrnet.SKELETON,
     )
 

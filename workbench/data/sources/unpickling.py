@@ -22,15 +22,16 @@ LARGEST = 4 * 1024**3
 
 _REFUSED = {"INST", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID", "BINPERSID", "NEXT_BUFFER"}
 _KINDS = "biuf"
+_TEXT = "US"
 
 
 class _Dtype:
     """Stands in for numpy.dtype."""
 
     def __init__(self, code: str, align: bool = False, copy: bool = True) -> None:
-        if not isinstance(code, str) or code[:1] not in _KINDS or not code[1:].isdigit():
-            raise ValueError(f"it holds an array of {code!r}; expected numbers")
-        self.dtype = np.dtype(code)
+        if not isinstance(code, str) or code[:1] not in _KINDS + _TEXT + "O" or not code[1:].isdigit():
+            raise ValueError(f"it holds an array of {code!r}; expected numbers, text or objects")
+        self.dtype = np.dtype(code[:1] if code[:1] == "O" else code)
 
     def __setstate__(self, state: tuple) -> None:
         if state[1] not in ("<", ">", "|", "="):
@@ -50,13 +51,23 @@ class _Array:
 
 
 def _shaped(data: bytes, dtype: _Dtype, shape: tuple, order: str) -> np.ndarray:
-    if not isinstance(dtype, _Dtype) or not isinstance(data, bytes | bytearray) or not isinstance(shape, tuple):
+    # The items of an array of objects come as a list; a Python scalar's shape is ().
+    listed = isinstance(data, list) and isinstance(dtype, _Dtype) and dtype.dtype.kind == "O"
+    if not isinstance(dtype, _Dtype) or not isinstance(shape, tuple) or not (listed or _of_bytes(data, dtype)):
         raise ValueError("it holds an array that isn't made of numbers")
     if any(not isinstance(side, int) or side < 0 for side in shape):
         raise ValueError(f"it holds an array of shape {shape}")
-    if math.prod(shape) * dtype.dtype.itemsize != len(data):
-        raise ValueError(f"it holds an array of shape {shape} that has {len(data)} bytes")
+    if math.prod(shape) * (1 if listed else dtype.dtype.itemsize) != len(data):
+        raise ValueError(f"it holds an array of shape {shape} that has {len(data)} {'items' if listed else 'bytes'}")
+    if listed:
+        items = np.empty(len(data), object)
+        items[:] = data
+        return items.reshape(shape, order="F" if order == "F" else "C")
     return np.frombuffer(data, dtype.dtype).reshape(shape, order="F" if order == "F" else "C")
+
+
+def _of_bytes(data: object, dtype: _Dtype) -> bool:
+    return isinstance(data, bytes | bytearray) and dtype.dtype.kind != "O"
 
 
 def _reconstruct(kind: type, shape: tuple, code: object) -> _Array:
@@ -107,7 +118,7 @@ def load(path: str | Path, largest: int = LARGEST) -> Any:
     """What the pickle holds. Arrays are stand-ins with a ``value``: see ``array``.
 
     ValueError naming the file if it is larger than ``largest`` bytes, no pickle, cut off, or holds anything else than
-    arrays of numbers, numbers, text, bytes, None and the containers of Python; nothing of it has been run then.
+    arrays, numbers, text, bytes, None and the containers of Python; nothing of it has been run then.
     """
     file = Path(path)
     size = file.stat().st_size
@@ -136,13 +147,24 @@ def _check(data: bytes) -> None:
             )
 
 
-def array(value: Any, what: str) -> np.ndarray:
-    """float64, whatever numbers the array or nested list holds; ValueError saying ``what`` it should have been."""
+def plain(value: Any) -> Any:
+    """``value`` in Python's own terms: arrays as nested lists, of one item as that item's list."""
+    value = value.value if isinstance(value, _Array) else value
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+
+
+def plain_array(value: Any, what: str) -> np.ndarray:
+    """The numbers of the array or nested list as they are; ValueError saying ``what`` it should have been."""
     value = value.value if isinstance(value, _Array) else value
     try:
         values = np.asarray(value)
         if values.dtype.kind in _KINDS:
-            return values.astype(np.float64)
+            return values
     except (ValueError, TypeError, OverflowError):
         pass
     raise ValueError(f"{what} is no array of numbers")
+
+
+def array(value: Any, what: str) -> np.ndarray:
+    """float64, whatever numbers the array or nested list holds; ValueError saying ``what`` it should have been."""
+    return plain_array(value, what).astype(np.float64)

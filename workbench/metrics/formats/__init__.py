@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from workbench.metrics.charades import charades_classify, charades_localize
 from workbench.metrics.event_detection import IOU, MeanAP, event_map
 from workbench.metrics.event_tables import AMBIGUOUS
+from workbench.metrics.formats import entries
 from workbench.metrics.formats.actions_json import (
     read_actions_json,
     read_tsu_csv,
@@ -72,6 +74,8 @@ def score_files(
     iou: one threshold or several, ``IOU[rule]`` where None; Charades has none. Under pku and tsu only videos with a
     file of detections count, as in PKU-MMD's script, so that a folder with the labels of all videos will do. Under tsu
     detections are in steps of 16 frames, as are the labels of a folder; the frames of the JSON are divided by 16.
+    Entries that cannot count (intervals that end before they start or have no length, repeated ones, detections of
+    unknown videos or labels) are treated as the official script does, and warnings tell how many there are.
     ValueError or FileNotFoundError in one sentence that names the file, the line and what was expected; ValueError too
     where the ground truth has no event, of which there is no precision.
     """
@@ -90,13 +94,18 @@ def _scored(
 ) -> MeanAP:
     if rule not in RULES:
         raise ValueError(f"unknown rule {rule!r}; known: {', '.join(RULES)}")
+    for path, what in ((ground_truth, "annotations"), (detections, "detections")):
+        if not Path(path).exists():
+            raise FileNotFoundError(f"there is no file or folder of {what} at {Path(path).absolute()}")
     if rule.startswith("charades"):
         if iou is not None:
             raise ValueError(f"rule {rule} scores points or videos and has no iou, got {iou}")
         truth, lengths = read_charades_truth(ground_truth)
         if rule == "charades":
-            return charades_localize(read_charades_localize(detections), truth, lengths)
-        return charades_classify(read_charades_classify(detections), truth, lengths)
+            scores = entries.of_charades(read_charades_localize(detections), lengths, detections, ground_truth)
+            return charades_localize(scores, truth, lengths)
+        scores = entries.of_charades(read_charades_classify(detections), lengths, detections, ground_truth)
+        return charades_classify(scores, truth, lengths)
     iou = IOU[rule] if iou is None else iou
     if rule == "thumos":
         listed = Path(ground_truth) / "detclasslist.txt"
@@ -107,17 +116,36 @@ def _scored(
                 f"{ground_truth} has classes such as {min(others)!r} that are not THUMOS14's: put detclasslist.txt, "
                 "the number and name of each class, beside them"
             )
-        return event_map(read_thumos_detections(detections, classes), truth, iou, rule)
+        return _event_map(read_thumos_detections(detections, classes), truth, iou, rule, detections, ground_truth)
     if rule == "activitynet":
         truth = read_activitynet_truth(ground_truth, "validation" if subset is None else subset)
-        return event_map(read_activitynet_detections(detections), truth, iou, rule)
+        return _event_map(read_activitynet_detections(detections), truth, iou, rule, detections, ground_truth)
     if Path(ground_truth).is_file():
         truth, durations = read_actions_json(ground_truth, "testing" if subset is None else subset)
+        entries.missing(set(durations), set(videos_of(detections)), ground_truth, detections)
         truth = truth[truth["video"].isin(videos_of(detections))]
         truth = truth.assign(start=truth["start"] / STEP, end=truth["end"] / STEP)
         found = read_pku_detections(detections)
-        return event_map(found[found["video"].isin(durations)], truth, iou, rule)
-    return event_map(read_pku_detections(detections), read_pku_truth(ground_truth, videos_of(detections)), iou, rule)
+        kept = found["video"].isin(durations).to_numpy()
+        entries.unread(found, kept, detections, f"detections of videos that {ground_truth} has not in this subset")
+        return _event_map(found[kept], truth, iou, rule, detections, ground_truth)
+    videos = videos_of(detections)
+    entries.missing(set(videos_of(ground_truth)), set(videos), ground_truth, detections)
+    truth = read_pku_truth(ground_truth, videos)
+    return _event_map(read_pku_detections(detections), truth, iou, rule, detections, ground_truth)
+
+
+def _event_map(
+    found: pd.DataFrame,
+    truth: pd.DataFrame,
+    iou: float | Sequence[float],
+    rule: str,
+    detections: str | os.PathLike,
+    ground_truth: str | os.PathLike,
+) -> MeanAP:
+    """``event_map`` after telling what in the files cannot count."""
+    entries.tell(found, truth, rule, detections, ground_truth)
+    return event_map(found, truth, iou, rule)
 
 
 __all__ = [

@@ -19,7 +19,7 @@ import pandas as pd
 from workbench.metrics.charades import CLASSES, POINTS
 from workbench.metrics.classification import as_array
 from workbench.metrics.event_tables import checked
-from workbench.metrics.formats import text
+from workbench.metrics.formats import entries, text
 
 ACTION = re.compile(r"c(\d{3})$")
 
@@ -76,6 +76,7 @@ def read_charades_localize(path: str | os.PathLike, classes: int = CLASSES) -> d
         if not 0 <= point <= POINTS:
             raise ValueError(f"{place}: the point must lie in 1 to {POINTS}, got {point}")
         found.append((row[0], point, _scores(row[2:], place, classes)))
+    entries.repeated([f"{video}, point {point}" for video, point, _ in found], path, "points")
     first = 0 if any(point == 0 for _, point, _ in found) else 1
     scores: dict[str, np.ndarray] = {}
     for video, point, own in found:
@@ -98,7 +99,8 @@ def write_charades_localize(path: str | os.PathLike, scores: Mapping[str, Any]) 
 
 def read_charades_classify(path: str | os.PathLike, classes: int = CLASSES) -> dict[str, np.ndarray]:
     """video -> float64 [N]; ValueError naming file and line."""
-    rows = text.rows(path, classes + 1, f"video and {classes} scores")
+    rows = list(text.rows(path, classes + 1, f"video and {classes} scores"))
+    entries.repeated([row[0] for _, row in rows], path, "videos")
     return {row[0]: _scores(row[1:], place, classes) for place, row in rows}
 
 

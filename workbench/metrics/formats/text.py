@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from workbench.drafts import replacing
+from workbench.metrics.formats import entries
 
 
 def rows(path: str | os.PathLike, least: int, form: str) -> Iterator[tuple[str, list[str]]]:
@@ -41,7 +42,7 @@ def read(path: str | os.PathLike) -> str:
 def read_json(path: str | os.PathLike, *keys: str) -> dict:
     """The object that a file holds; ValueError where it is no JSON, no object or lacks one of ``keys``."""
     try:
-        values = json.loads(read(path))
+        values = json.loads(read(path), object_pairs_hook=lambda pairs: _once(pairs, path))
     except json.JSONDecodeError as problem:
         raise ValueError(f"{path} is not valid JSON: {problem}") from None
     if not isinstance(values, dict):
@@ -49,6 +50,14 @@ def read_json(path: str | os.PathLike, *keys: str) -> dict:
     if missing := [key for key in keys if key not in values]:
         raise ValueError(f"{path} has no {missing[0]!r}; it needs {', '.join(keys)}")
     return values
+
+
+def _once(pairs: list[tuple[str, Any]], path: str | os.PathLike) -> dict:
+    """The object of ``pairs``; a warning tells of names that occur twice, of which JSON readers keep the last."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        entries.repeated([name for name, _ in pairs], path, "names")
+    return found
 
 
 def member(value: Any, kind: type, place: str) -> Any:

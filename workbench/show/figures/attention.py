@@ -68,10 +68,10 @@ def temporal(clip: Clip, values: Mapping[str, np.ndarray | None], truth: Truth |
     values = {name: weights for name, weights in values.items() if weights is not None}
     if not values:
         return common.blank(heading, "this run has no temporal attention")
-    seconds = np.append(clip.frame_numbers, clip.frame_numbers[-1] + _stride(clip.frame_numbers)) / clip.fps
+    seconds = np.append(clip.seconds, clip.seconds[-1] + _stride(clip.seconds))
     figure = go.Figure()
     if truth is not None:
-        common.mark_interval(figure, truth.interval[0] / clip.fps, truth.interval[1] / clip.fps)
+        common.mark_interval(figure, *(_second(clip, number) for number in truth.interval))
     for index, (name, weights) in enumerate(values.items()):
         edges = np.append(maps.spans(len(weights), len(clip.frames))[:, 0], len(clip.frames))
         figure.add_scatter(
@@ -112,7 +112,7 @@ def coupled(
             continue
         frames = maps.upsample(maps.normalise(value), clip.frames.shape[:3])
         rows[name] = maps.overlay(clip.frames, frames, opacity)
-    labels = common.frame_labels(clip.frame_numbers, clip.fps)
+    labels = common.frame_labels(clip)
     below = "bright: much attention (each row on its own scale over the whole clip)"
     below += "; green outline: what makes the label, while it does" if truth is not None else ""
     heading = "Where and when: the maps over the video"
@@ -170,6 +170,12 @@ def _outlined(frames: np.ndarray, truth: Truth | None) -> np.ndarray:
     return drawn
 
 
-def _stride(numbers: np.ndarray) -> float:
-    steps = np.diff(numbers)
+def _stride(seconds: np.ndarray) -> float:
+    steps = np.diff(seconds)
     return float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0
+
+
+def _second(clip: Clip, number: int) -> float:
+    """When frame ``number`` of the source is shown; between the clip's frames and beyond them as its rate goes on."""
+    nearest = int(np.abs(clip.frame_numbers - number).argmin())
+    return float(clip.seconds[nearest] + (number - clip.frame_numbers[nearest]) / clip.fps)

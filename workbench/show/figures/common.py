@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import plotly.graph_objects as go
 
+from workbench.types import Clip
+
 #: Okabe and Ito's eight colours, told apart with every common kind of colour blindness; the faint yellow is last.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up")
@@ -164,9 +166,9 @@ def sheet(
     return finish(figure, heading, below, height=int(shown) + 170)
 
 
-def frame_labels(numbers: Sequence[int], fps: float) -> list[str]:
-    """Labels of frames: number and time in seconds, as in "12 (0.48 s)"."""
-    return [f"{int(number)} ({number / fps:.2f} s)" for number in numbers]
+def frame_labels(clip: Clip) -> list[str]:
+    """Labels of the clip's frames: number and time in seconds, as in "12 (0.48 s)"."""
+    return [f"{number} ({second:.2f} s)" for number, second in zip(clip.frame_numbers, clip.seconds, strict=True)]
 
 
 def mark_interval(figure: go.Figure, start: float, end: float, label: str = "true moment", **where: object) -> None:

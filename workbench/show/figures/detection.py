@@ -37,15 +37,16 @@ def timeline(
     unit: str = "s",
     heading: str = "What happens when",
     least: float = 0.0,
+    moments: np.ndarray | None = None,
 ) -> go.Figure:
     """One video from 0 to ``duration``: a lane a class, in it a bar a row for the truth (green) and each run's
     detections.
 
     truth: rows label, start, end; runs: name -> rows label, start, end, score, those below ``least`` left out; the
-    surer, the more solid. names: label -> text (or texts by number). actionness: run -> float [T,N], T equal parts of
-    the duration; drawn as one heat map a run above the lanes, for the classes of the lanes, which must then be
-    numbers. ``customdata`` of every bar is its start, middle and end, and of a heat map's cell the time of its
-    middle: what a click seeks to.
+    surer, the more solid. names: label -> text (or texts by number). actionness: run -> float [T,N], at ``moments``
+    [T] or, where None, in T equal parts of the duration; drawn as one heat map a run above the lanes, for the classes
+    of the lanes, which must then be numbers. ``customdata`` of every bar is its start, middle and end, and of a heat
+    map's cell the time of its middle: what a click seeks to.
     """
     shown = {run: table[table["score"] >= least] if len(table) else table for run, table in runs.items()}
     labels = list(dict.fromkeys([*truth["label"], *(label for table in shown.values() for label in table["label"])]))
@@ -62,7 +63,7 @@ def timeline(
     )  # fmt: skip
     texts = [_name(label, names) for label in labels]
     for row, values in enumerate(maps.values(), 1):
-        _heat(figure, np.asarray(values), labels, duration, unit, row)
+        _heat(figure, np.asarray(values), labels, duration if moments is None else moments, unit, row)
     parts = {"truth": truth, **shown}
     for index, (name, table) in enumerate(parts.items()):
         _bars(figure, name, table, labels, index, len(parts), unit, len(heights))
@@ -199,9 +200,12 @@ def against_iou(runs: Mapping[str, pd.Series]) -> go.Figure:
     return common.finish(figure, heading, below, 420, showlegend=True)
 
 
-def _heat(figure: go.Figure, values: np.ndarray, labels: Sequence, duration: float, unit: str, row: int) -> None:
-    part = duration / len(values)
-    times = (np.arange(len(values)) + 0.5) * part
+def _heat(
+    figure: go.Figure, values: np.ndarray, labels: Sequence, times: float | np.ndarray, unit: str, row: int
+) -> None:
+    """times: the middle of each value, or how long all together last."""
+    times = np.asarray(times)
+    times = (np.arange(len(values)) + 0.5) * (times / len(values)) if times.ndim == 0 else times
     figure.add_heatmap(
         z=values[:, labels].T,
         x=times,

@@ -31,7 +31,7 @@ def side_by_side(
     for name, value in values.items():
         frames = maps.upsample(maps.normalise(value, scale), clip.frames.shape[:3])
         rows[NAMES.get(name, name)] = maps.overlay(clip.frames, frames, opacity)
-    labels = common.frame_labels(clip.frame_numbers, clip.fps)
+    labels = common.frame_labels(clip)
     below = f"explains {target!r} (score {probability:.2f}); bright cells speak for the class"
     heading = "Grad-CAM in two conventions"
     return common.sheet(rows, labels, heading, below, columns, "frame of the source video (seconds)")

@@ -15,7 +15,7 @@ from workbench.types import Clip, Skeleton
 
 def variants(clip: Clip, drawn: Mapping[str, np.ndarray], heading: str, below: str = "", columns: int = 6) -> go.Figure:
     """Rows of renderings uint8 [T,H,W,3] of one clip by name, on the clip's frames."""
-    labels = common.frame_labels(clip.frame_numbers, clip.fps)
+    labels = common.frame_labels(clip)
     return common.sheet(dict(drawn), labels, heading, below, columns, "frame of the source video (seconds)")
 
 

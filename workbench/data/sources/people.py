@@ -1,0 +1,111 @@
+"""What 2D detectors write: persons in frames that they number in their own way. Here they get their places in videos.
+
+Frames of a Pose count from 0. Files count from 0 or from 1, and tell it or not; where a file does not, what is known of
+the video decides, and where that does not either, the habit of the programs that name frames so (see ``first_number``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from workbench.data.sources import jsons
+from workbench.data.sources.official import fitted
+from workbench.data.sources.text import Damage
+from workbench.types import Pose, Skeleton
+
+MOST_PERSONS, MOST_FRAMES = 64, 1_000_000
+
+#: The joints of COCO come first where detectors find more of a body (Halpe 26 and 136, COCO-WholeBody 133).
+WIDER = {17: "coco_17", 26: "coco_17", 133: "coco_17", 136: "coco_17"}
+
+
+@dataclass(frozen=True)
+class People:
+    """rows: (the frame's number, float [V,3] of x, y and confidence) of each person, as the file has them.
+
+    listed are the numbers of all frames that the file speaks of, also of those that show nobody; None where it names
+    only frames with persons. first is the number of the video's first frame: None where the file does not say.
+    padded: frames are named with zeros in front, as "frame_000004.png".
+    """
+
+    rows: Sequence[tuple[int, np.ndarray]]
+    skeleton: Skeleton
+    listed: Sequence[int] | None = None
+    first: int | None = None
+    padded: bool = False
+
+
+def placed(people: People, path: object, frames: int | None = None, size: tuple[float, float] | None = None) -> Pose:
+    """The persons on the ``frames`` frames of a video (None: up to the last that is named), in image space.
+
+    joints float32 [M,T,V,2], NaN where a joint has no confidence and where nobody is; M is the most persons of any
+    frame, in the order of the file, which is no identity. Shares of the picture become pixels by its ``size`` (width,
+    height); without it they stay shares. Damage naming ``path`` where frames are named that the video has not.
+    """
+    numbers = list(people.listed) if people.listed is not None else [number for number, _ in people.rows]
+    if not numbers and frames is None:
+        raise Damage(f"{path} holds no person")
+    first = first_number(people, numbers, frames)
+    total = max(numbers, default=first) - first + 1
+    if total > MOST_FRAMES:
+        raise Damage(f"{path} names frame {max(numbers)}, more than a video has")
+    if min(numbers, default=first) < first:
+        raise Damage(f"{path} names frame {min(numbers)}, and its frames count from {first}")
+    # A file that names frames with persons only says nothing of what follows the last of them.
+    total = max(total, frames or 0) if people.listed is None else total
+    pose = _pose(people, first, total, path, size)
+    return pose if frames is None else fitted(pose, frames, str(path))
+
+
+def first_number(people: People, numbers: Sequence[int], frames: int | None) -> int:
+    """The number that the file gives to the video's first frame.
+
+    What the format says; else 0 where a frame is called 0; else 1 where the last frame that is named is the
+    ``frames``-th and so can't count from 0. A file that lists as many frames as there are, or fewer, and numbers that
+    no video of this length has, begins with the smallest. What is left is habit: ffmpeg, which pads numbers with zeros,
+    counts from 1; all others count from 0.
+    """
+    lowest, highest = min(numbers, default=0), max(numbers, default=0)
+    if people.first is not None and (frames is None or highest - people.first < frames or people.listed is None):
+        return people.first
+    if lowest == 0:
+        return 0
+    if frames is not None and highest == frames:
+        return 1
+    if people.listed is not None and (lowest == 1 or (frames is not None and highest - lowest < frames <= highest)):
+        return lowest
+    return 1 if people.padded else 0
+
+
+def _pose(people: People, first: int, total: int, path: object, size: tuple[float, float] | None) -> Pose:
+    counts, rows = np.zeros(max(total, 1), int), []
+    for number, _ in people.rows:
+        rows.append(counts[number - first])
+        counts[number - first] += 1
+    if max(rows, default=0) >= MOST_PERSONS:
+        raise Damage(f"{path} has {max(rows) + 1} persons in one frame")
+    joints = jsons.blank(max(rows, default=0) + 1, total, people.skeleton.count, 2, path)
+    confidence = np.zeros(joints.shape[:3], np.float32)
+    for row, (number, points) in zip(rows, people.rows, strict=True):
+        certain = np.nan_to_num(points[:, 2]).clip(0, 1)
+        joints[row, number - first] = np.where(certain[:, None] > 0, points[:, :2], np.nan)
+        confidence[row, number - first] = certain
+    return Pose(in_pixels(joints, size), people.skeleton, "image", np.arange(total), confidence)
+
+
+def in_pixels(joints: np.ndarray, size: tuple[float, float] | None) -> np.ndarray:
+    """joints [...,2] as they are, or, where all are shares of the picture's sides (0 to 1, or -1 to 1 as OpenPose's
+    keypoint_scale 4 writes them), in pixels of a picture of ``size`` (width, height), where that is known."""
+    known = joints[np.isfinite(joints).all(axis=-1)]
+    if size is None or not len(known) or np.abs(known).max() > SHARE:
+        return joints
+    # No person is a pixel tall: what lies within one is no pixel.
+    shares = (joints + 1) / 2 if known.min() < -0.05 else joints
+    return (shares * np.array(size, np.float32)).astype(joints.dtype)
+
+
+#: The largest share of a picture's side that a joint lies at; detectors place some a little outside.
+SHARE = 1.5
