@@ -83,7 +83,13 @@ class Preset(Config):
         return {"frames": self.clip[0], "size": self.clip[1:], **{name: getattr(self, name) for name in same}}
 
 
-SCALE = {"attention": 10, "attention.hidden": 0.1, "attention.spatial.hidden": 0.1, "attention.temporal.hidden": 0.1}
+SCALE = {
+    "attention": 20,
+    "attention.hidden": 0.2,
+    "attention.spatial.hidden": 0.2,
+    "attention.temporal.hidden": 0.2,
+    "pose_backbone": 0.2,
+}
 #: Readings under which a mechanism acts on the prediction, where the printed one does not (docs/mechanisms.md). Chosen
 #: on validation subjects of SynthADL.
 READINGS: dict[str, Any] = {
@@ -93,6 +99,8 @@ READINGS: dict[str, Any] = {
     "pose_first": True,
     # Without it the tanh of the attention saturates, and the map is the same for every clip.
     "normalize_pose": True,
+    "p_i3d.normalize_pose": False,
+    "normalize_steps": True,
     # With 0.001 the embedding drives the attention, which begins at zero, hundreds of times harder than the labels do.
     "embedding_eps": 1.0,
     # The body of P-I3D is the crop that its weights were trained on.
@@ -137,7 +145,7 @@ STUDY: dict[str, Any] = {
 }
 #: "tiny" is for a look within minutes: the study with two thirds of the training of the video's stages. "paper" is
 #: VPN's published setting (section 4.2: 64 frames, 4 GPUs x 4 clips; stride, windows and the regulariser of I3D's last
-#: layer of thesis section 4.6.1). "perf_net_paper" is PERF-Net's input (section 4): 64 consecutive frames from anywhere
+#: layer of thesis section 4.6.1; crops along the video of thesis section 4.2). "perf_net_paper" is PERF-Net's input (section 4): 64 consecutive frames from anywhere
 #: in the video, padded by the first or last one, of pictures whose shorter side is 256. Training crops 224 x 224 of the
 #: middle of the longer side; test reads one central clip of 256 x 256. (There the paper reads 250 frames of Kinetics,
 #: and of HMDB-51 64, as here.)
@@ -151,6 +159,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "batch_size": 16,
         "poses": 20,
         "windows": "all",
+        "crop": "track",
         "test_area": "whole",
         "options": {"regularizer": 0.001},
     },
