@@ -10,7 +10,7 @@ TORCH_INDEX ?=
 WORLD  := data/synthadl/tiny
 # What `make study` runs, at the preset study: what other tables rest on, all systems, then the papers' tables. A quick
 # look: STUDY_FLAGS="--preset tiny"
-STUDY  ?= augmented_rgb_weights sensitivity systems detection vpn_table1 vpn_table2 vpn_table3 vpn_table4 \
+STUDY  ?= mechanisms attention_ceiling augmented_rgb_weights sensitivity systems detection vpn_table1 vpn_table2 vpn_table3 vpn_table4 \
   vpnpp_table1 vpnpp_table3 vpnpp_table4 vpnpp_table6 thesis_table4_4 thesis_table5_1 joint_attention perfnet_table2 \
   perfnet_table4 augmented_rgb_table1
 

@@ -14,7 +14,7 @@ import secrets
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PATTERN = re.compile(r"\..+\.draft-(?P<machine>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{8}(\.[^.]*)?")
@@ -47,7 +47,8 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         room = "; free some space and start the same command again" if problem.errno in FULL else ""
         raise OSError(problem.errno, f"{path} can't be written: {problem.strerror or problem}; {kept}{room}") from None
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def write(path: str | os.PathLike, data: bytes) -> None:

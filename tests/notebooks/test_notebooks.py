@@ -237,7 +237,7 @@ def test_explorer(place):
     ]
     text = _text(book)
     assert text.count("data-player role") == 3
-    assert "pose_backbone, attention" in text and "adds to action" in text
+    assert "pose_backbone, pose_classifier, attention" in text and "adds to action" in text
 
 
 def test_a_wrong_parameter_is_one_sentence(place):

@@ -56,9 +56,9 @@ def test_runs_that_differ_in_the_weight_alone(tmp_path):
         finished(tmp_path, f"other{number}", 0.9, **({"init": {"teacher": "a"}} | other))
     finished(tmp_path, "unmeasured", None, options={"alpha": 100.0}, init={"teacher": "a"})
     found = comparison.sensitivity(run, tmp_path)
-    assert found["id"].tolist() == ["ten", "default", "said"] and found["option"].unique().tolist() == ["alpha"]
-    assert found["value"].tolist() == [10, 50, 50] and found["seed"].tolist() == [0, 0, 1]
-    assert found["top1"].tolist() == [0.4, 0.5, 0.55] and found["low"][0] == pytest.approx(0.3)
+    assert found["id"].tolist() == ["default", "ten", "said"] and found["option"].unique().tolist() == ["alpha"]
+    assert found["value"].tolist() == [0.1, 10, 50] and found["seed"].tolist() == [0, 0, 1]
+    assert found["top1"].tolist() == [0.5, 0.4, 0.55] and found["low"][0] == pytest.approx(0.4)
 
 
 def test_a_system_without_weights_has_none_to_vary(tmp_path):

@@ -118,10 +118,12 @@ def test_the_report_says_how_each_row_ran_as_the_sweep_was_told(tmp_path):
     (results,) = sweeping.read([path], 1, where={"root": root, "runs": runs, "preset": "tiny"})
     found = conditions.readings(results).set_index("row")
     assert list(found.index) == ["more", "vpn", "new_classifier", "student", "pose", "graph"]
-    assert found.loc["new_classifier", "reading"].startswith("embedding = none (")
-    assert found.loc["student", "reading"].startswith("similarity = temperature (")
+    assert "embedding = none (" in found.loc["new_classifier", "reading"]
+    assert "similarity = temperature (" in found.loc["student", "reading"]
     # The preset tiny has two thirds of the study's epochs: 5 of 8 and 4 of 6.
     assert found.loc["vpn", "training"] == "backbone 9 epochs, from i3d_synthadl_p; classifier 9 epochs, new"
     text = reports.section(results, "a command")
-    line = next(line for line in text.splitlines() if line.startswith("| New classifier | embedding = none"))
+    line = next(
+        line for line in text.splitlines() if line.startswith("| New classifier |") and "embedding = none" in line
+    )
     assert line.endswith("| backbone 9 epochs, from i3d_synthadl_p; classifier 4 epochs, new | it is new |")

@@ -43,7 +43,8 @@ def configuration(world: Path, folder: Path, **changes) -> dict:
 @pytest.fixture(scope="module")
 def vpn(world, tmp_path_factory) -> runs.Run:
     folder = tmp_path_factory.mktemp("runs")
-    return runs.open_run(fit(configuration(world, folder, system="vpn", tags={"why": "test"})), folder)
+    options = {"pose_first": False}
+    return runs.open_run(fit(configuration(world, folder, system="vpn", options=options, tags={"why": "test"})), folder)
 
 
 @pytest.fixture

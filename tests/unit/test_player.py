@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
+from workbench import drafts
 from workbench.show import player as module
 from workbench.show.player import Player, Track
 from workbench.show.scene import MISSING, seconds_per_frame
@@ -111,7 +112,7 @@ def test_save_writes_a_whole_page_and_leaves_nothing_else(tmp_path):
 def test_a_failed_write_keeps_the_old_page(tmp_path, monkeypatch):
     path = tmp_path / "page.html"
     path.write_text("old")
-    monkeypatch.setattr(module.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(drafts.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         module.write(path, "new")
     assert path.read_text() == "old" and len(list(tmp_path.iterdir())) == 1

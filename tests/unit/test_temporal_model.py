@@ -131,7 +131,8 @@ def test_the_loader_is_told_what_to_cut():
     spec = inputs.clip_spec(parse({"system": "global_model", "options": options, "preset": {"crop": "track"}}))
     assert (spec.granularities, spec.segments, spec.body, spec.crop) == ((2, 5), "looped", "crop", "track")
     spec = inputs.clip_spec(parse({"system": "temporal_model"}))
-    assert (spec.granularities, spec.segments, spec.body) == ((2, 3, 4), "resampled", "track")
+    assert (spec.granularities, spec.segments, spec.body) == ((2, 3, 4), "resampled", "crop")
+    assert inputs.clip_spec(parse({"system": "temporal_model", "preset": "paper"})).body == "track"
     assert inputs.clip_spec(parse({"system": "rgb"})).granularities == ()
 
 

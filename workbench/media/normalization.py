@@ -41,9 +41,9 @@ def normalize(
         if value not in OPTIONS[name]:
             raise ValueError(f"normalize: {name} must be one of {', '.join(OPTIONS[name])}, got {value!r}")
     flat = pose.space == "image"
-    if pose.space == "normalised" or pose.joints.shape[3] != (2 if flat else 3):
+    if pose.joints.shape[3] != (2 if flat else 3):
         axes = pose.joints.shape[3]
-        raise ValueError(f"normalize needs joints in camera space or pixels, got {axes} in space {pose.space!r}")
+        raise ValueError(f"normalize needs 3 coordinates a joint, of pixels 2, got {axes} in space {pose.space!r}")
     if flat:
         return pose.with_joints(_flat(pose, how).astype(np.float32), "normalised")
     body = pose.joints[0].astype(np.float64)

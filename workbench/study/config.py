@@ -86,6 +86,7 @@ class Preset(Config):
 SCALE = {
     "attention": 20,
     "attention.hidden": 0.2,
+    "attention.attention.hidden": 0.2,
     "attention.spatial.hidden": 0.2,
     "attention.temporal.hidden": 0.2,
     "pose_backbone": 0.2,

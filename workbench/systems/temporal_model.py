@@ -41,7 +41,7 @@ class TemporalModelOptions:
     reads (5 for NTU, 4 for N-UCLA); dropout behind every recurrent network is the public code's, as the thesis names
     none. normalize_steps is a batch norm of what R^p_G says, before it is scored, which the thesis lacks: without it
     what all clips have in common soon decides the weights (see vpn.PoseNorm). The rest are the base's, where it has
-    them: modulation and normalize_pose None are its own default.
+    them: modulation, normalize_pose and pose_first None are its own default.
     """
 
     base: Literal["rgb", "p_i3d", "separable_sta", "vpn"] = "rgb"
@@ -61,6 +61,7 @@ class TemporalModelOptions:
     body: Literal["track", "crop"] = "track"
     modulation: Modulation | None = None
     normalize_pose: bool | None = None
+    pose_first: bool | None = None
 
     def __post_init__(self) -> None:
         if min(self.granularities) < 2:
@@ -72,7 +73,7 @@ class TemporalModelOptions:
 
 
 #: The options that are the base's.
-OF_BASE = ("bn_momentum", "regularizer", "lstm_hidden", "regions", "body", "modulation", "normalize_pose")
+OF_BASE = ("bn_momentum", "regularizer", "lstm_hidden", "regions", "body", "modulation", "normalize_pose", "pose_first")
 
 
 def base_of(setting: Setting, options: TemporalModelOptions) -> System:
