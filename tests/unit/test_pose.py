@@ -317,7 +317,7 @@ def test_every_schema_can_be_normalised(name):
             "in none of the 4 frames does body 0 show the middle",
         ),
         (pose_of(np.ones((1, 4, 25, 3))), {}, "in none of the 4 frames"),
-        (pose_of(np.ones((1, 4, 25, 3)), space="image"), {}, "camera space or pixels, got 3 in space 'image'"),
+        (pose_of(np.ones((1, 4, 25, 3)), space="image"), {}, "of pixels 2, got 3 in space 'image'"),
         (pose_of(body(**UPRIGHT)), {"how": "ntu"}, "how must be one of thesis, agcn, got 'ntu'"),
         (pose_of(body(**UPRIGHT)), {"exact": "z"}, "exact must be one of x, y"),
     ],
