@@ -27,7 +27,7 @@ from workbench.explain.changes import Cover  # noqa: E402
 from workbench.explain.whatif import WhatIf  # noqa: E402
 from workbench.show.explorer import Explorer  # noqa: E402
 from workbench.show.player import Player, page, page_script  # noqa: E402
-from workbench.study.config import PRESETS  # noqa: E402
+from workbench.study.presets import PRESETS  # noqa: E402
 from workbench.systems import build  # noqa: E402
 from workbench.types import Batch, Clip, Pose, Skeleton, Truth  # noqa: E402
 

@@ -13,8 +13,9 @@ from torch import nn
 from tests.fixtures import fake_synthadl
 from workbench.data import ClipSpec
 from workbench.study import hardware, optim, runs
-from workbench.study.config import PRESETS, TrainConfig, amend, parse, parse_pairs
+from workbench.study.config import TrainConfig, amend, parse, parse_pairs
 from workbench.study.inputs import cache_folder, clip_spec, open_split
+from workbench.study.presets import PRESETS
 from workbench.systems import build
 from workbench.systems.base import Stage
 

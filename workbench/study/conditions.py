@@ -17,10 +17,11 @@ from typing import Any
 import pandas as pd
 import torch
 
-from workbench.study.config import PRESETS, TrainConfig
+from workbench.study.config import TrainConfig
 from workbench.study.notebook_configs import Train
 from workbench.study.optim import adapt, matches
 from workbench.study.planning import TRAIN, Cell
+from workbench.study.presets import PRESETS
 from workbench.study.results import Results
 from workbench.study.runs import make_system
 from workbench.study.tables import Row, Table
