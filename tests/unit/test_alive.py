@@ -26,7 +26,7 @@ from workbench.study import (
     study_data,
     sweeping,
 )
-from workbench.study.alignment import alignment, lesson_of, squared_error
+from workbench.study.alignment import alignment, lesson_of, of_snippets, squared_error
 from workbench.study.alive_columns import columns
 from workbench.study.exchanges import OWN, POSE, TIME, UNIFORM
 from workbench.study.passes import Found
@@ -497,3 +497,22 @@ def test_figures_show_the_numbers_and_label_what_is_missing():
         "distillation": [0, 0.1, 0, 0.1],
     }
     assert "one term" in figures.gradients({}).to_json()
+
+
+def test_a_taught_detector_is_compared_snippet_by_snippet():
+    """Two videos of two snippets, padded to three; the student says what its teacher says of its own snippet."""
+    said = torch.tensor([[[1.0, 0.0], [0.0, 1.0], [9.0, 9.0]], [[1.0, 0.0], [0.0, 2.0], [9.0, 9.0]]])
+    label = torch.tensor([[[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]] * 2)
+    batch = Batch(label=label, mask=torch.tensor([[True, True, False]] * 2))
+    system = SimpleNamespace(
+        options=SimpleNamespace(level="feature"),
+        student=lambda _: said,
+        teach=lambda _: {"pose": 3 * said},
+        compared=lambda student, teacher: [(student, teacher)],
+    )
+    told = of_snippets(system, [batch], "cpu", None)
+    assert list(told) == ["pose/feature"]
+    assert told["pose/feature"]["own"]["value"] == pytest.approx(1)
+    assert told["pose/feature"]["other"]["value"] == pytest.approx(0)
+    error = of_snippets(system, [batch], "cpu", "raw")["pose/feature"]
+    assert error["loss"] == pytest.approx((4 + 4 + 4 + 16) / 2 / 4)

@@ -95,6 +95,8 @@ def test_a_student_is_taught_and_needs_rgb_alone_afterwards(place):
     assert {"gradient_classification", "gradient_atomic", "gradient_global"} <= set(shares)
     assert run.history[shares].dropna(how="all").sum(axis=1).to_numpy() == pytest.approx(1)
     assert set(run.config.snippets) == {"rgb", "pose"}
+    taught = run.metrics["test"]["alive"]["distillation"]["pose/feature"]
+    assert -1 <= taught["own"]["low"] <= taught["own"]["value"] <= 1 and {"other", "margin"} <= set(taught)
     system = run.system()
     assert system.feature_channels == {"rgb": 32 * 4, "pose": 32}
     # At test nothing of the poses is touched: their encoder may be gone.

@@ -7,17 +7,22 @@ teacher's embedding as to its own; a squared error is small where both sides giv
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from workbench import metrics
 from workbench.data import Loader
 from workbench.explain import distillation
 from workbench.study.config import TrainConfig
 from workbench.systems.base import System
+from workbench.types import Batch
 
+#: What Augmented-RGB compares at each of its levels, in order.
+LEVELS = {"feature": ("feature",), "logit": ("logit",), "both": ("feature", "logit")}
 #: Systems that don't say what they compare: the kind of embedding whose squared error, as it comes, they minimise.
 AS_THEY_COME = {"mars": "features", "perf_net": "logits"}
 
@@ -42,6 +47,29 @@ def lesson_of(
         level: alignment(*pair, lesson.labels, squared_error(config, level))
         for level, pair in lesson.embeddings.items()
         if level.endswith(AS_THEY_COME.get(config.system, ""))
+    }
+
+
+def of_snippets(system: System, batches: Iterable[Batch], device: str, error: str | None) -> dict[str, Any]:
+    """The ``alignment`` of a taught detector, by teacher and level ("pose/feature"). ``batches`` hold the features of
+    all modalities that student and teachers read. A snippet counts as a clip, and the classes that go on in it together
+    as its class; snippets of one video are alike, so that the intervals are those of other snippets, not of other
+    videos."""
+    pairs: dict[str, list[tuple[Tensor, Tensor]]] = {}
+    shown: list[Tensor] = []
+    levels = LEVELS[system.options.level]
+    with torch.inference_mode():
+        for batch in batches:
+            batch = batch.to(device)
+            mask, student = batch.mask, system.student(batch)
+            for name, teacher in system.teach(batch).items():
+                for level, (mine, theirs) in zip(levels, system.compared(student, teacher), strict=True):
+                    pairs.setdefault(f"{name}/{level}", []).append((theirs[mask].cpu(), mine[mask].cpu()))
+            shown.append(batch.label[mask].cpu())
+    classes = np.unique(torch.cat(shown).numpy(), axis=0, return_inverse=True)[1].reshape(-1)
+    return {
+        level: alignment(*(torch.cat(side).float().numpy() for side in zip(*rows, strict=True)), classes, error)
+        for level, rows in pairs.items()
     }
 
 

@@ -104,9 +104,9 @@ def plain(rows: Sequence[Living]) -> Living | None:
 
 
 def column_of(results: Results) -> Column | None:
-    """The first column whose rows have runs and whose number is a mean over clips."""
-    fitting = (column for column in results.table.columns if column.metric in scores.BY_CLIP)
-    return next((column for column in fitting if read(results, column)), None)
+    """The first column whose rows have runs, of those whose number is a mean over clips where there are any."""
+    columns = sorted(results.table.columns, key=lambda column: column.metric not in scores.BY_CLIP)
+    return next((column for column in columns if read(results, column)), None)
 
 
 def gain(results: Results, better: Row, worse: Row, column: Column) -> metrics.Interval | None:

@@ -16,6 +16,8 @@ from workbench.data import Untrimmed, detection_batches
 from workbench.media import clock
 from workbench.metrics import postprocess
 from workbench.study import encoders, files, hardware
+from workbench.study.alignment import of_snippets
+from workbench.study.config import TrainConfig
 from workbench.study.gradient_shares import by_stage
 from workbench.study.passes import predict
 from workbench.study.runs import Run, flat
@@ -75,7 +77,7 @@ def evaluate(run: Run, split: str, device: str, batch_size: int | None, progress
 
     frame_map: mean average precision over the videos' frames, logits up-sampled to their rate; event_map_<percent>:
     of the intervals (``events``) at that overlap, THUMOS' rule. By class under "per_class". alive has the terms' shares
-    of the gradient, of a loss of several terms.
+    of the gradient, of a loss of several terms, and what a student took of its teachers (see ``alignment``).
     """
     place = hardware.device(run.config.model_copy(update={"device": device}))
     system, data = run.system().to(place), run.dataset(split)
@@ -87,10 +89,22 @@ def evaluate(run: Run, split: str, device: str, batch_size: int | None, progress
     measured = {"data": data.contents, **measure(found, data)}
     if shares := by_stage(run.history):
         measured["alive"] = {"gradients": shares}
+    if hasattr(system, "teach"):
+        measured["alive"] = {**measured.get("alive", {}), "distillation": _lesson(system, config, data, place)}
     write(run, split, found)
     files.write_json(run.folder / "metrics.json", {**run.metrics, split: measured})
     row_of(run).finish(flat({split: measured}))
     return measured
+
+
+def _lesson(system: Any, config: TrainConfig, data: Untrimmed, device: str) -> dict[str, Any]:
+    """What the student took of its teachers; {"skipped": reason} where the features that they read can't be had."""
+    try:
+        features = encoders.features(config, data, system.modalities_train)
+    except (ValueError, FileNotFoundError) as problem:
+        return {"skipped": f"the teacher can't be asked: {problem}"}
+    batches = detection_batches(data, features, config.numbers.batch_size)
+    return of_snippets(system, batches, device, "raw" if system.options.baseline else None)
 
 
 def gather(pairs: Iterable[tuple[Any, Any]], data: Untrimmed, snippets: Any) -> Detected:
