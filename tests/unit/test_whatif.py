@@ -308,3 +308,14 @@ def test_a_session_is_about_one_clip():
     given.batch = Batch(video=given.batch.video.expand(2, -1, -1, -1, -1), pose=given.batch.pose, ids=["a", "b"])
     with pytest.raises(ValueError, match="one clip at a time, got a batch of 2"):
         WhatIf(Toy(), given, SKELETON)
+
+
+def test_what_a_module_is_given_may_be_a_whole_output():
+    """As the ceiling of a distilled student is given what its teacher said."""
+    from workbench.explain.reuse import _same, _versions
+    from workbench.types import Output
+
+    said = Output(torch.ones(2, 3), torch.zeros(2, 4), {"temporal": torch.ones(2, 2)})
+    again = Output(torch.ones(2, 3), torch.zeros(2, 4), {"temporal": torch.ones(2, 2)})
+    other = Output(torch.ones(2, 3), torch.zeros(2, 4), {"temporal": torch.zeros(2, 2)})
+    assert _same([said], [again]) and not _same([said], [other]) and len(_versions([said])) == 3

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import Any
 
 import torch
@@ -105,6 +105,8 @@ def _tensors(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, list | tuple):
         for part in value:
             yield from _tensors(part)
+    elif is_dataclass(value):
+        yield from _tensors(vars(value))
 
 
 def _versions(value: Any) -> list[int]:
@@ -122,4 +124,6 @@ def _same(first: Any, second: Any) -> bool:
         return len(first) == len(second) and all(_same(*pair) for pair in zip(first, second, strict=True))
     if isinstance(first, dict) and isinstance(second, dict):
         return _same(sorted(first.items()), sorted(second.items()))
+    if is_dataclass(first) and type(first) is type(second):
+        return _same(vars(first), vars(second))
     return type(first) is type(second) and not isinstance(first, Tensor) and bool(first == second)
