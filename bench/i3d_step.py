@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 
 from workbench.nets import I3D
-from workbench.study.hardware import channels_last, has_bf16
+from workbench.study.runs.hardware import channels_last, has_bf16
 
 SETTINGS = {
     "tiny   16 x 16 x 96, width 0.25, output stride (4,16,16)": (

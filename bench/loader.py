@@ -20,7 +20,7 @@ import torch
 from decord import VideoReader
 
 from workbench.data import Augment, ClipSpec, Dataset, Loader, open_dataset
-from workbench.data.spec import evaluation_windows
+from workbench.data.clips.clip_spec import evaluation_windows
 
 SPECS = {
     "tiny": ClipSpec(frames=16, size=(96, 96), poses=16),

@@ -23,11 +23,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.browser.cdp import Browser  # noqa: E402
 from workbench import metrics  # noqa: E402
-from workbench.explain.changes import Cover  # noqa: E402
-from workbench.explain.whatif import WhatIf  # noqa: E402
+from workbench.explain.interventions import Cover  # noqa: E402
+from workbench.explain.what_if import WhatIf  # noqa: E402
 from workbench.show.explorer import Explorer  # noqa: E402
 from workbench.show.player import Player, page, page_script  # noqa: E402
-from workbench.study.presets import PRESETS  # noqa: E402
+from workbench.study.config.presets import PRESETS  # noqa: E402
 from workbench.systems import build  # noqa: E402
 from workbench.types import Batch, Clip, Pose, Skeleton, Truth  # noqa: E402
 

@@ -21,7 +21,7 @@ import pandas as pd
 
 from workbench.data import ClipSpec, Untrimmed, detection_batches
 from workbench.media import video
-from workbench.study.snippets import extract
+from workbench.study.features.extract import extract
 from workbench.systems import build
 from workbench.types import Pose, Skeleton
 

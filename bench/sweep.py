@@ -17,16 +17,17 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from workbench.study import cells, engines, fit, planning, sweeping
-from workbench.study.cells import DONE, Limits, Record
-from workbench.study.config import parse
-from workbench.study.notebook_configs import Train
-from workbench.study.tables import read_table
+from workbench.study import fit
+from workbench.study.config.train_config import parse
+from workbench.study.notebooks.configs import Train
+from workbench.study.sweep import executors, job, plan, sweep
+from workbench.study.sweep.job import DONE, Limits, Record
+from workbench.study.sweep.table_file import read_table
 
 
-def nothing(cell: planning.Cell, limits: Limits, *needed: Record) -> Record:
+def nothing(cell: plan.Cell, limits: Limits, *needed: Record) -> Record:
     """A row that takes no time, recorded as if it had been executed."""
-    folder = cells.folder(cell)
+    folder = job.folder(cell)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{cell.key}.ipynb").write_text("{}")
     record = {"key": cell.key, "label": cell.label, "status": DONE, "numbers": {"number": 1.0}, "attempts": 1}
@@ -48,7 +49,7 @@ def scheduling(place: Path, rows: int) -> tuple[float, float]:
     seconds = []
     for _ in range(2):
         start = time.perf_counter()
-        swept = sweeping.sweep_files([table], 1, progress=False, work=nothing)
+        swept = sweep.sweep_files([table], 1, progress=False, work=nothing)
         assert swept.results[0].frame()["number"].sum() == rows
         seconds.append(time.perf_counter() - start)
     return seconds[0], seconds[1]
@@ -61,14 +62,14 @@ def overhead(place: Path, root: str, repeats: int) -> list[float]:
     row = {"id": "row", "label": "row", "parameters": {"system": "pose_lstm", "epochs": 1}}
     columns = [{"metric": "top1", "label": "top-1"}]
     table.write_text(json.dumps({"title": "One row", "base": base, "columns": columns, "rows": [row]}))
-    (cell,) = planning.plan([read_table(table)], 1).cells.values()
+    (cell,) = plan.plan([read_table(table)], 1).cells.values()
     fit(parse(Train(**cell.parameters).training()))
     seconds = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
-        assert engines.run_cell(cell, Limits())["status"] == DONE
+        assert executors.run_cell(cell, Limits())["status"] == DONE
         seconds.append(time.perf_counter() - start)
-        (cells.folder(cell) / f"{cell.key}.json").unlink()
+        (job.folder(cell) / f"{cell.key}.json").unlink()
     return seconds
 
 

@@ -14,7 +14,7 @@ import time
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from workbench.synth import world
+from synthadl import world
 
 
 def cpu() -> float:

@@ -13,7 +13,7 @@ import time
 
 import torch
 
-from workbench.study.hardware import channels_last, has_bf16
+from workbench.study.runs.hardware import channels_last, has_bf16
 from workbench.systems import build
 from workbench.types import Batch
 

@@ -20,9 +20,10 @@ from workbench.data.doctor.portraits import portrait
 from workbench.media import video
 from workbench.metrics.attention import grade
 from workbench.show.figures import attention, costs
-from workbench.study import reports, sweeping, tables
-from workbench.study.results import Results
-from workbench.study.runs import latest
+from workbench.study.report import markdown
+from workbench.study.runs.run_folder import latest
+from workbench.study.sweep import sweep, table_file
+from workbench.study.sweep.results import Results
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -80,7 +81,7 @@ def row_of(clips: data.Dataset, name: str, turn: int) -> np.ndarray:
 
 def swept() -> Results:
     """Every system at the preset study, as far as it was trained."""
-    return sweeping.read([SYSTEMS], where={"root": str(ROOT / "data/synthadl/tiny"), "runs": str(ROOT / "runs")})[0]
+    return sweep.read([SYSTEMS], where={"root": str(ROOT / "data/synthadl/tiny"), "runs": str(ROOT / "runs")})[0]
 
 
 def attended() -> object:
@@ -102,11 +103,11 @@ def attended() -> object:
 def tradeoff() -> object | None:
     """The figure of accuracy against time, of the systems that have been swept; None before."""
     results = swept()
-    measured = reports.spread(results.frame()).dropna(subset="top-1")
+    measured = markdown.spread(results.frame()).dropna(subset="top-1")
     measured = measured[~measured["system"].isin(LEFT_OUT)]
     if measured.empty:
         return None
-    prices = reports.costs(tables.configs(SYSTEMS), ROOT / "runs")
+    prices = markdown.costs(table_file.configs(SYSTEMS), ROOT / "runs")
 
     def reads(needs: str) -> str:
         fields = set(needs.split("+"))

@@ -19,8 +19,8 @@ WORLDS: dict[str, dict[str, Any]] = {
 
 
 def synth(args: argparse.Namespace) -> None:
-    from workbench.study.config import parse_pairs
-    from workbench.synth import world
+    from synthadl import world
+    from workbench.study.config.train_config import parse_pairs
 
     made = world.generate(args.root, args.size, args.world, args.seed, args.workers, parse_pairs(args.set))
     print(f"{args.root} holds the whole world: {len(made)} videos")
@@ -29,8 +29,8 @@ def synth(args: argparse.Namespace) -> None:
 def train(args: argparse.Namespace) -> None:
     from workbench.nets import weights
     from workbench.study import fit
-    from workbench.study.config import parse_pairs
-    from workbench.study.runs import open_run
+    from workbench.study.config.train_config import parse_pairs
+    from workbench.study.runs.run_folder import open_run
 
     where = {"dataset": args.data, "root": args.root, "runs": str(args.runs), "cache": CACHE}
     run = fit({"system": args.system, "seed": args.seed, **where, **parse_pairs(args.set)})
@@ -40,8 +40,9 @@ def train(args: argparse.Namespace) -> None:
 
 
 def sweep(args: argparse.Namespace) -> None:
-    from workbench.study import reports, study_data, sweeping
-    from workbench.study.cells import Limits
+    from workbench.study.report import export, markdown
+    from workbench.study.sweep import sweep as sweeping
+    from workbench.study.sweep.job import Limits
 
     where = {"runs": str(args.runs), "cache": CACHE}
     where |= {name: getattr(args, name) for name in ("preset", "dataset", "root", "limit") if getattr(args, name)}
@@ -51,10 +52,10 @@ def sweep(args: argparse.Namespace) -> None:
     place = {"scheduler": args.scheduler, "slurm": args.slurm, "workers": args.workers, "gpus": args.gpus}
     swept = sweeping.sweep_files(args.files, args.seeds, args.rows, args.protocols, where, limits, **place)
     for results in swept.results:
-        print(f"\n{results.table.title}\n{reports.overview(results).to_string(index=False)}")
+        print(f"\n{results.table.title}\n{markdown.overview(results).to_string(index=False)}")
     if args.report:
         command = "python -m workbench " + " ".join(sys.argv[1:])
-        study_data.write(args.report, swept.results, command, args.runs, where)
+        export.write(args.report, swept.results, command, args.runs, where)
         print(f"\nreport: {args.report}")
     if swept.failed:
         for record in swept.failed:
@@ -65,8 +66,8 @@ def sweep(args: argparse.Namespace) -> None:
 
 
 def _draw_missing(files: list[str]) -> None:
-    from workbench.study.tables import read_table
-    from workbench.synth import world
+    from synthadl import world
+    from workbench.study.sweep.table_file import read_table
 
     tables = [read_table(path) for path in files]
     given = [values for t in tables for values in (t.base, *(part.parameters for part in (*t.rows, *t.columns)))]
@@ -78,13 +79,16 @@ def _draw_missing(files: list[str]) -> None:
 
 
 def profile(args: argparse.Namespace) -> None:
-    from workbench.study import alive, files, profiling, tables
-    from workbench.study.config import TrainConfig, parse_pairs
+    from workbench.study import files
+    from workbench.study.analysis import profiling
+    from workbench.study.config.train_config import TrainConfig, parse_pairs
+    from workbench.study.evaluate import alive
+    from workbench.study.sweep import table_file
 
     configs = {}
     for name in args.systems:
         if name.endswith((".yaml", ".yml")):
-            configs |= tables.configs(name, parse_pairs(args.set))
+            configs |= table_file.configs(name, parse_pairs(args.set))
         else:
             configs[name] = TrainConfig(system=name, **parse_pairs(args.set))
     costs = profiling.profile_all(configs, repeats=args.repeats, device=args.device, pose_seconds=args.pose_seconds)
@@ -96,8 +100,8 @@ def profile(args: argparse.Namespace) -> None:
 
 
 def sensitivity(args: argparse.Namespace) -> None:
-    from workbench.study import sensitivity as joints
-    from workbench.study.runs import open_run
+    from workbench.study.analysis import joint_sensitivity as joints
+    from workbench.study.runs.run_folder import open_run
 
     run = open_run(args.run, args.runs)
     table = joints.sensitivity(run, args.split, args.change, limit=args.limit)
@@ -122,7 +126,7 @@ def score(args: argparse.Namespace) -> None:
 
 
 def wizard(args: argparse.Namespace) -> None:
-    from workbench.data import wizard as maker
+    from workbench.data.wizard import wizard as maker
 
     out = args.out or args.folder / "manifest.csv"
     found = maker.propose(args.folder, args.subject_pattern, args.camera_pattern, args.split, args.seed)
@@ -139,9 +143,9 @@ def wizard(args: argparse.Namespace) -> None:
 def prepare(args: argparse.Namespace) -> int:
     from workbench.data import catalog, shards
     from workbench.data import prepare as work
-    from workbench.study.config import TrainConfig, parse_pairs
-    from workbench.study.inputs import clip_spec
-    from workbench.study.runs import needs_of
+    from workbench.study.config.data_of import clip_spec
+    from workbench.study.config.train_config import TrainConfig, parse_pairs
+    from workbench.study.runs.run_folder import needs_of
 
     name, root = catalog.locate(args.dataset)
     where = {"dataset": name, "root": root, "protocol": args.protocol}
@@ -177,18 +181,19 @@ def doctor(args: argparse.Namespace) -> int:
 
 def gallery(args: argparse.Namespace) -> None:
     from workbench.show import gallery as page
-    from workbench.study import notebooks, runs
+    from workbench.study.notebooks import execution
+    from workbench.study.runs import run_folder
 
-    executed, left_out = notebooks.execute_all(args.out / "notebooks", {"root": str(args.root), "runs": str(args.runs)})
+    executed, left_out = execution.execute_all(args.out / "notebooks", {"root": str(args.root), "runs": str(args.runs)})
     for name, missing in left_out.items():
         print(f"{name} is left out: {missing}")
-    results = runs.summary(args.runs)
+    results = run_folder.summary(args.runs)
     print(f"open {page.build(executed, results, args.out / 'index.html', left_out=left_out)} in a browser")
 
 
 def demo(args: argparse.Namespace) -> None:
+    from synthadl import world
     from workbench import study
-    from workbench.synth import world
 
     world.generate(args.root)
     study.sweep(FIRST_TABLE, 1, DEMO_ROWS, preset="tiny", root=str(args.root), runs=str(args.runs), cache=CACHE)

@@ -20,8 +20,9 @@ import pytest
 import torch
 
 from tests.fixtures import fake_synthadl
-from workbench.data import ClipSpec, Loader, cache, open_dataset
-from workbench.data.cache import open_store
+from workbench.data import ClipSpec, Loader, open_dataset
+from workbench.data.clips import cache
+from workbench.data.clips.cache import open_store
 from workbench.media import flow
 
 SPEC = ClipSpec(frames=6, size=(40, 40), poses=5)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from synthadl import world
 from workbench import drafts
-from workbench.synth import world
 
 
 def test_a_block_that_fails_leaves_the_old_file(tmp_path):
@@ -115,7 +115,7 @@ def test_a_worker_ends_when_its_parent_is_killed():
     code = (
         "import multiprocessing, os, sys, time\n"
         "from concurrent.futures import ProcessPoolExecutor\n"
-        "from workbench.synth.world import _end_with_parent\n"
+        "from synthadl.world import _end_with_parent\n"
         "if __name__ == '__main__':\n"
         "    pool = ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), _end_with_parent)\n"
         "    print(pool.submit(os.getpid).result(), flush=True)\n"

@@ -16,7 +16,9 @@ from filelock import FileLock
 
 from tests.fixtures import fake_synthadl
 from workbench import drafts
-from workbench.study import checkpoint, fit, loop, runs
+from workbench.study import fit
+from workbench.study.runs import run_folder
+from workbench.study.train import checkpoint, loop
 from workbench.systems.pose_lstm import PoseLSTMClassifier
 from workbench.systems.vpn import VPN
 
@@ -86,7 +88,7 @@ def test_a_run_killed_in_a_step_and_in_a_write_ends_as_if_it_had_not_been(world,
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        whole = runs.open_run(fit(configuration(world, tmp_path / "whole", system="vpn")), tmp_path / "whole")
+        whole = run_folder.open_run(fit(configuration(world, tmp_path / "whole", system="vpn")), tmp_path / "whole")
         config = configuration(world, tmp_path / "killed", system="vpn", checkpoint_steps=1)
         # In the middle of the first stage's second epoch, after the checkpoint of that epoch's first step.
         assert run_until_killed(config, at=4, where="step") == -signal.SIGKILL
@@ -96,7 +98,7 @@ def test_a_run_killed_in_a_step_and_in_a_write_ends_as_if_it_had_not_been(world,
         assert run_until_killed(config, at=4, where="write") == -signal.SIGKILL
         assert checkpoint.load(tmp_path / "killed" / whole.id / "checkpoint.pt")["place"]["stage"] == 1
         assert list((tmp_path / "killed" / whole.id).glob(".checkpoint*"))
-        resumed = runs.open_run(fit(config), tmp_path / "killed")
+        resumed = run_folder.open_run(fit(config), tmp_path / "killed")
     finally:
         torch.set_num_threads(threads)
     assert resumed.id == whole.id
@@ -124,7 +126,7 @@ def test_a_full_disk_is_one_sentence_and_the_old_checkpoint_stays(world, tmp_pat
     assert state["place"]["epoch"] == 1 and not [path for path in folder.iterdir() if ".pt." in path.name]
     monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    run = runs.open_run(fit(config), tmp_path)
+    run = run_folder.open_run(fit(config), tmp_path)
     assert run.finished and run.history["epoch"].tolist() == [1, 2]
 
 
@@ -180,12 +182,12 @@ def test_a_damaged_checkpoint_is_named(world, tmp_path, monkeypatch):
         patch.setattr(loop.Training, "_finish", lambda self: None)
         run = fit(config)
     path = tmp_path / run / "checkpoint.pt"
-    assert path.is_file() and not runs.Run(run, tmp_path / run).finished
+    assert path.is_file() and not run_folder.Run(run, tmp_path / run).finished
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(ValueError, match="checkpoint.pt can't be read as a checkpoint .*delete it"):
         fit(config)
     path.unlink()
-    assert runs.open_run(fit(config), tmp_path).finished
+    assert run_folder.open_run(fit(config), tmp_path).finished
 
 
 def test_a_run_is_trained_by_one_process_at_a_time(world, tmp_path, monkeypatch):
@@ -199,9 +201,9 @@ def test_a_run_is_trained_by_one_process_at_a_time(world, tmp_path, monkeypatch)
     ):
         fit(config)
     with pytest.raises(RuntimeError, match="is not finished; call fit"):
-        runs.open_run(run, tmp_path).system()
+        run_folder.open_run(run, tmp_path).system()
     with pytest.raises(FileNotFoundError, match="has no predictions for 'test'; make them with evaluate"):
-        runs.open_run(run, tmp_path).predictions()
+        run_folder.open_run(run, tmp_path).predictions()
 
 
 def test_skipped_clips_are_named_in_the_run(world, tmp_path):
@@ -209,7 +211,9 @@ def test_skipped_clips_are_named_in_the_run(world, tmp_path):
     import shutil
 
     shutil.copytree(world, broken)
-    name, other = sorted(runs.open_split(runs.parse({"system": "rgb", "root": str(broken)}), "train").ids)[:2]
+    name, other = sorted(run_folder.open_split(run_folder.parse({"system": "rgb", "root": str(broken)}), "train").ids)[
+        :2
+    ]
     for path in (broken / "videos" / f"{name}.mp4", broken / "videos" / f"{other}.mp4"):
         path.write_bytes(path.read_bytes()[:200])
     with (
@@ -226,4 +230,4 @@ def test_nothing_is_unpickled_and_no_path_leads_out(tmp_path):
     with pytest.raises(ValueError, match="evil.pt can't be read as a checkpoint"):
         checkpoint.load(tmp_path / "evil.pt")
     with pytest.raises(FileNotFoundError, match="has no run '../evil'"):
-        runs.open_run("../evil", tmp_path)
+        run_folder.open_run("../evil", tmp_path)

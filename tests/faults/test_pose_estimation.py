@@ -11,8 +11,9 @@ import pytest
 
 from tests.fixtures import write_mp4
 from workbench.data import open_dataset
-from workbench.media import pose, pose_estimation, pose_worker
-from workbench.media.pose_process import PoseError, PoseProcess
+from workbench.media import pose
+from workbench.media.estimation import pose_estimation, pose_worker
+from workbench.media.estimation.pose_process import PoseError, PoseProcess
 from workbench.types import Clip
 
 #: A stand-in for the pose environment's Python: landmark j of a frame lies at its brightness, in the order x, y, z.

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tests import official
 from tests.official import annotation, bodies, person
 from workbench.data import open_dataset
+from workbench.data.files import unpickling
 from workbench.data.sources import (
     cad,
     cad120,
@@ -32,7 +33,6 @@ from workbench.data.sources import (
     pku_mmd,
     thumos14,
     tsu,
-    unpickling,
 )
 from workbench.types import Pose
 

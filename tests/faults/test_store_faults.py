@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.study import store
+from workbench.study.runs import store
 
 MAKE = """
 import sys

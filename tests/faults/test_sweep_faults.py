@@ -13,9 +13,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from workbench.study import sweeping
-from workbench.study.cells import DONE, FAILED, SKIPPED, Limits, run_cell
-from workbench.study.planning import Cell
+from workbench.study.sweep import sweep as sweeping
+from workbench.study.sweep.job import DONE, FAILED, SKIPPED, Limits, run_cell
+from workbench.study.sweep.plan import Cell
 
 pytestmark = [pytest.mark.xdist_group("sweep"), pytest.mark.timeout(240)]
 pytest.importorskip("distributed")
@@ -157,7 +157,7 @@ def test_a_thousand_rows_are_scheduled_in_seconds(place):
 
 
 def test_rows_that_start_from_one_that_failed_are_skipped():
-    from workbench.study.engines import serial
+    from workbench.study.sweep.executors import serial
 
     def work(cell, limits, *needed):
         broken = any(record["status"] != DONE for record in needed)

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from tests.videos import cut, encode, numbered, numbers, open_gop, sound
-from workbench.media import ingest, video
-from workbench.media.sandbox import Sandbox, SandboxError, Sandboxes
+from workbench.media import video
+from workbench.media.files import ingest
+from workbench.media.files.sandbox import Sandbox, SandboxError, Sandboxes
 
 FRAMES = numbered(60)
 MANY_KEYFRAMES = {"x264-params": "keyint=12:min-keyint=12:scenecut=0"}
@@ -204,7 +205,7 @@ def faulty(tmp_path, monkeypatch):
     """Installs decoders that misbehave in place of the examination of files."""
     (tmp_path / "faulty.py").write_text(
         "import os, time\n"
-        "from workbench.media.inspection import inspect\n"
+        "from workbench.media.files.inspection import inspect\n"
         "def hangs(path, with_decord): time.sleep(60)\n"
         "def aborts(path, with_decord): os.abort()\n"
         "def raises(path, with_decord): raise MemoryError('no room')\n"
@@ -294,7 +295,7 @@ def test_a_killed_child_is_replaced():
 
 def test_a_child_goes_away_with_its_caller(tmp_path):
     code = (
-        "from workbench.media.sandbox import Sandbox; import os\n"
+        "from workbench.media.files.sandbox import Sandbox; import os\n"
         "print(Sandbox().call('os:getpid', timeout=30), flush=True); os.kill(os.getpid(), 9)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from workbench.data import Augment, ClipSpec, Loader
-from workbench.data.cut import all_bodies
+from workbench.data.clips.read_clip import all_bodies
 from workbench.media import pose
 from workbench.media.rendering import FINE_COLORS
 from workbench.types import Pose

@@ -12,9 +12,9 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from workbench.synth import world
-from workbench.synth.plan import plan
-from workbench.synth.settings import settle
+from synthadl import world
+from synthadl.plan import plan
+from synthadl.settings import settle
 
 #: Small pictures do: only the mean colour of two corners is looked at.
 SMALL = {"resolution": (64, 48)}

@@ -7,9 +7,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from workbench.synth import motion
-from workbench.synth.actions import ACTIONS, PRETRAIN_ACTIONS, perform
-from workbench.synth.body import JOINT, SKELETON, Subject
+from synthadl import motion
+from synthadl.actions import ACTIONS, PRETRAIN_ACTIONS, perform
+from synthadl.body import JOINT, JOINTS, Subject
+from workbench.types import Skeleton
 
 ALL = ACTIONS + PRETRAIN_ACTIONS
 SEEDS = range(6)
@@ -203,4 +204,4 @@ def test_another_frame_rate_changes_the_number_of_frames_only():
     done = perform("wave", Subject.sample(1), np.random.default_rng(0), fps=50.0)
     assert 120 <= len(done.joints) <= 300
     assert np.linalg.norm(np.diff(done.joints, axis=0), axis=-1).max() * 50.0 < 8.0
-    assert SKELETON.count == done.joints.shape[1]
+    assert Skeleton.named("kinect_v2").joints == JOINTS and done.joints.shape[1] == len(JOINTS)

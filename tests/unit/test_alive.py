@@ -14,23 +14,17 @@ from tests.tiny_runs import Place
 from workbench.explain.reuse import Reuse
 from workbench.nets import AttentionPoint, uniform_attention
 from workbench.show.figures import alive as figures
-from workbench.study import (
-    alive,
-    alive_report,
-    exchanges,
-    fit,
-    gradient_shares,
-    reports,
-    runs,
-    step,
-    study_data,
-    sweeping,
-)
-from workbench.study.alignment import alignment, lesson_of, of_snippets, squared_error
-from workbench.study.alive_columns import columns
-from workbench.study.exchanges import OWN, POSE, TIME, UNIFORM
-from workbench.study.passes import Found
-from workbench.systems.base import System
+from workbench.study import fit
+from workbench.study.evaluate import alive, exchanges, gradient_shares
+from workbench.study.evaluate.alignment import alignment, lesson_of, of_snippets, squared_error
+from workbench.study.evaluate.exchanges import OWN, POSE, TIME, UNIFORM
+from workbench.study.evaluate.inference import Found
+from workbench.study.report import alive_report, export, markdown
+from workbench.study.runs import run_folder
+from workbench.study.runs.alive_columns import columns
+from workbench.study.sweep import sweep
+from workbench.study.train import step
+from workbench.systems.common.base import System
 from workbench.types import Batch, Output
 
 CLASSES, CLIPS = 3, 6
@@ -404,9 +398,9 @@ def test_measuring_gradients_does_not_change_the_weights(place, tmp_path, monkey
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with_shares = runs.open_run(fit(asked | {"runs": str(tmp_path / "with")}), tmp_path / "with")
+        with_shares = run_folder.open_run(fit(asked | {"runs": str(tmp_path / "with")}), tmp_path / "with")
         monkeypatch.setattr(step, "gradient_shares", lambda *_: {})
-        without = runs.open_run(fit(asked | {"runs": str(tmp_path / "without")}), tmp_path / "without")
+        without = run_folder.open_run(fit(asked | {"runs": str(tmp_path / "without")}), tmp_path / "without")
     finally:
         torch.set_num_threads(threads)
     weights = [(run.folder / "weights.safetensors").read_bytes() for run in (with_shares, without)]
@@ -421,24 +415,24 @@ def test_measuring_gradients_does_not_change_the_weights(place, tmp_path, monkey
 def test_shares_are_measured_in_the_first_and_the_last_epoch_of_a_stage(place, tmp_path):
     epochs = {"backbone": 0, "pose": 0, "joint": 3}
     asked = place.asked("vpn") | {"epochs": epochs, "evaluate": [], "progress": False}
-    run = runs.open_run(fit(asked | {"runs": str(tmp_path)}), tmp_path)
+    run = run_folder.open_run(fit(asked | {"runs": str(tmp_path)}), tmp_path)
     assert run.history["gradient_classification"].notna().tolist() == [True, False, True]
 
 
 def test_the_report_has_a_table_of_what_is_alive(place):
     path = place.table()
-    (results,) = sweeping.read([path], seeds=1, where={"runs": str(place.runs), "root": str(place.world)})
-    text = reports.section(results, "a command")
+    (results,) = sweep.read([path], seeds=1, where={"runs": str(place.runs), "root": str(place.world)})
+    text = markdown.section(results, "a command")
     table = text[text.index("Is it alive? (") : text.index("Each seed:")]
     lines = table.strip().splitlines()[2:]
     assert lines[0].startswith("|  | percent right | gain | another clip's poses |") and "verdict" in lines[0]
     # The rgb row has no mechanism; VPN's says what it is.
     assert len(lines) == 3 and "vpn" in lines[2] and "joint" in lines[2]
-    (words,) = (alive.state(runs.latest(place.runs, system="vpn")),)
+    (words,) = (alive.state(run_folder.latest(place.runs, system="vpn")),)
     assert lines[2].endswith(f"| {words} |")
     told = alive_report.facts(results)
     assert list(told) == ["vpn"] and {"exchanges", "maps", "gradients", "verdict"} == set(told["vpn"])
-    assert study_data.facts(results, "a command")["alive"] == told
+    assert export.facts(results, "a command")["alive"] == told
 
 
 def test_the_bars_of_a_table_of_ceilings(place, tmp_path):
@@ -450,7 +444,7 @@ def test_the_bars_of_a_table_of_ceilings(place, tmp_path):
 
 def test_the_distillation_of_runs_is_measured(place):
     place.students()
-    for run in runs.finished(place.runs):
+    for run in run_folder.finished(place.runs):
         if run.config.system == "vpn_a":
             told = run.metrics["test"]["alive"]
             assert {"own", "other", "margin", "loss", "constant", "ahead"} <= set(told["distillation"]["attention"])

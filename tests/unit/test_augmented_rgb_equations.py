@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.study.config import TrainConfig
+from workbench.study.config.train_config import TrainConfig
 from workbench.systems import build
 from workbench.systems.augmented_rgb import pairs
 from workbench.types import Batch

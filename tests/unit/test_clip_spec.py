@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from workbench.data import ClipSpec
-from workbench.data.spec import candidates, evaluation_windows, train_window
+from workbench.data.clips.clip_spec import candidates, evaluation_windows, train_window
 
 
 def test_uniform_takes_the_middle_of_each_segment():

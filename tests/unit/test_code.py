@@ -7,26 +7,26 @@ from pathlib import Path
 
 import pytest
 
-from workbench.study import code
+from workbench.study.runs import code_fingerprint
 
 
 @pytest.fixture
 def changed(tmp_path, monkeypatch):
     """Puts a copy of the package in its place; returns a function that edits a file and gives the new fingerprint."""
     root = tmp_path / "workbench"
-    shutil.copytree(code.ROOT, root, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
-    monkeypatch.setattr(code, "ROOT", root)
+    shutil.copytree(code_fingerprint.ROOT, root, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
+    monkeypatch.setattr(code_fingerprint, "ROOT", root)
 
     def edit(file: str, text: str, system: str = "vpn") -> str:
         path: Path = root / file
         path.write_text(path.read_text() + text)
-        code.fingerprint.cache_clear()
-        code._content.cache_clear()
-        return code.fingerprint(system, "synthadl")
+        code_fingerprint.fingerprint.cache_clear()
+        code_fingerprint._content.cache_clear()
+        return code_fingerprint.fingerprint(system, "synthadl")
 
     yield edit
-    code.fingerprint.cache_clear()
-    code._content.cache_clear()
+    code_fingerprint.fingerprint.cache_clear()
+    code_fingerprint._content.cache_clear()
 
 
 def test_it_follows_what_the_system_imports_and_no_other_system(changed):
@@ -39,7 +39,7 @@ def test_it_follows_what_the_system_imports_and_no_other_system(changed):
     assert after != before
     # Through others: the loop, the video network, the decoder.
     for file in ("study/loop.py", "nets/i3d.py", "media/video.py"):
-        found = next(path for path in (file, "nets/video/i3d.py") if (code.ROOT / path).is_file())
+        found = next(path for path in (file, "nets/video/i3d.py") if (code_fingerprint.ROOT / path).is_file())
         again = changed(found, "\nEXTRA = 1\n")
         assert again != after
         after = again

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench.study import comparison, files
-from workbench.study.config import TrainConfig
-from workbench.study.runs import Run
-from workbench.study.tables import configs, read_table
+from workbench.study import files
+from workbench.study.analysis import comparison
+from workbench.study.config.train_config import TrainConfig
+from workbench.study.runs.run_folder import Run
+from workbench.study.sweep.table_file import configs, read_table
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 

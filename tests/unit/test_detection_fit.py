@@ -13,12 +13,14 @@ from tests.detection_fixtures import fake_synthadl_u
 from tests.fixtures import fake_synthadl
 from workbench import metrics
 from workbench.data import Untrimmed
-from workbench.study import TrainConfig, detection, encoders, evaluate, fit
-from workbench.study.config import parse
-from workbench.study.notebook_configs import Train
-from workbench.study.planning import plan
-from workbench.study.runs import open_run, table
-from workbench.study.tables import configs, read_table
+from workbench.study import TrainConfig, evaluate, fit
+from workbench.study.config.train_config import parse
+from workbench.study.evaluate import detection
+from workbench.study.features import encoders
+from workbench.study.notebooks.configs import Train
+from workbench.study.runs.run_folder import open_run, table
+from workbench.study.sweep.plan import plan
+from workbench.study.sweep.table_file import configs, read_table
 
 PRESET = {"base": "tiny", "clip": [8, 32, 32], "width": 0.125, "poses": 8, "output_stride": [4, 8, 8], "batch_size": 4}
 SPACED = {"sampling": "strided", "stride": 2}
@@ -105,7 +107,7 @@ def test_a_student_is_taught_and_needs_rgb_alone_afterwards(place):
 
 
 def test_a_run_that_was_stopped_ends_with_the_same_weights(place, monkeypatch):
-    from workbench.study import loop
+    from workbench.study.train import loop
 
     whole = open_run(fit(asked(place, "augmented_rgb", seed=7)), place / "runs").system().state_dict()
     elsewhere = asked(place, "augmented_rgb", seed=7, runs=str(place / "stopped"), checkpoint_steps=1)

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from workbench import losses
-from workbench.study import optim, tables
-from workbench.study.config import TrainConfig
+from workbench.study.config.train_config import TrainConfig
+from workbench.study.sweep import table_file
+from workbench.study.train import optim
 from workbench.systems import build, detects, variants
 from workbench.systems.augmented_rgb import pairs
 from workbench.types import Batch
@@ -203,7 +204,7 @@ def test_options_are_those_of_the_paper():
 def weight_rows() -> list[tuple[str, str, tuple[str, ...], float, str]]:
     """Of each row that tries a weight: teachers, the weight's name, its reading, its value, the row's id."""
     found = []
-    for row in tables.read_table(ROOT / "notebooks/ablations/augmented_rgb_weights.yaml").rows:
+    for row in table_file.read_table(ROOT / "notebooks/ablations/augmented_rgb_weights.yaml").rows:
         options = row.parameters.get("options", {})
         if row.parameters["system"] == "augmented_rgb":
             ((name, weight),) = [(key, value) for key, value in options.items() if key.startswith("alpha_")]
@@ -224,7 +225,7 @@ def test_every_teacher_of_a_table_has_weights_of_its_own():
         *ROOT.glob("notebooks/ablations/augmented_rgb_table*.yaml"),
         ROOT / "notebooks/ablations/detection.yaml",
     ]:
-        for config in tables.configs(path).values():
+        for config in table_file.configs(path).values():
             if config.system == "augmented_rgb":
                 options = config.variant()
                 teachers = "+".join(sorted(options.get("teachers", ["flow"])))
@@ -252,7 +253,7 @@ def test_small_presets_have_the_weights_that_were_best_on_validation_subjects():
             if not reading:
                 config = TrainConfig(system="augmented_rgb", preset=preset, options={"teachers": teachers.split("+")})
                 assert config.variant()[name] == max(found, key=found.get), (teachers, name)
-    per_step = tables.configs(ROOT / "notebooks/ablations/detection.yaml")["Augmented-RGB, boundaries per step"]
+    per_step = table_file.configs(ROOT / "notebooks/ablations/detection.yaml")["Augmented-RGB, boundaries per step"]
     found = sums["pose", "alpha_boundary", ("per_step",)]
     assert per_step.options["alpha_boundary"] == max(found, key=found.get)
 

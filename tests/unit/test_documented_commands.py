@@ -13,7 +13,7 @@ from tests.videos import encode, numbered
 from workbench.__main__ import main, parser
 from workbench.data.catalog import SOURCES, UNTRIMMED
 from workbench.data.sources import official
-from workbench.study.config import TrainConfig, parse_pairs
+from workbench.study.config.train_config import TrainConfig, parse_pairs
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "data.md"
 COMMANDS = re.findall(r"`(train \w+ --data [^`]+)`", DOCUMENT.read_text())

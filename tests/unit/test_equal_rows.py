@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures import fake_synthadl
-from workbench.study import conditions, reports, sweeping
-from workbench.study.conditions import NEW, Trained
-from workbench.study.config import TrainConfig
-from workbench.study.tables import read_table
+from workbench.study.config.train_config import TrainConfig
+from workbench.study.report import conditions, markdown
+from workbench.study.report.conditions import NEW, Trained
+from workbench.study.sweep import sweep
+from workbench.study.sweep.table_file import read_table
 
 FILES = sorted((Path(__file__).parents[2] / "notebooks/ablations").glob("*.yaml"))
 TABLE = """
@@ -115,14 +116,14 @@ def test_the_report_says_how_each_row_ran_as_the_sweep_was_told(tmp_path):
     path = tmp_path / "table.yaml"
     path.write_text(TABLE.replace("label: New classifier", "label: New classifier\n    differs: it is new"))
     root, runs = str(fake_synthadl(tmp_path / "world")), str(tmp_path / "runs")
-    (results,) = sweeping.read([path], 1, where={"root": root, "runs": runs, "preset": "tiny"})
+    (results,) = sweep.read([path], 1, where={"root": root, "runs": runs, "preset": "tiny"})
     found = conditions.readings(results).set_index("row")
     assert list(found.index) == ["more", "vpn", "new_classifier", "student", "pose", "graph"]
     assert "embedding = none (" in found.loc["new_classifier", "reading"]
     assert "similarity = temperature (" in found.loc["student", "reading"]
     # The preset tiny has two thirds of the study's epochs: 5 of 8 and 4 of 6.
     assert found.loc["vpn", "training"] == "backbone 9 epochs, from i3d_synthadl_p; classifier 9 epochs, new"
-    text = reports.section(results, "a command")
+    text = markdown.section(results, "a command")
     line = next(
         line for line in text.splitlines() if line.startswith("| New classifier |") and "embedding = none" in line
     )

@@ -12,12 +12,12 @@ import torch
 from tests.whatif import SKELETON, Toy, sample
 from workbench import metrics
 from workbench.explain import embeddings
-from workbench.explain.changes import Cover, Drop, Mirror, Move, Shuffle
-from workbench.explain.subject import Subject
-from workbench.explain.whatif import WhatIf
+from workbench.explain.interventions import Cover, Drop, Mirror, Move, Shuffle
+from workbench.explain.what_if import WhatIf
+from workbench.explain.what_if_clip import Subject
 from workbench.show import session as sessions
 from workbench.show.explorer import Explorer, words
-from workbench.show.linked import Linked
+from workbench.show.linked_views import Linked
 from workbench.show.microscope import microscope, rms, stations
 from workbench.show.player import Player
 

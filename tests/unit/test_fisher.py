@@ -12,7 +12,7 @@ from torch import nn
 from workbench import losses
 from workbench.nets.fisher import FisherVector
 from workbench.nets.pooling import max_min
-from workbench.systems import linear
+from workbench.systems.common import linear
 from workbench.types import Batch
 
 

@@ -13,10 +13,13 @@ from safetensors.torch import load_file
 
 from tests.fixtures import fake_synthadl
 from workbench.media import video
-from workbench.study import checkpoint, evaluate, fit, grading, passes, runs
-from workbench.study.config import parse
-from workbench.study.initial import initialise
-from workbench.study.store import Store
+from workbench.study import evaluate, fit
+from workbench.study.config.train_config import parse
+from workbench.study.evaluate import attention_grades, inference
+from workbench.study.runs import run_folder
+from workbench.study.runs.store import Store
+from workbench.study.train import checkpoint
+from workbench.study.train.init_weights import initialise
 from workbench.systems.vpn import VPN
 from workbench.types import Batch, Output, Truth
 
@@ -41,10 +44,12 @@ def configuration(world: Path, folder: Path, **changes) -> dict:
 
 
 @pytest.fixture(scope="module")
-def vpn(world, tmp_path_factory) -> runs.Run:
+def vpn(world, tmp_path_factory) -> run_folder.Run:
     folder = tmp_path_factory.mktemp("runs")
     options = {"pose_first": False}
-    return runs.open_run(fit(configuration(world, folder, system="vpn", options=options, tags={"why": "test"})), folder)
+    return run_folder.open_run(
+        fit(configuration(world, folder, system="vpn", options=options, tags={"why": "test"})), folder
+    )
 
 
 @pytest.fixture
@@ -99,7 +104,7 @@ def test_attention_is_graded_against_four_baselines(vpn):
     assert graded["ranking"]["uniform"]["value"] == pytest.approx(0.5)
     share = graded["inside_share"]
     assert share["minus_uniform"]["value"] == pytest.approx(share["system"]["value"] - share["uniform"]["value"])
-    row = runs.table(vpn.folder.parent).set_index("id").loc[vpn.id]
+    row = run_folder.table(vpn.folder.parent).set_index("id").loc[vpn.id]
     assert row["test_ranking"] == graded["ranking"]["system"]["value"]
     assert row["test_ranking_minus_centre"] == graded["ranking"]["minus_centre"]["value"]
 
@@ -119,7 +124,7 @@ def test_whether_it_is_alive_is_measured_beside_accuracy(vpn):
         sum(shares.values()) == pytest.approx(1)
         and vpn.history["gradient_embedding"].notna().tolist()[:2] == [False] * 2
     )
-    row = runs.table(vpn.folder.parent).set_index("id").loc[vpn.id]
+    row = run_folder.table(vpn.folder.parent).set_index("id").loc[vpn.id]
     assert row["test_alive_pose_changed"] == alive["exchanges"]["shuffled_pose"]["changed"]["value"]
     assert row["test_alive_attention_over_clips"] == alive["maps"]["attention"]["over_clips_share"]
     assert row["test_alive_joint_last_gradient_embedding"] == shares["gradient_embedding"]
@@ -148,7 +153,7 @@ def test_a_finished_run_is_not_repeated_and_a_missing_split_is_added(vpn):
 
 def test_the_same_configuration_gives_the_same_weights(world, tmp_path, shared_store):
     first, again, other = (
-        runs.open_run(fit(configuration(world, tmp_path / name, system="pose_lstm", seed=seed)), tmp_path / name)
+        run_folder.open_run(fit(configuration(world, tmp_path / name, system="pose_lstm", seed=seed)), tmp_path / name)
         for name, seed in (("a", 0), ("b", 0), ("c", 1))
     )
     weights = [(run.folder / "weights.safetensors").read_bytes() for run in (first, again, other)]
@@ -158,7 +163,7 @@ def test_the_same_configuration_gives_the_same_weights(world, tmp_path, shared_s
 
 def test_learning_happens_and_the_best_epoch_is_kept(world, tmp_path, shared_store):
     config = configuration(world, tmp_path, system="rgb", epochs=6, augment=False, optimizer={"lr": 5e-3})
-    run = runs.open_run(fit(config), tmp_path)
+    run = run_folder.open_run(fit(config), tmp_path)
     history = run.history
     assert history["train_total"].iloc[-1] < 0.6 * history["train_total"].iloc[0]
     evaluate(run, "validation", progress=False, cache=None)
@@ -168,7 +173,7 @@ def test_learning_happens_and_the_best_epoch_is_kept(world, tmp_path, shared_sto
 
 def test_early_stopping(world, tmp_path, shared_store):
     config = configuration(world, tmp_path, system="pose_lstm", epochs=30, patience=2, optimizer={"lr": 1e-9})
-    history = runs.open_run(fit(config), tmp_path).history
+    history = run_folder.open_run(fit(config), tmp_path).history
     assert len(history) < 30 and not (tmp_path / "mlflow.db").exists()
     scores = list(zip(history["validation_top1"], -history["validation_total"], strict=True))
     assert scores.index(max(scores)) == len(history) - 3
@@ -176,7 +181,7 @@ def test_early_stopping(world, tmp_path, shared_store):
 
 def test_a_run_starts_from_another_runs_module(vpn, world, tmp_path):
     config = configuration(world, vpn.folder.parent, system="rgb", epochs=1, optimizer={"name": "sgd", "lr": 0.0})
-    run = runs.open_run(fit(config | {"init": {"backbone": vpn.id}, "evaluate": []}), vpn.folder.parent)
+    run = run_folder.open_run(fit(config | {"init": {"backbone": vpn.id}, "evaluate": []}), vpn.folder.parent)
     old, new = (load_file(folder / "weights.safetensors") for folder in (vpn.folder, run.folder))
     for name in (name for name in new if name.startswith("backbone.") and "running" not in name and "num_" not in name):
         assert torch.equal(old[name], new[name]), name
@@ -198,7 +203,7 @@ def test_a_stage_that_needs_poses_alone_makes_no_pictures(world, tmp_path, share
 
     monkeypatch.setattr(VPN, "forward", heard)
     changes = {"options": {"pose_first": True}, "epochs": {"backbone": 0, "pose": 1, "joint": 1}, "evaluate": []}
-    run = runs.open_run(fit(configuration(world, tmp_path, system="vpn", **changes)), tmp_path)
+    run = run_folder.open_run(fit(configuration(world, tmp_path, system="vpn", **changes)), tmp_path)
     assert run.history["stage"].tolist() == ["pose", "joint"]
     assert fields[0] == (False, True) and fields[-1] == (True, True)
 
@@ -207,7 +212,7 @@ def test_a_classifier_starts_one_of_twice_the_features(vpn, world, tmp_path, sha
     """Its weights stand in both halves, each divided by two: of the same features twice the scores are the same."""
     options = {"coupler": False, "embedding": "none"}
     config = parse(configuration(world, vpn.folder.parent, system="vpn", options=options))
-    system = runs.make_system(config, vpn.classes, "kinect_v2")
+    system = run_folder.make_system(config, vpn.classes, "kinect_v2")
     told = initialise(system, parse({**config.model_dump(), "init": {"classifier": vpn.id}}))
     assert told["classifier"].endswith("2 tensors of classifier., in 2 parts of its inputs")
     old = load_file(vpn.folder / "weights.safetensors")
@@ -218,18 +223,20 @@ def test_a_classifier_starts_one_of_twice_the_features(vpn, world, tmp_path, sha
 
 def test_finding_runs(vpn):
     root = vpn.folder.parent
-    assert runs.open_run("latest:vpn", root).id == vpn.id == runs.latest(root, system="vpn", seed=0).id
+    assert run_folder.open_run("latest:vpn", root).id == vpn.id == run_folder.latest(root, system="vpn", seed=0).id
     with pytest.raises(FileNotFoundError, match="no finished run with system='vpn', seed=7"):
-        runs.latest(root, system="vpn", seed=7)
+        run_folder.latest(root, system="vpn", seed=7)
     with pytest.raises(ValueError, match="runs have no field 'sed'; valid: system"):
-        runs.latest(root, sed=7)
+        run_folder.latest(root, sed=7)
     for name in ("..", "", "a/../" + vpn.id, str(vpn.folder)):
         with pytest.raises(FileNotFoundError, match="has no run"):
-            runs.open_run(name, root)
-    assert runs.table(root / "nowhere").empty
-    finished = [run.id for run in runs.finished(root)]
-    assert list(runs.recent(root, vpn)["id"])[0] == vpn.id and set(runs.recent(root, vpn)["id"]) == set(finished)
-    assert list(runs.recent(root, vpn, others=0)["id"]) == [vpn.id]
+            run_folder.open_run(name, root)
+    assert run_folder.table(root / "nowhere").empty
+    finished = [run.id for run in run_folder.finished(root)]
+    assert list(run_folder.recent(root, vpn)["id"])[0] == vpn.id and set(run_folder.recent(root, vpn)["id"]) == set(
+        finished
+    )
+    assert list(run_folder.recent(root, vpn, others=0)["id"]) == [vpn.id]
 
 
 def test_random_states_come_back(tmp_path):
@@ -247,7 +254,7 @@ def test_windows_of_a_clip_are_pooled_by_their_highest_score():
     logits = torch.tensor([[2.0, 0.0], [0.0, 5.0], [1.0, 0.0]])
     features = torch.tensor([[1.0], [3.0], [7.0]])
     batch = Batch(label=torch.tensor([1, 1, 0]), ids=["a", "a", "b"])
-    found = passes.gather([(batch, Output(logits, features, maps={"temporal": torch.ones(3, 2)}))])
+    found = inference.gather([(batch, Output(logits, features, maps={"temporal": torch.ones(3, 2)}))])
     assert found.ids == ["a", "b"] and found.labels.tolist() == [1, 0]
     assert found.logits.tolist() == [[0, 5], [1, 0]] and found.features[:, 0].tolist() == [2, 7]
     soft = logits.softmax(1)
@@ -257,20 +264,20 @@ def test_windows_of_a_clip_are_pooled_by_their_highest_score():
 
 def test_partners_are_other_clips_of_other_classes():
     labels = np.array([0, 0, 0, 1, 1, 2, 2, 2])
-    partner = grading.partners(labels, seed=0)
+    partner = attention_grades.partners(labels, seed=0)
     assert sorted(partner) == list(range(8)) and (labels[partner] != labels).all()
-    same = grading.partners(np.zeros(5, int), seed=0)
+    same = attention_grades.partners(np.zeros(5, int), seed=0)
     assert sorted(same) == list(range(5)) and (same != np.arange(5)).all()
     with pytest.raises(ValueError, match="two clips or more"):
-        grading.partners(np.array([0]), seed=0)
+        attention_grades.partners(np.array([0]), seed=0)
 
 
 def test_shuffled_time_permutes_what_the_system_reads_and_nothing_else():
     pose = torch.arange(2 * 1 * 6 * 2 * 3.0).reshape(2, 1, 6, 2, 3)
-    mixed = grading.shuffle_time(0)(Batch(pose=pose, video=torch.zeros(2, 3, 4, 2, 2), ids=["a", "b"]))
+    mixed = attention_grades.shuffle_time(0)(Batch(pose=pose, video=torch.zeros(2, 3, 4, 2, 2), ids=["a", "b"]))
     assert mixed.video.abs().sum() == 0 and not torch.equal(mixed.pose, pose)
     assert torch.equal(mixed.pose.sort(2).values, pose)
-    alone = grading.shuffle_time(0)(Batch(pose=pose[1:], ids=["b"]))
+    alone = attention_grades.shuffle_time(0)(Batch(pose=pose[1:], ids=["b"]))
     assert torch.equal(alone.pose, mixed.pose[1:])
 
 
@@ -283,22 +290,22 @@ def segmented(count: int) -> Batch:
 
 def test_shuffled_time_permutes_moments_among_the_segments_of_a_clip():
     batch = segmented(3)
-    mixed = grading.shuffle_time(0)(batch)
+    mixed = attention_grades.shuffle_time(0)(batch)
     before, after = (each.segments[2].pose.unflatten(0, (3, 2)) for each in (batch, mixed))
     assert torch.equal(after.flatten(1).sort(1).values, before.flatten(1))  # the same poses in each clip
     assert torch.equal(after.diff(dim=5), before.diff(dim=5))  # and each pose whole
     assert not torch.equal(after[:, 0].flatten(1).sort(1).values, before[:, 0].flatten(1))
     alone = Batch(pose=batch.pose[2:], segments={2: Batch(pose=batch.segments[2].pose[4:])}, ids=batch.ids[2:])
-    assert torch.equal(grading.shuffle_time(0)(alone).segments[2].pose, mixed.segments[2].pose[4:])
+    assert torch.equal(attention_grades.shuffle_time(0)(alone).segments[2].pose, mixed.segments[2].pose[4:])
 
 
 def test_shuffled_poses_are_another_clips_in_its_segments_too():
     batch = segmented(4).replace(label=torch.arange(4))
-    poses = grading.poses_of(batch)
+    poses = attention_grades.poses_of(batch)
     assert poses["clip 1"][2].shape == (2, 1, 4, 2, 3)
     labels = batch.label.numpy()
-    mixed = grading.shuffle_pose(poses, labels, 0)(batch)
-    partner = grading.partners(labels, 0)
+    mixed = attention_grades.shuffle_pose(poses, labels, 0)(batch)
+    partner = attention_grades.partners(labels, 0)
     assert sorted(partner) == [0, 1, 2, 3] and (partner != np.arange(4)).all()
     assert torch.equal(mixed.pose, batch.pose[partner])
     assert torch.equal(
@@ -312,8 +319,10 @@ def test_perfect_attention_beats_every_baseline():
     truth = Truth(np.zeros(25, bool), mask, np.zeros((4, 4), np.float32), (2, 4), np.arange(4))
     perfect = {"attention": np.zeros((3, 2, 2, 2)), "temporal": np.tile([0.0, 1.0], (3, 1))}
     perfect["attention"][:, 1, 0, 0] = 1
-    methods = {"system": perfect} | {name: grading.constant(name, perfect) for name in ("uniform", "centre")}
-    told = grading.summary({name: grading.grade_maps(maps, [truth] * 3) for name, maps in methods.items()})
+    methods = {"system": perfect} | {name: attention_grades.constant(name, perfect) for name in ("uniform", "centre")}
+    told = attention_grades.summary(
+        {name: attention_grades.grade_maps(maps, [truth] * 3) for name, maps in methods.items()}
+    )
     for grade in ("inside_share", "pointing_game", "ranking", "temporal_overlap", "temporal_gain"):
         assert told[grade]["system"]["value"] == 1
         assert told[grade]["minus_uniform"]["low"] > 0 and told[grade]["minus_centre"]["low"] > 0
@@ -321,15 +330,15 @@ def test_perfect_attention_beats_every_baseline():
 
 def test_spatial_weights_without_coupler_are_graded_as_constant_attention():
     maps = {"spatial": np.random.default_rng(0).random((2, 3, 3)), "temporal": np.ones((2, 4))}
-    found = grading.gradable(maps)
+    found = attention_grades.gradable(maps)
     assert found["attention"].shape == (2, 4, 3, 3)
     np.testing.assert_array_equal(found["attention"][:, 3], maps["spatial"])
-    assert grading.gradable({"joints": np.ones((2, 4, 25))}) == {}
+    assert attention_grades.gradable({"joints": np.ones((2, 4, 25))}) == {}
 
 
 def test_without_mlflow_a_run_is_a_folder_and_says_so(world, tmp_path, monkeypatch, caplog):
     monkeypatch.setitem(__import__("sys").modules, "mlflow", None)
-    run = runs.open_run(fit(configuration(world, tmp_path, system="pose_lstm", epochs=1)), tmp_path)
+    run = run_folder.open_run(fit(configuration(world, tmp_path, system="pose_lstm", epochs=1)), tmp_path)
     assert run.finished and run.metrics["test"]["clips"] == 4
     assert "mlflow is not installed" in json.loads((run.folder / "environment.json").read_text())["store"]
     assert "mlflow is not installed" in caplog.text and not (tmp_path / "mlflow.db").exists()

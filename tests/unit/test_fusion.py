@@ -10,9 +10,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from workbench.study import optim
+from workbench.study.train import optim
 from workbench.systems import SYSTEMS, Stage, build, names
-from workbench.systems.composite import combine, member_stages, pack, prefixed, unique, unpack
+from workbench.systems.common.composite import combine, member_stages, pack, prefixed, unique, unpack
 from workbench.systems.late_fusion import Member
 from workbench.types import Batch, Output
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from workbench.data import Augment, ClipSpec, Loader, open_dataset, sample
-from workbench.data.augment import View
-from workbench.data.cut import area_box
+from workbench.data.clips.augment import View
+from workbench.data.clips.read_clip import area_box
 from workbench.media import pose
 
 SPEC = ClipSpec(frames=8, size=(48, 48), poses=6)

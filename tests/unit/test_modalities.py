@@ -13,8 +13,8 @@ import torch
 
 from tests.fixtures import COLORS, write_mp4
 from workbench.data import Augment, ClipSpec, Loader, open_dataset, sample
-from workbench.data.augment import View
-from workbench.data.cut import Cut, _with_border, area_box
+from workbench.data.clips.augment import View
+from workbench.data.clips.read_clip import Cut, _with_border, area_box
 from workbench.media import flow, pose, rendering, skeletons, trajectories, video
 from workbench.types import Pose, Skeleton
 

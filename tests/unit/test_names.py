@@ -13,10 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fixtures import write_mp4
-from workbench.data import naming, open_dataset, spelling, wizard
+from workbench.data import open_dataset, spelling
 from workbench.data.sources import manifest
-from workbench.show import boards
-from workbench.study.notebook_configs import GradCam
+from workbench.data.wizard import naming, wizard
+from workbench.study.notebooks.configs import GradCam
+from workbench.views import boards
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from workbench import losses
 from workbench.nets import I3D
 from workbench.nets.attention import uniform_attention
-from workbench.study.optim import freeze, train_mode
+from workbench.study.train.optim import freeze, train_mode
 from workbench.systems import build, variants
 from workbench.types import Batch
 

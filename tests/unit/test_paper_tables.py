@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from torch import nn
 
-from workbench.study import tables
-from workbench.study.config import TrainConfig
-from workbench.study.initial import fitted
-from workbench.study.optim import adapt
-from workbench.study.runs import make_system
+from workbench.study.config.train_config import TrainConfig
+from workbench.study.runs.run_folder import make_system
+from workbench.study.sweep import table_file
+from workbench.study.train.init_weights import fitted
+from workbench.study.train.optim import adapt
 
 SNIPPETS = {"rgb": 8, "flow": 8, "pose": 8}
 FILES = sorted((Path(__file__).parents[2] / "notebooks/ablations").glob("*.yaml"))
@@ -20,7 +20,7 @@ FILES = sorted((Path(__file__).parents[2] / "notebooks/ablations").glob("*.yaml"
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_row_can_be_configured(path):
     """The stages that a row gives epochs to are the system's, and the parts that it starts from fit it."""
-    table = tables.read_table(path)
+    table = table_file.read_table(path)
     made: dict[str, nn.Module] = {}
     starts: list[tuple[str, str, str]] = []
     for row in table.rows:

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 
 from workbench import losses
 from workbench.media import flow, rendering
-from workbench.study import optim
-from workbench.systems.building import Setting, assemble, variants
+from workbench.study.train import optim
+from workbench.systems.common.building import Setting, assemble, variants
 from workbench.systems.mars import MARS
 from workbench.systems.perf_net import PerfNet
 from workbench.systems.perf_stream import PerfStream

@@ -11,20 +11,8 @@ import pytest
 from tests import official
 from tests.official import annotation, bodies, person
 from workbench.data import open_dataset
-from workbench.data.sources import (
-    cad,
-    cad120,
-    coco,
-    facts,
-    lcrnet,
-    msrdaily,
-    ntu,
-    nw_ucla,
-    openpose,
-    pku_mmd,
-    pyskl,
-    tsu,
-)
+from workbench.data.files import facts
+from workbench.data.sources import cad, cad120, coco, lcrnet, msrdaily, ntu, nw_ucla, openpose, pku_mmd, pyskl, tsu
 from workbench.media import pose
 from workbench.types import Pose, Skeleton
 

@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.media import rendering, timing
+from workbench.media import rendering
+from workbench.media.files import timing
 from workbench.show.figures import pose as figures
-from workbench.study import notebooks, sweeping, tables
-from workbench.study.notebooks import PoseRendering
+from workbench.study.notebooks import execution
+from workbench.study.notebooks.execution import PoseRendering
+from workbench.study.sweep import sweep, table_file
 from workbench.types import Pose, Skeleton
 
 BOOKS = Path(__file__).parents[2] / "notebooks"
-TABLE = tables.read_table(BOOKS / "ablations/perfnet_table2.yaml")
+TABLE = table_file.read_table(BOOKS / "ablations/perfnet_table2.yaml")
 
 
 def rows() -> dict[str, dict]:
@@ -89,12 +91,12 @@ def test_the_configuration_tells_sweep_what_to_run():
 
 def test_without_training_nothing_is_measured():
     path = BOOKS / "ablations/perfnet_table2.yaml"
-    assert sweeping.sweep(path, **PoseRendering().training()).empty
+    assert sweep.sweep(path, **PoseRendering().training()).empty
 
 
 def test_the_table_file_is_found_from_the_notebooks_own_folder(monkeypatch):
     monkeypatch.chdir(BOOKS)
-    config = notebooks.located(PoseRendering())
+    config = execution.located(PoseRendering())
     assert Path(config.table).is_file()
 
 

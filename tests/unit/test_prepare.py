@@ -9,7 +9,7 @@ from tests.fixtures import fake_synthadl
 from workbench import __main__ as commands
 from workbench.data import ClipSpec, Loader, open_dataset
 from workbench.data import prepare as work
-from workbench.data.sources import written
+from workbench.data.files import written
 
 SPEC = ClipSpec(frames=4, size=(32, 32), poses=4)
 NEEDS = frozenset({"video", "pose", "label"})
@@ -61,7 +61,7 @@ def test_what_is_no_data_set_is_one_sentence(capsys):
 
 
 def test_estimated_poses_become_a_manifest(source, tmp_path, monkeypatch):
-    from workbench.media import pose_estimation
+    from workbench.media.estimation import pose_estimation
 
     def estimate_all(videos, targets, **_):
         for path in targets[1:]:

@@ -16,7 +16,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from workbench.study import tables
+from workbench.study.sweep import table_file
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -144,7 +144,7 @@ def test_readme_tells_of_detection_what_the_committed_study_measured():
 
 def test_readme_prints_the_numbers_of_the_committed_study():
     """The table under "What comes out": mean and standard deviation over seeds, rounded; – where there is none."""
-    labels = {row.label: row.id for row in tables.read_table(ROOT / "notebooks/ablations/systems.yaml").rows}
+    labels = {row.label: row.id for row in table_file.read_table(ROOT / "notebooks/ablations/systems.yaml").rows}
     study = pd.read_csv(ROOT / "docs/study/systems.csv").groupby(["row", "column"])["value"]
     mean, spread = study.mean(), study.std()
     columns = {"top-1": "top1", "where": "ranking", "when": "temporal_overlap"}

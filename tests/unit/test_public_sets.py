@@ -12,7 +12,8 @@ import pytest
 from tests import official
 from workbench.data import ClipSpec, Loader, open_dataset
 from workbench.data.catalog import SOURCES
-from workbench.data.sources import charades, facts, multithumos, ntu60, ntu120, pku_mmd, smarthome, thumos14, tsu
+from workbench.data.files import facts
+from workbench.data.sources import charades, multithumos, ntu60, ntu120, pku_mmd, smarthome, thumos14, tsu
 from workbench.data.sources.official import LeftOut
 
 NAMES = Path(__file__).parents[1] / "names"

@@ -10,11 +10,11 @@ import torch
 
 from tests.unit.test_loader import _after_window, centre_of
 from workbench.data import Augment, ClipSpec, Loader, sample
-from workbench.data.augment import View
-from workbench.data.batches import blank, fill, generator
-from workbench.data.clips import Clips
-from workbench.data.cut import Cut, area_box
-from workbench.data.spec import evaluation_windows, train_window
+from workbench.data.clips.augment import View
+from workbench.data.clips.clip_spec import evaluation_windows, train_window
+from workbench.data.clips.collate import blank, fill, generator
+from workbench.data.clips.prepared_clips import Clips
+from workbench.data.clips.read_clip import Cut, area_box
 from workbench.media import video
 
 SEGMENTS = frozenset({"video", "parts", "pose", "label", "segments"})

@@ -8,13 +8,14 @@ import pytest
 
 from tests.fixtures import fake_synthadl
 from tests.whatif import SKELETON, Toy, sample
-from workbench.explain.changes import Drop
 from workbench.explain.grounding import KINDS
-from workbench.explain.whatif import WhatIf, table
+from workbench.explain.interventions import Drop
+from workbench.explain.what_if import WhatIf, table
 from workbench.show.figures import faithfulness as figures
-from workbench.study import fit, grounding
-from workbench.study.runs import open_run
-from workbench.study.sensitivity import ALL, moved, sensitivity, where
+from workbench.study import fit
+from workbench.study.analysis import grounding
+from workbench.study.analysis.joint_sensitivity import ALL, moved, sensitivity, where
+from workbench.study.runs.run_folder import open_run
 
 PRESET = {"base": "tiny", "clip": [8, 32, 32], "width": 0.125, "poses": 8, "output_stride": [4, 8, 8], "batch_size": 8}
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from workbench.nets import uniform_attention
-from workbench.study.optim import freeze, train_mode
+from workbench.study.train.optim import freeze, train_mode
 from workbench.systems import build, variants
 from workbench.systems.separable_sta import WEIGHTS
 from workbench.types import Batch

@@ -13,7 +13,7 @@ import torch
 
 from tests.fixtures import fake_synthadl
 from workbench.data import ClipSpec, Loader, open_dataset, shards
-from workbench.data.sources import tarred
+from workbench.data.files import tarred
 
 SPEC = ClipSpec(frames=4, size=(32, 32), poses=4)
 NEEDS = frozenset({"video", "pose", "label", "rendered", "parts"})

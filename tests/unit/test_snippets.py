@@ -13,13 +13,13 @@ import torch
 
 from tests.untrimmed_fixtures import FakeReader, fake_untrimmed, grey
 from workbench.data import ClipSpec, Snippets, SnippetSpec
-from workbench.data.cut import track_around
-from workbench.data.snippet_reader import SnippetReader
-from workbench.data.snippets import GrowingRows, truth
-from workbench.data.spec import evaluation_windows
+from workbench.data.clips.clip_spec import evaluation_windows
+from workbench.data.clips.read_clip import track_around
+from workbench.data.untrimmed.snippet_files import GrowingRows, truth
+from workbench.data.untrimmed.snippet_reader import SnippetReader
 from workbench.media import video
-from workbench.study.snippets import extract
-from workbench.systems.base import System
+from workbench.study.features.extract import extract
+from workbench.systems.common.base import System
 from workbench.types import Batch, Output
 
 SPACED = {"frames": 4, "sampling": "strided", "stride": 4, "border": 0.0, "poses": 4}

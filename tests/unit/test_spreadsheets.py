@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workbench.data import open_dataset
-from workbench.data.sources import intervals, tabular
-from workbench.data.sources.faults import Faults
+from workbench.data.files import intervals, tabular
+from workbench.data.files.faults import Faults
 from workbench.data.sources.manifest import COLUMNS
 
 ROWS = [["video", "label", "split"], ["v/a.mp4", "wave", "train"], ["v/b.mp4", "jump", "test"]]

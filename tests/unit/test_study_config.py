@@ -12,12 +12,13 @@ from torch import nn
 
 from tests.fixtures import fake_synthadl
 from workbench.data import ClipSpec
-from workbench.study import hardware, optim, runs
-from workbench.study.config import TrainConfig, amend, parse, parse_pairs
-from workbench.study.inputs import cache_folder, clip_spec, open_split
-from workbench.study.presets import PRESETS
+from workbench.study.config.data_of import cache_folder, clip_spec, open_split
+from workbench.study.config.presets import PRESETS
+from workbench.study.config.train_config import TrainConfig, amend, parse, parse_pairs
+from workbench.study.runs import hardware, run_folder
+from workbench.study.train import optim
 from workbench.systems import build
-from workbench.systems.base import Stage
+from workbench.systems.common.base import Stage
 
 SMALLEST = {"clip": (16, 32, 32), "width": 0.125, "poses": 4}
 
@@ -120,7 +121,7 @@ def test_a_preset_may_have_an_option_for_one_system_alone():
     assert TrainConfig(system="vpn_f", preset=preset, options={"alpha": 7.0}).variant() == {"alpha": 7.0}
     with pytest.raises(ValueError, match="vpn_f has no option 'alhpa'"):
         config = TrainConfig(system="vpn_f", preset={"base": "paper", "options": {"vpn_f.alhpa": 0.5}})
-        runs.make_system(config, ["a", "b"], "kinect_v2")
+        run_folder.make_system(config, ["a", "b"], "kinect_v2")
 
 
 def test_pairs_from_the_command_line():
@@ -146,7 +147,7 @@ def test_where_a_run_is_made_does_not_change_which_run_it_is(tmp_path):
 
     def run(**changes):
         config = TrainConfig(system="vpn", **{"runs": str(tmp_path), **changes})
-        return runs.run_of(config, dataset, validation).id
+        return run_folder.run_of(config, dataset, validation).id
 
     assert run().startswith("vpn-cs-s0-") and run(seed=2).startswith("vpn-cs-s2-")
     assert run() == run(workers=4, device="cpu", cache=None, tags={"a": "b"}, root="elsewhere", progress=False)

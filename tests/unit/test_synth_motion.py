@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workbench.synth import motion
-from workbench.synth.actions import ACTIONS, PRETRAIN_ACTIONS, perform
-from workbench.synth.actions.props import KINDS, Held, Still, Thing
-from workbench.synth.actions.score import Track
-from workbench.synth.body import JOINT, SKELETON, Subject
+from synthadl import motion
+from synthadl.actions import ACTIONS, PRETRAIN_ACTIONS, perform
+from synthadl.actions.props import KINDS, Held, Still, Thing
+from synthadl.actions.score import Track
+from synthadl.body import JOINT, SKELETON, Subject
 
 
 def play(action: str, seed: int):

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workbench.synth import raycast, render, shapes, truth
-from workbench.synth.actions import perform
-from workbench.synth.actions.props import KINDS
-from workbench.synth.body import JOINT, Subject
-from workbench.synth.camera import aim, look
-from workbench.synth.figure import dress
-from workbench.synth.furniture import FURNITURE
-from workbench.synth.scene import Light, Scene, stage
-from workbench.synth.solids import affines, ball, box, chain, frustum, place, rod, rotation, table
+from synthadl import raycast, render, shapes, truth
+from synthadl.actions import perform
+from synthadl.actions.props import KINDS
+from synthadl.body import JOINT, Subject
+from synthadl.camera import aim, look
+from synthadl.figure import dress
+from synthadl.furniture import FURNITURE
+from synthadl.scene import Light, Scene, stage
+from synthadl.solids import affines, ball, box, chain, frustum, place, rod, rotation, table
 
 WIDTH, HEIGHT = 160, 120
 

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from synthadl import render, untrimmed, world
+from synthadl.body import JOINT, Subject
+from synthadl.course import course
+from synthadl.plan import plan
+from synthadl.settings import SIZES, UNTRIMMED_SIZES, settle
+from synthadl.timetable import BOTH_HANDS, ONE_HAND, TABLE, UNTRIMMED_ACTIONS, Timetable
 from workbench.data import open_untrimmed
-from workbench.synth import render, untrimmed, world
-from workbench.synth.body import JOINT, Subject
-from workbench.synth.course import course
-from workbench.synth.plan import plan
-from workbench.synth.settings import SIZES, UNTRIMMED_SIZES, settle
-from workbench.synth.timetable import BOTH_HANDS, ONE_HAND, TABLE, UNTRIMMED_ACTIONS, Timetable
 
 SMALL = {"subjects": 4, "repetitions": 1, "setups": 3, "resolution": (64, 48), "seconds": (20, 22), "fps": 12.5}
 MOVES_FEET = ("walk", "sit_down", "stand_up", "jump_up", "kick")

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.synth import world
-from workbench.synth.actions import ACTIONS, PRETRAIN_ACTIONS
-from workbench.synth.plan import plan, subject_seed
-from workbench.synth.settings import SIZES, settle
+from synthadl import world
+from synthadl.actions import ACTIONS, PRETRAIN_ACTIONS
+from synthadl.plan import plan, subject_seed
+from synthadl.settings import SIZES, settle
 
 SMALL = {"actions": ["wave", "drink_from_cup"], "subjects": 4, "repetitions": 1, "setups": 3, "resolution": (64, 48)}
 

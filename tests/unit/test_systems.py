@@ -7,10 +7,10 @@ from fnmatch import fnmatch
 import pytest
 import torch
 
-from workbench.study import optim
-from workbench.study.config import TrainConfig
-from workbench.study.profiling import random_batch
-from workbench.study.runs import make_system
+from workbench.study.analysis.profiling import random_batch
+from workbench.study.config.train_config import TrainConfig
+from workbench.study.runs.run_folder import make_system
+from workbench.study.train import optim
 from workbench.systems import names, variants
 from workbench.types import MAPS, TENSORS
 

@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from tests.fixtures import fake_synthadl
-from workbench.study import cells, files, planning, reports, sweeping, tables
-from workbench.study.config import TrainConfig
-from workbench.study.tables import read_table
+from workbench.study import files
+from workbench.study.config.train_config import TrainConfig
+from workbench.study.report import markdown
+from workbench.study.sweep import job, plan, sweep, table_file
+from workbench.study.sweep.table_file import read_table
 
 TABLE = """
 title: Two rows
@@ -33,7 +35,7 @@ def table(tmp_path):
 
 def test_the_committed_tables_are_valid_and_their_rows_are_configurations():
     for path in sorted((Path(__file__).parents[2] / "notebooks/ablations").glob("*.yaml")):
-        read = tables.read_table(path)
+        read = table_file.read_table(path)
         for row in (row for row in read.rows if not row.absent and not row.requires):
             TrainConfig(**{**read.base, **row.parameters})
 
@@ -50,27 +52,27 @@ def test_the_committed_tables_are_valid_and_their_rows_are_configurations():
 def test_a_bad_table_file_is_one_sentence_that_names_it(table, change, words):
     table.write_text(TABLE.replace(*change))
     with pytest.raises(ValueError, match=words) as problem:
-        tables.read_table(table)
+        table_file.read_table(table)
     assert str(table) in str(problem.value)
 
 
 def test_an_unknown_row_is_named_before_anything_runs(table):
     with pytest.raises(ValueError, match="no row 'tall'; it has: short, long"):
-        sweeping.sweep(table, rows=["tall"])
+        sweep.sweep(table, rows=["tall"])
 
 
 def test_rows_run_once_and_the_report_holds_the_numbers_of_their_runs(table, tmp_path):
     where = {"root": str(fake_synthadl(tmp_path / "world")), "runs": str(tmp_path / "runs")}
-    results = sweeping.sweep(table, seeds=2, rows=["short"], **where)
+    results = sweep.sweep(table, seeds=2, rows=["short"], **where)
     assert results["seed"].tolist() == [0, 1] and set(results["system"]) == {"Short"}
     measured = [json.loads(path.read_text())["test"]["top1"] for path in (tmp_path / "runs").glob("*/metrics.json")]
     assert sorted(results["top-1"] / 100) == pytest.approx(sorted(measured))
     assert results["ranking"].isna().all()
     written = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/weights.safetensors")}
-    sweeping.sweep(table, seeds=2, rows=["short"], **where)
+    sweep.sweep(table, seeds=2, rows=["short"], **where)
     assert written == {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").glob("*/weights.safetensors")}
-    read = sweeping.read([table], 2, where=where)[0]
-    reports.write(tmp_path / "report.md", [reports.section(read, "a command")])
+    read = sweep.read([table], 2, where=where)[0]
+    markdown.write(tmp_path / "report.md", [markdown.section(read, "a command")])
     assert "| Short |" in (tmp_path / "report.md").read_text() and "not run yet" in read.reason(
         "long", read.table.columns[0]
     )
@@ -79,7 +81,7 @@ def test_rows_run_once_and_the_report_holds_the_numbers_of_their_runs(table, tmp
 def test_a_table_may_read_validation_subjects_of_runs_that_were_measured_on_test(table, tmp_path):
     """The run is measured on the split that it lacks, and not trained again."""
     where = {"root": str(fake_synthadl(tmp_path / "world")), "runs": str(tmp_path / "runs")}
-    sweeping.sweep(table, seeds=1, rows=["short"], **where)
+    sweep.sweep(table, seeds=1, rows=["short"], **where)
     (weights,) = (tmp_path / "runs").glob("*/weights.safetensors")
     trained = weights.stat().st_mtime_ns
     choosing = tmp_path / "choosing.yaml"
@@ -87,24 +89,24 @@ def test_a_table_may_read_validation_subjects_of_runs_that_were_measured_on_test
     choosing.write_text(text.replace("metric: ranking", "metric: validation_top1"))
     both = [read_table(choosing), read_table(table)]
     for order in (both, both[::-1]):
-        (cell,) = planning.plan(order, 1, ["short"], where=where).cells.values()
+        (cell,) = plan.plan(order, 1, ["short"], where=where).cells.values()
         assert cell.splits == {"test", "validation"}
-    record = {"status": cells.DONE, "code": cell.code, "source": cell.source}
-    files.write_json(cells.folder(cell) / f"{cell.key}.json", record)
-    (cells.folder(cell) / f"{cell.key}.ipynb").touch()
-    assert cells.done(cell) is None
-    found = sweeping.sweep(choosing, seeds=1, rows=["short"], **where)
+    record = {"status": job.DONE, "code": cell.code, "source": cell.source}
+    files.write_json(job.folder(cell) / f"{cell.key}.json", record)
+    (job.folder(cell) / f"{cell.key}.ipynb").touch()
+    assert job.done(cell) is None
+    found = sweep.sweep(choosing, seeds=1, rows=["short"], **where)
     assert weights.stat().st_mtime_ns == trained
     measured = json.loads((weights.parent / "metrics.json").read_text())["validation"]["top1"]
     assert found["ranking"][0] == pytest.approx(100 * measured)
-    assert cells.done(cell) == record
+    assert job.done(cell) == record
 
 
 def test_a_file_says_how_many_seeds_unless_the_sweep_is_told(table, tmp_path):
     where = {"root": str(fake_synthadl(tmp_path / "world")), "runs": str(tmp_path / "runs")}
 
     def seeds(told):
-        return sweeping.read([table], told, where=where)[0].seeds
+        return sweep.read([table], told, where=where)[0].seeds
 
     assert seeds(None) == [0, 1, 2]
     table.write_text(TABLE + "seeds: 2\n")
@@ -120,7 +122,7 @@ def test_spread_is_mean_and_sample_deviation_in_the_order_of_the_rows():
     results = pd.DataFrame(
         {"system": ["Long", "Short", "Long", "Short"], "seed": [0, 0, 1, 1], "top-1": [50.0, 10.0, 54.0, 20.0]}
     )
-    found = reports.spread(results)
+    found = markdown.spread(results)
     assert found["system"].tolist() == ["Long", "Short"]
     assert found["top-1"].tolist() == [52.0, 15.0]
     assert found["top-1_sd"].tolist() == pytest.approx([8**0.5, 50**0.5])
@@ -132,7 +134,7 @@ def test_a_row_starts_from_the_run_of_another_row_with_the_same_seed(table, tmp_
     third = f"  - {{id: third, label: Third, parameters: {row}}}\n"
     table.write_text(TABLE + third)
     where = {"root": str(fake_synthadl(tmp_path / "world")), "runs": str(tmp_path / "runs")}
-    sweeping.sweep(table, seeds=2, rows=["third"], **where)
+    sweep.sweep(table, seeds=2, rows=["third"], **where)
     configs = [json.loads(path.read_text())["config"] for path in (tmp_path / "runs").glob("*/config.json")]
     started = {config["seed"]: config["init"]["pose_backbone"] for config in configs if config["init"]}
     long = {
@@ -156,10 +158,10 @@ def test_rows_that_start_from_each_other_or_from_nowhere_are_refused(table, tmp_
     world = {"root": str(fake_synthadl(tmp_path / "world"))}
     table.write_text(rows(("a", "b"), ("b", "a")))
     with pytest.raises(ValueError, match="start from each other: a <- b <- a"):
-        sweeping.sweep(table, **world)
+        sweep.sweep(table, **world)
     table.write_text(rows(("a", "gone")))
     with pytest.raises(ValueError, match="row 'a' starts from row 'gone'"):
-        sweeping.sweep(table, **world)
+        sweep.sweep(table, **world)
 
 
 FULL = """
@@ -194,14 +196,14 @@ def test_a_table_whose_names_do_not_fit_says_which(tmp_path, change, words):
     assert FULL.count(change[0]) == 1
     path.write_text(FULL.replace(*change))
     with pytest.raises(ValueError, match=words.replace("(", r"\(")) as problem:
-        tables.read_table(path)
+        table_file.read_table(path)
     assert str(path) in str(problem.value)
 
 
 def test_published_values_go_to_their_columns_and_claims_to_theirs(tmp_path):
     path = tmp_path / "full.yaml"
     path.write_text(FULL)
-    table = tables.read_table(path)
+    table = table_file.read_table(path)
     assert table.row("one").published == {"a": 1, "b": 2} and table.row("two").published == {"b": 3.5}
     assert [column.key for column in table.of(table.claims[0])] == ["a", "b"]
 
@@ -210,11 +212,11 @@ def test_another_preset_stretches_epochs_and_leaves_a_rows_own_numbers(tmp_path)
     path = tmp_path / "full.yaml"
     path.write_text(FULL.replace("{epochs: {pose: 0}}", "{epochs: {pose: 0}, preset: {base: tiny, width: 0.125}}"))
     where = {"root": str(fake_synthadl(tmp_path / "world")), "runs": str(tmp_path / "runs")}
-    study = sweeping.read([path], 1, where={**where, "preset": "study"})[0]
+    study = sweep.read([path], 1, where={**where, "preset": "study"})[0]
     one, two = (study.plan.cells[study.entry(row, study.table.columns[0], 0).cell].parameters for row in ("one", "two"))
     assert one["epochs"] == 9 and two["epochs"] == {"pose": 0}
     assert two["preset"] == {"base": "study", "width": 0.125}
-    tiny = sweeping.read([path], 1, where=where)[0]
+    tiny = sweep.read([path], 1, where=where)[0]
     assert tiny.plan.cells[tiny.entry("one", tiny.table.columns[0], 0).cell].parameters["epochs"] == 6
 
 
@@ -226,21 +228,21 @@ def test_a_column_whose_own_data_are_missing_is_not_run_and_says_why(tmp_path):
     rows = [{"id": "one", "label": "One", "parameters": {"epochs": 1}}]
     whole = {"title": "With and without", "base": base, "columns": columns, "rows": rows}
     path.write_text(yaml.safe_dump(whole))
-    here, missing = sweeping.read([path], 1)[0].entries
+    here, missing = sweep.read([path], 1)[0].entries
     assert here.cell and not missing.cell
     assert missing.reason.startswith(f"no SynthADL world in {away}")
-    there, missing = sweeping.read([path], 1, where={"root": str(world)})[0].entries
+    there, missing = sweep.read([path], 1, where={"root": str(world)})[0].entries
     assert there == here and not missing.cell
     path.write_text(yaml.safe_dump({**whole, "base": {**base, "root": str(tmp_path / "nowhere")}}))
     with pytest.raises(FileNotFoundError, match="no SynthADL world in .*nowhere"):
-        sweeping.read([path], 1)
+        sweep.read([path], 1)
 
 
 def test_a_sweep_draws_the_world_of_its_table_where_it_is_missing(tmp_path, monkeypatch):
+    from synthadl import world
     from workbench import __main__ as commands
-    from workbench.synth import world
 
-    drawn, folder = [], Path(tables.__file__).parents[2] / "notebooks/ablations"
+    drawn, folder = [], Path(table_file.__file__).parents[2] / "notebooks/ablations"
     path = folder / "vpn_table1.yaml"
     monkeypatch.setattr(world, "generate", lambda root, **how: drawn.append((root, how)))
     monkeypatch.chdir(tmp_path)

@@ -11,10 +11,13 @@ from torch import nn
 
 from tests.fixtures import fake_synthadl
 from workbench.nets.attention import uniform_attention
-from workbench.study import fit, inputs, optim, runs
-from workbench.study.config import parse
-from workbench.study.feeds import Kept
-from workbench.systems.building import Setting, assemble
+from workbench.study import fit
+from workbench.study.config import data_of
+from workbench.study.config.train_config import parse
+from workbench.study.runs import run_folder
+from workbench.study.train import optim
+from workbench.study.train.stage_data import Kept
+from workbench.systems.common.building import Setting, assemble
 from workbench.systems.global_model import GlobalModel
 from workbench.systems.temporal_model import BASES, PoseNetworks, TemporalModel, thinned
 from workbench.types import Batch, Output, Skeleton
@@ -128,12 +131,12 @@ def test_the_base_has_the_options_that_its_own_run_has():
 
 def test_the_loader_is_told_what_to_cut():
     options = {"granularities": [2, 5], "segments": "looped", "body": "crop"}
-    spec = inputs.clip_spec(parse({"system": "global_model", "options": options, "preset": {"crop": "track"}}))
+    spec = data_of.clip_spec(parse({"system": "global_model", "options": options, "preset": {"crop": "track"}}))
     assert (spec.granularities, spec.segments, spec.body, spec.crop) == ((2, 5), "looped", "crop", "track")
-    spec = inputs.clip_spec(parse({"system": "temporal_model"}))
+    spec = data_of.clip_spec(parse({"system": "temporal_model"}))
     assert (spec.granularities, spec.segments, spec.body) == ((2, 3, 4), "resampled", "crop")
-    assert inputs.clip_spec(parse({"system": "temporal_model", "preset": "paper"})).body == "track"
-    assert inputs.clip_spec(parse({"system": "rgb"})).granularities == ()
+    assert data_of.clip_spec(parse({"system": "temporal_model", "preset": "paper"})).body == "track"
+    assert data_of.clip_spec(parse({"system": "rgb"})).granularities == ()
 
 
 # Attention, eq. 5.1 to 5.6
@@ -383,7 +386,7 @@ def test_fit_trains_the_base_on_clips_and_the_rest_on_features(tmp_path, monkeyp
     options = {"granularities": [2, 3], "hidden": 8, "attention_hidden": 4}
     epochs = {"backbone": 1, "head": 2}
     run = fit({"system": "global_model", "options": options, "preset": preset, "epochs": epochs, **where})
-    found = runs.open_run(run, tmp_path / "runs")
+    found = run_folder.open_run(run, tmp_path / "runs")
     assert found.history["stage"].tolist() == ["base/backbone", "head", "head"]
     kept = next(iter(Kept(found.folder / "features/head_train.safetensors", 2))).features
     assert sorted(kept) == ["basic", "poses/2", "poses/3", "segments/2", "segments/3"]

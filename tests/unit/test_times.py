@@ -12,8 +12,9 @@ import pytest
 
 from tests.videos import numbered, numbers
 from workbench.data import doctor, open_untrimmed
-from workbench.data.snippets import Snippets, SnippetSpec
-from workbench.media import clock, ingest, video
+from workbench.data.untrimmed.snippet_files import Snippets, SnippetSpec
+from workbench.media import video
+from workbench.media.files import clock, ingest
 from workbench.metrics import postprocess
 from workbench.show import scene
 from workbench.types import Clip
@@ -213,7 +214,7 @@ def test_the_doctor_warns_of_a_mixture_of_pixel_shapes_alone(tmp_path):
 
 
 def test_the_estimator_sees_square_pixels_and_answers_in_pixels_of_the_file(tmp_path):
-    from workbench.media.pose_estimation import _of_video
+    from workbench.media.estimation.pose_estimation import _of_video
 
     class Process:
         def landmarks(self, frames, count, size, fps):

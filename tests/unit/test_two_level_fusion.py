@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from workbench.study import optim
-from workbench.systems.building import Setting, assemble
+from workbench.study.train import optim
+from workbench.systems.common.building import Setting, assemble
+from workbench.systems.common.pair_memory import PairMemory, confused_pairs, join
 from workbench.systems.dense_trajectories import Codebook, DenseTrajectories
-from workbench.systems.pair_memory import PairMemory, confused_pairs, join
 from workbench.systems.two_level_fusion import TwoLevelFusion, best_alpha, best_scale, time_step
 from workbench.types import Batch, Skeleton
 

@@ -16,9 +16,12 @@ from scipy import stats
 from tests.fixtures import fake_synthadl
 from workbench import metrics
 from workbench.show.figures import ablation
-from workbench.study import files, hardware, reports, study_data, sweeping, tables, verdicts
-from workbench.study.tables import Claim
-from workbench.study.verdicts import AGAINST, HOLDS, MISSING, OPEN, SAME, WEAKLY, WEAKLY_AGAINST
+from workbench.study import files
+from workbench.study.report import export, markdown, verdicts
+from workbench.study.report.verdicts import AGAINST, HOLDS, MISSING, OPEN, SAME, WEAKLY, WEAKLY_AGAINST
+from workbench.study.runs import hardware
+from workbench.study.sweep import sweep, table_file
+from workbench.study.sweep.table_file import Claim
 
 TABLE = """
 paper: Somebody (2020), table 1
@@ -51,7 +54,7 @@ def _results(place: Path, seeds: int = 3, text: str = TABLE):
     path = place / "table.yaml"
     path.write_text(text)
     where = {"root": str(fake_synthadl(place / "world")), "runs": str(place / "runs")}
-    planned = sweeping.read([path], seeds, where=where)[0]
+    planned = sweep.read([path], seeds, where=where)[0]
     right = np.arange(CLIPS) % 2 == 0
     good = right | (np.arange(CLIPS) % 3 != 0)
     for entry in planned.entries:
@@ -61,7 +64,7 @@ def _results(place: Path, seeds: int = 3, text: str = TABLE):
             lucky = rng.choice(CLIPS, 6, replace=False)
             hit[lucky] = ~hit[lucky]
             _write(planned, entry, hit)
-    return sweeping.read([path], seeds, where=where)[0]
+    return sweep.read([path], seeds, where=where)[0]
 
 
 def _write(results, entry, hit: np.ndarray) -> None:
@@ -197,7 +200,7 @@ def test_x_is_the_tables_in_percent_or_the_claims(results, tmp_path):
     def words(text):
         path = tmp_path / "table.yaml"
         path.write_text(text)
-        section = reports.section(dataclasses.replace(results, table=tables.read_table(path)), "a command")
+        section = markdown.section(dataclasses.replace(results, table=table_file.read_table(path)), "a command")
         return next(line for line in section.splitlines() if line.startswith("| c3 |"))
 
     assert f"**{OPEN}**" in words(TABLE)
@@ -216,16 +219,16 @@ def test_every_verdict_has_its_colour_and_symbol():
 
 
 def test_the_report_shows_both_numbers_and_never_a_zero_for_what_is_not_run(results):
-    text = reports.section(results, "a command")
+    text = markdown.section(results, "a command")
     assert "| First, paper | ours |" in text and "**holds**" in text and "Not run:" in text
     other = next(line for line in text.splitlines() if line.startswith("| Other |"))
     assert other == "| Other | 70 | not run | – | not run | 62 | not run |"
     assert "tau" in text and " 0.0 " not in other
-    assert reports.agreement(results)["first"] < 1
+    assert markdown.agreement(results)["first"] < 1
 
 
 def test_the_data_of_the_study_are_files(results, tmp_path):
-    study_data.write(tmp_path / "results.md", [results], "a command")
+    export.write(tmp_path / "results.md", [results], "a command")
     facts = json.loads((tmp_path / "study/table.json").read_text())
     assert [claim["verdict"] for claim in facts["claims"]][:2] == [HOLDS, AGAINST]
     assert facts["seeds"] == [0, 1, 2] and facts["rows"]["good"]["first"]["epochs"] == 2
@@ -233,20 +236,20 @@ def test_the_data_of_the_study_are_files(results, tmp_path):
     lines = (tmp_path / "study/table.csv").read_text().splitlines()
     assert lines[0].startswith("row,column,metric,protocol,seed,value,published")
     assert len(lines) == 1 + 4 * 3 * 3
-    assert "Ours: mean over 3 seeds and" in reports.section(results, "a command")
+    assert "Ours: mean over 3 seeds and" in markdown.section(results, "a command")
     shutil.rmtree(results.run("same", results.table.columns[0], 2).folder)
-    assert "Ours: mean over up to 3 seeds and" in reports.section(results, "a command")
+    assert "Ours: mean over up to 3 seeds and" in markdown.section(results, "a command")
 
 
 def test_the_report_begins_with_how_the_claims_fared_in_a_checkout_or_not(results, tmp_path, monkeypatch):
     path, verdict = tmp_path / "results.md", verdicts.judge(results)[0].verdict
     found = sum(one.verdict == verdict for one in verdicts.judge(results))
     monkeypatch.setattr(hardware, "git_revision", lambda: "0123456789abcdef")
-    study_data.write(path, [results], "a command")
+    export.write(path, [results], "a command")
     assert path.read_text().startswith("# Results\n\n1 table by `a command`, revision 012345678, on ")
     assert f"{verdict} {found}" in path.read_text().split("Claims by verdict: ")[1].split(".")[0]
     monkeypatch.setattr(hardware, "git_revision", lambda: None)
-    study_data.write(path, [results], "a command")
+    export.write(path, [results], "a command")
     assert path.read_text().startswith("# Results\n\n1 table by `a command`, on ")
 
 

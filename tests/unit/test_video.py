@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from tests.videos import numbered, numbers
-from workbench.media import ingest, video
 from workbench.media import pose as poses
+from workbench.media import video
+from workbench.media.files import ingest
 from workbench.types import Pose, Skeleton
 
 

@@ -13,7 +13,7 @@ from workbench.nets import I3D, R3D50G, S3DG, I3DNonLocal, NonLocal, ResNeXt3D
 from workbench.nets.video.layers import FeatureGating, MaxPool
 from workbench.nets.video.sizes import scaled, thinned
 from workbench.systems import build
-from workbench.systems.building import BACKBONES
+from workbench.systems.common.building import BACKBONES
 from workbench.types import Batch
 
 OWN_STRIDE = {

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from workbench import losses
 from workbench.nets import uniform_attention
 from workbench.nets.pose.gcn import PoseGCN, adjacency, normalize
-from workbench.study.optim import freeze, train_mode
+from workbench.study.train.optim import freeze, train_mode
 from workbench.systems import build, max_pool_clips, names, variants
-from workbench.systems.building import Setting, assemble
+from workbench.systems.common.building import Setting, assemble
 from workbench.systems.vpn import EMBEDDINGS, AttentionNetwork, PoseNorm, Scores
 from workbench.systems.vpn_a import VPNStar
 from workbench.types import Batch, Skeleton

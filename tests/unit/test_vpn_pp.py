@@ -10,8 +10,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from workbench import losses
 from workbench.nets import uniform_attention
-from workbench.study import optim
-from workbench.study.config import TrainConfig
+from workbench.study.config.train_config import TrainConfig
+from workbench.study.train import optim
 from workbench.systems import build
 from workbench.systems.vpn_f import StudentOptions, contrast, f_s, pairs
 from workbench.types import Batch

@@ -11,11 +11,11 @@ from torch import nn
 
 from tests.whatif import HIPS, SKELETON, Toy, body, sample
 from workbench import metrics
-from workbench.explain.changes import Cover, Drop, Freeze, Jitter, Mirror, Move, Shuffle, Transplant
+from workbench.explain.interventions import Cover, Drop, Freeze, Jitter, Mirror, Move, Shuffle, Transplant
 from workbench.explain.outputs import ask
 from workbench.explain.reuse import Reuse
-from workbench.explain.subject import Subject, affine
-from workbench.explain.whatif import WhatIf
+from workbench.explain.what_if import WhatIf
+from workbench.explain.what_if_clip import Subject, affine
 from workbench.systems import build, detects, names
 from workbench.types import Batch
 

@@ -12,7 +12,8 @@ import pytest
 
 from tests.fixtures import write_mp4
 from workbench import __main__ as commands
-from workbench.data import naming, open_dataset, wizard
+from workbench.data import open_dataset
+from workbench.data.wizard import naming, wizard
 
 
 @pytest.fixture(scope="module")

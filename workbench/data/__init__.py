@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from workbench.data.augment import Augment
 from workbench.data.catalog import Dataset, open_dataset
-from workbench.data.detection import DetectionBatches, detection_batches
-from workbench.data.loader import Loader
-from workbench.data.sample import Sample, sample
-from workbench.data.snippets import Snippets, SnippetSpec
-from workbench.data.spec import ClipSpec
-from workbench.data.untrimmed import Untrimmed, open_untrimmed
+from workbench.data.clips.augment import Augment
+from workbench.data.clips.clip_spec import ClipSpec
+from workbench.data.clips.inspect_clip import Sample, sample
+from workbench.data.clips.loader import Loader
+from workbench.data.untrimmed.collate_sequences import DetectionBatches, detection_batches
+from workbench.data.untrimmed.snippet_files import Snippets, SnippetSpec
+from workbench.data.untrimmed.videos import Untrimmed, open_untrimmed
 
 __all__ = [
     "Augment",

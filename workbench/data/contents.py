@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from workbench.media.ingest import default_cache
+from workbench.media.files.ingest import default_cache
 
 if TYPE_CHECKING:
     import pandas as pd

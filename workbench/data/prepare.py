@@ -13,12 +13,12 @@ import pandas as pd
 from tqdm import tqdm
 
 from workbench.data.catalog import Dataset
-from workbench.data.clips import Clips
-from workbench.data.cut import verified
-from workbench.data.loader import check_needs
-from workbench.data.sources.written import save
-from workbench.data.spec import ClipSpec
-from workbench.media.ingest import is_known
+from workbench.data.clips.clip_spec import ClipSpec
+from workbench.data.clips.loader import check_needs
+from workbench.data.clips.prepared_clips import Clips
+from workbench.data.clips.read_clip import verified
+from workbench.data.files.written import save
+from workbench.media.files.ingest import is_known
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def find_poses(dataset: Dataset, out: str | Path, python: str | None = None, mod
 
     What is there already is kept. A clip whose poses can't be found is in the manifest without.
     """
-    from workbench.media.pose_estimation import estimate_all
+    from workbench.media.estimation.pose_estimation import estimate_all
 
     out = Path(out)
     folder = out.with_name(f"{out.stem}_poses")

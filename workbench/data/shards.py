@@ -19,9 +19,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from workbench.data.catalog import Dataset
-from workbench.data.cut import verified
+from workbench.data.clips.read_clip import verified
+from workbench.data.files import tarred
 from workbench.data.prepare import Outcome
-from workbench.data.sources import tarred
 from workbench.drafts import replacing
 from workbench.types import Pose
 

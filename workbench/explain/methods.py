@@ -16,7 +16,7 @@ from torch.nn import functional
 from workbench.explain import outputs
 from workbench.explain.contributions import contributions
 from workbench.explain.gradcam import gradcam
-from workbench.explain.whatif import where_and_when
+from workbench.explain.what_if import where_and_when
 from workbench.types import Batch
 
 Grid = tuple[int, int, int]

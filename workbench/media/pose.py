@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 
 from workbench.media.degradation import LEVELS, degrade
+from workbench.media.estimation.pose_estimation import estimate
 from workbench.media.normalization import normalize
-from workbench.media.pose_estimation import estimate
 from workbench.media.sampling import sample_uniform
 from workbench.media.skeletons import convert, parents
 from workbench.types import Pose

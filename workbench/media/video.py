@@ -8,12 +8,12 @@ from dataclasses import asdict
 
 import numpy as np
 
-from workbench.media.decoding import VideoError, VideoInfo, decode
+from workbench.media.files.decoding import VideoError, VideoInfo, decode
+from workbench.media.files.ingest import PartialVideo, ingest
+from workbench.media.files.sandbox import Sandbox, SandboxError
+from workbench.media.files.writing import write
 from workbench.media.framing import crop, person_box, person_track, resize
-from workbench.media.ingest import PartialVideo, ingest
 from workbench.media.sampling import sample_strided, sample_uniform, windows
-from workbench.media.sandbox import Sandbox, SandboxError
-from workbench.media.writing import write
 from workbench.types import Clip
 
 __all__ = [

@@ -10,9 +10,9 @@ from typing import Any
 import ipywidgets
 import numpy as np
 
-from workbench.explain import changes as made
-from workbench.explain.subject import Subject
-from workbench.explain.whatif import Answer, Change, WhatIf, where_and_when
+from workbench.explain import interventions as made
+from workbench.explain.what_if import Answer, Change, WhatIf, where_and_when
+from workbench.explain.what_if_clip import Subject
 from workbench.show.player import Edited, Player, Track
 from workbench.show.session import attended
 from workbench.show.widgets import STYLE, sentence

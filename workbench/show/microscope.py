@@ -9,7 +9,7 @@ import numpy as np
 from torch import nn
 
 from workbench.explain.contributions import contributions
-from workbench.explain.whatif import where_and_when
+from workbench.explain.what_if import where_and_when
 from workbench.show.player import Player
 from workbench.show.scene import Track, span
 

@@ -1,9 +1,9 @@
 """An experiment: configuration, training, evaluation, runs."""
 
-from workbench.study.config import TrainConfig
-from workbench.study.evaluate import evaluate
-from workbench.study.presets import PRESETS
-from workbench.study.sweeping import sweep
-from workbench.study.train import fit
+from workbench.study.config.presets import PRESETS
+from workbench.study.config.train_config import TrainConfig
+from workbench.study.evaluate.evaluate import evaluate
+from workbench.study.sweep.sweep import sweep
+from workbench.study.train.fit import fit
 
 __all__ = ["PRESETS", "TrainConfig", "evaluate", "fit", "sweep"]

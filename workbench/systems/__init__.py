@@ -7,14 +7,14 @@ from typing import Any
 
 from workbench.systems.agcn import AGCNClassifier
 from workbench.systems.augmented_rgb import AugmentedRGB
-from workbench.systems.base import Stage, System
-from workbench.systems.building import BACKBONES, Option, Setting, choose
-from workbench.systems.building import variants as _declared
+from workbench.systems.common.base import Stage, System
+from workbench.systems.common.building import BACKBONES, Option, Setting, choose
+from workbench.systems.common.building import variants as _declared
+from workbench.systems.common.inference import max_pool_clips
 from workbench.systems.dense_trajectories import DenseTrajectories
 from workbench.systems.detector import Detector
 from workbench.systems.early_fusion import EarlyFusion
 from workbench.systems.global_model import GlobalModel
-from workbench.systems.inference import max_pool_clips
 from workbench.systems.late_fusion import LateFusion
 from workbench.systems.mars import MARS
 from workbench.systems.p_i3d import PI3D

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from workbench.nets import AGCN
 from workbench.nets.pose.bones import Bones
-from workbench.systems.base import Stage, System
-from workbench.systems.building import Setting
-from workbench.systems.composite import Combine, combine
+from workbench.systems.common.base import Stage, System
+from workbench.systems.common.building import Setting
+from workbench.systems.common.composite import Combine, combine
 from workbench.types import Batch, Output
 
 # The public code's training, with batches of 64 clips of 300 poses.

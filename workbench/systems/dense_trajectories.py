@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from workbench import losses
 from workbench.nets.fisher import FisherVector
-from workbench.systems import linear
-from workbench.systems.base import Stage, System
-from workbench.systems.building import Setting, assemble
-from workbench.systems.composite import member_stages
+from workbench.systems.common import linear
+from workbench.systems.common.base import Stage, System
+from workbench.systems.common.building import Setting, assemble
+from workbench.systems.common.composite import member_stages
 from workbench.types import Batch, Output
 
 Descriptor = Literal["shape", "hog", "hof", "mbhx", "mbhy"]

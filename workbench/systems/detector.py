@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from workbench import losses
 from workbench.nets.temporal import SSTCN, TGM, BiLSTM
 from workbench.nets.temporal.masks import real
-from workbench.systems.base import Stage, System
-from workbench.systems.building import Setting
+from workbench.systems.common.base import Stage, System
+from workbench.systems.common.building import Setting
 from workbench.types import Batch, Output
 
 FILTERS = {"sstcn": SSTCN, "tgm": TGM, "lstm": BiLSTM}

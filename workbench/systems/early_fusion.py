@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.systems.base import Stage
-from workbench.systems.building import Setting
-from workbench.systems.composite import Composite, member_stages
+from workbench.systems.common.base import Stage
+from workbench.systems.common.building import Setting
+from workbench.systems.common.composite import Composite, member_stages
 from workbench.types import Batch, Output
 
 # Where each member's own classifier is: what reads its features.

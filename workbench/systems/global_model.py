@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from workbench.systems.composite import combine
+from workbench.systems.common.composite import combine
 from workbench.systems.temporal_model import TemporalModel, TemporalModelOptions
 from workbench.types import Batch, Output
 

@@ -12,9 +12,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from workbench.systems.base import Stage
-from workbench.systems.building import Setting
-from workbench.systems.composite import Combine, Composite, combine, member_stages
+from workbench.systems.common.base import Stage
+from workbench.systems.common.building import Setting
+from workbench.systems.common.composite import Combine, Composite, combine, member_stages
 from workbench.types import TENSORS, Batch, Output
 
 Member = Literal[

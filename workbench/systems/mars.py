@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workbench import losses
-from workbench.systems.base import Stage, System
-from workbench.systems.building import Setting, assemble
+from workbench.systems.common.base import Stage, System
+from workbench.systems.common.building import Setting, assemble
 from workbench.systems.perf_stream import PerfStream
 from workbench.types import Batch, Output
 

@@ -19,9 +19,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workbench import losses
-from workbench.systems.base import Stage, System
-from workbench.systems.building import Setting, assemble
-from workbench.systems.composite import member_stages
+from workbench.systems.common.base import Stage, System
+from workbench.systems.common.building import Setting, assemble
+from workbench.systems.common.composite import member_stages
 from workbench.systems.perf_stream import READS, TRAINING, PerfStream, StreamOptions
 from workbench.types import Batch, Output
 

@@ -12,8 +12,8 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.systems.base import Stage, System
-from workbench.systems.building import Setting
+from workbench.systems.common.base import Stage, System
+from workbench.systems.common.building import Setting
 from workbench.types import Batch, Output
 
 #: The field of Batch that a stream reads.

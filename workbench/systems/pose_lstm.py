@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from workbench import losses
 from workbench.nets import PoseLSTM
 from workbench.nets.pose.bones import Bones
-from workbench.systems.base import Stage, System
-from workbench.systems.building import Setting
-from workbench.systems.composite import combine
+from workbench.systems.common.base import Stage, System
+from workbench.systems.common.building import Setting
+from workbench.systems.common.composite import combine
 from workbench.types import Batch, Output
 
 # The papers give no optimiser for this stage.

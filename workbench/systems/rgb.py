@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from workbench import losses
 from workbench.nets import I3DNonLocal
-from workbench.systems.base import Stage, System
-from workbench.systems.building import Setting
+from workbench.systems.common.base import Stage, System
+from workbench.systems.common.building import Setting
 from workbench.types import Batch, Output
 
 

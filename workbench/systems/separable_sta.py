@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from workbench import losses
 from workbench.nets import AttentionPoint, Modulation, modulate, truth_weights
 from workbench.nets.attention import Guide, modulated_channels, truth_apart
-from workbench.systems.base import Stage, System
-from workbench.systems.building import Setting, assemble
-from workbench.systems.composite import member_stages
+from workbench.systems.common.base import Stage, System
+from workbench.systems.common.building import Setting, assemble
+from workbench.systems.common.composite import member_stages
 from workbench.systems.p_i3d import ADAM, PoseNetwork
 from workbench.systems.vpn import PoseNorm, Scores
 from workbench.types import Batch, Output

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 
 from workbench.nets.attention import AttentionPoint, Modulation
 from workbench.nets.pose.persons import mean_over_persons
-from workbench.systems.base import Stage, System
-from workbench.systems.building import Setting, assemble
-from workbench.systems.composite import member_stages
+from workbench.systems.common.base import Stage, System
+from workbench.systems.common.building import Setting, assemble
+from workbench.systems.common.composite import member_stages
 from workbench.systems.p_i3d import PI3D, Region
 from workbench.systems.rgb import RGB
 from workbench.systems.separable_sta import SeparableSTA

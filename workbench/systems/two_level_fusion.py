@@ -21,12 +21,12 @@ from torch import Tensor, nn
 
 from workbench import losses
 from workbench.nets.pooling import max_min
-from workbench.systems import linear
-from workbench.systems.base import Stage, System
-from workbench.systems.building import Setting, assemble
-from workbench.systems.composite import member_stages
+from workbench.systems.common import linear
+from workbench.systems.common.base import Stage, System
+from workbench.systems.common.building import Setting, assemble
+from workbench.systems.common.composite import member_stages
+from workbench.systems.common.pair_memory import PairMemory, confused_pairs, join
 from workbench.systems.dense_trajectories import CodebookOptions, codebook
-from workbench.systems.pair_memory import PairMemory, confused_pairs, join
 from workbench.systems.pose_lstm import PoseLSTMClassifier
 from workbench.types import Batch, Output
 

@@ -9,9 +9,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from workbench.systems.base import Stage
-from workbench.systems.building import Setting, assemble
-from workbench.systems.composite import Combine, combine, unpack
+from workbench.systems.common.base import Stage
+from workbench.systems.common.building import Setting, assemble
+from workbench.systems.common.composite import Combine, combine, unpack
 from workbench.systems.perf_stream import PerfStream
 from workbench.systems.vpn_f import FeatureDistilled, FeatureOptions, shared
 from workbench.types import Batch, Output

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.systems.building import Setting, assemble
-from workbench.systems.composite import Combine
+from workbench.systems.common.building import Setting, assemble
+from workbench.systems.common.composite import Combine
 from workbench.systems.vfn_pp import VFNPP
 from workbench.systems.vpn_a import AttentionOptions
 from workbench.systems.vpn_f import shared

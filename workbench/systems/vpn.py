@@ -19,8 +19,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 from workbench import losses
 from workbench.nets import AttentionPoint, Modulation, PoseGCN, PoseLSTM, modulate, truth_weights
 from workbench.nets.attention import Guide, modulated_channels, truth_apart
-from workbench.systems.base import Stage, System
-from workbench.systems.building import Setting
+from workbench.systems.common.base import Stage, System
+from workbench.systems.common.building import Setting
 from workbench.systems.pose_lstm import POSE_OPTIMIZER
 from workbench.types import Batch, Output
 

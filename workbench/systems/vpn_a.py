@@ -17,9 +17,9 @@ from torch import Tensor, nn
 
 from workbench import losses
 from workbench.nets import AGCN, Modulation, NonLocal
-from workbench.systems.base import Stage
-from workbench.systems.building import Setting, assemble
-from workbench.systems.composite import member_stages, unpack
+from workbench.systems.common.base import Stage
+from workbench.systems.common.building import Setting, assemble
+from workbench.systems.common.composite import member_stages, unpack
 from workbench.systems.rgb import RGB, RGBOptions
 from workbench.systems.vpn import VPN, VPNOptions
 from workbench.systems.vpn_f import Distilled, FeatureDistillation, StudentOptions, contrast, shared

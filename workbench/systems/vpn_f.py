@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from workbench import losses
 from workbench.systems.agcn import AGCNClassifier
-from workbench.systems.base import Stage, System
-from workbench.systems.building import Setting, assemble
-from workbench.systems.composite import member_stages, pack, unpack
+from workbench.systems.common.base import Stage, System
+from workbench.systems.common.building import Setting, assemble
+from workbench.systems.common.composite import member_stages, pack, unpack
 from workbench.systems.rgb import RGB
 from workbench.types import Batch, Output
 

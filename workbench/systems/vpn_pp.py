@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workbench.systems.agcn import AGCNClassifier
-from workbench.systems.base import Stage, System
-from workbench.systems.building import Setting, assemble
-from workbench.systems.composite import Combine, Composite, combine, member_stages, unpack
+from workbench.systems.common.base import Stage, System
+from workbench.systems.common.building import Setting, assemble
+from workbench.systems.common.composite import Combine, Composite, combine, member_stages, unpack
 from workbench.systems.vpn_a import ROLES, VPNA, AttentionOptions, VPNAOptions
 from workbench.systems.vpn_f import VPNF, FeatureDistillation, Given, f_s, shared
 from workbench.types import Batch, Output

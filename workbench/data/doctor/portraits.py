@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 
 from workbench.data.catalog import Dataset
-from workbench.data.cut import area_box
-from workbench.data.spec import ClipSpec
+from workbench.data.clips.clip_spec import ClipSpec
+from workbench.data.clips.read_clip import area_box
 from workbench.media import rendering, video
 from workbench.types import Pose
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from workbench.data.cut import area_box
+from workbench.data.clips.clip_spec import ClipSpec
+from workbench.data.clips.read_clip import area_box
 from workbench.data.doctor import motion
 from workbench.data.doctor.case import Case
 from workbench.data.doctor.registry import FINE, Finding, check
-from workbench.data.spec import ClipSpec
 from workbench.media.framing import person_box
 
 #: By this share of its longer side a person's box grows before it is asked whether what moves lies inside.

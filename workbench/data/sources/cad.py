@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from workbench.data.files.text import Damage, load, table
 from workbench.data.sources import official
-from workbench.data.sources.text import Damage, load, table
 from workbench.types import Pose, Skeleton
 
 SKELETON = Skeleton.named("cad_15")

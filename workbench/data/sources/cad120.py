@@ -14,8 +14,9 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.data.catalog import Dataset
-from workbench.data.sources import cad, facts, official
-from workbench.data.sources.text import Damage, load
+from workbench.data.files import facts
+from workbench.data.files.text import Damage, load
+from workbench.data.sources import cad, official
 
 PROTOCOLS = ("leave-out:1", "leave-out:3", "leave-out:4", "leave-out:5")
 ACTIVITIES = tuple(fields[2] for fields in facts.rows("classes/cad120.txt") if fields[0] == "activity")

@@ -13,7 +13,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.data.catalog import Dataset
-from workbench.data.sources import cad, facts, official
+from workbench.data.files import facts
+from workbench.data.sources import cad, official
 
 ENVIRONMENTS = {
     "bathroom": ("rinsing mouth with water", "brushing teeth", "wearing contact lenses"),

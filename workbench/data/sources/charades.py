@@ -13,9 +13,10 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.data.catalog import Dataset
-from workbench.data.sources import facts, official
-from workbench.data.sources.tables import require
-from workbench.data.sources.text import Damage
+from workbench.data.files import facts
+from workbench.data.files.tables import require
+from workbench.data.files.text import Damage
+from workbench.data.sources import official
 
 PROTOCOLS = ("localize",)
 CODES = tuple(facts.classes("charades157"))

@@ -19,9 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from workbench.data.sources import jsons
+from workbench.data.files import jsons
+from workbench.data.files.text import Damage
 from workbench.data.sources.people import WIDER, People, placed
-from workbench.data.sources.text import Damage
 from workbench.types import Pose, Skeleton
 
 SKELETON = Skeleton.named("coco_17")

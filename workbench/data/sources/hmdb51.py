@@ -13,8 +13,9 @@ import re
 from pathlib import Path
 
 from workbench.data.catalog import Dataset
-from workbench.data.sources import facts, official
-from workbench.data.sources.text import Damage, load
+from workbench.data.files import facts
+from workbench.data.files.text import Damage, load
+from workbench.data.sources import official
 
 PROTOCOLS = ("split1", "split2", "split3")
 PARTS = {"0": "unused", "1": "train", "2": "test"}

@@ -19,8 +19,9 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.data.catalog import Dataset
-from workbench.data.sources import facts, official
-from workbench.data.sources.tables import require
+from workbench.data.files import facts
+from workbench.data.files.tables import require
+from workbench.data.sources import official
 
 PROTOCOLS = ("val", "lists")
 PARTS = {"train": "train", "val": "validation", "validate": "validation", "validation": "validation", "test": "test"}

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.data.sources import jsons
+from workbench.data.files import jsons
+from workbench.data.files.tables import read_arrays
+from workbench.data.files.text import Damage
 from workbench.data.sources.official import PoseReader
-from workbench.data.sources.tables import read_arrays
-from workbench.data.sources.text import Damage
 from workbench.types import Pose, Skeleton
 
 SKELETON = Skeleton.named("lcrnet_13")

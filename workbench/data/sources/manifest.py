@@ -36,11 +36,12 @@ import yaml
 
 from workbench.data import spelling
 from workbench.data.catalog import SPLITS, Dataset
-from workbench.data.sources import intervals, posefiles, tabular
-from workbench.data.sources.faults import Faults, of_row
-from workbench.data.sources.places import Folder
+from workbench.data.files import intervals, tabular
+from workbench.data.files.faults import Faults, of_row
+from workbench.data.files.places import Folder
+from workbench.data.files.tables import require
+from workbench.data.sources import posefiles
 from workbench.data.sources.posefiles import PoseFiles
-from workbench.data.sources.tables import require
 from workbench.types import Skeleton
 
 PROTOCOLS = ("split", "<name> of a column split_<name>", "leave-out:<subject>[,<subject>...]")

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from workbench.data.sources import jsons
+from workbench.data.files import jsons
+from workbench.data.files.text import Damage
 from workbench.data.sources.official import fitted
 from workbench.data.sources.people import in_pixels
-from workbench.data.sources.text import Damage
 from workbench.types import Pose, Skeleton
 
 SKELETON = Skeleton.named("mediapipe_33")

@@ -15,8 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from workbench.data.catalog import Dataset
-from workbench.data.sources import facts, jsons, official, text
-from workbench.data.sources.text import Damage, Tokens
+from workbench.data.files import facts, jsons, text
+from workbench.data.files.text import Damage, Tokens
+from workbench.data.sources import official
 from workbench.types import Pose, Skeleton
 
 KINECT = Skeleton.named("kinect_v1")

@@ -15,8 +15,9 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.data.catalog import Dataset
-from workbench.data.sources import facts, jsons, official, thumos14
-from workbench.data.sources.text import Damage
+from workbench.data.files import facts, jsons
+from workbench.data.files.text import Damage
+from workbench.data.sources import official, thumos14
 
 PROTOCOLS = ("dense",)
 CLASSES = tuple(facts.classes("multithumos65").values())

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from workbench.data.catalog import Dataset
-from workbench.data.sources import facts, official
-from workbench.data.sources.text import Tokens
+from workbench.data.files import facts
+from workbench.data.files.text import Tokens
+from workbench.data.sources import official
 from workbench.types import Pose, Skeleton
 
 KINECT = Skeleton.named("kinect_v2")

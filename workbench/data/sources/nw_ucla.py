@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from workbench.data.catalog import Dataset
-from workbench.data.sources import facts, jsons, official, text
-from workbench.data.sources.text import Damage
+from workbench.data.files import facts, jsons, text
+from workbench.data.files.text import Damage
+from workbench.data.sources import official
 from workbench.types import Pose, Skeleton
 
 KINECT = Skeleton.named("kinect_v1")

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.catalog import Dataset, shown
-from workbench.data.sources import lengths
+from workbench.data.files import lengths
 from workbench.types import Pose, Skeleton, Truth
 
 VIDEOS = (".mp4", ".avi", ".mkv", ".webm", ".mov")

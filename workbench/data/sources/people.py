@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.data.sources import jsons
+from workbench.data.files import jsons
+from workbench.data.files.text import Damage
 from workbench.data.sources.official import fitted
-from workbench.data.sources.text import Damage
 from workbench.types import Pose, Skeleton
 
 MOST_PERSONS, MOST_FRAMES = 64, 1_000_000

@@ -20,8 +20,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.catalog import Dataset
-from workbench.data.sources import facts, official, text
-from workbench.data.sources.text import Damage
+from workbench.data.files import facts, text
+from workbench.data.files.text import Damage
+from workbench.data.sources import official
 from workbench.types import Pose, Skeleton
 
 KINECT = Skeleton.named("kinect_v2")

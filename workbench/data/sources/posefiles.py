@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 
 from workbench.data.catalog import shown
+from workbench.data.files.tables import read_arrays
 from workbench.data.sources import openpose
 from workbench.data.sources.official import files_of, fitted
-from workbench.data.sources.tables import read_arrays
 from workbench.media import video
 from workbench.types import Pose, Skeleton
 

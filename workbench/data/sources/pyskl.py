@@ -25,8 +25,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.catalog import Dataset
-from workbench.data.sources import facts, official, unpickling
-from workbench.data.sources.text import ABSURD
+from workbench.data.files import facts, unpickling
+from workbench.data.files.text import ABSURD
+from workbench.data.sources import official
 from workbench.types import Pose, Skeleton, Truth
 
 #: Schemas by (joints, coordinates).

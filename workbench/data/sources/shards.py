@@ -21,11 +21,11 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.catalog import Dataset
-from workbench.data.sources import tarred
-from workbench.data.sources.faults import Faults
+from workbench.data.files import tarred
+from workbench.data.files.faults import Faults
+from workbench.data.files.tables import DAMAGE
 from workbench.data.sources.manifest import parts
 from workbench.data.sources.posefiles import of_arrays
-from workbench.data.sources.tables import DAMAGE
 from workbench.types import Pose, Skeleton
 
 FACTS = {"name": str, "classes": list, "protocol": str, "mirrored": bool, "metric": str, "shards": list}

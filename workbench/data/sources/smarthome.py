@@ -19,7 +19,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.data.catalog import Dataset
-from workbench.data.sources import facts, lcrnet, official
+from workbench.data.files import facts
+from workbench.data.sources import lcrnet, official
 
 STEM = r"([A-Za-z][A-Za-z.]*)_p(\d+)_r(\d+)_v(\d+)_c(\d+)"
 PROTOCOLS = ("cs", "cv1", "cv2", "cs-full")

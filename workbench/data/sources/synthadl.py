@@ -1,4 +1,4 @@
-"""SynthADL, the synthetic world that ships with the workbench (see workbench.synth): RGB, 3D poses and known truth.
+"""SynthADL, the synthetic world that ships with the workbench (see synthadl): RGB, 3D poses and known truth.
 
 Protocols: cs (cross-subject), cv (cross-view: views 1 and 2 train, 3 tests), setup (cross-setup: room and camera
 height); each with a validation part of its own, as fixed by the split columns of ``index.parquet``.
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.catalog import SPLITS, Dataset
-from workbench.data.sources.tables import below, read_arrays, require, unique
+from workbench.data.files.tables import below, read_arrays, require, unique
 from workbench.media.degradation import degrade
 from workbench.types import Pose, Skeleton, Truth
 

@@ -1,4 +1,4 @@
-"""SynthADL-U, the untrimmed part of the synthetic world (see workbench.synth): 60 to 180 s, actions in sequence and
+"""SynthADL-U, the untrimmed part of the synthetic world (see synthadl): 60 to 180 s, actions in sequence and
 side by side, with intervals, 3D poses and known truth.
 
 Protocols as of SynthADL: cs, cv, setup.
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbench.data.files.tables import below, read_arrays, require, unique
 from workbench.data.sources import synthadl
 from workbench.data.sources.synthadl import KINECT, PROTOCOLS, Arrays
-from workbench.data.sources.tables import below, read_arrays, require, unique
-from workbench.data.untrimmed import Untrimmed
+from workbench.data.untrimmed.videos import Untrimmed
 from workbench.types import Truth
 
 DEFAULT_ROOT = Path("data/synthadl/untrimmed")

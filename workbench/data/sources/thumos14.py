@@ -18,8 +18,9 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.data.catalog import Dataset
-from workbench.data.sources import facts, official
-from workbench.data.sources.text import Damage, load, numbers
+from workbench.data.files import facts
+from workbench.data.files.text import Damage, load, numbers
+from workbench.data.sources import official
 
 PROTOCOLS = ("official", "clean", "all")
 CLASSES = tuple(facts.classes("thumos14_20").values())

@@ -20,8 +20,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.catalog import Dataset
-from workbench.data.sources import facts, jsons, lcrnet, official, smarthome
-from workbench.data.sources.text import Damage, load
+from workbench.data.files import facts, jsons
+from workbench.data.files.text import Damage, load
+from workbench.data.sources import lcrnet, official, smarthome
 
 STEM = r"P(\d\d)T(\d\d)C(\d\d)"
 PROTOCOLS = ("cs", "cv", "cs-json", "cv-json")

@@ -12,7 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.data.catalog import Dataset
-from workbench.data.sources import facts, official
+from workbench.data.files import facts
+from workbench.data.sources import official
 
 STEM = r"v_([A-Za-z]+)_g(\d\d)_c(\d\d)"
 PROTOCOLS = ("split1", "split2", "split3")

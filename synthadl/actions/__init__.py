@@ -1,0 +1,172 @@
+"""The actions of SynthADL and how one is performed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from synthadl import motion
+from synthadl.actions import (
+    chores,
+    desk,
+    gestures,
+    holding,
+    kitchen,
+    other_moves,
+    other_things,
+    setting,
+    wearing,
+    whole_body,
+)
+from synthadl.actions.rig import Rig, play
+from synthadl.actions.score import Moment, Score
+from synthadl.body import JOINT, Subject
+from synthadl.performance import Performance, Prop
+
+SECONDS = (2.4, 6.0)
+#: How much of a long action may lie before the first or after the last frame of a clip that is too short for it.
+OVERHANG = 0.09
+
+
+@dataclass(frozen=True)
+class Action:
+    """How an action is played.
+
+    ``seconds``: how long it takes where the clip leaves room; ``sits``: may be done seated; ``front``: "any", "table"
+    (needs one) or "free" (nothing may stand in front); ``chair``: one always stands behind; ``backwards``: played in
+    reverse; ``long``: may begin before the clip does and end after it.
+    """
+
+    write: Callable[[Score], Moment]
+    seconds: tuple[float, float] = (1.8, 4.0)
+    sits: bool = True
+    front: str = "any"
+    chair: bool = False
+    backwards: bool = False
+    long: bool = False
+
+
+DRINK, POUR, SHORT, DESK, LONG = (2.2, 4.2), (2.4, 4.4), (1.5, 3.0), (2.0, 5.4), (4.2, 5.8)
+FLOOR = {"sits": False, "front": "free"}
+
+ADL: dict[str, Action] = {
+    "drink_from_cup": Action(partial(holding.drink, kind="cup"), DRINK),
+    "drink_from_bottle": Action(partial(holding.drink, kind="bottle"), DRINK),
+    "drink_from_can": Action(partial(holding.drink, kind="can"), DRINK),
+    "read_book": Action(partial(holding.read, kind="book"), DESK),
+    "use_tablet": Action(partial(holding.read, kind="tablet"), DESK),
+    "pour_water": Action(partial(kitchen.pour, kind="kettle"), POUR),
+    "pour_grains": Action(partial(kitchen.pour, kind="grain_box"), POUR),
+    "put_on_glasses": Action(wearing.glasses, (1.7, 3.2)),
+    "take_off_glasses": Action(wearing.glasses, (1.7, 3.2), backwards=True),
+    "put_on_shoe": Action(wearing.shoe, (1.9, 3.4), front="free"),
+    "take_off_shoe": Action(wearing.shoe, (1.9, 3.4), front="free", backwards=True),
+    "put_into_pocket": Action(holding.pocket, SHORT),
+    "take_out_of_pocket": Action(holding.pocket, SHORT, backwards=True),
+    "sit_down": Action(whole_body.sit, (1.3, 2.4), chair=True, **FLOOR),
+    "stand_up": Action(whole_body.sit, (1.3, 2.4), chair=True, backwards=True, **FLOOR),
+    "clap": Action(partial(gestures.palms, rhythm="clap"), (1.6, 4.5)),
+    "rub_hands": Action(partial(gestures.palms, rhythm="rub"), (1.6, 4.5)),
+    "type_on_keyboard": Action(desk.type_on_keyboard, DESK, front="table"),
+    "write": Action(desk.write, DESK, front="table"),
+    "cut_bread": Action(kitchen.cut, DESK, front="table"),
+    "stir": Action(kitchen.stir, DESK, front="table"),
+    "jump_up": Action(whole_body.jump_up, (1.6, 4.0), **FLOOR),
+    "hop_on_one_foot": Action(whole_body.hop_on_one_foot, (1.8, 4.5), **FLOOR),
+    "kick": Action(whole_body.kick, (1.4, 3.4), **FLOOR),
+    "wave": Action(gestures.wave, (1.6, 4.0)),
+    "flick_hair": Action(gestures.flick_hair, (1.4, 2.6)),
+    "cook": Action(chores.cook, LONG, front="table", long=True),
+    "make_coffee": Action(chores.make_coffee, LONG, front="table", long=True),
+    "clean_up": Action(chores.clean_up, LONG, front="table", long=True),
+}
+PRETRAIN: dict[str, Action] = {
+    "point": Action(other_moves.point, (1.6, 3.6)),
+    "bow": Action(other_moves.bow, (1.8, 3.2), **FLOOR),
+    "squat": Action(other_moves.squat, (1.7, 4.4), **FLOOR),
+    "march_in_place": Action(other_moves.march_in_place, (1.9, 4.8), **FLOOR),
+    "raise_both_arms": Action(other_moves.raise_both_arms, (1.8, 3.4)),
+    "salute": Action(other_moves.salute, (1.5, 3.2)),
+    "throw": Action(other_things.throw, (1.7, 2.8), **FLOOR),
+    "punch": Action(other_moves.punch, (1.8, 3.8), front="free"),
+    "side_step": Action(other_moves.side_step, (1.8, 3.2), **FLOOR),
+    "arm_circles": Action(other_moves.arm_circles, (1.8, 4.4)),
+    "check_watch": Action(other_moves.check_watch, (1.6, 3.0)),
+    "phone_call": Action(other_things.phone_call, (2.0, 5.0)),
+    "brush_teeth": Action(other_things.brush_teeth, (2.0, 5.0)),
+    "comb_hair": Action(other_things.comb_hair, (1.9, 4.6)),
+    "eat_apple": Action(other_things.eat_apple, (1.7, 4.4)),
+    "wipe_table": Action(other_things.wipe_table, DESK, front="table"),
+    "sweep_floor": Action(other_things.sweep_floor, (1.9, 5.2), **FLOOR),
+    "carry_box": Action(other_things.carry_box, (1.8, 3.6), front="free"),
+    "lift_dumbbell": Action(other_things.lift_dumbbell, (1.9, 4.8), front="free"),
+    "put_on_hat": Action(wearing.hat, (1.8, 3.2)),
+}
+
+ACTIONS: tuple[str, ...] = tuple(ADL)
+PRETRAIN_ACTIONS: tuple[str, ...] = tuple(PRETRAIN)
+
+
+def perform(action: str, subject: Subject, rng: np.random.Generator, fps: float = 25.0) -> Performance:
+    """One performance of ``action`` (a name of ACTIONS or PRETRAIN_ACTIONS), 2 to 6 s long at ``fps`` frames a second.
+
+    The number of frames is drawn before anything that knows the action, so no label can be read from it. Raises
+    ValueError naming the known actions if ``action`` is none of them.
+    """
+    recipe = ADL.get(action) or PRETRAIN.get(action)
+    if recipe is None:
+        raise ValueError(f"unknown action {action!r}; known: {', '.join(ACTIONS + PRETRAIN_ACTIONS)}")
+    frames = int(rng.integers(round(SECONDS[0] * fps), round(SECONDS[1] * fps) + 1))
+    t = np.arange(frames) / fps
+    place = setting.sample(rng, subject, recipe.sits, recipe.front, recipe.chair)
+    score = Score(place, subject, rng, t, _active(rng, recipe, subject, frames / fps))
+    moment = recipe.write(score)
+    rig = play(score)
+    return _performance(action, recipe, score, moment, rig, _world(rng), fps)
+
+
+def _active(rng: np.random.Generator, recipe: Action, subject: Subject, seconds: float) -> tuple[float, float]:
+    """(start, end) of the action in seconds. A long one may begin before the clip does, with its hand on the way."""
+    wanted = rng.uniform(*recipe.seconds) / subject.speed
+    share = rng.uniform(0.02, 0.98)
+    over = OVERHANG if recipe.long else 0.0
+    length = min(wanted, 0.94 * seconds / (1.0 - 2.0 * over))
+    lead = -over * length + share * (seconds - (1.0 - 2.0 * over) * length)
+    return float(lead), float(lead + length)
+
+
+def _world(rng: np.random.Generator) -> np.ndarray:
+    root = np.eye(4)
+    root[:3, :3] = motion.rotation(np.array([0.0, rng.uniform(-25.0, 25.0), 0.0]))
+    root[:3, 3] = rng.uniform(-0.2, 0.2), 0.0, rng.uniform(-0.2, 0.2)
+    return root
+
+
+def _performance(
+    action: str, recipe: Action, score: Score, moment: Moment, rig: Rig, world: np.ndarray, fps: float
+) -> Performance:
+    """From the root frame and seconds to the world and frame numbers, turned round in time where the action is."""
+    order = slice(None, None, -1) if recipe.backwards else slice(None)
+    frames = rig.count
+    joints = rig.joints[order] @ world[:3, :3].T + world[:3, 3]
+    props = tuple(Prop(thing.kind, world @ thing.place(rig)[order], dict(thing.look)) for thing in score.things)
+    furniture = tuple(Prop(thing.kind, world @ thing.place(rig), dict(thing.look)) for thing in score.setting.furniture)
+    first = int(np.clip(round(moment.start * fps), 0, frames - 2))
+    last = int(np.clip(round(moment.end * fps), first + 1, frames))
+    if recipe.backwards:
+        first, last = frames - last, frames - first
+    truth = np.zeros(25, dtype=bool)
+    truth[[JOINT[name] for name in moment.joints]] = True
+    return Performance(
+        action=action,
+        joints=joints,
+        props=props,
+        furniture=furniture,
+        truth_joints=truth,
+        truth_props=tuple(score.things.index(thing) for thing in moment.things),
+        interval=(first, last),
+        head=world[:3, :3] @ rig.frames["head"][0][order],
+    )

@@ -1,0 +1,269 @@
+"""Generates a world on disk: index.parquet, world.json, videos/<id>.mp4 and arrays/<id>.npz under one folder, and for
+untrimmed videos intervals.parquet.
+
+Every clip depends on (seed, world, its number) alone, so the result does not depend on how many processes made it or on
+how often it was interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import threading
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from synthadl import render, truth, untrimmed
+from synthadl.actions import ACTIONS, PRETRAIN_ACTIONS, perform
+from synthadl.body import Subject
+from synthadl.camera import aim
+from synthadl.performance import Performance
+from synthadl.plan import CLIP, ROOM, plan, sequence, setup_camera, subject_seed
+from synthadl.scene import Scene, stage
+from synthadl.settings import KNOBS, SIZES, Settings, settle
+from workbench.drafts import discard, replacing
+from workbench.media.files.writing import write
+
+__all__ = ["ACTIONS", "KNOBS", "PRETRAIN_ACTIONS", "SIZES", "generate", "plan"]
+
+#: Counts up when the same seed would give another world.
+VERSION = 1
+
+
+def generate(
+    root: str | os.PathLike, size: str | dict = "tiny", world: str = "adl", seed: int = 0, workers: int = 2,
+    knobs: dict | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """Make a world in the folder ``root``, or finish one that was begun there, and return its index.
+
+    size "tiny" (about 700 clips), "small" (4,000), "paper" (20,000, 320 x 256) or a dict with fields of
+    settings.Settings; world "adl", "pretrain" (SynthADL-P, other actions, subjects and rooms) or "untrimmed"
+    (SynthADL-U: 60, 240 or 1,000 videos of 60 to 180 s and their intervals); ``knobs`` a dict with names in KNOBS;
+    ``workers`` processes (1: this one). Clips that are there stay; files appear whole or not at all.
+
+    ValueError for a bad setting, or if ``root`` holds another world; OSError if a file can't be written (what is
+    finished stays); RuntimeError if a worker process dies.
+    """
+    root, settings = Path(root), settle(size, world, knobs)
+    table = plan(size, world, seed, knobs)
+    if workers < 1:
+        raise ValueError(f"workers must be 1 or more, got {workers}")
+    _claim(root, {"version": VERSION, "world": world, "size": size, "seed": seed, "settings": settings.plain()})
+    rows = table.to_dict("records")
+    with _alone(root):
+        return _finish(root, settings, world, seed, workers, table, rows)
+
+
+def _finish(
+    root: Path, settings: Settings, world: str, seed: int, workers: int, table: pd.DataFrame, rows: list[dict]
+) -> pd.DataFrame:
+    """Draws what is missing or damaged, then writes the tables."""
+    for folder in (root, root / "videos", root / "arrays"):
+        discard(folder)
+    missing = [n for n, row in enumerate(rows) if not _whole(root, row)]
+    index = root / "index.parquet"
+    tables = [index, root / "intervals.parquet"] if world == "untrimmed" else [index]
+    if not missing and all(path.exists() for path in tables):
+        return pd.read_parquet(index)
+    known = {n: _recall(root, row) for n, row in enumerate(rows) if n not in set(missing)}
+    jobs = [(str(root), settings, world, seed, n, rows[n]) for n in missing]
+    with tqdm(total=len(rows), initial=len(known), desc=f"SynthADL {world}", unit="clip") as bar:
+        for number, facts in _run(jobs, workers):
+            known[number] = facts
+            bar.update()
+    facts = pd.DataFrame([known[n] for n in range(len(rows))])
+    if world == "untrimmed":
+        intervals = _intervals(table["id"], facts.pop("intervals"), settings)
+        with _writing(tables[1]) as draft:
+            intervals.to_parquet(draft, index=False)
+    table = pd.concat([table.drop(columns=["repetition", "blocked"]), facts], axis=1)
+    table["handedness"] = [_handedness(seed, world, subject) for subject in table["subject"]]
+    with _writing(index) as draft:
+        table.to_parquet(draft, index=False)
+    return table
+
+
+def make_clip(
+    settings: Settings, world: str, seed: int, number: int, row: dict
+) -> tuple[Performance, Scene, object, Iterator]:
+    """Clip ``number`` of a world, of which ``row`` is the plan: its performance, scene and camera, and an iterator over
+    frames and marks as render.draw gives them."""
+    motion, picture, grain = (np.random.default_rng(child) for child in sequence(seed, world, CLIP, number).spawn(3))
+    subject = Subject.sample(subject_seed(seed, world, row["subject"]))
+    performance = perform(row["action"], subject, motion, settings.fps)
+    elevation, distance = setup_camera(seed, world, row["setup"])
+    camera = aim(row["view"], elevation, distance, picture, *settings.resolution, settings.framing)
+    room = np.random.default_rng(sequence(seed, world, ROOM, row["background"]))
+    kinds = row["imposter"].split("+") if row["imposter"] else []
+    scene = stage(room, picture, performance, kinds, camera.position if row["blocked"] else None)
+    actors = render.cast_actors(performance, subject, picture)
+    film = render.Film(noise=float(picture.uniform(0.7, 1.6)), gamma=float(picture.uniform(2.1, 2.35)))
+    return performance, scene, camera, render.draw(scene, camera, actors, film, grain)
+
+
+def _write(job: tuple) -> tuple[int, dict]:
+    """Render and store one clip; returns its number and what the index wants to know of it."""
+    root, settings, world, seed, number, row = job
+    root = Path(root)
+    film = _untrimmed if world == "untrimmed" else _clip
+    arrays = film(root / row["video"], settings, world, seed, number, row)
+    arrays["video_check"] = _check(root / row["video"])
+    with _writing(root / row["arrays"]) as draft, open(draft, "wb") as file:
+        np.savez_compressed(file, **arrays)
+    return number, _facts(arrays)
+
+
+def _clip(path: Path, settings: Settings, *which) -> dict[str, np.ndarray]:
+    """Writes the video of a clip and returns its arrays."""
+    performance, _, camera, frames = make_clip(settings, *which)
+    marks: list[np.ndarray] = []
+    write(path, _pictures(frames, marks.append), settings.fps)
+    return truth.arrays(performance, camera, np.stack(marks))
+
+
+def _untrimmed(path: Path, settings: Settings, *which) -> dict[str, np.ndarray]:
+    """Writes an untrimmed video and returns its arrays."""
+    course, _, camera, frames = untrimmed.make_video(settings, *which)
+    marks = untrimmed.Marks()
+    write(path, _pictures(frames, marks.add), settings.fps)
+    return untrimmed.arrays(course, camera, marks)
+
+
+def _pictures(frames: Iterator, keep: Callable[[np.ndarray], None]) -> Iterator[np.ndarray]:
+    for picture, mark in frames:
+        keep(mark)
+        yield picture
+
+
+def _facts(arrays) -> dict:
+    frames = len(arrays["truth_box"])
+    if "intervals" in arrays:
+        return {"frames": frames, "intervals": list(zip(arrays["labels"], arrays["intervals"], strict=True))}
+    start, end = (int(at) for at in arrays["interval"])
+    return {"frames": frames, "interval_start": start, "interval_end": end}
+
+
+def _intervals(ids: pd.Series, found: pd.Series, settings: Settings) -> pd.DataFrame:
+    """One row an interval: id of the video, action, label, start and end in seconds, start_frame, end_frame
+    (exclusive)."""
+    rows = [
+        (id, settings.actions[label], int(label), start / settings.fps, end / settings.fps, int(start), int(end))
+        for id, video in zip(ids, found, strict=True)
+        for label, (start, end) in video
+    ]
+    return pd.DataFrame(rows, columns=["id", "action", "label", "start", "end", "start_frame", "end_frame"])
+
+
+def _run(jobs: list[tuple], workers: int) -> Iterator[tuple[int, dict]]:
+    # The first clip is made here: it compiles what is not compiled yet, once, where workers then find it.
+    for job in jobs if workers == 1 else jobs[:1]:
+        yield _write(job)
+    if workers == 1 or len(jobs) < 2:
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
+        try:
+            yield from pool.map(_write, jobs[1:], chunksize=2)
+        except BrokenProcessPool:
+            raise RuntimeError(
+                f"{jobs[0][0]}: a worker process died; generate again to go on where it stopped"
+            ) from None
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _check(video: Path) -> np.ndarray:
+    """uint64 [2]: bytes and CRC-32 of a video."""
+    data = video.read_bytes()
+    return np.array([len(data), zlib.crc32(data)], np.uint64)
+
+
+def _whole(root: Path, row: dict) -> bool:
+    """Whether both files of a clip are there as they were written. One that is damaged is said, and drawn again."""
+    video, arrays = root / row["video"], root / row["arrays"]
+    if not (video.exists() and arrays.exists()):
+        return False
+    try:
+        with zipfile.ZipFile(arrays) as file:
+            damaged = file.testzip()
+        with np.load(arrays, allow_pickle=False) as stored:
+            same = "video_check" not in stored or (stored["video_check"] == _check(video)).all()
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error):
+        damaged, same = arrays.name, True
+    if damaged or not same or not video.stat().st_size:
+        warnings.warn(f"{arrays if damaged else video} is damaged: {row['id']} is drawn again", stacklevel=4)
+        return False
+    return True
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """One process at a time makes a world; another one waits, and then has nothing left to draw."""
+    lock = FileLock(root / ".world.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        warnings.warn(f"{root} is being generated by another process: waiting for it", stacklevel=3)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+
+    def watch() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _recall(root: Path, row: dict) -> dict:
+    with np.load(root / row["arrays"], allow_pickle=False) as arrays:
+        return _facts(arrays)
+
+
+def _handedness(seed: int, world: str, subject: int) -> str:
+    return "left" if Subject.sample(subject_seed(seed, world, subject)).left_handed else "right"
+
+
+def _claim(root: Path, recipe: dict) -> None:
+    """Make the folder a world of this recipe; ValueError if it is one of another."""
+    path = root / "world.json"
+    recipe = json.loads(json.dumps(recipe))
+    if path.exists():
+        for key, value in json.loads(path.read_text()).items():
+            if recipe.get(key) != value:
+                other = f"a world with {key} = {value!r}, not {recipe.get(key)!r}"
+                raise ValueError(f"{path}: this folder holds {other}; choose another folder")
+        return
+    for folder in (root / "videos", root / "arrays"):
+        folder.mkdir(parents=True, exist_ok=True)
+    with _writing(path) as draft:
+        draft.write_text(json.dumps(recipe, indent=1))
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[Path]:
+    """``replacing``, whose error says how to go on."""
+    try:
+        with replacing(path) as draft:
+            yield draft
+    except OSError as problem:
+        raise OSError(f"{problem.strerror or problem}; what is finished stays, generate again to go on") from None

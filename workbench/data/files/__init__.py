@@ -1,0 +1,1 @@
+"""Formats of small files: text, tables, JSON, intervals, poses, archives."""

@@ -1,0 +1,142 @@
+"""A CSV or parquet file as a table of texts, to the letter.
+
+Spreadsheets write CSV in many ways. Separator (comma, semicolon, tab or bar, or what a first line ``sep=`` says),
+encoding (UTF-8, UTF-16, or Windows' western one where it is neither), line ends, blank rows and columns, and capitals
+in the names of columns are recognised; a warning (``TableNote``) says what was, where it isn't plain CSV.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from workbench.data.files.faults import Faults
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+#: What Excel writes as plain CSV in western Europe and America.
+WINDOWS = "cp1252"
+
+
+class TableNote(UserWarning):
+    """How a table was read that is no plain CSV."""
+
+
+def read(path: Path, faults: Faults, columns: tuple[str, ...] = ()) -> pd.DataFrame:
+    """All values as text, "" where there is none: names such as "None" or "01" are names.
+
+    columns are the names that are looked for: one of them in the header tells the separator, and other capitals are
+    made these. Rows of another length than the header go to ``faults``. FileNotFoundError, or ValueError naming the
+    file, and how it was read, where it is no table.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no manifest at {path}")
+    readers = {".csv": _csv, ".parquet": _parquet}
+    if path.suffix.lower() not in readers:
+        raise ValueError(f"a manifest is a .csv or a .parquet file, got {path}")
+    table, notes = readers[path.suffix.lower()](path, faults, columns)
+    spelled = {name.casefold(): name for name in columns}
+    renamed = {
+        name: spelled[name.casefold()]
+        for name in table
+        if name not in spelled.values() and spelled.get(name.casefold(), name) not in table
+    }
+    if len(set(renamed.values())) < len(renamed):
+        raise ValueError(f"{path} has a column twice but for capitals: {', '.join(renamed)}")
+    if renamed:
+        notes.append("columns " + ", ".join(f"{old!r} as {new}" for old, new in renamed.items()))
+    if notes:
+        warnings.warn(f"{path} is read with {'; '.join(notes)}", TableNote, stacklevel=4)
+    return table.rename(columns=renamed)
+
+
+def _csv(path: Path, faults: Faults, columns: tuple[str, ...]) -> tuple[pd.DataFrame, list[str]]:
+    text, encoding = _text(path)
+    separator, text, told = _separator(text, columns)
+    notes = [] if encoding == "utf-8" else [f"encoding {encoding}"]
+    notes += [] if separator == "," else [f"{SEPARATORS.get(separator, repr(separator))} between columns"]
+    how = f"CSV with {SEPARATORS.get(separator, repr(separator))} in {encoding}"
+    try:
+        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    except csv.Error as error:
+        raise ValueError(f"{path} cannot be read as {how}: {error}") from None
+    kept = [row for row in rows if any(map(str.strip, row))]
+    if len(kept) < len([row for row in rows if row]):
+        notes.append("blank rows left out, which are not counted")
+    header = [name.strip() for name in kept[0]] if kept else []
+    width = len(header) - next((k for k, name in enumerate(reversed(header)) if name), len(header))
+    rows = [_trimmed(row, width) for row in kept[1:]]
+    header = header[:width]
+    if len(set(header)) < len(header):
+        raise ValueError(f"{path}, read as {how}, has a column twice: {', '.join(header)}")
+    if columns and kept and not {name.casefold() for name in header} & set(columns):
+        found = ", ".join(map(repr, header[:8]))
+        raise ValueError(
+            f"{path}, read as {how}, has none of the columns {', '.join(columns[:4])}, ...; it has {found}"
+        )
+    wrong = [f"row {i + 1} has {len(row)}" for i, row in enumerate(rows) if len(row) != width]
+    read_as = "" if how == "CSV with commas in utf-8" else f", read as {how}"
+    faults.add(f"rows of another number of fields than the header's {width}{read_as}", wrong)
+    even = [(row + [""] * width)[:width] for row in rows]
+    return pd.DataFrame(even, columns=header, dtype=object), notes + told
+
+
+def _trimmed(row: list[str], width: int) -> list[str]:
+    """Without the empty fields beyond the header that spreadsheets add."""
+    extra = row[width:]
+    return row if any(map(str.strip, extra)) else row[:width]
+
+
+def _text(path: Path) -> tuple[str, str]:
+    """(what the file says, its encoding)."""
+    data = path.read_bytes()
+    mark = next((name for sign, name in MARKS if data.startswith(sign)), "")
+    if not mark and len(data) > 1 and 0 in data[:2]:
+        mark = "utf-16-be" if data[0] == 0 else "utf-16-le"
+    for encoding in [mark] if mark else ["utf-8", WINDOWS]:
+        try:
+            return data.decode(encoding), "utf-8" if encoding == "utf-8-sig" else encoding
+        except UnicodeDecodeError as error:
+            problem = error
+    raise ValueError(f"{path} cannot be read as CSV in {mark or 'UTF-8 or ' + WINDOWS}: {problem}")
+
+
+def _separator(text: str, columns: tuple[str, ...]) -> tuple[str, str, list[str]]:
+    """(separator, the text without a first line that tells it, what else to say)."""
+    first, _, rest = text.lstrip("\r\n").partition("\n")
+    if first.strip().strip('"').lower().startswith("sep=") and len(first.strip().strip('"')) == 5:
+        return first.strip().strip('"')[4], rest, ["a first line that tells the separator"]
+    header = text.replace("\r", "\n").lstrip("\n").partition("\n")[0]
+    fields = {sign: next(csv.reader([header], delimiter=sign), []) for sign in SEPARATORS}
+    scores = {sign: len({name.strip().casefold() for name in names} & set(columns)) for sign, names in fields.items()}
+    best = max(SEPARATORS, key=lambda sign: (scores[sign], sign == ","))
+    if scores[best] or not columns:
+        return best, text, []
+    try:
+        return csv.Sniffer().sniff(text[:10_000], "".join(SEPARATORS)).delimiter, text, []
+    except csv.Error:
+        return ",", text, []
+
+
+def _parquet(path: Path, faults: Faults, columns: tuple[str, ...]) -> tuple[pd.DataFrame, list[str]]:
+    import pyarrow
+
+    try:
+        table = pd.read_parquet(path)
+    except (ValueError, OSError, TypeError, KeyError, pyarrow.ArrowException) as error:
+        raise ValueError(f"{path} cannot be read as parquet: {error}") from None
+    table.columns = table.columns.astype(str)
+    if not table.columns.is_unique:
+        raise ValueError(f"{path} has a column twice: {', '.join(table.columns)}")
+    return table.astype(object).where(table.notna(), "").map(str).reset_index(drop=True), []

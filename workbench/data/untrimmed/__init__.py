@@ -1,0 +1,1 @@
+"""Long videos: what happens when in them, their snippets, sequences in batches."""

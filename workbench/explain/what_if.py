@@ -1,0 +1,159 @@
+"""A session that looks at a clip once and answers many questions about it: what would the network say if ...?
+
+    asked = WhatIf(system, sample, clips.skeleton, clips.classes, grade=metrics.attention.grade)
+    answer = asked.ask([Drop(("hand_right",)), Cover((10, 10, 40, 40))])
+
+Only those modules of the system are run again whose inputs a change touches (see ``reuse``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from workbench.explain import outputs
+from workbench.explain.interventions import changed_fields
+from workbench.explain.reuse import Reuse
+from workbench.explain.what_if_clip import Subject
+from workbench.types import Skeleton, Truth
+
+Change = Callable[[Subject], Subject]
+#: What the loader makes of the poses, and of the picture: a change of these should reach those too.
+DERIVED = {
+    "pose": {"rendered", "parts", "segments"},
+    "video": {"flow", "parts", "rendered", "trajectories", "segments"},
+    "flow": {"trajectories"},
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network says about one clip.
+
+    logits and scores (softmax) float32 [N]; maps by name, without the batch axis (see types.MAPS); grades of the
+    attention against the truth (metrics.attention.GRADES), empty where there is no attention or no truth; subject, the
+    clip as it was asked about; milliseconds that it took; ran and kept, the names of the modules that were and were not
+    run again; untouched, fields of the batch that the system reads and that depend on what was changed, but stayed as
+    they were because only the loader can make them anew.
+    """
+
+    logits: np.ndarray
+    scores: np.ndarray
+    maps: dict[str, np.ndarray]
+    grades: dict[str, float]
+    subject: Subject
+    milliseconds: float = 0.0
+    ran: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    untouched: tuple[str, ...] = field(default=())
+
+    @property
+    def label(self) -> int:
+        """The class with the highest score."""
+        return int(self.logits.argmax())
+
+
+class WhatIf:
+    """A session about one clip. ``original`` is the Answer to the clip as it is.
+
+    system: in its own mode, which stays; sample: a data.Sample (clip, batch of one, pixels, truth, pose_numbers);
+    grade: ``(attention, temporal, truth) -> dict`` such as metrics.attention.grade, None for none; redraw:
+    ``(frames, pose) -> frames``, how the loader draws poses, for systems that read ``batch.rendered``. A system's
+    logits must be [B,N].
+    """
+
+    def __init__(
+        self,
+        system: nn.Module,
+        sample: Any,
+        skeleton: Skeleton | None = None,
+        classes: Sequence[str] | None = None,
+        grade: Callable[..., dict[str, float]] | None = None,
+        redraw: Callable[[np.ndarray, Any], np.ndarray] | None = None,
+    ) -> None:
+        batch = sample.batch.to(next(system.parameters()).device)
+        self.sample, self.skeleton, self.classes = sample, skeleton, None if classes is None else list(classes)
+        self.subject = Subject(batch, skeleton, sample.pixels, sample.pose_numbers)
+        self.reads = frozenset(getattr(system, "needs_test", ()))
+        self.truth: Truth | None = sample.truth
+        self._reuse, self._grade, self._redraw = Reuse(system), grade, redraw
+        self.original = self.ask()
+
+    @property
+    def system(self) -> nn.Module:
+        return self._reuse.system
+
+    def ask(self, changes: Sequence[Change] = ()) -> Answer:
+        """The answer to the clip with ``changes``, applied in order. Raises what a change raises that does not fit."""
+        start = time.perf_counter()
+        subject = self.subject
+        for change in changes:
+            subject = change(subject)
+        subject = self._redrawn(subject)
+        output = self._reuse(subject.batch)
+        if output.logits.ndim != 2:
+            raise ValueError(f"what if needs one answer a clip: logits [B,N], got {list(output.logits.shape)}")
+        maps, logits = outputs.arrays(output), output.logits[0].float()
+        return Answer(
+            logits.cpu().numpy(),
+            logits.softmax(-1).cpu().numpy(),
+            maps,
+            self._graded(maps),
+            subject,
+            1000 * (time.perf_counter() - start),
+            tuple(dict.fromkeys(self._reuse.ran)),
+            tuple(dict.fromkeys(self._reuse.kept)),
+            self._untouched(subject, changes),
+        )
+
+    def _redrawn(self, subject: Subject) -> Subject:
+        """With its poses drawn again where they were changed and the system reads drawings."""
+        moved = subject.pixels is not self.subject.pixels
+        if not moved or self._redraw is None or "rendered" not in self.reads or subject.batch.rendered is None:
+            return subject
+        drawn = self._redraw(self.sample.clip.frames, subject.pixels)
+        pictures = torch.from_numpy(np.ascontiguousarray(drawn.transpose(3, 0, 1, 2)))[None]
+        fresh = replace(subject.batch, rendered=pictures).to(subject.batch.rendered.device)
+        return replace(subject, batch=subject.batch.replace(rendered=fresh.rendered))
+
+    def _graded(self, maps: dict[str, np.ndarray]) -> dict[str, float]:
+        attention = where_and_when(maps)
+        if self._grade is None or self.truth is None or (attention is None and "temporal" not in maps):
+            return {}
+        return {name: float(value) for name, value in self._grade(attention, maps.get("temporal"), self.truth).items()}
+
+    def _untouched(self, subject: Subject, changes: Sequence[Change]) -> tuple[str, ...]:
+        changed = changed_fields(self.subject.batch, subject.batch)
+        meant = changed.union(*(getattr(change, "of", ()) for change in changes))
+        due = meant.union(*(DERIVED.get(name, set()) for name in meant))
+        return tuple(sorted((due - changed) & self.reads))
+
+
+def table(asked: WhatIf, questions: Mapping[str, Sequence[Change]]) -> pd.DataFrame:
+    """A row a question (name -> changes): its answer; of the class that was the answer before, the softmax score in
+    [0,1] (``score``) and what it lost (``loss``); the milliseconds, and the modules that were run again."""
+    before, rows = asked.original, []
+    names = asked.classes or [str(label) for label in range(len(before.scores))]
+    for name, changes in questions.items():
+        found = asked.ask(changes)
+        score = float(found.scores[before.label])
+        row = {"what if": name, "answer": names[found.label], "score": score}
+        row |= {"loss": float(before.scores[before.label]) - score, "milliseconds": found.milliseconds}
+        rows.append(row | {"run again": ", ".join(found.ran)})
+    return pd.DataFrame(rows)
+
+
+def where_and_when(maps: dict[str, np.ndarray]) -> np.ndarray | None:
+    """The attention [T',H',W'] of a clip's maps; spatial weights of a system that keeps space and time apart are held
+    over its steps. None where there is neither."""
+    if "attention" in maps or "spatial" not in maps:
+        return maps.get("attention")
+    steps = len(maps["temporal"]) if "temporal" in maps else 1
+    return np.repeat(maps["spatial"][None], steps, axis=0)

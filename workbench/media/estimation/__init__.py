@@ -1,0 +1,1 @@
+"""Poses estimated from pictures, in a process of their own."""

@@ -1,0 +1,138 @@
+"""The other side of ``pose_worker``: starts it in its environment, feeds it, and survives its end."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from workbench.media.estimation import pose_worker
+from workbench.media.estimation.pose_worker import LANDMARKS, receive, send
+
+#: Names the Python of the pose environment where it is not the one that `make pose-env` makes.
+VARIABLE = "WORKBENCH_POSE_PYTHON"
+MADE = Path(".venv-pose/bin/python")
+
+#: Seconds that a busy machine may take to import mediapipe and load its model.
+START = 120.0
+
+
+class PoseError(RuntimeError):
+    """The process that finds poses hung or died."""
+
+
+class PoseProcess:
+    """One process of the pose environment, started when first needed and again after it was lost. A context manager.
+
+    python is the interpreter that has mediapipe (default: $WORKBENCH_POSE_PYTHON, else .venv-pose of this folder or of
+    the project); model a ``.task`` file, or None for the model inside mediapipe; ``timeout`` how many seconds one frame
+    may take. FileNotFoundError, one sentence, if either file is missing. POSIX only: it talks through an inherited
+    socket.
+    """
+
+    def __init__(
+        self, python: str | os.PathLike | None = None, model: str | os.PathLike | None = None, timeout: float = 30.0
+    ) -> None:
+        self.python, self.timeout = find_python(python), timeout
+        self.model = None if model is None else Path(model)
+        if self.model is not None and not self.model.is_file():
+            raise FileNotFoundError(f"there is no pose model at {self.model}")
+        self._process: subprocess.Popen | None = None
+
+    def landmarks(self, frames: Iterable[np.ndarray], count: int, size: tuple[int, int], fps: float) -> np.ndarray:
+        """float32 [count,33,6] of ``count`` frames uint8 [H,W,3] RGB with ``size`` = (H, W): see ``pose_worker``.
+
+        NaN where no person is found. PoseError if the process dies or hangs; it is gone then, and the next call starts
+        another.
+        """
+        found = np.full((count, LANDMARKS, 6), np.nan, np.float32)
+        try:
+            if self._process is None:
+                self._start()
+            self._open(count, size, fps)
+            for number, frame in enumerate(frames):
+                send(self._channel, np.ascontiguousarray(frame).tobytes())
+                if reply := receive(self._channel):
+                    found[number] = np.frombuffer(reply, "<f4").reshape(LANDMARKS, 6)
+                self._channel.settimeout(self.timeout)
+        except TimeoutError:
+            self.close()
+            raise PoseError(f"no pose after {self.timeout:g} seconds, given up") from None
+        except (EOFError, OSError):
+            raise PoseError(f"the process that finds poses died ({self._cause_of_death()})") from None
+        except BaseException:
+            # In the middle of a video the two sides no longer agree about what comes next.
+            self.close()
+            raise
+        return found
+
+    def _open(self, count: int, size: tuple[int, int], fps: float) -> None:
+        self._channel.settimeout(max(self.timeout, START) if self._fresh else self.timeout)
+        self._fresh = False
+        video = {"frames": count, "height": size[0], "width": size[1], "fps": fps}
+        send(self._channel, json.dumps(video).encode())
+        said = json.loads(receive(self._channel))
+        if said != {"landmarks": LANDMARKS}:
+            raise ValueError(f"{self.python} speaks of {said}, expected {LANDMARKS} landmarks")
+
+    def _start(self) -> None:
+        self._channel, theirs = socket.socketpair()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process lives)
+        model = [] if self.model is None else [str(self.model)]
+        # PYTHONPATH would bring this environment's packages into the other one.
+        clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+        self._process = subprocess.Popen(
+            [str(self.python), pose_worker.__file__, str(theirs.fileno()), *model],
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._stderr,
+            env=clean,
+        )
+        theirs.close()
+        self._fresh = True
+
+    def _cause_of_death(self) -> str:
+        process = self._process
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        self._stderr.seek(0)
+        lines = [line.strip() for line in self._stderr.read().decode(errors="replace").splitlines() if line.strip()]
+        self.close()
+        return f"exit code {process.returncode}" + (f": {lines[-1][:200]}" if lines else "")
+
+    def close(self) -> None:
+        """Ends the process."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(5)
+            self._channel.close()
+            self._stderr.close()
+
+    def __enter__(self) -> PoseProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def find_python(python: str | os.PathLike | None = None) -> Path:
+    """The interpreter of the pose environment; FileNotFoundError, one sentence, that says how to make one."""
+    named = python or os.environ.get(VARIABLE)
+    places = [Path(named)] if named else [MADE, Path(__file__).parents[3] / MADE]
+    for place in places:
+        if place.is_file():
+            return place
+    raise FileNotFoundError(
+        f"poses are found by MediaPipe in an environment of its own, and there is no {places[0]}; "
+        f"make it with `make pose-env`, or name its Python in {VARIABLE}"
+    )

@@ -1,0 +1,1 @@
+"""Video files: decoding, times, inspection, writing."""

@@ -1,0 +1,137 @@
+"""Joint by joint, over a whole split: what does a system lose when a joint is taken away, frozen or shaken?
+
+The headless twin of dragging a joint: every clip is asked about once for each joint (see ``explain.whatif``), and the
+table says how much each joint counts for the answer, for the attention, and for its grades.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from workbench import data, metrics
+from workbench.explain.interventions import Drop, Freeze, Jitter
+from workbench.explain.what_if import Answer, WhatIf, where_and_when
+from workbench.media import rendering, skeletons
+from workbench.metrics.attention import GRADES
+from workbench.study import files
+from workbench.study.runs import hardware
+from workbench.study.runs.run_folder import Run
+from workbench.types import Skeleton
+
+CHANGES = {"drop": Drop, "freeze": Freeze, "jitter": Jitter}
+#: The row in which no joint is spared: what the poses count for altogether.
+ALL = "all joints"
+
+
+def sensitivity(
+    run: Run,
+    split: str = "test",
+    change: str = "drop",
+    groups: Mapping[str, tuple[str, ...]] | None = None,
+    limit: int | None = None,
+    device: str = "auto",
+    progress: bool = True,
+) -> pd.DataFrame:
+    """A row a joint, and one for all of them, written to sensitivity_<change>_<split>.csv in the run's folder.
+
+    change: "drop", "freeze" (at the first frame) or "jitter" (2 % of the body's height); groups: name -> joints that
+    are changed together, None for each joint by itself; limit: that many clips, evenly spread (the file is then not
+    written). Columns: joint, part, clips; top1 in [0,1] with the change, and top1_loss, what it costs; score_loss, of
+    the true class's softmax score in [0,1], with its 95 % bootstrap interval over clips (_low, _high); flips, the share
+    of clips that get another answer; attention_moved in [0,1], half the absolute difference between the attentions as
+    shares of 1; and <grade>_loss for each grade of metrics.attention (NaN where there is none).
+    ValueError for a system that reads no poses, or an unknown change.
+    """
+    if change not in CHANGES:
+        raise ValueError(f"unknown change {change!r}; known: {', '.join(CHANGES)}")
+    place = hardware.device(run.config.model_copy(update={"device": device}))
+    system, dataset = run.system().to(place), run.dataset(split)
+    if not {"pose", "rendered"} & system.needs_test:
+        raise ValueError(f"{run.id} reads no poses in evaluation: it reads {', '.join(sorted(system.needs_test))}")
+    groups = dict(groups or {name: (name,) for name in dataset.skeleton.joints}) | {ALL: dataset.skeleton.joints}
+    clips = np.arange(len(dataset)) if limit is None else np.linspace(0, len(dataset) - 1, min(limit, len(dataset)))
+    asked = partial(session, run, system, dataset)
+    rows = []
+    for i in tqdm(np.unique(clips.astype(int)), desc=f"{run.id} {change}", unit="clip", disable=not progress):
+        rows += _clip(asked(i), dataset.ids[i], int(dataset.labels[i]), change, groups)
+    table = summary(pd.DataFrame(rows), dataset.skeleton, groups)
+    if limit is None:
+        files.write(where(run, split, change), table.to_csv(index=False).encode())
+    return table
+
+
+def where(run: Run, split: str, change: str) -> Path:
+    """The file of a table."""
+    return run.folder / f"sensitivity_{change}_{split}.csv"
+
+
+def session(run: Run, system, dataset: data.Dataset, i: int) -> WhatIf:
+    """A what-if session about clip ``i`` of ``dataset``, cut as the run cuts it, with graded attention."""
+    sample = data.sample(dataset, i, run.spec, needs=system.needs_test | {"label"})
+    spec = run.spec
+    options = {name: getattr(spec, name) for name in ("background", "marker", "colors", "ratio_aware")}
+    redraw = partial(rendering.draw, **options)
+    return WhatIf(system, sample, dataset.skeleton, dataset.classes, metrics.attention.grade, redraw)
+
+
+def _clip(
+    asked: WhatIf, name: str, label: int, change: str, groups: Mapping[str, tuple[str, ...]]
+) -> list[dict[str, object]]:
+    """What each group counts for in one clip."""
+    rows, before = [], asked.original
+    for group, joints in groups.items():
+        made = CHANGES[change](tuple(joints))
+        if change == "jitter":  # every clip and joint is shaken in its own way, the same in every run
+            made = replace(made, seed=zlib.crc32(f"{name}/{group}".encode()))
+        after = asked.ask([made])
+        losses = {
+            f"{grade}_loss": before.grades.get(grade, np.nan) - after.grades.get(grade, np.nan) for grade in GRADES
+        }
+        rows.append(
+            {
+                "joint": group,
+                "right": after.label == label,
+                "lost": int(before.label == label) - int(after.label == label),
+                "score_loss": float(before.scores[label] - after.scores[label]),
+                "flip": after.label != before.label,
+                "attention_moved": moved(before, after),
+                **losses,
+            }
+        )
+    return rows
+
+
+def moved(before: Answer, after: Answer) -> float:
+    """Half the absolute difference in [0,1] of two attentions, each as shares of its sum; NaN where there is none."""
+    pair = [where_and_when(answer.maps) for answer in (before, after)]
+    if pair[0] is None:
+        pair = [answer.maps.get("temporal", answer.maps.get("parts")) for answer in (before, after)]
+    if pair[0] is None or min(one.sum() for one in pair) <= 0:
+        return float("nan")
+    first, second = (one / one.sum() for one in pair)
+    return float(np.abs(first - second).sum() / 2)
+
+
+def summary(rows: pd.DataFrame, skeleton: Skeleton, groups: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
+    """Means over clips, the joint that costs most first and all joints last."""
+    parts = dict(zip(skeleton.joints, skeletons.body_part(skeleton), strict=True))
+    lines = []
+    for name, found in rows.groupby("joint", sort=False):
+        interval = metrics.bootstrap(found["score_loss"].to_numpy())
+        own = {parts[joint] for joint in groups[name]}
+        line = {"joint": name, "part": own.pop() if len(own) == 1 else "", "clips": len(found)}
+        line |= {"top1": found["right"].mean(), "top1_loss": found["lost"].mean()}
+        line |= {"score_loss": interval.value, "score_loss_low": interval.low, "score_loss_high": interval.high}
+        line |= {"flips": found["flip"].mean(), "attention_moved": found["attention_moved"].mean()}
+        lines.append(line | {f"{grade}_loss": found[f"{grade}_loss"].mean() for grade in GRADES})
+    table = pd.DataFrame(lines)
+    order = table.assign(last=table["joint"] == ALL).sort_values(["last", "score_loss"], ascending=[True, False])
+    return order.drop(columns="last").reset_index(drop=True)

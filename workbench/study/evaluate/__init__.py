@@ -1,0 +1,1 @@
+"""A finished run on one split: predictions, metrics, and what its mechanism does."""

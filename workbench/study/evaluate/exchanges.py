@@ -1,0 +1,128 @@
+"""A system asked about the same clips as they are, with another clip's poses, with shuffled time and with uniform
+attention: each question once, for the grades of its attention and for whether that attention is alive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import torch
+
+from workbench import metrics
+from workbench.data import ClipSpec, Dataset, sample
+from workbench.explain.reuse import Reuse
+from workbench.nets import uniform_attention
+from workbench.study.evaluate.attention_grades import POSE, TIME, Poses, partners, poses_of, shuffle_pose, shuffle_time
+from workbench.study.evaluate.inference import Found, Gathering
+from workbench.systems.common.base import System
+from workbench.types import Batch, Output
+
+OWN, UNIFORM = "own", "uniform_attention"
+#: Maps that weigh a clip's cells, moments, parts or segments; ``joints`` are activations.
+WEIGHTS = ("spatial", "temporal", "attention", "parts", "granularities", "affinity")
+
+Change = Callable[[Batch], Batch]
+
+
+def pose_change(batches: Iterable[Batch], seed: int) -> Change | None:
+    """The change of a batch that gives each clip the poses of another clip, of another class; None where there is only
+    one clip. ``batches`` carry the poses and labels of all clips, one window each."""
+    poses: dict[str, Poses] = {}
+    labels: list[int] = []
+    for batch in batches:
+        poses |= poses_of(batch)
+        labels += batch.label.tolist()
+    return shuffle_pose(poses, np.array(labels), seed) if len(poses) > 1 else None
+
+
+def ask_all(
+    system: System, batches: Iterable[Batch], device: str, others: Change | None = None, seed: int = 0
+) -> dict[str, Found]:
+    """What ``system`` says of every clip: OWN, as the clip is; and where the system reads poses or has attention also
+    TIME, its moments in another order; POSE, with the poses that ``others`` gives; and UNIFORM, with uniform weights at
+    every ``AttentionPoint``, where there are any.
+
+    The questions about a batch follow each other, and modules whose inputs a change leaves alone are not run again
+    (``Reuse``): the video backbone of a system that reads poses is run once.
+    """
+    with uniform_attention(system) as points:
+        pass
+    reads_poses = "pose" in system.needs_test
+    changes = {TIME: shuffle_time(seed)} | ({POSE: others} if reads_poses and others is not None else {})
+    ask = Reuse(system) if points or reads_poses else system
+    gathered = {OWN: Gathering()}
+    with torch.no_grad():  # inference mode doesn't count what is written to a tensor, which Reuse must know
+        for batch in batches:
+            batch = batch.to(device)
+            own = ask(batch)
+            gathered[OWN].add(batch, own)
+            if points or reads_poses or attends(own):
+                for name, change in changes.items():
+                    gathered.setdefault(name, Gathering()).add(batch, ask(change(batch)))
+            if points:
+                with uniform_attention(system):
+                    gathered.setdefault(UNIFORM, Gathering()).add(batch, ask(batch))
+            if ask is not system:
+                ask.forget()
+    return {name: gathering.found() for name, gathering in gathered.items()}
+
+
+def of_clip(system: System, dataset: Dataset, i: int, spec: ClipSpec, seed: int = 0) -> dict[str, np.ndarray]:
+    """The scores float32 [N] in [0,1] that one clip gets, by question, in the order of ``ask_all``; the other poses are
+    those of a clip of another class, where there is one."""
+    clips = [i]
+    if "pose" in system.needs_test and len(dataset) > 1:
+        clips.append(int(partners(dataset.labels, seed)[i]))
+    batches = [sample(dataset, clip, spec, needs=system.needs_test | {"label"}).batch for clip in clips]
+    others = pose_change(batches, seed) if len(clips) > 1 else None
+    return {name: found.scores[0] for name, found in ask_all(system, batches[:1], "cpu", others, seed).items()}
+
+
+def attends(output: Output) -> bool:
+    """Whether anything in the system weighs what it reads."""
+    return any(weighs(name) for name in output.maps)
+
+
+def weighs(name: str) -> bool:
+    """Whether the map called so is attention."""
+    return name in WEIGHTS or name.startswith("segments/")
+
+
+def effects(asked: dict[str, Found]) -> dict[str, dict[str, dict[str, float]]]:
+    """For OWN its "top1"; for every other question "changed", the share of clips that are then taken for another class,
+    "top1", and "gain", what the system's own accuracy is ahead by. Each as {"value", "low", "high"}, a 95 % interval
+    over clips (bootstrap). Empty where nothing was exchanged."""
+    if len(asked) == 1:
+        return {}
+    own = asked[OWN]
+    answers, told = own.logits.argmax(1), {}
+    right = (answers == own.labels).astype(float)
+    for name, found in asked.items():
+        said = found.logits.argmax(1)
+        hits = (said == own.labels).astype(float)
+        numbers = {"top1": metrics.bootstrap(hits)}
+        if name != OWN:
+            numbers["changed"] = metrics.bootstrap((said != answers).astype(float))
+            numbers["gain"] = metrics.paired_difference(hits, right)
+        told[name] = {key: interval._asdict() for key, interval in numbers.items()}
+    return told
+
+
+def spreads(found: Found) -> dict[str, dict[str, float]]:
+    """How much each map differs from clip to clip and, within a clip, from cell to cell; of the affinity, how much of
+    it each key gets.
+
+    over_clips: the variance over clips, its mean over cells; over_clips_share: that as a share of the mean square,
+    which a map times a constant leaves as it is; over_cells: the standard deviation over the cells of a clip divided by
+    their mean, the mean over clips (left out where that mean is 0 somewhere).
+    """
+    maps = found.maps | ({} if found.keys is None else {"affinity": found.keys})
+    told = {}
+    for name, values in maps.items():
+        cells = values.reshape(len(values), -1).astype(np.float64)
+        square, mean = float((cells**2).mean()), np.abs(cells.mean(1))
+        variance = float(cells.var(0).mean())
+        told[name] = {"over_clips": variance, "over_clips_share": variance / square if square else 0.0}
+        if (mean > 0).all():
+            told[name]["over_cells"] = float((cells.std(1) / mean).mean())
+    return told

@@ -1,0 +1,1 @@
+"""Features of snippets: what encodes them, and their extraction."""

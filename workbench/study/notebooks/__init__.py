@@ -1,0 +1,1 @@
+"""Notebooks with checked parameters: configurations, execution, kernels."""

@@ -1,0 +1,282 @@
+"""The typed configuration behind each notebook: what its parameters cell may set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo
+
+from workbench.study.config.train_config import Config, Plain, TrainConfig
+from workbench.study.runs.run_folder import LATEST
+
+Split = Literal["train", "validation", "test"]
+WORLD = "data/synthadl/tiny"
+#: A network for a try of a minute or two, on two cores.
+QUICK = {"base": "tiny", "clip": [8, 48, 48]}
+
+
+def _no_name(value: Any, info: ValidationInfo) -> Any:
+    """What papermill makes of names such as 1e5, None and true on the command line is refused, with the way out."""
+    if value is None or isinstance(value, bool | float):
+        raise ValueError(
+            f"{info.field_name} should be a name or a whole number, got {value!r}; a name that looks like a number or "
+            f"a word of YAML is given by papermill's -r {info.field_name} NAME, which keeps it as it is written"
+        )
+    return value
+
+
+#: A clip or class, by name or number.
+Named = Annotated[int | str, BeforeValidator(_no_name)]
+
+
+class Notebook(Config):
+    """What every notebook knows."""
+
+    seed: int = Field(default=0, ge=0, description="of everything that is drawn at random")
+
+    def needed(self) -> list[str]:
+        """Runs that only some users have: without them, or where this raises FileNotFoundError, ``execute_all`` leaves
+        the notebook out."""
+        return []
+
+    def made_by(self) -> str:
+        """The command that makes what is ``needed``."""
+        return "make demo"
+
+
+class OfData(Notebook):
+    """A notebook about clips."""
+
+    dataset: str = Field(default="auto", description="name of the data set; auto is what the root is")
+    root: str | None = Field(default=WORLD, description="its folder or manifest file; None is its default")
+    protocol: str | None = Field(default=None, description="who is held out; None is the data set's first")
+    split: Split = "test"
+    clip: Named = Field(default=0, description="position or id of the clip")
+
+
+class OfRun(Notebook):
+    """A notebook about one trained run."""
+
+    runs: str = Field(default="runs", description="folder of the run store")
+    run: str = Field(default="latest:vpn", description="run id, or latest:<system>")
+    split: Split = "test"
+    clip: Named = Field(default=0, description="position or id of the clip")
+
+
+class TwoRuns(Notebook):
+    """A notebook that compares a second run with a first."""
+
+    runs: str = Field(default="runs", description="folder of the run store")
+    first: str = Field(default="latest:rgb", description="run id, or latest:<system>")
+    second: str = Field(default="latest:vpn", description="run id, or latest:<system>")
+    split: Split = "test"
+
+
+class DataFlow(OfData):
+    """00_data_flow: the shape and the picture at every step, from the file to the logits."""
+
+    system: str = Field(default="vpn", description="whose forward pass is followed")
+    options: dict[str, Plain] = Field(default={}, description="variant options of the system")
+    preset: str | dict[str, Any] = Field(default="tiny", description="tiny, study, paper or a dict of numbers")
+
+
+class Train(OfData):
+    """01_train: fit one system and look at how it went."""
+
+    system: str = Field(default="vpn", description="which system is trained")
+    options: dict[str, Plain | list[Plain] | None] = Field(default={}, description="variant options of the system")
+    preset: str | dict[str, Any] = Field(default="tiny", description="tiny, study, paper or a dict of numbers")
+    runs: str = Field(default="runs", description="folder of the run store")
+    epochs: int | dict[str, int] | None = Field(default=None, description="of every stage, or by stage; None: preset's")
+    init: dict[str, str] = Field(default={}, description="weights to start from, by module")
+    cache: str | None = Field(default="auto", description="folder for decoded clips")
+    limit: int | dict[str, int] | None = Field(default=None, description="that many clips of each split, or by split")
+    more: dict[str, Any] = Field(default={}, description="any other field of TrainConfig")
+
+    def training(self) -> TrainConfig:
+        """The configuration that ``fit`` takes."""
+        shared = set(type(self).model_fields) & set(TrainConfig.model_fields)
+        return TrainConfig(**{**{name: getattr(self, name) for name in shared}, **self.more})
+
+
+class GradCam(OfRun):
+    """02_gradcam: which places and moments raise the score of a class."""
+
+    run: str = Field(default="latest:rgb", description="run id, or latest:<system>")
+    layer: str = Field(default="backbone", description="module whose feature map is weighted")
+    target: Named | None = Field(default=None, description="class (label or name); None is the predicted one")
+
+
+class Embeddings(TwoRuns):
+    """03_embeddings: the feature spaces of two runs in the plane, aligned."""
+
+    methods: list[Literal["pca", "tsne", "umap"]] = Field(default=["tsne", "umap"], description="how to embed")
+    neighbors: int | None = Field(default=None, gt=1, description="perplexity or n_neighbors; None fits the clips")
+    classes: list[str] | None = Field(default=None, description="show these only; None is all")
+
+
+class AttentionMaps(OfRun):
+    """04_attention_maps: spatial, temporal and coupled weights over the video, joints and kernels."""
+
+    source: str = Field(default="attention", description="which map the player shows first")
+    opacity: float = Field(default=0.7, ge=0, le=1, description="of the map over the picture")
+    kernels: int = Field(default=5, ge=1, le=16, description="how many channels of the feature map to follow")
+    table: str = Field(
+        default="notebooks/ablations/attention_ceiling.yaml", description="the ceilings, as a table file"
+    )
+
+    def ceiling_by(self) -> str:
+        """The command that runs the table of ceilings."""
+        return _command(f"sweep {self.table}", runs=self.runs)
+
+
+class PoseRendering(OfData):
+    """05_pose_rendering: the ways to draw a skeleton as pictures, and what a network makes of each."""
+
+    background: Literal["frame", "black"] = "frame"
+    marker: Literal["bar", "dot"] = "bar"
+    colors: Literal["fine", "coarse"] = "fine"
+    ratio_aware: bool = Field(default=True, description="width follows the person's size")
+    train: bool = Field(default=False, description="train a small stream for each row of the table")
+    table: str = Field(default="notebooks/ablations/perfnet_table2.yaml", description="the rows, as a table file")
+    preset: str | dict[str, Any] = Field(default=QUICK, description="tiny, study, paper or a dict of numbers")
+    runs: str = Field(default="runs", description="folder of the run store")
+    epochs: int | dict[str, int] | None = Field(default=2, description="of every stage, or by stage; None: the table's")
+    limit: int | None = Field(default=29, gt=0, description="use only that many clips of each split")
+    seeds: int = Field(default=1, gt=0, description="runs of each row")
+    cache: str | None = Field(default="auto", description="folder for decoded clips")
+
+    def training(self) -> dict[str, Any]:
+        """What ``sweep`` is told beside the table file: which rows, seeds, and fields of TrainConfig."""
+        names = ("dataset", "root", "protocol", "preset", "runs", "limit", "cache")
+        shared = {name: getattr(self, name) for name in names}
+        if self.epochs is not None:
+            shared["epochs"] = self.epochs
+        return {"rows": None if self.train else [], "seeds": self.seeds, **shared}
+
+    @property
+    def effort(self) -> str:
+        """How much is trained, in a few words."""
+        clips = "all clips" if self.limit is None else f"{self.limit} clips a split"
+        epochs = "the table's" if self.epochs is None else self.epochs
+        return f"here: {clips}, epochs: {epochs}, seeds: {self.seeds}"
+
+
+class Confusion(TwoRuns):
+    """06_confusion: what is taken for what, and where a second run gains."""
+
+    block: int = Field(default=6, ge=2, le=12, description="classes in the zoom")
+    pairs: int = Field(default=8, ge=3, le=16, description="action pairs on the radar")
+    top: int = Field(default=5, ge=1, le=12, description="classes with the largest gains")
+
+
+class Detection(TwoRuns):
+    """07_detection: one untrimmed video in two detectors, and where the second gains."""
+
+    first: str = Field(default="latest:detector", description="run id, or latest:<system>: vanilla RGB")
+    second: str = Field(default="latest:augmented_rgb", description="run id, or latest:<system>: a taught student")
+    two_stream: str | None = Field(
+        default=None, description="run id of a detector with two streams, for figures 3 and 4"
+    )
+    boundaries: str | None = Field(default=None, description="run id of a student with the boundary loss; None: second")
+    video: int | str = Field(default=0, description="position or id of the video")
+    iou: float = Field(default=0.3, ge=0.1, le=0.9, description="overlap from which a detection finds an event")
+    least: float = Field(default=0.3, ge=0, le=1, description="detections below this score are not drawn")
+    pose_seconds: float | None = Field(default=None, gt=0, description="what the poses of a frame take to find")
+
+    def needed(self) -> list[str]:
+        return [self.first, self.second, *(run for run in (self.two_stream, self.boundaries) if run)]
+
+    def made_by(self) -> str:
+        return _command("sweep notebooks/ablations/detection.yaml", runs=self.runs, seeds=1)
+
+
+class Explorer(OfRun):
+    """10_explorer: drag a joint, cover a region, and see what the network answers."""
+
+    other: str = Field(default="latest:rgb", description="run id, or latest:<system>: shown beside the run")
+    donor: int | str = Field(default=1, description="position or id of the clip that joints are taken from")
+    joint: str = Field(default="hand_right", description="the joint that the examples change")
+    limit: int = Field(default=12, ge=1, description="clips behind the tables of a whole split")
+    steps: int = Field(default=8, ge=1, le=64, description="points on the insertion and deletion curves")
+
+
+class Distillation(OfRun):
+    """08_distillation: teacher and student side by side."""
+
+    run: str = Field(default="latest:vpn_f", description="run id, or latest:<system>: a distilled one")
+    baseline: str = Field(default="latest:rgb", description="run id, or latest:<system>: without a teacher")
+    teacher: str | None = Field(default=None, description="which teacher, by name; None is the first")
+    method: Literal["pca", "tsne", "umap"] = Field(default="tsne", description="how to embed")
+    classes: list[str] | None = Field(default=None, description="actions to colour; None: the most confused")
+    paper: str = Field(default="notebooks/papers/vpnpp_figure8.yaml", description="what the paper prints")
+
+    def needed(self) -> list[str]:
+        return [self.run, self.baseline]
+
+    def made_by(self) -> str:
+        system = self.run.removeprefix(LATEST) if self.run.startswith(LATEST) else "vpn_f"
+        return _command(f"train {system}", runs=self.runs)
+
+
+class AblationReport(Notebook):
+    """09_ablation_report: the papers' tables beside ours, and which of their claims hold here."""
+
+    tables: list[str] = Field(default=["notebooks/ablations/vpn_table1.yaml"], description="table files")
+    runs: str = Field(default="runs", description="folder of the run store")
+    seeds: int | None = Field(default=None, gt=0, description="as the sweep was told; None is the files'")
+    preset: str | None = Field(default=None, description="as the sweep was told; None is the files'")
+    root: str | None = Field(default=None, description="as the sweep was told; None is the files'")
+    limit: int | None = Field(default=None, gt=0, description="as the sweep was told")
+    protocols: list[str] | None = Field(default=None, description="as the sweep was told; None is the files'")
+    links: str | None = Field(default=None, description="folder that links start from; None is the current one")
+
+    def studied(self) -> dict[str, Any]:
+        """What ``sweeping.read`` is told."""
+        where = {name: getattr(self, name) for name in ("runs", "preset", "root", "limit")}
+        given = {name: value for name, value in where.items() if value is not None}
+        return {"paths": self.tables, "seeds": self.seeds, "protocols": self.protocols, "where": given}
+
+    def needed(self) -> list[str]:
+        """FileNotFoundError where no row of the tables was run: a report of nothing helps nobody."""
+        from workbench.study.sweep import sweep
+
+        keys = [entry.cell for results in sweep.read(**self.studied()) for entry in results.entries if entry.cell]
+        if not any((Path(self.runs) / key).exists() for key in keys):
+            raise FileNotFoundError(f"{self.runs} has no run of {', '.join(self.tables)} with these parameters")
+        return []
+
+    def made_by(self) -> str:
+        told = {name: getattr(self, name) for name in ("runs", "root", "seeds", "preset", "limit")}
+        return _command(" ".join(["sweep", *self.tables]), **told, protocols=" ".join(self.protocols or ()))
+
+
+def _command(words: str, **told: Any) -> str:
+    """A command line that tells what is told, but for the usual folder of runs."""
+    more = [f"--{name} {value}" for name, value in told.items() if value and (name, value) != ("runs", "runs")]
+    return " ".join(["python -m workbench", words, *more])
+
+
+#: Each notebook's file name without ending, in the order in which data flow.
+CONFIGS: dict[str, type[Notebook]] = {
+    "00_data_flow": DataFlow,
+    "01_train": Train,
+    "02_gradcam": GradCam,
+    "03_embeddings": Embeddings,
+    "04_attention_maps": AttentionMaps,
+    "05_pose_rendering": PoseRendering,
+    "06_confusion": Confusion,
+    "07_detection": Detection,
+    "08_distillation": Distillation,
+    "09_ablation_report": AblationReport,
+    "10_explorer": Explorer,
+}
+
+
+def config_of(notebook: str | Path) -> type[Notebook]:
+    """The configuration class of a notebook's file; ValueError naming the known ones otherwise."""
+    stem = Path(notebook).stem
+    if stem not in CONFIGS:
+        raise ValueError(f"no configuration is known for the notebook {stem!r}; known: {', '.join(CONFIGS)}")
+    return CONFIGS[stem]

@@ -1,0 +1,239 @@
+"""Notebooks with checked parameters: ``collect`` inside of one, ``execute`` from outside (by papermill)."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import NoneType
+from typing import Any, TypeVar
+
+from workbench.study.notebooks.configs import CONFIGS, AblationReport, AttentionMaps, Confusion, DataFlow, Detection, Distillation, Embeddings, Explorer, GradCam, Notebook, PoseRendering, Train, config_of
+from workbench.study.runs.run_folder import finished, open_run
+
+__all__ = [
+    "CONFIGS",
+    "AblationReport",
+    "AttentionMaps",
+    "Confusion",
+    "DataFlow",
+    "Detection",
+    "Distillation",
+    "Embeddings",
+    "Explorer",
+    "GradCam",
+    "Notebook",
+    "PoseRendering",
+    "Train",
+    "collect",
+    "config_of",
+    "execute",
+    "execute_all",
+    "record",
+    "recorded",
+    "run_copy",
+]
+
+C = TypeVar("C", bound=Notebook)
+TAG = "workbench"
+#: The kind of output that ``record`` shows.
+NUMBERS = "application/vnd.workbench.numbers+json"
+#: Parameters that are paths.
+PATHS = ("root", "runs", "table", "tables", "paper")
+
+
+class MissingRun(FileNotFoundError):
+    """A notebook's ``needed`` run isn't there."""
+
+
+def collect(kind: type[C], namespace: dict[str, Any]) -> C:
+    """The parameters of a notebook, from the plain names in its ``globals()``, checked.
+
+    Call it in the cell after the parameters cell: ``config = collect(GradCam, globals())``. ValueError, one sentence
+    with the valid names, for a name of the parameters cell (or of papermill's) that is unknown, or a value of a
+    wrong kind. Paths (``PATHS``) are looked for from here upwards, so that a notebook also works from its own
+    folder.
+    """
+    fields = kind.model_fields
+    given = {name: namespace[name] for name in _assigned(namespace) if name in namespace}
+    given |= {name: namespace[name] for name in fields if name in namespace}
+    return located(kind(**given))
+
+
+def located(config: C) -> C:
+    """The configuration with its paths as paths from here, found here or in the nearest folder above."""
+    paths = {name: _upwards(getattr(config, name)) for name in PATHS if getattr(config, name, None)}
+    return config.model_copy(update=paths)
+
+
+def _upwards(path: str | list[str]) -> str | list[str]:
+    if isinstance(path, list):
+        return [_upwards(one) for one in path]
+    folders = (Path(), *Path.cwd().parents)
+    # What does not exist yet (the first run's folder) belongs to the project, not to the notebooks' folder.
+    there = [folder / path for folder in folders if (folder / path).exists()]
+    there += [folder / path for folder in folders if (folder / "pyproject.toml").is_file()]
+    return str(there[0]) if there else path
+
+
+def _assigned(namespace: dict[str, Any]) -> list[str]:
+    """Names that the parameters cells set: in a notebook those of the cells just run that do nothing but assign plain
+    values; elsewhere every public plain name."""
+    if "In" not in namespace:
+        plain = (bool, int, float, str, list, dict, NoneType)
+        return [name for name, value in namespace.items() if not name.startswith("_") and isinstance(value, plain)]
+    names: list[str] = []
+    # The last entry is the cell that calls ``collect``.
+    for cell in reversed(namespace["In"][1:-1]):
+        found = _literal_assignments(cell)
+        if found is None:
+            break
+        names += found
+    return names
+
+
+def _literal_assignments(cell: str) -> list[str] | None:
+    """The names that a cell of plain assignments sets; None for any other cell."""
+    names = []
+    try:
+        lines = ast.parse(cell).body
+        for line in lines:
+            targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
+            ast.literal_eval(line.value)
+            names += [target.id for target in targets]
+    except (SyntaxError, ValueError, AttributeError, TypeError):
+        return None
+    return names
+
+
+def execute(
+    notebook: str | Path,
+    out: str | Path,
+    parameters: dict[str, Any] | None = None,
+    threads: int | None = None,
+    reuse: bool = False,
+    progress: bool = True,
+) -> Path:
+    """Runs ``notebook`` in a kernel of its own and writes the executed copy to ``out``, whole or not at all.
+
+    parameters are checked by the notebook's configuration before anything starts. threads is the kernel's
+    OMP_NUM_THREADS, None all cores (or what the variable says). reuse: return at once where ``out`` was made from this
+    very notebook, these parameters and the same finished runs. ValueError for an unknown or mistyped parameter;
+    MissingRun where a run that the configuration names as ``needed`` isn't there;
+    RuntimeError naming notebook, cell and error where it fails: the copy up to there is kept as <out>.failed.ipynb.
+    """
+    import nbformat
+
+    notebook, out, parameters = Path(notebook), Path(out), dict(parameters or {})
+    config = config_of(notebook)(**parameters)
+    config = located(config)
+    _check_runs(config)
+    source = nbformat.read(notebook, as_version=4)
+    if not any("parameters" in cell.metadata.get("tags", ()) for cell in source.cells):
+        raise ValueError(f"{notebook} has no cell with the tag 'parameters'")
+    key = _key(notebook, parameters, getattr(config, "runs", None))
+    if reuse and out.is_file() and nbformat.read(out, as_version=4).metadata.get(TAG, {}).get("key") == key:
+        return out
+    with _threads(threads):
+        return run_copy(notebook, out, parameters, key, progress)
+
+
+def run_copy(
+    notebook: Path, out: Path, parameters: dict[str, Any], key: str = "", progress: bool = True, **engine: Any
+) -> Path:
+    """Executes the notebook into ``out``, tagged with ``key``, whole or not at all; ``engine`` are options of
+    papermill's engine. RuntimeError naming notebook, cell and error where it fails: the copy up to there is kept as
+    <out>.failed.ipynb."""
+    import nbformat
+    import papermill
+    from nbclient.exceptions import CellControlSignal, DeadKernelError
+
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial, failed = out.with_name(f".{out.stem}.partial.ipynb"), out.with_name(f"{out.stem}.failed.ipynb")
+    try:
+        papermill.execute_notebook(notebook, partial, parameters=parameters, progress_bar=progress, **engine)
+    except (papermill.PapermillExecutionError, DeadKernelError, CellControlSignal) as problem:
+        os.replace(partial, failed)
+        raise RuntimeError(
+            f"notebook {notebook.name} failed {_where(problem)}; what it had done is in {failed}"
+        ) from None
+    finished_copy = nbformat.read(partial, as_version=4)
+    finished_copy.metadata[TAG] = {"key": key}
+    nbformat.write(finished_copy, partial)
+    os.replace(partial, out)
+    failed.unlink(missing_ok=True)
+    return out
+
+
+def record(**numbers: float) -> None:
+    """Shows numbers in the notebook in a form that a sweep reads from the executed copy (see ``recorded``)."""
+    from IPython.display import display
+
+    words = ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
+    display({NUMBERS: numbers, "text/plain": words}, raw=True)
+
+
+def recorded(executed: str | Path) -> dict[str, float]:
+    """The numbers that the cells of an executed notebook gave to ``record``."""
+    found: dict[str, float] = {}
+    for cell in json.loads(Path(executed).read_text())["cells"]:
+        for output in cell.get("outputs", []):
+            found |= output.get("data", {}).get(NUMBERS, {})
+    return found
+
+
+def execute_all(
+    out: str | Path, parameters: dict[str, Any] | None = None, folder: str | Path = "notebooks", reuse: bool = True
+) -> tuple[list[Path], dict[str, str]]:
+    """Executes every notebook of ``folder`` that has a configuration into ``out``, in order; each is given those of
+    ``parameters`` that it knows. Returns the executed copies and, of those left out since a run that they need isn't
+    there, file name -> what is missing. FileNotFoundError where a notebook is missing."""
+    copies, left_out = [], {}
+    for stem, config in CONFIGS.items():
+        path = Path(folder) / f"{stem}.ipynb"
+        if not path.is_file():
+            raise FileNotFoundError(f"{path} is missing")
+        own = {name: value for name, value in (parameters or {}).items() if name in config.model_fields}
+        try:
+            copies.append(execute(path, Path(out) / path.name, own, reuse=reuse))
+        except MissingRun as problem:
+            left_out[path.name] = str(problem)
+    return copies, left_out
+
+
+def _check_runs(config: Notebook) -> None:
+    try:
+        for run in config.needed():
+            open_run(run, config.runs)
+    except FileNotFoundError as problem:
+        raise MissingRun(f"{problem}; what this notebook reads is made by `{config.made_by()}`") from None
+
+
+def _key(notebook: Path, parameters: dict[str, Any], runs: str | None) -> str:
+    """Changes with the notebook, its parameters and the runs that "latest:<system>" could mean."""
+    known = [] if runs is None else [run.id for run in finished(runs)]
+    return hashlib.sha256(notebook.read_bytes() + json.dumps([parameters, known], sort_keys=True).encode()).hexdigest()
+
+
+def _where(problem: Exception) -> str:
+    index, name = getattr(problem, "cell_index", None), getattr(problem, "ename", type(problem).__name__)
+    message = str(getattr(problem, "evalue", problem)).strip().splitlines() or [""]
+    return f"in cell {index}: {name}: {message[0]}" if index is not None else f"({name}: {message[0]})"
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Sets the thread count that a kernel started within inherits: one kernel may have all cores, not two each all."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = str(count or before or os.cpu_count())
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before

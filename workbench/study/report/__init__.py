@@ -1,0 +1,1 @@
+"""What a study says: scores, verdicts, Markdown and files."""

@@ -1,0 +1,232 @@
+"""The report's table "Is it alive?": what each row's mechanism does to its predictions, beside its ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from workbench import metrics
+from workbench.study.evaluate import alive
+from workbench.study.evaluate.evaluate import is_ceiling
+from workbench.study.evaluate.exchanges import POSE, TIME, UNIFORM, weighs
+from workbench.study.report import scores
+from workbench.study.runs.run_folder import Run
+from workbench.study.sweep import sweep
+from workbench.study.sweep.results import Results
+from workbench.study.sweep.table_file import Column, Row
+
+#: What is given in a ceiling, and otherwise learnt.
+GIVEN = ("guide", "given")
+HEADS = {
+    "accuracy": "percent right",
+    "gain": "gain",
+    "ceiling": "at best",
+    POSE: "another clip's poses",
+    UNIFORM: "uniform attention",
+    TIME: "shuffled time",
+    "maps": "variance of maps",
+    "distillation": "own teacher",
+    "gradients": "gradient of the classes",
+}
+
+
+@dataclass(frozen=True)
+class Living:
+    """A row, its runs by seed, and the mean over seeds of what they measured (None: nothing was)."""
+
+    row: Row
+    runs: dict[int, Run]
+
+    @cached_property
+    def alive(self) -> dict[str, Any] | None:
+        told = [measured for run in self.runs.values() if (measured := run.metrics.get("test", {}).get("alive"))]
+        return alive.average(told) if told else None
+
+    @cached_property
+    def config(self) -> tuple[str, dict[str, Any]]:
+        """The system and its options."""
+        run = next(iter(self.runs.values()))
+        return run.config.system, run.config.variant()
+
+    @property
+    def ceiling(self) -> bool:
+        return is_ceiling(self.config[1])
+
+
+def read(results: Results, column: Column) -> list[Living]:
+    """The rows that are shown, with the runs for ``column`` that were evaluated; without such a run a row is left
+    out."""
+    found = []
+    for row in (row for row in results.table.rows if not row.hidden):
+        runs = {seed: results.run(row.id, column, seed) for seed in results.seeds}
+        evaluated = {seed: run for seed, run in runs.items() if run is not None and "test" in run.metrics}
+        if evaluated:
+            found.append(Living(row, evaluated))
+    return found
+
+
+def ceilings(one: Living, rows: Sequence[Living]) -> list[Living]:
+    """The ceilings of a row: those of the same options, but for what is given; else of the same modulation."""
+    system, options = one.config
+    mine = [other for other in rows if other.ceiling and other.config[0] == system]
+    same = [other for other in mine if _learnt(other.config[1]) == _learnt(options)]
+    return same or [other for other in mine if other.config[1].get("modulation") == options.get("modulation")]
+
+
+def bars(path: str | Path, runs: str | Path, root: str | None = None) -> pd.DataFrame:
+    """The rows of a table of ceilings that were run in the store ``runs``, on the data at ``root`` (None: the
+    table's): label, value, low, high (percent, see
+    ``scores.interval``) and kind, "plain", "learnt" or "known truth". Empty without the table or its runs."""
+    empty = pd.DataFrame(columns=["label", "value", "low", "high", "kind"])
+    if not Path(path).is_file():
+        return empty
+    where = {"runs": str(runs), **({} if root is None else {"root": root})}
+    (results,) = sweep.read([path], where=where)
+    column = column_of(results)
+    lines = []
+    for one in [] if column is None else read(results, column):
+        kind = "known truth" if one.ceiling else "plain" if one.config[0] == "rgb" else "learnt"
+        interval = scores.interval(results, one.row.id, column)
+        lines.append({"label": one.row.label, **interval._asdict(), "kind": kind})
+    return pd.DataFrame(lines) if lines else empty
+
+
+def _learnt(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in GIVEN}
+
+
+def plain(rows: Sequence[Living]) -> Living | None:
+    """What a mechanism is compared with: the first row of the table that is a video network without any."""
+    return next((one for one in rows if one.config[0] == "rgb"), None)
+
+
+def column_of(results: Results) -> Column | None:
+    """The first column whose rows have runs, of those whose number is a mean over clips where there are any."""
+    columns = sorted(results.table.columns, key=lambda column: column.metric not in scores.BY_CLIP)
+    return next((column for column in columns if read(results, column)), None)
+
+
+def gain(results: Results, better: Row, worse: Row, column: Column) -> metrics.Interval | None:
+    """How much ``better`` is ahead, in the column's unit, with its 95 % interval over the seeds that both have and
+    clips (clips alone for one seed); None without such a seed."""
+    a, b = (scores.of(results, row.id, column) for row in (worse, better))
+    if a is None or b is None or a.ids != b.ids or not (both := sorted(set(a.seeds) & set(b.seeds))):
+        return None
+    first, second = (one.values[[one.seeds.index(seed) for seed in both]] for one in (a, b))
+    if len(both) == 1:
+        return metrics.paired_difference(first[0], second[0])
+    effect = metrics.crossed(second - first)
+    return metrics.Interval(effect.value, effect.low, effect.high)
+
+
+def facts(results: Results) -> dict[str, Any]:
+    """By row, what was measured (mean over seeds) and the verdict in words, for machines to read."""
+    column = column_of(results)
+    rows = [] if column is None else read(results, column)
+    return {one.row.id: {**one.alive, "verdict": alive.verdict(one.alive)} for one in rows if one.alive}
+
+
+def section(results: Results) -> str:
+    """The table in Markdown; empty where no row has a mechanism that was measured."""
+    column = column_of(results)
+    rows = [] if column is None else read(results, column)
+    living = [one for one in rows if one.alive]
+    if not living:
+        return ""
+    base = plain(rows)
+    lines = [{"row": one.row.label, **_line(results, one, rows, base, column)} for one in living]
+    heads = {key: head for key, head in HEADS.items() if any(line[key] != "–" for line in lines)}
+    table = [_cells(["", *heads.values(), "verdict"]), _cells(["---"] * (len(heads) + 2))]
+    table += [_cells([line["row"], *(line[key] for key in heads), line["verdict"]]) for line in lines]
+    return "\n\n".join([f"Is it alive? ({column.label}) " + _legend(heads, base), "\n".join(table)])
+
+
+def _legend(heads: dict[str, str], base: Living | None) -> str:
+    said = []
+    if "gain" in heads and base is not None:
+        said.append(f"Gain: over “{base.row.label}”, in points, with its 95 % interval.")
+    if "ceiling" in heads:
+        said.append(
+            "At best: the same form with the known region in its moment as attention, or the teacher's own feature."
+        )
+    if {POSE, UNIFORM, TIME} & set(heads):
+        said.append(
+            "Of each exchange the share of predictions that it changes and, behind the arrow, the accuracy it leaves."
+        )
+    if "maps" in heads:
+        said.append("Variance: over clips, as a share of the map's mean square.")
+    if "distillation" in heads:
+        said.append("Own teacher: cosine to its embedding minus to other classes', and loss / the best constant's.")
+    if "gradients" in heads:
+        said.append("Gradient: the classes' share of it, in the first and the last epoch of each stage.")
+    said.append("Means over seeds; brackets hold each seed's 95 % interval over clips.")
+    return " ".join(said)
+
+
+def _line(results: Results, one: Living, rows: list[Living], base: Living | None, column: Column) -> dict[str, str]:
+    told = one.alive or {}
+    mean = metrics.over_seeds([column.scale * run.metrics["test"][column.metric] for run in one.runs.values()])
+    words, maps = alive.verdict(told), told.get("maps", {})
+    if one.ceiling:
+        words = ["ceiling", *words]
+    return {
+        "accuracy": f"{mean.mean:.1f}",
+        "gain": _ahead(results, one, base, column),
+        "ceiling": "–" if one.ceiling else _at_best(results, one, rows, base, column),
+        **{name: _exchange(told.get("exchanges", {}).get(name)) for name in (POSE, UNIFORM, TIME)},
+        "maps": _joined(f"{name} {one['over_clips_share']:.1g}" for name, one in maps.items() if weighs(name)),
+        "distillation": _joined(_level(*pair) for pair in told.get("distillation", {}).items()),
+        "gradients": _joined(_stage(*pair) for pair in told.get("gradients", {}).items()),
+        "verdict": "; ".join(words) or "alive",
+    }
+
+
+def _ahead(results: Results, one: Living, base: Living | None, column: Column) -> str:
+    found = None if base is None or base is one else gain(results, one.row, base.row, column)
+    return "–" if found is None else f"{found.value:+.1f} [{found.low:+.1f}, {found.high:+.1f}]"
+
+
+def _at_best(results: Results, one: Living, rows: list[Living], base: Living | None, column: Column) -> str:
+    said = []
+    for best in ceilings(one, rows):
+        mean = metrics.over_seeds([column.scale * run.metrics["test"][column.metric] for run in best.runs.values()])
+        ahead = _ahead(results, best, base, column)
+        said.append(f"{best.row.label}: {mean.mean:.1f}" + ("" if ahead == "–" else f" ({ahead})"))
+    return _joined(said)
+
+
+def _exchange(told: dict[str, Any] | None) -> str:
+    if told is None:
+        return "–"
+    changed = {end: 100 * value for end, value in told["changed"].items()}
+    share = f"{changed['value']:.1f} % [{changed['low']:.1f}, {changed['high']:.1f}]"
+    return f"{share} → {100 * told['top1']['value']:.1f}"
+
+
+def _level(level: str, told: Any) -> str:
+    if level == "skipped":
+        return str(told)
+    said = [level]
+    if "margin" in told:
+        said.append("{value:+.2f} [{low:+.2f}, {high:+.2f}]".format(**told["margin"]))
+    if told.get("constant"):
+        said.append(f"loss {told['loss'] / told['constant']:.3g} of the constant's")
+    return " ".join(said)
+
+
+def _stage(stage: str, ends: dict[str, dict[str, float]]) -> str:
+    shares = [ends[end].get("gradient_classification") for end in ("first", "last")]
+    return f"{stage} {shares[0]:.2f} → {shares[1]:.2f}" if None not in shares else ""
+
+
+def _joined(words: Any) -> str:
+    return "; ".join(word for word in words if word) or "–"
+
+
+def _cells(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"

@@ -1,0 +1,217 @@
+"""Under which conditions each row of a table ran: by which reading of its paper, and with how much training from where.
+
+Rows can be compared where these are the same. What a row starts from counts: 8 epochs as another row and 6 of its own
+are 14. A row's training is that of its video backbone and of the classifier behind it, as they are used at test; a
+detector's is that of its temporal filter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pandas as pd
+import torch
+
+from workbench.study.config.presets import PRESETS
+from workbench.study.config.train_config import TrainConfig
+from workbench.study.notebooks.configs import Train
+from workbench.study.runs.run_folder import make_system
+from workbench.study.sweep.plan import TRAIN, Cell
+from workbench.study.sweep.results import Results
+from workbench.study.sweep.table_file import Row, Table
+from workbench.study.train.optim import adapt, matches
+from workbench.systems import Stage, variants
+from workbench.systems.common.building import BACKBONES
+
+#: Options that go with the size of the network and of the data, as clip and width do: no reading of a mechanism.
+SIZES = (
+    "attention_hidden",
+    "bn_momentum",
+    "dataset_size",
+    "embedding_size",
+    "gaussians",
+    "hidden",
+    "lstm_hidden",
+    "persons",
+    "samples",
+    "trajectories",
+)
+PRINTED = "as printed"
+NEW = "new"
+#: A system's parts and stages don't depend on the size of its clips.
+SMALL = {"base": "tiny", "clip": [8, 32, 32], "width": 0.125, "output_stride": [2, 8, 8], "options": {}}
+SNIPPETS = {"rgb": 8, "flow": 8, "pose": 8}
+
+
+def differing(config: TrainConfig) -> dict[str, Any]:
+    """The system's options whose values are neither its defaults, which are the paper's, nor those that the preset
+    paper adds; sizes among them."""
+    printed = {name: [_plain(option.default)] for name, option in variants(config.system).items()}
+    for name, value in PRESETS["paper"]["options"].items():
+        printed.get(name, []).append(value)
+    return {name: value for name, value in config.variant().items() if _plain(value) not in printed[name]}
+
+
+def reading(config: TrainConfig) -> str:
+    """``differing`` in words, "as printed" where nothing but sizes does; sizes in brackets."""
+    found = differing(config)
+    told = ", ".join(f"{name} = {_shown(value)}" for name, value in found.items() if name not in SIZES)
+    sizes = ", ".join(f"{name} = {_shown(value)}" for name, value in found.items() if name in SIZES)
+    return (told or PRINTED) + (f" ({sizes})" if sizes else "")
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _shown(value: Any) -> str:
+    return " + ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+@dataclass(frozen=True, order=True)
+class Trained:
+    """How long a module was trained in all, and what it was before: a file or a name of shipped weights, or new."""
+
+    epochs: int
+    start: str
+
+    def __str__(self) -> str:
+        return f"{self.epochs} epochs, {self.start if self.start == NEW else f'from {self.start}'}"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The training of a row's video backbones and of its classifier (None where that is fitted in closed form), which
+    without a video backbone stands for the network that it is part of. Rows of the same kind can be compared: all that
+    read video, all detectors, and else those of the same system."""
+
+    kind: str
+    backbones: tuple[Trained, ...]
+    classifier: Trained | None
+
+    def __str__(self) -> str:
+        parts = {"backbone": " / ".join(str(one) for one in dict.fromkeys(self.backbones))}
+        parts["classifier" if self.backbones else "network"] = "" if self.classifier is None else str(self.classifier)
+        return "; ".join(f"{name} {words}" for name, words in parts.items() if words)
+
+
+def budgets(table: Table) -> dict[str, Budget]:
+    """The budget of every row of a table file that 01_train trains, hidden ones too, by its id."""
+    configs = {row.id: TrainConfig(**{**table.base, **row.parameters}) for row in table.rows if _trains(row)}
+    return {name: _budget(configs, name) for name in configs}
+
+
+def of_cell(cells: Mapping[str, Cell], key: str) -> tuple[TrainConfig, Budget]:
+    """The configuration and the budget of the cell of a plan that trains a run, by its key."""
+    configs: dict[str, TrainConfig] = {}
+    waiting = [key]
+    while waiting:
+        cell = cells[waiting.pop()]
+        if cell.key not in configs:
+            configs[cell.key] = Train(**cell.parameters).training()
+            waiting += cell.needs
+    return configs[key], _budget(configs, key)
+
+
+def readings(results: Results) -> pd.DataFrame:
+    """One line a row that is shown and trains: row, label, reading (options that are not the paper's, or "as printed",
+    see ``reading``), training (of the video backbone and the classifier, what they start from counted) and
+    differs, the reason that the table states where a row's training is another. As the sweep was told, and in the
+    first column that is run."""
+    found = []
+    for row in (row for row in results.table.rows if not row.hidden):
+        keys = [entry.cell for entry in results.entries if entry.row == row.id and entry.cell]
+        keys = [key for key in keys if results.plan.cells[key].trains]
+        if keys:
+            config, budget = of_cell(results.plan.cells, keys[0])
+            told = {"reading": reading(config), "training": str(budget), "differs": row.differs}
+            found.append({"row": row.id, "label": row.label, **told})
+    return pd.DataFrame(found, columns=["row", "label", "reading", "training", "differs"])
+
+
+def unequal(table: Table) -> dict[str, str]:
+    """The rows that are shown whose budget is not that of most rows of their kind, and that state no reason (``Row``'s
+    differs), by id, with both budgets in words; and those whose classifier nothing has trained."""
+    found = budgets(table)
+    shown = [row for row in table.rows if row.id in found and not row.hidden]
+    usual = {kind: _usual(found[row.id] for row in shown if found[row.id].kind == kind) for kind in _kinds(found)}
+    wrong = {}
+    for row in shown:
+        mine = found[row.id]
+        backbone, classifier = usual[mine.kind]
+        same = set(mine.backbones) <= {backbone} and mine.classifier in (None, classifier)
+        if (not same and not row.differs) or mine.classifier == Trained(0, NEW):
+            others = Budget(mine.kind, () if backbone is None else (backbone,), classifier)
+            wrong[row.id] = f"{mine}; other rows: {others}"
+    return wrong
+
+
+def _trains(row: Row) -> bool:
+    return not row.absent and row.notebook.removesuffix(".ipynb") == TRAIN
+
+
+def _kinds(found: Mapping[str, Budget]) -> set[str]:
+    return {one.kind for one in found.values()}
+
+
+def _usual(found: Iterable[Budget]) -> tuple[Trained | None, Trained | None]:
+    """The most frequent training of backbones and of classifiers; of those that are as frequent, the longer."""
+    mine = list(found)
+    backbones = [one for budget in mine for one in set(budget.backbones)]
+    classifiers = [budget.classifier for budget in mine if budget.classifier is not None]
+    return _most(backbones), _most(classifiers)
+
+
+def _most(found: list[Trained]) -> Trained | None:
+    counts = Counter(found)
+    return max(counts, key=lambda one: (counts[one], one), default=None)
+
+
+def _budget(configs: Mapping[str, TrainConfig], name: str) -> Budget:
+    backbones, classifier, _ = _parts(configs[name])
+    kind = "video" if backbones else "detector" if configs[name].detects else configs[name].system
+    trained = [_trained(configs, name, module) for module in backbones]
+    return Budget(kind, tuple(trained), None if classifier is None else _trained(configs, name, classifier))
+
+
+def _trained(configs: Mapping[str, TrainConfig], name: str, module: str) -> Trained:
+    """The training of the ``module`` of a configuration, through what it starts from."""
+    config = configs[name]
+    stages = adapt(_parts(config)[2], config)
+    own = sum(s.epochs for s in stages if matches(module, s.trains) and not matches(module, s.freezes))
+    prefix = max((part for part in config.init if matches(module, (part,))), key=len, default=None)
+    if prefix is None:
+        # What starts part by part started as the least trained of them.
+        inner = [_trained(configs, name, part) for part in config.init if matches(part, (module,))]
+        return min(inner, default=Trained(own, NEW))
+    other, colon, inside = config.init[prefix].removeprefix("row:").partition(":")
+    if other not in configs:
+        return Trained(own, config.init[prefix])
+    theirs = ".".join(filter(None, [inside if colon else prefix, module[len(prefix) :].strip(".")]))
+    before = _trained(configs, other, theirs)
+    return Trained(before.epochs + own, before.start)
+
+
+def _parts(config: TrainConfig) -> tuple[list[str], str | None, list[Stage]]:
+    """A system's video backbones and classifier ("" is the whole), as they are at test, and the published stages."""
+    return _of_system(config.system, json.dumps(config.variant(), sort_keys=True))
+
+
+@cache
+def _of_system(system: str, options: str) -> tuple[list[str], str | None, list[Stage]]:
+    config = TrainConfig(system=system, options=json.loads(options), preset=SMALL)
+    with torch.device("meta"):  # names without numbers
+        built = make_system(config, ["a", "b"], None, SNIPPETS)
+    names = [name for name, _ in built.named_modules() if not any(p.startswith("teacher") for p in name.split("."))]
+    backbones = [name for name in names if isinstance(built.get_submodule(name), tuple(BACKBONES.values()))]
+    if "classifier" in names:
+        return backbones, "classifier", built.stages()
+    wanted = [f"{name.rpartition('.')[0]}.classifier" for name in backbones]
+    classifiers = [name for name in names if name in wanted or (not backbones and name.endswith(".classifier"))]
+    whole = "" if not backbones and any("" in stage.trains for stage in built.stages()) else None
+    return backbones, classifiers[0] if classifiers else whole, built.stages()

@@ -1,0 +1,136 @@
+"""What this machine is and what suits it: device, precision, memory format, and the Fabric that drives them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+import workbench
+from workbench.study.config.train_config import TrainConfig
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+PACKAGES = ("torch", "numpy", "lightning", "mlflow", "pandas", "scikit-learn", "av", "decord", "captum", "plotly")
+
+
+def device(config: TrainConfig) -> str:
+    """cpu, cuda or mps; RuntimeError where the one asked for is not there."""
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if config.device == "auto":
+        return next(name for name, available in there.items() if available)
+    if not there[config.device]:
+        found = ", ".join(name for name, available in there.items() if available)
+        raise RuntimeError(f"device {config.device!r} was asked for but this machine has: {found}")
+    return config.device
+
+
+def has_bf16(kind: str) -> bool:
+    """Whether bf16 is fast on ``kind``; a CPU needs AVX512-bf16 or AMX, and is slower than in fp32 without."""
+    if kind == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return kind == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def suits(config: TrainConfig, system: nn.Module) -> dict[str, Any]:
+    """device, precision (fp32, bf16, fp16) and channels_last (bool) of this run on this machine.
+
+    Auto chooses bf16 and channels-last memory for systems that convolve in 3D where the processor has bf16: measured to
+    help there, and there only (small recurrent and pose networks are as fast, and exact, in fp32).
+    """
+    kind = device(config)
+    helps = has_bf16(kind) and any(isinstance(module, nn.Conv3d) for module in system.modules())
+    precision = ("bf16" if helps else "fp32") if config.precision == "auto" else config.precision
+    if precision == "fp16" and kind != "cuda":
+        raise ValueError(f"precision fp16 needs a CUDA device, this run is on {kind}; use bf16 or fp32")
+    last = helps if config.channels_last == "auto" else config.channels_last == "on"
+    return {"device": kind, "precision": precision, "channels_last": last}
+
+
+def make_fabric(config: TrainConfig, choice: dict[str, Any]) -> Fabric:
+    """The Lightning Fabric of ``suits``: one process, or data-parallel over devices and nodes."""
+    from lightning.fabric import Fabric
+
+    # They would announce the precision, which the run records.
+    for talkative in ("lightning.fabric", "lightning.pytorch"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
+    several = config.devices * config.nodes > 1
+    strategy = config.strategy
+    if strategy == "auto" and several:
+        # A stage may train a part that its loss does not reach in every step.
+        strategy = "ddp_notebook_find_unused_parameters_true" if _in_notebook() else "ddp_find_unused_parameters_true"
+    return Fabric(
+        accelerator=choice["device"],
+        devices=config.devices,
+        num_nodes=config.nodes,
+        strategy=strategy,
+        precision={"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[choice["precision"]],
+    )
+
+
+def channels_last(module: nn.Module) -> None:
+    """Stores the weights of 3D convolutions in channels-last order; other weights stay (2D ones would be refused)."""
+    for parameter in module.parameters():
+        if parameter.dim() == 5:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
+
+
+def environment() -> dict[str, Any]:
+    """What a result may depend on: revision, versions, processor."""
+    return {
+        "workbench": workbench.__version__,
+        "git": git_revision(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "threads": torch.get_num_threads(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+    }
+
+
+def git_revision() -> str | None:
+    """The commit of the workbench's own checkout, "+" behind it where files differ from it; None outside of git."""
+    folder = Path(workbench.__file__).parent
+    try:
+        commit, changes = (
+            subprocess.run(
+                ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=10
+            ).stdout
+            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "."])
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit.strip() + ("+" if changes.strip() else "")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        name = platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores"
+
+
+def _in_notebook() -> bool:
+    try:
+        from IPython import get_ipython
+    except ImportError:
+        return False
+    return get_ipython() is not None and "IPKernelApp" in get_ipython().config

@@ -1,0 +1,311 @@
+"""A run is one folder. This file names, opens, finds and lists them.
+
+config.json       the configuration, class names, skeleton and a fingerprint of the data
+environment.json  versions, processor, git revision, precision, where the run is stored besides
+checkpoint.pt     everything to go on with (weights_only-loadable)
+history.csv       one row an epoch
+weights.safetensors   the best weights; written last, so that a run that has them is finished
+predictions_<split>.npz, maps_<split>.npz, metrics.json   written by ``evaluate``
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workbench.data import ClipSpec, Dataset, Untrimmed
+from workbench.nets import weights
+from workbench.study import files
+from workbench.study.config.data_of import clip_spec, open_split
+from workbench.study.config.train_config import TrainConfig, parse
+from workbench.study.runs.alive_columns import columns
+from workbench.systems.common.base import System
+
+LATEST = "latest:"
+Data = Dataset | Untrimmed
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a run says about each clip of a split, in the data set's order.
+
+    ids S clip names; labels int64 [S]; logits float32 [S,N], of the window that is surest where there are several;
+    features float32 [S,F], the mean over windows; scores float32 [S,N], softmax, the maximum over windows.
+    """
+
+    ids: list[str]
+    labels: np.ndarray
+    logits: np.ndarray
+    features: np.ndarray
+    scores: np.ndarray
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: what was asked (``config``), what happened (``history``), what came out (``predictions``, ``maps``)."""
+
+    id: str
+    folder: Path
+
+    @cached_property
+    def _facts(self) -> dict[str, Any]:
+        return files.read_json(self.folder / "config.json")
+
+    @cached_property
+    def config(self) -> TrainConfig:
+        return parse(self._facts["config"])
+
+    @property
+    def classes(self) -> list[str]:
+        return self._facts["classes"]
+
+    @property
+    def spec(self) -> ClipSpec:
+        """How the clips are cut that ``maps`` belong to: as in training, one window a clip, the middle one."""
+        return replace(clip_spec(self.config), windows=1, test_area="centre")
+
+    @property
+    def finished(self) -> bool:
+        return (self.folder / "weights.safetensors").is_file()
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """One row an epoch: epoch, stage, seconds, learning_rate, train_<term>, train_top1, validation_<...>."""
+        path = self.folder / "history.csv"
+        return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """By split, what ``evaluate`` measured; empty where nothing was evaluated."""
+        path = self.folder / "metrics.json"
+        return files.read_json(path) if path.is_file() else {}
+
+    def measured_on(self, split: str, contents: str) -> bool:
+        """Whether the run was evaluated on the clips of ``split`` as they are now, ``contents`` being theirs."""
+        return self.metrics.get(split, {}).get("data") == contents
+
+    def predictions(self, split: str = "test") -> Predictions:
+        """Of a run that labels clips; those of detectors are read by ``study.detection.read``."""
+        if self.config.detects:
+            raise ValueError(f"run {self.id} labels moments of videos, not clips: its results are study.detection's")
+        arrays = files.read_arrays(self._result("predictions", split))
+        return Predictions(ids=arrays.pop("ids").tolist(), **arrays)
+
+    def maps(self, split: str = "test") -> dict[str, np.ndarray]:
+        """The small maps by name, float32 [S, ...] in the order of ``predictions`` (see types.MAPS); may be empty."""
+        return files.read_arrays(self._result("maps", split))
+
+    def _result(self, kind: str, split: str) -> Path:
+        path = self.folder / f"{kind}_{split}.npz"
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"run {self.id} has no {kind} for {split!r}; make them with evaluate(run, {split!r})"
+            )
+        return path
+
+    def dataset(self, split: str = "test") -> Dataset | Untrimmed:
+        return open_split(self.config, split, root=self._facts["data"]["root"])
+
+    def system(self) -> System:
+        """The trained system with its best weights, on the CPU, in evaluation mode; RuntimeError if unfinished."""
+        from safetensors.torch import load_file
+
+        if not self.finished:
+            raise RuntimeError(f"run {self.id} is not finished; call fit with the same configuration to go on with it")
+        system = make_system(self.config, self.classes, self._facts["skeleton"], self._facts.get("features"))
+        system.load_state_dict(load_file(self.folder / "weights.safetensors"))
+        return system.eval()
+
+
+def make_system(
+    config: TrainConfig, classes: list[str], skeleton: str | None, features: dict[str, int] | None = None
+) -> System:
+    """The untrained system of ``config``. skeleton None (no poses in the data) leaves the system's own default;
+    features are the channels of snippets by modality, for systems that read them."""
+    from workbench.systems import build
+
+    numbers = config.numbers
+    body = {} if skeleton is None else {"skeleton": skeleton}
+    return build(
+        config.system,
+        num_classes=len(classes),
+        clip=numbers.clip,
+        width=numbers.width,
+        output_stride=numbers.output_stride,
+        poses=numbers.poses,
+        features=features,
+        **body,
+        **config.variant(),
+    )
+
+
+def needs_of(config: TrainConfig, dataset: Dataset) -> frozenset[str]:
+    """The fields of a batch that the system of ``config`` reads, in training or in test, when built for ``dataset``."""
+    system = make_system(config, dataset.classes, dataset.skeleton.name if dataset.skeleton else None)
+    return system.needs_train | system.needs_test
+
+
+def run_of(config: TrainConfig, dataset: Data, validation: Data) -> Run:
+    """The run that ``config`` on ``dataset`` (its training split) and ``validation`` is, whether or not it exists yet.
+
+    The name reads system-protocol-seed-hash; the hash covers the configuration, the weights that it starts from, and
+    the contents of both splits: labels, and the bytes of videos, poses and whatever else their clips are read from.
+    """
+    words = [config.identity(), _contents(config.init), dataset.contents, validation.contents]
+    if config.detects:
+        words.append(_contents(config.snippets))
+    digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:8]
+    protocol = re.sub(r"[^a-zA-Z0-9]+", "-", dataset.protocol).strip("-")[:40]
+    name = f"{config.system}-{protocol}-s{config.seed}-{digest}"
+    return Run(name, Path(config.runs) / name)
+
+
+def outdated(run: Run) -> list[str]:
+    """One sentence for each finished run of the same configuration whose training or validation clips have changed
+    since: ``run``, which is not made yet, takes its place."""
+    mine = files.read_json(run.folder / "config.json")
+    config, sentences = parse(mine["config"]), []
+    for other in finished(run.folder.parent):
+        if other.id == run.id or not other.id.startswith(run.id.rpartition("-")[0]):
+            continue
+        theirs = other._facts["data"]
+        changed = [split for split in ("train", "validation") if theirs.get(split) != mine["data"][split]]
+        if other.config.identity() == config.identity() and changed and "train" in theirs:
+            what = " and ".join({"train": "training", "validation": "validation"}[split] for split in changed)
+            sentences.append(
+                f"run {other.id} has this configuration, but its {what} clips (labels, videos or poses) have changed "
+                f"since: it is trained anew as {run.id}"
+            )
+    return sentences
+
+
+def create(run: Run, config: TrainConfig, dataset: Data, validation: Data, features: dict[str, int] | None) -> None:
+    """Writes config.json of a new run, with the channels of snippets' features if it reads such; ValueError
+    where the folder holds another configuration."""
+    facts = {
+        "id": run.id,
+        "config": config.model_dump(mode="json"),
+        "classes": dataset.classes,
+        "skeleton": dataset.skeleton.name if dataset.skeleton else None,
+        "features": features,
+        "data": {
+            "clips": len(dataset),
+            "train": dataset.contents,
+            "validation": validation.contents,
+            "root": _absolute(config.root),
+        },
+    }
+    path = run.folder / "config.json"
+    if path.is_file() and parse(files.read_json(path)["config"]).identity() != config.identity():
+        raise ValueError(f"{path} holds another configuration than the run that goes by its name; move the folder away")
+    files.write_json(path, facts)
+
+
+def _contents(sources: dict[str, str]) -> dict[str, str]:
+    """What stands behind ``init`` or ``snippets``: a file counts by its bytes, a run by its id."""
+
+    def content(source: str) -> str:
+        file = weights.SHIPPED.get(source, Path(source))
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else source
+
+    return {name: content(source) for name, source in sources.items()}
+
+
+def _absolute(root: str | None) -> str | None:
+    return None if root is None else str(Path(root).resolve())
+
+
+def open_run(run: str, root: str | Path = "runs") -> Run:
+    """The run called ``run`` under ``root``, or the newest finished one of a system: "latest:vpn".
+
+    FileNotFoundError naming the runs there are."""
+    if run.startswith(LATEST):
+        return latest(root, system=run.removeprefix(LATEST))
+    folder = Path(root) / run
+    if Path(run).name != run or not (folder / "config.json").is_file():
+        there = ", ".join(found.id for found in _all(root)) or "none"
+        raise FileNotFoundError(f"{root} has no run {run!r}; it has: {there}")
+    return Run(run, folder)
+
+
+def latest(root: str | Path = "runs", **filters: Any) -> Run:
+    """The finished run that was finished last, of those whose configuration has the values of ``filters``, e.g.
+    ``latest("runs", system="vpn", seed=1)``. ValueError for a filter that is no field; FileNotFoundError for no run."""
+    if unknown := set(filters) - set(TrainConfig.model_fields):
+        raise ValueError(f"runs have no field {min(unknown)!r}; valid: {', '.join(TrainConfig.model_fields)}")
+    fitting = [
+        run for run in finished(root) if all(getattr(run.config, name) == value for name, value in filters.items())
+    ]
+    if not fitting:
+        wanted = ", ".join(f"{name}={value!r}" for name, value in filters.items()) or "any configuration"
+        raise FileNotFoundError(f"{root} has no finished run with {wanted}; train one with `python -m workbench train`")
+    return max(fitting, key=lambda run: (run.folder / "weights.safetensors").stat().st_mtime_ns)
+
+
+def recent(root: str | Path, run: Run, others: int = 9) -> pd.DataFrame:
+    """``table`` of a run and of so many others that were finished last."""
+    rest = [one for one in finished(root) if one.id != run.id]
+    rest.sort(key=lambda one: (one.folder / "weights.safetensors").stat().st_mtime_ns, reverse=True)
+    return table(root, [run, *rest[:others]])
+
+
+def table(root: str | Path = "runs", runs: Iterable[Run] | None = None) -> pd.DataFrame:
+    """One row a run (None: of all under ``root``): id, the configuration's main fields, status, epochs and the measured
+    numbers of each split (such as test_top1, test_top1_low, test_top1_high). Empty where there are no runs."""
+    rows = []
+    for run in _all(root) if runs is None else runs:
+        config = run.config
+        row = {name: getattr(config, name) for name in ("system", "dataset", "protocol", "seed")}
+        row["options"] = json.dumps(config.options, sort_keys=True) if config.options else ""
+        row |= {"status": "finished" if run.finished else "unfinished", "epochs": len(run.history)}
+        rows.append({"id": run.id, **row, **flat(run.metrics)})
+    return pd.DataFrame(rows)
+
+
+def summary(root: str | Path = "runs") -> pd.DataFrame:
+    """``table`` for readers: each finished run's numbers on the test split in percent, with 95 % intervals."""
+    everything = table(root)
+    if everything.empty:
+        return everything
+    done = everything[everything["status"] == "finished"]
+    shown = done[["system", "options", "protocol", "seed"]].copy()
+    for name, label in (("top1", "top-1 %"), ("mean_class", "mean per class %"), ("ranking", "attention ranking %")):
+        shown[label] = 100 * done[f"test_{name}"] if f"test_{name}" in done else float("nan")
+    if "test_top1_low" in done:
+        low, high = 100 * done["test_top1_low"], 100 * done["test_top1_high"]
+        shown["95 % interval of top-1"] = [f"{a:.0f} to {b:.0f}" for a, b in zip(low, high, strict=True)]
+    return shown.round(1)
+
+
+def flat(metrics: dict[str, Any]) -> dict[str, float]:
+    """The numbers of metrics.json under one-word names: test_top1, test_top1_low, of graded attention
+    test_inside_share, test_inside_share_minus_centre, and of whether it is alive test_alive_pose_changed and the like
+    (see ``alive_columns``)."""
+    numbers: dict[str, float] = {}
+    for split, measured in metrics.items():
+        numbers |= {f"{split}_{name}": value for name, value in measured.items() if isinstance(value, int | float)}
+        for grade, values in measured.get("attention", {}).items():
+            for name, interval in values.items():
+                if name == "system" or name.startswith("minus_"):
+                    numbers[f"{split}_{grade}" + ("" if name == "system" else f"_{name}")] = interval["value"]
+        numbers |= {f"{split}_alive_{name}": value for name, value in columns(measured.get("alive", {})).items()}
+    return numbers
+
+
+def finished(root: str | Path = "runs") -> list[Run]:
+    """The runs that have their weights, by name."""
+    return [run for run in _all(root) if run.finished]
+
+
+def _all(root: str | Path) -> list[Run]:
+    """Runs under ``root``, by name; folders that are none are not."""
+    return [Run(path.parent.name, path.parent) for path in sorted(Path(root).glob("*/config.json"))]

@@ -1,0 +1,1 @@
+"""A table file and the runs that it needs: plan, jobs, executors, results."""

@@ -1,0 +1,146 @@
+"""Where cells are executed: one after the other in this process, or by Dask on this machine or a cluster.
+
+Every engine is a function ``(cells, limits, finished) -> None`` that calls ``finished(record)`` once a cell, in the
+order in which they end. ``cells`` come in an order in which each stands after those it needs.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from workbench.study.sweep.job import DONE, FAILED, SKIPPED, Limits, Record, run_cell
+from workbench.study.sweep.plan import Cell
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Work = Callable[..., Record]
+Finished = Callable[[Record], None]
+MISSING = "sweeps on several processes need Dask: pip install 'video-pose-workbench[batch]' (or use the engine serial)"
+
+
+def serial(cells: Iterable[Cell], limits: Limits, finished: Finished, work: Work = run_cell) -> None:
+    """One after the other, each notebook in a kernel of its own."""
+    records: dict[str, Record] = {}
+    for cell in cells:
+        records[cell.key] = work(cell, limits, *[records[need] for need in cell.needs if need in records])
+        finished(records[cell.key])
+
+
+def distribute(
+    cells: Iterable[Cell], limits: Limits, finished: Finished, client: Client, gpu: bool, work: Work = run_cell
+) -> None:
+    """On the workers of a running Dask cluster; a cell starts when those that it needs are done. gpu: each takes one of
+    the workers' resources "GPU". A worker that dies costs one retry."""
+    from distributed import as_completed
+
+    futures: dict[str, Any] = {}
+    for cell in cells:
+        needed = [futures[need] for need in cell.needs if need in futures]
+        futures[cell.key] = client.submit(
+            work, cell, limits, *needed, key=f"{cell.key}-{limits.sweep}", resources={"GPU": 1} if gpu else None
+        )
+    of = {future.key: name for name, future in futures.items()}
+    known = {cell.key: cell for cell in cells}
+    for future in as_completed(futures.values()):
+        problem = future.exception() if future.status == "error" else None
+        finished(future.result() if problem is None else _died(known[of[future.key]], problem))
+
+
+def _died(cell: Cell, problem: BaseException) -> Record:
+    """The record of a cell whose worker died too often or could not write, or which waited for such a one."""
+    killed = type(problem).__name__ == "KilledWorker"
+    own = cell.key in str(problem) or not cell.needs
+    words = f"its worker died again and again ({problem})" if killed else f"{type(problem).__name__}: {problem}"
+    error = words if own else f"what it starts from failed: {words}"
+    return {"key": cell.key, "label": cell.label, "status": FAILED if own else SKIPPED, "error": error, "attempts": 0}
+
+
+@contextmanager
+def cluster(
+    scheduler: str | None = None,
+    slurm: str | Path | None = None,
+    workers: int | None = None,
+    threads: int = 1,
+    gpus: int | None = None,
+    retries: int = 1,
+) -> Iterator[Client]:
+    """A client of the cluster at the address ``scheduler``, of a new one under SLURM (``slurm`` is a YAML file of
+    dask_jobqueue.SLURMCluster's arguments), or of a new one on this machine; the new ones end with the context.
+
+    workers are processes (SLURM jobs), None as many as cores allow; threads what each may use; gpus how many rows may
+    use the GPUs at once. ImportError in one sentence where Dask is missing, OSError where no scheduler answers.
+    """
+    try:
+        import dask
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise ImportError(MISSING) from None
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    settings = {
+        "distributed.scheduler.allowed-failures": retries,
+        # Limits are the rows' own: see ``watching``.
+        "distributed.worker.memory.target": False,
+        "distributed.worker.memory.spill": False,
+        "distributed.worker.memory.pause": False,
+        "distributed.worker.memory.terminate": False,
+        "distributed.comm.timeouts.connect": "10s",
+        # It samples every worker a hundred times a second, which two cores notice.
+        "distributed.worker.profile.enabled": False,
+    }
+    resources = {"GPU": 1} if gpus else {}
+    with dask.config.set(settings):
+        if scheduler:
+            with Client(scheduler) as client:
+                yield client
+            return
+        if slurm:
+            made = _slurm(slurm, resources, threads)
+            made.scale(jobs=workers or 1)
+        else:
+            made = LocalCluster(
+                n_workers=gpus or workers or max(1, cores() // threads),
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=0,
+                dashboard_address=None,
+                resources=resources,
+                env={"OMP_NUM_THREADS": str(threads)},
+                silence_logs=logging.CRITICAL,
+            )
+        with made, Client(made) as client:
+            yield client
+
+
+def _slurm(path: str | Path, resources: dict[str, float], threads: int) -> Any:
+    try:
+        from dask_jobqueue import SLURMCluster
+    except ImportError:
+        raise ImportError(MISSING) from None
+    options = yaml.safe_load(Path(path).read_text())
+    if not isinstance(options, dict):
+        raise ValueError(f"{path} should hold the arguments of dask_jobqueue.SLURMCluster, such as cores and memory")
+    extra = [*options.pop("worker_extra_args", [])]
+    extra += [word for name, count in resources.items() for word in ("--resources", f"{name}={count:g}")]
+    prologue = [f"export OMP_NUM_THREADS={threads}", *options.pop("job_script_prologue", [])]
+    fixed = {"processes": 1, "worker_extra_args": extra, "job_script_prologue": prologue}
+    try:
+        return SLURMCluster(**{**options, **fixed})
+    except (TypeError, ValueError) as problem:
+        raise ValueError(f"{path}: {problem}") from None
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def failures(records: Iterable[Record]) -> list[Record]:
+    return [record for record in records if record["status"] != DONE]

@@ -1,0 +1,171 @@
+"""One cell of a sweep: is it done, and if not, executed with limits and retries, and recorded.
+
+<runs>/cells/<key>.ipynb         the executed notebook
+<runs>/cells/<key>.failed.ipynb  where it failed: up to there
+<runs>/cells/<key>.json          the record, written last
+<runs>/replaced/<run>-<code>     runs that other code had made
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from workbench.study import files
+from workbench.study.runs.run_folder import Run, flat
+from workbench.study.sweep.plan import Cell
+
+Record = dict[str, Any]
+DONE, FAILED, SKIPPED = "done", "failed", "skipped"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one row may take: minutes, memory (GiB, of the kernel and what it starts), retries after a failure, and
+    threads. None is no limit. sweep names the command that asked, so that attempts of an earlier one don't count."""
+
+    minutes: float | None = None
+    memory: float | None = None
+    retries: int = 1
+    threads: int = 1
+    sweep: str = ""
+
+
+def folder(cell: Cell) -> Path:
+    return Path(cell.runs) / "cells"
+
+
+def run_of(cell: Cell) -> Run | None:
+    """The run that the cell trains."""
+    return Run(cell.key, Path(cell.runs) / cell.key) if cell.trains else None
+
+
+def done(cell: Cell) -> Record | None:
+    """The record of the cell where it was executed with the same code, configuration and data, and measured on all
+    splits that it is to be, else None."""
+    path = folder(cell) / f"{cell.key}.json"
+    if not path.is_file():
+        return None
+    record = files.read_json(path)
+    same = record["status"] == DONE and (record["code"], record["source"]) == (cell.code, cell.source)
+    run = run_of(cell)
+    there = run is None or (run.finished and cell.splits <= set(measured(cell)))
+    return record if same and there and (folder(cell) / f"{cell.key}.ipynb").is_file() else None
+
+
+def measured(cell: Cell) -> Record:
+    """By split, what the run of the cell measured on the clips as they are now."""
+    run = run_of(cell)
+    numbers = {} if run is None or not run.finished else run.metrics
+    return {split: values for split, values in numbers.items() if values.get("data") == cell.contents.get(split)}
+
+
+def set_aside(cells: dict[str, Cell]) -> list[str]:
+    """Moves runs away that other code made, and those that start from them; returns their ids. Runs from before code
+    was recorded stay. RuntimeError where one of them is being trained."""
+    from filelock import FileLock, Timeout
+
+    moved: list[str] = []
+    for cell in cells.values():
+        run = run_of(cell)
+        if run is None or not run.folder.is_dir():
+            continue
+        path = run.folder / "environment.json"
+        made_by = files.read_json(path).get("code") if path.is_file() else None
+        if made_by in (None, cell.code.split("+")[0]) and not set(cell.needs) & set(moved):
+            continue
+        try:
+            with FileLock(run.folder / ".lock").acquire(timeout=0):
+                _move(run, made_by or "start")
+        except Timeout:
+            raise RuntimeError(f"run {run.id} was made by other code and is being trained right now") from None
+        moved.append(run.id)
+    return moved
+
+
+def _move(run: Run, made_by: str) -> None:
+    target = run.folder.parent / "replaced" / f"{run.id}-{made_by[:8]}-{time.time_ns()}"
+    target.parent.mkdir(exist_ok=True)
+    os.replace(run.folder, target)
+
+
+def run_cell(cell: Cell, limits: Limits, *needed: Record) -> Record:
+    """Executes the cell's notebook and returns its record. A failure is a record too; it never raises but for files
+    that can't be written. ``needed`` are the records of the cells that it starts from."""
+    broken = [record["key"] for record in needed if record["status"] != DONE]
+    if broken:
+        return _write(cell, {"status": SKIPPED, "error": f"it starts from {broken[0]}, which failed", "attempts": 0})
+    if found := done(cell):
+        return found
+    attempt, record = _attempts_before(cell, limits), {}
+    while attempt <= limits.retries:
+        attempt += 1
+        files.write_json(_trace(cell), {"sweep": limits.sweep, "attempt": attempt})
+        record = {"attempts": attempt, **_attempt(cell, limits)}
+        if record["status"] == DONE or record.pop("final", False):
+            break
+    record = record or {"status": FAILED, "attempts": attempt, "error": f"its worker died {attempt} times"}
+    _trace(cell).unlink(missing_ok=True)
+    return _write(cell, record)
+
+
+def _trace(cell: Cell) -> Path:
+    """Is there while the cell runs: what a worker that is killed leaves behind."""
+    return folder(cell) / f".{cell.key}.running"
+
+
+def _attempts_before(cell: Cell, limits: Limits) -> int:
+    if not _trace(cell).is_file():
+        return 0
+    trace = files.read_json(_trace(cell))
+    return trace["attempt"] if trace["sweep"] == limits.sweep else 0
+
+
+def _attempt(cell: Cell, limits: Limits) -> Record:
+    from workbench.study.notebooks import execution, warm_kernels
+    from workbench.study.sweep.resource_limits import Watch
+
+    out = folder(cell) / f"{cell.key}.ipynb"
+    source = (
+        warm_kernels.warm(warm_kernels.imports_of(cell.notebook), limits.threads) if warm_kernels.CAN_FORK else None
+    )
+    start, watch = time.monotonic(), Watch(limits.minutes, limits.memory)
+    try:
+        with watch:
+            manager = warm_kernels.manager(source, watch.follow)
+            execution.run_copy(
+                Path(cell.notebook), out, cell.parameters, cell.source, progress=False, kernel_manager_class=manager
+            )
+        outcome: Record = {"status": DONE, "numbers": {} if cell.trains else execution.recorded(out)}
+    except Exception as problem:
+        # Whatever the notebook, its kernel or papermill came to: the other rows run on.
+        outcome = {"status": FAILED, "error": f"{type(problem).__name__}: {problem}"}
+        failed = out.with_name(f"{out.stem}.failed.ipynb")
+        outcome |= {"failed_notebook": failed.name} if failed.is_file() else {}
+        if watch.exceeded:
+            # Again would take as long, or as much.
+            outcome |= {"error": f"{cell.label} took {watch.exceeded}; {problem}", "final": True}
+    seconds = round(time.monotonic() - start, 2)
+    return {**outcome, "seconds": seconds, "memory_gib": round(watch.peak / 2**30, 3)}
+
+
+def _write(cell: Cell, record: Record) -> Record:
+    from workbench.study.runs import hardware
+
+    known = asdict(cell)
+    about = {name: known[name] for name in ("key", "label", "notebook", "parameters", "code", "source", "needs")}
+    here = hardware.environment()
+    machine = {"host": platform.node(), **{name: here[name] for name in ("processor", "gpu", "git")}}
+    run = run_of(cell)
+    if record["status"] == DONE and run is not None:
+        trained = round(float(run.history["seconds"].sum()), 2)
+        record = {**record, "numbers": flat(run.metrics), "training_seconds": trained}
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    whole = {**about, **record, "worker": os.getpid(), "machine": machine, "finished": when}
+    files.write_json(folder(cell) / f"{cell.key}.json", whole)
+    return whole

@@ -1,0 +1,134 @@
+"""``sweep``: table files -> every run they need, made or found, and the tables' numbers."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from workbench.study.config.train_config import parse
+from workbench.study.notebooks.configs import Train
+from workbench.study.sweep import executors, results
+from workbench.study.sweep.job import DONE, Limits, Record, done, set_aside
+from workbench.study.sweep.plan import Cell, Plan, plan
+from workbench.study.sweep.results import Results
+from workbench.study.sweep.table_file import read_table
+from workbench.study.train.fit import fit
+
+LOCAL = ("serial", "dask")
+
+
+@dataclass
+class Swept:
+    """What a sweep did: the tables' ``results``, the ids of runs that were ``replaced`` since other code had made them,
+    and the records of the cells that were executed now; ``failed`` are those that have no result."""
+
+    results: list[Results]
+    replaced: list[str] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+
+    @property
+    def failed(self) -> list[Record]:
+        return [record for record in self.records if record["status"] != DONE]
+
+
+def sweep(
+    path: str | Path,
+    seeds: int | None = None,
+    rows: Iterable[str] | None = None,
+    engine: str = "serial",
+    protocols: Iterable[str] | None = None,
+    **where: Any,
+) -> pd.DataFrame:
+    """Runs what is not yet done and returns one line a row and seed: system (the row's label), seed and the columns'
+    numbers, shares in percent; NaN for what is not run.
+
+    ``rows`` are the ids to run, None all, under ``protocols`` (None: the file's). ``engine`` is serial (in this
+    process, without executing notebooks), dask (all cores of this machine; each run is an executed notebook under
+    <runs>/cells), or the address of a running Dask scheduler. ``where`` replaces fields of TrainConfig in every row
+    (root, runs, cache, preset). A row with ``seeds`` runs with the first so many only. ValueError for a bad file or an
+    unknown row; RuntimeError where a row failed, all others being done.
+    """
+    options = {"seeds": seeds, "rows": rows, "protocols": protocols, "where": where}
+    if engine == "serial":
+        return _in_process([path], **options).results[0].frame()
+    where_to = {} if engine == "dask" else {"scheduler": engine}
+    swept = sweep_files([path], **options, **where_to)
+    if swept.failed:
+        first = swept.failed[0]
+        raise RuntimeError(
+            f"{len(swept.failed)} cells of {path} failed, the first is {first['label']}: {first['error']}"
+        )
+    return swept.results[0].frame()
+
+
+def sweep_files(
+    paths: Iterable[str | Path],
+    seeds: int | None = None,
+    rows: Iterable[str] | None = None,
+    protocols: Iterable[str] | None = None,
+    where: dict[str, Any] | None = None,
+    limits: Limits | None = None,
+    progress: bool = True,
+    work: executors.Work = executors.run_cell,
+    **place: Any,
+) -> Swept:
+    """``sweep`` of several files at once, on Dask; a run that two of them need is made once. ``place`` are arguments of
+    ``engines.cluster``. Cells that fail are told in the result; the others run on."""
+    paths = list(paths)
+    tables = [read_table(path) for path in paths]
+    planned = plan(tables, seeds, rows, protocols, where)
+    replaced = set_aside(planned.cells)
+    waiting = [cell for cell in planned.cells.values() if done(cell) is None]
+    records: list[Record] = []
+    if waiting:
+        limits = Limits(**{**vars(limits or Limits()), "sweep": uuid.uuid4().hex[:8]})
+        with (
+            executors.cluster(threads=limits.threads, retries=limits.retries, **place) as client,
+            tqdm(total=len(waiting), desc="sweep", unit="cell", disable=not progress) as bar,
+        ):
+
+            def finished(record: Record) -> None:
+                records.append(record)
+                bar.set_postfix_str(f"{record['label']}: {record['status']}", refresh=False)
+                bar.update()
+
+            executors.distribute(waiting, limits, finished, client, bool(place.get("gpus")), work)
+    return Swept(results.collect(paths, tables, planned), replaced, records)
+
+
+def _in_process(paths: list[str | Path], **options: Any) -> Swept:
+    """Every row in this process: those that train by ``fit``, the others by executing their notebook."""
+    tables = [read_table(path) for path in paths]
+    planned = plan(tables, **options)
+    replaced = set_aside(planned.cells)
+    executors.serial(planned.cells.values(), Limits(), lambda record: None, _fit)
+    return Swept(results.collect(paths, tables, planned), replaced)
+
+
+def _fit(cell: Cell, limits: Limits, *needed: Record) -> Record:
+    if not cell.trains:
+        record = executors.run_cell(cell, limits, *needed)
+        if record["status"] != DONE:
+            raise RuntimeError(record["error"])
+        return record
+    fit(parse(Train(**cell.parameters).training()))
+    return {"key": cell.key, "status": DONE}
+
+
+def read(
+    paths: Iterable[str | Path],
+    seeds: int | None = None,
+    protocols: Iterable[str] | None = None,
+    where: dict[str, Any] | None = None,
+) -> list[Results]:
+    """The tables' results as far as their runs are there; nothing is run."""
+    paths = list(paths)
+    tables = [read_table(path) for path in paths]
+    planned: Plan = plan(tables, seeds, None, protocols, where)
+    return results.collect(paths, tables, planned)

@@ -1,0 +1,70 @@
+"""The weights a run starts from: shipped ones by name, files of public or own checkpoints, modules of finished runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from workbench.nets import weights
+from workbench.study.config.train_config import TrainConfig
+from workbench.study.runs.run_folder import open_run
+
+
+def initialise(system: nn.Module, config: TrainConfig) -> dict[str, str]:
+    """Loads ``config.init`` into ``system``; returns, by module, a readable account of what was loaded.
+
+    A run's linear layer also initialises one of k times as many inputs (see ``fitted``).
+
+    ValueError where a module doesn't exist, where a file has nothing for it, or where a run's module differs from it;
+    FileNotFoundError where the source is neither a file nor a run.
+    """
+    return {prefix: _load(_module(system, prefix), prefix, source, config) for prefix, source in config.init.items()}
+
+
+def _module(system: nn.Module, prefix: str) -> nn.Module:
+    try:
+        return system.get_submodule(prefix)
+    except AttributeError:
+        there = ", ".join(name for name, _ in system.named_children())
+        raise ValueError(f"init names the module {prefix!r}, which the system lacks; it has: {there}") from None
+
+
+def _load(module: nn.Module, prefix: str, source: str, config: TrainConfig) -> str:
+    file = weights.SHIPPED.get(source, Path(source))
+    if file.is_file():
+        return str(weights.load(module, file))
+    name, colon, inside = source.partition(":")
+    inside = inside if colon else prefix
+    run = open_run(name, config.runs)
+    if not run.finished:
+        raise ValueError(f"init of {prefix!r} names run {run.id}, which is not finished")
+    start = f"{inside}." if inside else ""
+    state = load_file(run.folder / "weights.safetensors")
+    state = {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}
+    try:
+        state, parts = fitted(module, state)
+    except ValueError as problem:
+        raise ValueError(f"run {run.id} can't initialise {prefix!r}: {problem}") from None
+    module.load_state_dict(state)
+    loaded = f"run {run.id}: {len(state)} tensors of {start or 'the system'}"
+    return f"{loaded}, in {parts} parts of its inputs" if parts > 1 else loaded
+
+
+def fitted(module: nn.Module, state: dict[str, Tensor]) -> tuple[dict[str, Tensor], int]:
+    """``state`` as it can be loaded into ``module``, and in how many parts of its inputs; ValueError naming a tensor
+    that is missing on one side or differs in shape.
+
+    The parts are 1 but for a linear layer of k times as many inputs: a classifier of k feature vectors side by side
+    that starts from a classifier of one. The weights then stand in each part, divided by k, so that k times the same
+    vector gets the scores that the vector had.
+    """
+    own, parts = module.state_dict(), 1
+    if isinstance(module, nn.Linear) and "weight" in state and state["weight"].dim() == 2:
+        parts = max(1, module.in_features // state["weight"].shape[1])
+        state = {**state, "weight": state["weight"].repeat(1, parts) / parts}
+    wrong = sorted(own.keys() ^ state.keys()) or [key for key in own if own[key].shape != state[key].shape]
+    if wrong:
+        raise ValueError(f"{wrong[0]!r} is missing on one side or differs in shape")
+    return state, parts

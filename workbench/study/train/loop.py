@@ -1,0 +1,299 @@
+"""The training loop: stages of epochs of steps, and where it stands."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import torch
+from tqdm import tqdm
+
+from workbench.study import files
+from workbench.study.config.train_config import TrainConfig
+from workbench.study.runs import hardware
+from workbench.study.runs.run_folder import Data, Run
+from workbench.study.runs.store import Store
+from workbench.study.train import checkpoint, optim
+from workbench.study.train.objectives import goal_of
+from workbench.study.train.progress import Place, add
+from workbench.study.train.stage_data import Feed, feed
+from workbench.study.train.step import Step
+from workbench.systems.common.base import Stage, System
+from workbench.types import Batch
+
+if TYPE_CHECKING:
+    from lightning.fabric import Fabric
+
+
+class Training:
+    """The loop: stages of epochs of steps."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        config: TrainConfig,
+        run: Run,
+        data: tuple[Data, Data],
+        system: System,
+        channels_last: bool,
+        store: Store | None,
+    ) -> None:
+        self.fabric, self.config, self.run, self.system, self.store = fabric, config, run, system, store
+        self.channels_last = channels_last
+        self.stages, self.goal = optim.adapt(system.stages(), config), goal_of(config)
+        train, validation = data
+        if not len(validation) and config.patience is not None:
+            raise ValueError(
+                f"patience needs a validation split, and {config.dataset} has none here; leave patience out"
+            )
+        self.datasets = {"train": train} | ({"validation": validation} if len(validation) else {})
+        self.system.to(fabric.device)
+        self.place, self.saved = Place(), None
+        self.skipped: list[tuple[str, str]] = []
+        self.checked, self.steps_since = time.monotonic(), 0
+        if self.channels_last:
+            hardware.channels_last(system)
+        checkpoint.seed_all(config.seed, fabric.global_rank)
+        self._resume()
+
+    def run_all(self) -> None:
+        while self.place.stage < len(self.stages):
+            self._stage(self.stages[self.place.stage])
+        if self.fabric.is_global_zero:
+            self._finish()
+        self.fabric.barrier()
+
+    def _stage(self, stage: Stage) -> None:
+        module = self.system.get_submodule(stage.part)
+        optim.freeze(self.system, stage)
+        self.feed = self._feed(stage, module)
+        if stage.solve:
+            self._solve(stage, module)
+        else:
+            self._descend(stage, module)
+        self.skipped += [pair for pair in self.feed.skipped if pair not in self.skipped]
+        if self.place.best is not None:
+            self.system.load_state_dict(self.place.best)
+        self.place = Place(stage=self.place.stage + 1, history=self.place.history)
+        if self.place.stage < len(self.stages):
+            self._save(between=True)
+
+    def _feed(self, stage: Stage, module: System) -> Feed:
+        shard = (self.fabric.global_rank, self.fabric.world_size)
+        return feed(self.config, self.datasets, module, stage, shard, self.run.folder / "features", self.fabric.device)
+
+    def _solve(self, stage: Stage, module: System) -> None:
+        """A stage in closed form is one row of the history."""
+        started = time.perf_counter()
+        module.eval()
+        with torch.no_grad():
+            numbers = getattr(module, stage.solve)(self.feed.train, self.feed.validation)
+        self.step = Step(module, stage.loss)
+        row = {"epoch": len(self.place.history) + 1, "stage": stage.name, "learning_rate": 0.0}
+        row |= numbers | self._validate()
+        self.place.history.append({**row, "seconds": round(time.perf_counter() - started, 3)})
+        self._tell()
+
+    def _descend(self, stage: Stage, module: System) -> None:
+        place, self.loader = self.place, self.feed.train
+        optimizer = optim.make_optimizer(self.system, stage.optimizer, fused=self.config.precision != "fp16")
+        self.schedule = optim.Schedule(optimizer, stage.schedule, stage.epochs, len(self.loader))
+        self.inner = Step(module, stage.loss)
+        self.step, self.optimizer = self.fabric.setup(self.inner, optimizer)
+        if self.saved is not None:
+            self._restore(self.saved)
+            self.saved = None
+        else:
+            self.loader.set_epoch(len(place.history))
+        done = place.epoch * len(self.loader) + self.loader.state_dict()["position"]
+        total, hidden = stage.epochs * len(self.loader), not (self.config.progress and self.fabric.is_global_zero)
+        with tqdm(
+            total=total, initial=done, desc=f"{self.run.id} {stage.name}", unit="step", disable=hidden
+        ) as self.bar:
+            while place.epoch < stage.epochs and not (self.config.patience and place.stale >= self.config.patience):
+                self._epoch(stage)
+
+    def _epoch(self, stage: Stage) -> None:
+        place, started = self.place, time.perf_counter()
+        optim.train_mode(self.step)
+        self.loader.set_epoch(len(place.history))
+        for batch in self.loader:
+            self._step(stage, batch)
+            if self._due():
+                self._save()
+        row = {
+            "epoch": len(place.history) + 1,
+            "stage": stage.name,
+            "learning_rate": place.rate,
+            **self._means(place.sums, "train"),
+            **self._validate(),
+        }
+        self.schedule.epoch(row.get("validation_total", row["train_total"]))
+        self._compare(row)
+        row |= place.shares
+        place.epoch, place.sums, place.shares = place.epoch + 1, {}, {}
+        place.history.append({**row, "seconds": round(time.perf_counter() - started, 3)})
+        self.loader.set_epoch(len(place.history))
+        self._save()
+        self._tell()
+
+    def _tell(self) -> None:
+        """The history, for people."""
+        if self.fabric.is_global_zero:
+            history = pd.DataFrame(self.place.history).to_csv(index=False)
+            files.write(self.run.folder / "history.csv", history.encode())
+            self.store.epochs(self.place.history)
+
+    def _step(self, stage: Stage, batch: Batch) -> None:
+        batch = self._on_device(batch)
+        self.inner.measures = self._measures(stage)
+        terms, logits = self.step(batch)
+        self.place.shares |= self.inner.shares
+        values = dict(zip(terms, torch.stack([term.detach() for term in terms.values()]).tolist(), strict=True))
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise self._diverged(stage, f"loss term {name!r} became {value}")
+        self.fabric.backward(terms["total"])
+        if stage.clip_grad is not None:
+            norm = self.fabric.clip_gradients(
+                self.step, self.optimizer, max_norm=stage.clip_grad, error_if_nonfinite=False
+            )
+            # In fp16 the scaler skips such a step and lowers its scale.
+            if self.config.precision != "fp16" and not math.isfinite(float(norm)):
+                raise self._diverged(stage, f"the gradient's norm became {float(norm)}")
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.place.rate = self.optimizer.param_groups[0]["lr"]
+        self.schedule.step()
+        add(self.place.sums, values, self.goal.hits(logits, batch), len(batch))
+        self._report(stage)
+
+    def _measures(self, stage: Stage) -> float:
+        """Not 0 in the first step of a stage's first and last epochs (with patience of each, as any may be the last):
+        what ``Step`` measures with. Every process does, as a loss may gather gradients of all."""
+        ends = self.config.patience is not None or self.place.epoch in (0, stage.epochs - 1)
+        scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+        return (scaler.get_scale() if scaler else 1.0) if ends and not self.place.sums else 0.0
+
+    def _validate(self) -> dict[str, float]:
+        """Loss terms and the goal's numbers on the validation clips, of all processes together; empty without
+        validation."""
+        if self.feed.validation is None:
+            return {}
+        # The wrapped module would wait for processes that have fewer batches.
+        module = Step(self.step.system, self.step.loss).eval()
+        sums: dict[str, float] = {}
+        answers = []
+        with torch.inference_mode(), self.fabric.autocast():
+            for batch in self.feed.validation:
+                batch = self._on_device(batch)
+                terms, logits = module(batch)
+                values = {name: float(term) for name, term in terms.items()}
+                add(sums, values, self.goal.hits(logits, batch), len(batch))
+                answers.append((logits, batch.label, batch.mask))
+        judged = {f"validation_{name}": value for name, value in self.goal.judge(answers).items()}
+        return self._means(sums, "validation") | judged
+
+    def _means(self, sums: dict[str, float], split: str) -> dict[str, float]:
+        names = list(sums)
+        totals = torch.tensor([sums[name] for name in names], dtype=torch.float64, device=self.fabric.device)
+        if self.fabric.world_size > 1:
+            totals = self.fabric.all_reduce(totals, reduce_op="sum")
+        totals = dict(zip(names, totals.tolist(), strict=True))
+        return {f"{split}_{name}": value / totals["clips"] for name, value in totals.items() if name != "clips"}
+
+    def _compare(self, row: dict[str, Any]) -> None:
+        """Keeps the weights of the best validation epoch: a higher score (the goal's), then a lower loss."""
+        if self.feed.validation is None:
+            return
+        place, score = self.place, [row[f"validation_{self.goal.score}"], -row["validation_total"]]
+        better = place.score is None or score > place.score
+        place.stale = 0 if better else place.stale + 1
+        if better:
+            place.score, place.best = score, checkpoint.copy_of(self.system.state_dict())
+
+    def _on_device(self, batch: Batch) -> Batch:
+        batch = batch.to(self.fabric.device)
+        if self.channels_last:
+            for name in ("video", "flow", "rendered"):
+                if (pictures := getattr(batch, name)) is not None:
+                    setattr(batch, name, pictures.contiguous(memory_format=torch.channels_last_3d))
+        return batch
+
+    def _diverged(self, stage: Stage, what: str) -> RuntimeError:
+        rate = self.optimizer.param_groups[0]["lr"]
+        return RuntimeError(
+            f"run {self.run.id} diverged: {what} in stage {stage.name!r}, epoch {self.place.epoch + 1}, step "
+            f"{self.loader.state_dict()['position']} at learning rate {rate:.2g}; lower the learning rate or clip_grad"
+        )
+
+    def _report(self, stage: Stage) -> None:
+        sums, last = self.place.sums, self.place.history[-1] if self.place.history else {}
+        words = {
+            "epoch": f"{self.place.epoch + 1}/{stage.epochs}",
+            "loss": f"{sums['total'] / sums['clips']:.3f}",
+        }
+        if "top1" in sums:
+            words["acc"] = f"{sums['top1'] / sums['clips']:.3f}"
+        if (score := last.get(f"validation_{self.goal.score}")) is not None:
+            words["validation"] = f"{score:.3f}"
+        self.bar.set_postfix(words, refresh=False)
+        self.bar.update()
+
+    def _due(self) -> bool:
+        self.steps_since += 1
+        seconds, steps = self.config.checkpoint_seconds, self.config.checkpoint_steps
+        late = seconds is not None and time.monotonic() - self.checked >= seconds
+        return late or (steps is not None and self.steps_since >= steps)
+
+    def _save(self, between: bool = False) -> None:
+        """``between`` stages there is no optimiser to go on with."""
+        self.checked, self.steps_since = time.monotonic(), 0
+        if not self.fabric.is_global_zero:
+            return
+        moving = {}
+        if not between:
+            moving = {
+                "loader": self.loader.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "scaler": self.fabric.strategy.precision.state_dict(),
+            }
+        checkpoint.save(
+            self.run.folder / "checkpoint.pt",
+            {"place": vars(self.place), "system": self.system.state_dict(), **moving},
+        )
+
+    def _resume(self) -> None:
+        path = self.run.folder / "checkpoint.pt"
+        if not path.is_file():
+            return
+        state = checkpoint.load(path)
+        self.place = Place(**state["place"])
+        self.system.load_state_dict(state["system"])
+        if "optimizer" in state:
+            self.saved = state
+        self._restore_random(state)
+
+    def _restore(self, state: dict[str, Any]) -> None:
+        self.loader.load_state_dict(state["loader"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.fabric.strategy.precision.load_state_dict(state["scaler"])
+        self._restore_random(state)
+
+    def _restore_random(self, state: dict[str, Any]) -> None:
+        if self.fabric.is_global_zero:
+            checkpoint.set_random_state(state["random"])
+        else:
+            # Only the first process writes checkpoints; the others go on with fresh, but settled, numbers.
+            position = state.get("loader", {}).values()
+            checkpoint.seed_all(self.config.seed, self.fabric.global_rank, len(self.place.history), *position)
+
+    def _finish(self) -> None:
+        from safetensors.torch import save
+
+        weights = {name: value.contiguous() for name, value in checkpoint.copy_of(self.system.state_dict()).items()}
+        files.write(self.run.folder / "weights.safetensors", save(weights))

@@ -1,0 +1,151 @@
+"""What a stage learns from: batches of clips, or of what its frozen parts made of each clip once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+from tqdm import tqdm
+
+from workbench.data import Dataset, Loader, Untrimmed, detection_batches
+from workbench.data.clips.collate import generator
+from workbench.data.untrimmed.collate_sequences import DetectionBatches
+from workbench.study import files
+from workbench.study.config.data_of import loader
+from workbench.study.config.train_config import TrainConfig
+from workbench.study.features import encoders
+from workbench.systems.common.base import Stage, System
+from workbench.types import Batch
+
+
+class Kept:
+    """``Loader``'s interface over features that are in memory: batches with ``features``, label and ids.
+
+    In training every epoch has its own order and leaves out what is left over by full batches; otherwise the clips
+    come in order. Each of the ``shard`` (rank, world) processes gets equally many batches in training.
+    """
+
+    def __init__(
+        self, path: Path, batch_size: int, seed: int = 0, train: bool = False, shard: tuple[int, int] = (0, 1)
+    ) -> None:
+        with safe_open(path, "pt") as file:
+            self._tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
+            facts = file.metadata()
+        self._ids, self.skipped = json.loads(facts["ids"]), [tuple(pair) for pair in json.loads(facts["skipped"])]
+        self._label = self._tensors.pop("label")
+        self.seed, self.train, self._rank, self._world = seed, train, *shard
+        self._size = min(batch_size, len(self._ids) // self._world) if train else batch_size
+        self.epoch = self._given = 0
+
+    def __len__(self) -> int:
+        batches = len(self._ids) // (self._size * self._world) if self.train else -(-len(self._ids) // self._size)
+        return batches if self.train else len(range(self._rank, batches, self._world))
+
+    def set_epoch(self, epoch: int) -> None:
+        if epoch != self.epoch:
+            self.epoch, self._given = epoch, 0
+
+    def state_dict(self) -> dict[str, int]:
+        return {"epoch": self.epoch, "position": self._given}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.epoch, self._given = state["epoch"], state["position"]
+
+    def __iter__(self) -> Iterator[Batch]:
+        order = torch.arange(len(self._ids))
+        if self.train:
+            order = torch.from_numpy(generator(self.seed, self.epoch, "order").permutation(len(self._ids)))
+            order = order[: len(self) * self._size * self._world]
+        mine = order.split(self._size)[self._rank :: self._world]
+        start, self._given = self._given if self.train else 0, self._given if self.train else 0
+        for rows in mine[start:]:
+            self._given += 1
+            features = {name: tensor[rows] for name, tensor in self._tensors.items()}
+            yield Batch(features=features, label=self._label[rows], ids=[self._ids[i] for i in rows])
+
+
+@dataclass(frozen=True)
+class Feed:
+    """The batches of a stage; validation is None without validation clips."""
+
+    train: Loader | Kept | DetectionBatches
+    validation: Loader | Kept | DetectionBatches | None
+
+    @property
+    def skipped(self) -> list[tuple[str, str]]:
+        return self.train.skipped + (self.validation.skipped if self.validation else [])
+
+
+def feed(
+    config: TrainConfig,
+    datasets: dict[str, Dataset | Untrimmed],
+    module: System,
+    stage: Stage,
+    shard: tuple[int, int],
+    folder: Path,
+    device: torch.device,
+) -> Feed:
+    """What ``stage`` trains ``module`` on, of the splits "train" and "validation" that have clips. A stage that is
+    solved gets its training clips in order, once. Features are kept in ``folder``."""
+    if config.detects:
+        return _videos(config, datasets, module, shard)
+    by_gradient = not stage.solve
+    if not stage.cached:
+        needs = {"train": module.needs_train | {"label"}, "validation": module.needs_test | {"label"}}
+        if stage.needs is not None:
+            needs = dict.fromkeys(needs, stage.needs)
+        made = {
+            split: loader(config, datasets[split], needs[split], train=split == "train" and by_gradient, shard=shard)
+            for split in datasets
+        }
+        return Feed(made["train"], made.get("validation"))
+    made = {}
+    for split, dataset in datasets.items():
+        path = folder / f"{stage.name.replace('/', '-')}_{split}.safetensors"
+        if not path.is_file():
+            clips = loader(config, dataset, module.needs_test | {"label"}, train=False, shard=(0, 1))
+            encode(module, getattr(module, stage.cached), clips, device, path, not config.progress)
+        size = max(1, config.numbers.batch_size // shard[1])
+        made[split] = Kept(path, size, config.seed, split == "train" and by_gradient, shard)
+    return Feed(made["train"], made.get("validation"))
+
+
+def _videos(config: TrainConfig, datasets: dict[str, Untrimmed], module: System, shard: tuple[int, int]) -> Feed:
+    """Sequences of snippets. mAP needs all of a pass: every process validates on all videos."""
+    read = {"train": module.modalities_train, "validation": module.modalities_test}
+    made = {}
+    for split, data in datasets.items():
+        features, train = encoders.features(config, data, read[split]), split == "train"
+        part = (max(1, config.numbers.batch_size // shard[1]), config.seed, train, config.window if train else None)
+        made[split] = detection_batches(data, features, *part, shard if train else (0, 1))
+    return Feed(made["train"], made.get("validation"))
+
+
+def encode(
+    module: System,
+    method: Callable[[Batch], dict[str, Tensor]],
+    clips: Loader,
+    device: torch.device,
+    path: Path,
+    quiet: bool,
+) -> None:
+    """Writes ``method`` of every batch of ``clips`` to ``path``, in evaluation mode and fp32, as evaluation reads
+    clips."""
+    module.eval()
+    rows: dict[str, list[Tensor]] = {}
+    ids: list[str] = []
+    with torch.no_grad():
+        for batch in tqdm(clips, desc=f"features {path.stem}", unit="batch", disable=quiet):
+            ids += batch.ids
+            for name, value in {**method(batch.to(device)), "label": batch.label}.items():
+                rows.setdefault(name, []).append(value.cpu())
+    if not ids:
+        raise RuntimeError(f"not one clip could be read for the features {path.name}")
+    tensors = {name: torch.cat(values).contiguous() for name, values in rows.items()}
+    files.write(path, save(tensors, {"ids": json.dumps(ids), "skipped": json.dumps(clips.skipped)}))

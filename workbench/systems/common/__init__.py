@@ -1,0 +1,1 @@
+"""What systems share: the base class, building, composition."""

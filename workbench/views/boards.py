@@ -1,0 +1,293 @@
+"""What the panels of the notebooks draw: ``draw(config)``, once functools.partial has given the rest.
+
+config is the notebook's typed configuration. Data sets, systems and the function ``load(i)`` that loads a clip (see
+data.sample) come as objects: nothing here knows where they are from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from workbench.explain import affinity, distillation, outputs
+from workbench.explain import confusion as read
+from workbench.explain.embeddings import Comparison
+from workbench.explain.gradcam import gradcam
+from workbench.media import pose as poses
+from workbench.media import rendering, video
+from workbench.media.files import clock
+from workbench.show import seek
+from workbench.show.figures import attention, common, confusion, detection, embeddings, flow, joints, pose, training
+from workbench.show.figures import gradcam as cams
+from workbench.show.player import Player, Track
+from workbench.show.session import attended
+
+
+def position(dataset: Any, clip: int | str) -> int:
+    """Where a clip stands in ``dataset``, given by its id or, where no clip is called so, by its position; ValueError
+    where there is no such clip."""
+    if str(clip) in dataset.ids:
+        return dataset.ids.index(str(clip))
+    if isinstance(clip, str):
+        try:
+            return dataset.index(clip)
+        except ValueError as problem:
+            raise ValueError(f"{problem}{_as_number('clip', clip)}") from None
+    if not 0 <= clip < len(dataset):
+        wanted = f"clip must be an id or a position from 0 to {len(dataset) - 1}, got {clip}"
+        raise ValueError(f"{wanted}; {AS_TEXT.format(name='clip')}")
+    return clip
+
+
+#: How a parameter that looks like a number stays text.
+AS_TEXT = (
+    "an id or name that looks like a number is given by papermill's -r {name} 007, which keeps it as it is written"
+)
+
+
+def _as_number(name: str, value: str) -> str:
+    return f"; a position is given by -p {name} {value}" if value.isascii() and value.isdigit() else ""
+
+
+def title(dataset: Any, clip: int | str) -> str:
+    """Action and id of a clip."""
+    place = position(dataset, clip)
+    return f"{dataset.classes[dataset.labels[place]]} ({dataset.ids[place]})"
+
+
+NO_POSES = "these data have no poses"
+
+
+def pose_spaces(dataset: Any, i: int, sample: Any, how: str) -> go.Figure:
+    """The pose in the middle of a clip in camera space, in the clip's pixels and normalised; a labelled blank where the
+    data have none."""
+    whole = dataset.body(i)
+    if whole is None:
+        return common.blank("One pose, three spaces", NO_POSES)
+    read = poses.take(whole, sample.clip.frame_numbers)
+    normalised = poses.normalize(read, how=how, mirrored=dataset.mirrored)
+    spaces = {
+        "camera space": read if read.space == "camera" else None,
+        "pixels of the clip": sample.pixels,
+        "normalised": normalised,
+    }
+    known = {name: one for name, one in spaces.items() if one is not None}
+    return flow.pose_spaces(known, frame=len(sample.clip.frames) // 2)
+
+
+def pose_samples(dataset: Any, i: int, spec: Any) -> go.Figure:
+    """The poses of a clip that ``spec`` has a system read; a labelled blank where the data have none."""
+    whole = dataset.body(i)
+    if whole is None:
+        return common.blank("The poses that are read", NO_POSES)
+    normalised = poses.normalize(whole, how=spec.normalize, mirrored=dataset.mirrored)
+    return flow.pose_samples(poses.sample(normalised, spec.poses))
+
+
+def label(classes: Sequence[str], target: int | str | None) -> int | None:
+    """A class given by its name or label, as a label; None stays None. ValueError naming the classes."""
+    if target is None:
+        return None
+    if str(target) in classes:
+        return list(classes).index(str(target))
+    if isinstance(target, str):
+        raise ValueError(
+            f"there is no action {target!r}; there are: {', '.join(classes)}{_as_number('target', target)}"
+        )
+    if not 0 <= target < len(classes):
+        wanted = f"target must be a class or its label from 0 to {len(classes) - 1}, got {target}"
+        raise ValueError(f"{wanted}; {AS_TEXT.format(name='target')}")
+    return target
+
+
+def pair(first: Any, second: Any) -> tuple[str, str]:
+    """What two runs are called in figures: their systems, or ids where those are equal; ValueError for one run."""
+    if first.id == second.id:
+        raise ValueError(f"first and second are the same run, {first.id}; choose another to compare it with")
+    systems = first.config.system, second.config.system
+    return systems if systems[0] != systems[1] else (first.id, second.id)
+
+
+def frames(config: Any, dataset: Any, load: Callable[[int], Any]) -> go.Figure:
+    """00: the clip as the network gets it."""
+    return flow.frames(load(position(dataset, config.clip)).clip, f"The clip: {title(dataset, config.clip)}")
+
+
+def learning(config: Any, latest: Callable[..., Any]) -> go.Figure:
+    """01: the learning curves of the newest run of ``config.system``; ``latest(system=...)`` finds it."""
+    run = latest(system=config.system)
+    return training.curves(run.history, f"Learning curves of {run.id}")
+
+
+def measured(numbers: Mapping[str, Any]) -> pd.DataFrame:
+    """01: what ``evaluate`` measured on a split, in percent, with its 95 % interval where there is one."""
+    names = [
+        name for name, value in numbers.items() if isinstance(value, float) and not name.endswith(("_low", "_high"))
+    ]
+    rows = {name: [numbers.get(f"{name}{end}") for end in ("", "_low", "_high")] for name in names}
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=["percent", "low", "high"], dtype=float)
+    return table.mul(100).round(1).dropna(axis=1, how="all")
+
+
+def grad_cam(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> go.Figure:
+    """02: both conventions of Grad-CAM for the configured clip, class and layer."""
+    sample = load(position(dataset, config.clip))
+    found = gradcam(system, sample.batch, label(dataset.classes, config.target), config.layer)
+    return cams.side_by_side(sample.clip, found.of(0), dataset.classes[found.target[0]], found.scores[0])
+
+
+def embedding(
+    config: Any,
+    comparisons: Mapping[str, Comparison],
+    labels: np.ndarray,
+    classes: Sequence[str],
+    runs: tuple[str, str],
+) -> go.Figure:
+    """03: two runs aligned, with the configured classes in colour."""
+    return embeddings.aligned(comparisons, labels, classes, runs, config.classes)
+
+
+def coupled(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> go.Figure:
+    """04: one map of the configured clip over its frames."""
+    sample = load(position(dataset, config.clip))
+    found = outputs.arrays(outputs.ask(system, sample.batch))
+    return attention.coupled(sample.clip, {config.source: found.get(config.source)}, sample.truth, config.opacity)
+
+
+def kernels(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> go.Figure:
+    """04: the channels that lead over time in the configured clip."""
+    sample = load(position(dataset, config.clip))
+    found = outputs.arrays(outputs.ask(system, sample.batch))
+    return joints.kernels(found.get("feature_map"), sample.clip, config.kernels)
+
+
+def rendered(config: Any, dataset: Any, load: Callable[[int], Any]) -> go.Figure:
+    """05: the configured clip with its pose drawn in the configured way."""
+    sample = load(position(dataset, config.clip))
+    options = {name: getattr(config, name) for name in ("background", "marker", "colors", "ratio_aware")}
+    drawn = rendering.draw(sample.clip.frames, sample.pixels, **options)
+    words = ", ".join(
+        str(value) for value in (*list(options.values())[:3], "ratio-aware" if config.ratio_aware else "uniform")
+    )
+    return pose.variants(
+        sample.clip, {"clip": sample.clip.frames, "rendering": drawn}, title(dataset, config.clip), words
+    )
+
+
+def opened(clip: int | str, dataset: Any, load: Callable[[int], Any], caption: str = "") -> Player:
+    """06, 10: a clip with its joints and its truth, alone in the player."""
+    sample = load(position(dataset, clip))
+    words = {"title": title(dataset, clip), "caption": caption}
+    return Player(sample.clip, sample.pixels, truth=sample.truth, **words)
+
+
+def looking(sample: Any, maps: Mapping[str, np.ndarray], heading: str) -> Player:
+    """10: a clip on which a click shows where that place and moment look; a labelled blank for a system without a
+    non-local block."""
+    found = affinity.of(maps)
+    track = Track(maps={"affinity": None} if found is None else {}, affinity=found)
+    caption = "Click on the picture: the ring is where you asked from, the colours are where it looks."
+    return Player(sample.clip, sample.pixels, truth=sample.truth, title=heading, caption=caption, tracks=[track])
+
+
+def zoom(config: Any, confusions: Mapping[str, np.ndarray], classes: Sequence[str]) -> go.Figure:
+    """06: the most confused block of the first run, in all runs."""
+    block = read.worst_block(next(iter(confusions.values())), min(config.block, len(classes)))
+    return confusion.zoom(confusions, classes, block)
+
+
+def radar(config: Any, confusions: Mapping[str, np.ndarray], classes: Sequence[str]) -> go.Figure:
+    """06: the action pairs that the first run confuses most, in all runs."""
+    pairs = read.confused_pairs(next(iter(confusions.values())), config.pairs)
+    return confusion.radar(confusions, classes, pairs)
+
+
+def gains(config: Any, confusions: Mapping[str, np.ndarray], classes: Sequence[str]) -> go.Figure:
+    """06: the largest gains and losses of the second run over the first."""
+    first, second = confusions.values()
+    return confusion.top_gains(first, second, classes, tuple(confusions), config.top)
+
+
+def lesson(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> Player:
+    """08: the attention of teacher and student over the configured clip, in step; the samples that ``load`` gives carry
+    what ``system.needs_train`` names."""
+    place = position(dataset, config.clip)
+    sample = load(place)
+    said = distillation.observe(system, [sample.batch], progress=False)
+    given = {"student": said.student, **{f"teacher {name}": one for name, one in said.teachers.items()}}
+    answers = [f"{name} says {dataset.classes[one.logits[0].argmax()]}" for name, one in given.items()]
+    seen = distillation.attention(system, sample.batch)
+    had = {name for maps in seen.values() for name, value in maps.items() if value is not None}
+    tracks = [_track(name, {kind: maps[kind] for kind in maps if kind in had}) for name, maps in seen.items()]
+    tracks = tracks if had else [Track("the clip: neither student nor teacher has attention")]
+    words = {"title": title(dataset, place), "caption": "; ".join(answers)}
+    return Player(sample.clip, sample.pixels, truth=sample.truth, tracks=tracks, **words)
+
+
+def timeline(config: Any, shown: Any, place: int) -> go.Figure:
+    """07: truth, detections of the two runs, and their actionness in video ``place``."""
+    return _timeline(config, shown, place, shown.names)
+
+
+def _timeline(config: Any, shown: Any, place: int, names: Sequence[str]) -> go.Figure:
+    data, name = shown.data, shown.data.ids[place]
+    every = slice(None, None, max(1, int(data.lengths[place]) // 1000))  # a screen has no more columns
+    edges = data.edges(place)
+    middles = ((edges[:-1] + edges[1:]) / 2)[every]
+    scores = {run: shown.found[run].frame_scores(shown.found[run].index(name), data)[every] for run in names}
+    events = {run: shown.events[run][shown.events[run]["video"] == name] for run in names}
+    heading = f"What happens when: {name}"
+    truth, seconds = happening(data, place), data.durations[place]
+    about = {"heading": heading, "least": config.least, "moments": middles}
+    return detection.timeline(truth, events, seconds, data.classes, scores, **about)
+
+
+def happening(data: Any, place: int) -> pd.DataFrame:
+    """The annotated intervals of a video, without the ambiguous ones, which are of no class."""
+    rows = data.annotated(place)
+    return rows[~rows["ambiguous"]]
+
+
+def clickable(config: Any, shown: Any, place: int, most: int = 240) -> Any:
+    """07: the timeline of the second run above the video, one picture a snippet (at most ``most``); a click shows the
+    moment."""
+    run, name = shown.names[1], shown.data.ids[place]
+    found = shown.found[run]
+    scores, times = found.scores(found.index(name)).max(1), found.times[found.index(name)].mean(1)
+    kept = np.unique(np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int))
+    numbers = clock.frame_at(shown.data.edges(place), times[kept])
+    clip, caption = video.read(shown.data.videos[place], numbers), "the score of the likeliest action"
+    player = Player(clip, temporal={run: scores[kept]}, title=name, caption=caption)
+    # Without a reader there is nobody to click, and a page keeps the player alone.
+    return seek.follow(_timeline(config, shown, place, [run]), player, times[kept]) if attended() else player
+
+
+def longest(shown: Any, place: int) -> go.Figure:
+    """07: the video's longest action alone, and those detections of it by the first run and by the one that learnt
+    boundaries that are at least half as sure as the surest."""
+    rows, name = happening(shown.data, place), shown.data.ids[place]
+    if rows.empty:
+        return common.blank("The longest action", "nothing happens in this video")
+    action = rows["label"].iloc[int((rows["end"] - rows["start"]).to_numpy().argmax())]
+    events = {run: shown.events[run] for run in shown.bounded}
+    found = {run: table[(table["video"] == name) & (table["label"] == action)] for run, table in events.items()}
+    sure = {run: table[table["score"] >= table["score"].max() / 2] for run, table in found.items()}
+    classes, heading = shown.data.classes, f"The longest action: {shown.data.classes[action]}"
+    return detection.timeline(
+        rows[rows["label"] == action], sure, shown.data.durations[place], classes, heading=heading
+    )
+
+
+def mistakes(config: Any, shown: Any) -> go.Figure:
+    """07: the surest detections of both runs by kind, at the configured overlap."""
+    return detection.false_positives({name: shown.profile(name, config.iou) for name in shown.names})
+
+
+def _track(name: str, maps: dict[str, np.ndarray | None]) -> Track:
+    """One network's maps, and the share of its attention that each step gets."""
+    attended = maps.get("attention")
+    return Track(name, maps, {} if attended is None else {"attention": attended.sum((1, 2)) / attended.sum()})

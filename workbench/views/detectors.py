@@ -1,0 +1,204 @@
+"""One video through one or more detectors: what notebooks and figures look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+from workbench import losses, metrics
+from workbench.data import Untrimmed, detection_batches
+from workbench.study.analysis import profiling
+from workbench.study.evaluate import detection
+from workbench.study.evaluate.detection import Detected
+from workbench.study.evaluate.evaluate import evaluate
+from workbench.study.features import encoders
+from workbench.study.runs.run_folder import Run, make_system, open_run
+from workbench.types import Batch, Output
+
+#: The snippets of a minute of video at 25 frames a second.
+MINUTE = 60 * 25 / 16
+#: What the runs of notebook 07 are called in figures.
+SHOWN = {
+    "first": "{system}",
+    "second": "{system}",
+    "two_stream": "two-stream",
+    "boundaries": "with boundaries",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What notebook 07 is about: runs by the name they are shown under, the first two of them those that are compared;
+    the videos of the split, what each run detects, and what happens (labels are numbers)."""
+
+    runs: dict[str, Run]
+    data: Untrimmed
+    found: dict[str, Detected]
+
+    @property
+    def names(self) -> list[str]:
+        """Of the two runs that are compared."""
+        return list(self.found)[:2]
+
+    @property
+    def bounded(self) -> list[str]:
+        """Of the first run, and of the one that learnt boundaries."""
+        return [self.names[0], SHOWN["boundaries"] if SHOWN["boundaries"] in self.runs else self.names[1]]
+
+    @cached_property
+    def events(self) -> dict[str, pd.DataFrame]:
+        """Detections of the runs by name: video, label, start, end, score."""
+        return {name: detection.events(found, self.data) for name, found in self.found.items()}
+
+    @property
+    def truth(self) -> pd.DataFrame:
+        return self.data.intervals
+
+    def profile(self, name: str, iou: float) -> pd.DataFrame:
+        """The surest detections of a run by kind (``metrics.false_positive_profile``)."""
+        kinds = metrics.prediction_kinds(self.events[name], self.truth, iou, "thumos", near=min(0.1, iou))
+        return metrics.false_positive_profile(kinds, int((~self.truth["ambiguous"]).sum()))
+
+    def found_by(self, iou: float, least: float) -> dict[str, pd.DataFrame]:
+        """Which events the two runs find with detections of a score of ``least`` or more, by name
+        (``metrics.truths_found``)."""
+        sure = {name: self.events[name][self.events[name]["score"] >= least] for name in self.names}
+        return {name: metrics.truths_found(table, self.truth, iou, "thumos") for name, table in sure.items()}
+
+
+def open_all(config: Any) -> Shown:
+    """The runs of notebook 07's configuration, evaluated on its split where they were not. ValueError where the first
+    two are one, or label other videos."""
+    chosen = {name: getattr(config, name) for name in ("first", "second", "two_stream", "boundaries")}
+    runs = {name: open_run(run, config.runs) for name, run in chosen.items() if run is not None}
+    first, second = runs["first"], runs["second"]
+    if first.id == second.id:
+        raise ValueError(f"first and second are the same run, {first.id}; choose another to compare it with")
+    for run in runs.values():
+        if not run.config.detects:
+            raise ValueError(f"run {run.id} labels clips; this notebook is about detectors")
+        if config.split not in run.metrics:
+            evaluate(run, config.split, progress=False)
+    same = first.config.system == second.config.system
+    named = {}
+    for role, run in runs.items():
+        named[SHOWN[role].format(system=run.id if same else run.config.system)] = run
+    data = first.dataset(config.split)
+    for run in runs.values():
+        if run.dataset(config.split).ids != data.ids:
+            raise ValueError(f"runs {first.id} and {run.id} were evaluated on different videos")
+    return Shown(named, data, {name: detection.read(run, config.split) for name, run in named.items()})
+
+
+class Look(NamedTuple):
+    """One video, and what a detector and, by name, its teachers say about it."""
+
+    batch: Batch
+    output: Output
+    teachers: dict[str, Output]
+
+
+def look(run: Run, data: Untrimmed, i: int) -> Look:
+    """Video i of ``data`` through the detector of ``run`` and its teachers; makes the features that are missing."""
+    system = run.system()
+    config = run.config.model_copy(update={"progress": False})
+    features = encoders.features(config, data.subset([i]), system.modalities_train)
+    batch = next(iter(detection_batches(data.subset([i]), features, batch_size=1)))
+    with torch.inference_mode():
+        return Look(batch, system(batch), system.teach(batch) if hasattr(system, "teach") else {})
+
+
+def look_all(shown: Shown, i: int) -> dict[str, Look]:
+    """``look`` of video i by every run that is shown, by name."""
+    return {name: look(run, shown.data, i) for name, run in shown.runs.items()}
+
+
+def covariances(shown: Shown, looks: Mapping[str, Look]) -> dict[str, np.ndarray | None]:
+    """Figure 4: the covariance [C,C] of each run, and before it of each teacher; None for a two-stream network where
+    none is shown."""
+    found: dict[str, np.ndarray | None] = {}
+    for name, one in looks.items():
+        for teacher, output in one.teachers.items():
+            found.setdefault(f"teacher {teacher}", output.maps["covariance"][0].numpy())
+        found[name] = one.output.maps["covariance"][0].numpy()
+    return found if SHOWN["two_stream"] in found else {**found, SHOWN["two_stream"]: None}
+
+
+def changes(shown: Shown, looks: Mapping[str, Look], i: int) -> tuple[dict[str, np.ndarray], np.ndarray, list[float]]:
+    """Figure 5: how much features change [T-1] by run and teacher, when, and where actions start or end (seconds)."""
+    curves = {name: change(one.output) for name, one in looks.items()}
+    for one in looks.values():
+        for name, output in one.teachers.items():
+            curves.setdefault(f"teacher {name}", change(output))
+    found = next(iter(shown.found.values()))
+    centres = found.times[found.index(shown.data.ids[i])].mean(1)
+    rows = shown.data.annotated(i)
+    return curves, (centres[1:] + centres[:-1]) / 2, sorted({*rows["start"], *rows["end"]})
+
+
+def readings(looks: Mapping[str, Look]) -> pd.DataFrame:
+    """The boundary loss of every student against each of its teachers, in both readings."""
+    rows = [
+        {"run": name, "teacher": teacher}
+        | {reading: float(_boundary(one.output, output, reading)) for reading in ("per_step", "printed")}
+        for name, one in looks.items()
+        for teacher, output in one.teachers.items()
+    ]
+    return pd.DataFrame(rows, columns=["run", "teacher", "per_step", "printed"])
+
+
+def _boundary(student: Output, teacher: Output, reading: str) -> Any:
+    return losses.boundary_saliency(student.aux["sequence"], teacher.aux["sequence"], reading)
+
+
+def gains(shown: Shown, repeats: int = 200) -> pd.DataFrame:
+    """Figure 6: ``metrics.frame_gain`` of the second run over the first, at the snippets."""
+    first, second = (shown.found[name] for name in shown.names)
+    both = [(i, second.ids.index(name)) for i, name in enumerate(first.ids) if name in second.ids]
+    videos = np.repeat(np.arange(len(both)), [len(first.logits[i]) for i, _ in both])
+    pairs = [(first.logits[i], second.logits[j], first.labels[i]) for i, j in both]
+    return metrics.frame_gain(*map(np.concatenate, zip(*pairs, strict=True)), videos, repeats=repeats)
+
+
+def change(output: Output) -> np.ndarray:
+    """float32 [T-1]: the length of the change of the filter's features from each snippet of one video to the next."""
+    return output.aux["sequence"][0].diff(dim=0).norm(dim=1).numpy()
+
+
+def seconds_a_minute(run: Run, pose_seconds: float | None = None, repeats: int = 5) -> float:
+    """What a minute of video takes this processor from pictures to scores: for every 16-frame snippet the inputs (flow
+    and the like) and encoders of all modalities that are read at test, then the filter over all of them. pose_seconds:
+    what another program takes to find the poses of one frame; NaN where they are read and it isn't given."""
+    system = run.system()
+    filters = profiling.random_batch(system, run.config, 1, len(run.classes))
+    total = profiling.timed("ms", lambda: system(filters), repeats, "cpu")["ms"] / 1000
+    for modality in system.modalities_test:
+        config = encoders.config_of(run.config, run.config.snippets[modality])
+        encoder = make_system(config, ["any"], None).eval()
+        clip = profiling.random_batch(encoder, config, 1, 1)
+        once = profiling.timed("ms", lambda encoder=encoder, clip=clip: encoder(clip), repeats, "cpu")["ms"]
+        once += sum(profiling.inputs_ms(config, needed, repeats) for needed in encoder.needs_test)
+        total += MINUTE * once / 1000
+        if "pose" in encoder.needs_test:
+            total += float("nan") if pose_seconds is None else MINUTE * 16 * pose_seconds
+    return total
+
+
+def costs(runs: Mapping[str, Run], split: str = "test", pose_seconds: float | None = None) -> pd.DataFrame:
+    """Rows name, seconds (``seconds_a_minute``) and frame_map in [0,1], one a run."""
+    with torch.inference_mode():
+        rows = [
+            {
+                "name": name,
+                "seconds": seconds_a_minute(run, pose_seconds),
+                "frame_map": run.metrics[split]["frame_map"],
+            }
+            for name, run in runs.items()
+        ]
+    return pd.DataFrame(rows)
