@@ -11,6 +11,7 @@ from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import BACKBONES, Option, Setting, choose
 from workbench.systems.common.building import variants as _declared
 from workbench.systems.common.inference import max_pool_clips
+from workbench.systems.common.registry import SYSTEMS
 from workbench.systems.dense_trajectories import DenseTrajectories
 from workbench.systems.detector import Detector
 from workbench.systems.early_fusion import EarlyFusion
@@ -36,30 +37,32 @@ from workbench.types import Skeleton
 __all__ = ["Option", "Stage", "System", "build", "detects", "max_pool_clips", "names", "variants"]
 
 #: In the order of the documents: baselines, thesis, VPN, VPN++, PERF-Net, Augmented-RGB.
-SYSTEMS: dict[str, type[System]] = {
-    "rgb": RGB,
-    "pose_lstm": PoseLSTMClassifier,
-    "agcn": AGCNClassifier,
-    "early_fusion": EarlyFusion,
-    "late_fusion": LateFusion,
-    "dense_trajectories": DenseTrajectories,
-    "two_level_fusion": TwoLevelFusion,
-    "p_i3d": PI3D,
-    "separable_sta": SeparableSTA,
-    "vpn": VPN,
-    "vpn_f": VPNF,
-    "vpn_a": VPNA,
-    "vpn_pp": VPNPP,
-    "mars": MARS,
-    "vfn_pp": VFNPP,
-    "vpfn_pp": VPFNPP,
-    "temporal_model": TemporalModel,
-    "global_model": GlobalModel,
-    "perf_stream": PerfStream,
-    "perf_net": PerfNet,
-    "detector": Detector,
-    "augmented_rgb": AugmentedRGB,
-}
+SYSTEMS.update(
+    {
+        "rgb": RGB,
+        "pose_lstm": PoseLSTMClassifier,
+        "agcn": AGCNClassifier,
+        "early_fusion": EarlyFusion,
+        "late_fusion": LateFusion,
+        "dense_trajectories": DenseTrajectories,
+        "two_level_fusion": TwoLevelFusion,
+        "p_i3d": PI3D,
+        "separable_sta": SeparableSTA,
+        "vpn": VPN,
+        "vpn_f": VPNF,
+        "vpn_a": VPNA,
+        "vpn_pp": VPNPP,
+        "mars": MARS,
+        "vfn_pp": VFNPP,
+        "vpfn_pp": VPFNPP,
+        "temporal_model": TemporalModel,
+        "global_model": GlobalModel,
+        "perf_stream": PerfStream,
+        "perf_net": PerfNet,
+        "detector": Detector,
+        "augmented_rgb": AugmentedRGB,
+    }
+)
 
 
 def names() -> list[str]:

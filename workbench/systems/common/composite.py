@@ -12,6 +12,7 @@ from torch import Tensor
 
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting, assemble
+from workbench.systems.common.registry import SYSTEMS
 from workbench.types import Batch, Output
 
 Combine = Literal["softmax_mean", "logit_sum"]
@@ -91,8 +92,6 @@ class Composite(System):
 
     def add_members(self, setting: Setting, names: Iterable[str], **options: Any) -> None:
         """Builds the systems called ``names``; of ``options`` each gets those that it has."""
-        from workbench.systems import SYSTEMS  # which lists the composites too
-
         names = list(names)
         self.paths = unique(names)
         for path, name in zip(self.paths, names, strict=True):
