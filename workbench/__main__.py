@@ -26,6 +26,13 @@ def synth(args: argparse.Namespace) -> None:
     print(f"{args.root} holds the whole world: {len(made)} videos")
 
 
+def new(args: argparse.Namespace) -> None:
+    from workbench.study.notebooks.folder import lay_out
+
+    made = lay_out(args.folder)
+    print(f"{args.folder}/notebooks: {len(made)} new files; what was there stayed as it was")
+
+
 def train(args: argparse.Namespace) -> None:
     from workbench.nets import weights
     from workbench.study import fit
@@ -228,6 +235,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="other than usual: imposters=0, pose_quality=low, ...",
     )
+
+    command = add(new, "lay out the notebooks and the papers' tables in a folder of yours", runs=False)
+    command.add_argument("folder", type=Path, help="where the folder notebooks/ is made; files that are there stay")
 
     command = add(train, "train and evaluate one system; a finished run is not repeated")
     command.add_argument("system", help="a name of workbench.systems.names(), such as rgb or vpn")

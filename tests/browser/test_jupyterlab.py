@@ -40,7 +40,7 @@ def draw(config):
 panel(Config(), draw)""",
     """
 from tests.whatif import SKELETON, Toy, sample
-from workbench.explain.whatif import WhatIf
+from workbench.explain.what_if import WhatIf
 from workbench.show.explorer import Explorer
 explorer = Explorer({"toy": WhatIf(Toy(), sample(), SKELETON, ["a", "b", "c"])}, title="explored")
 explorer""",

@@ -213,7 +213,7 @@ KILLED = """
     import os, signal, sys, time
     from pathlib import Path
     import numpy as np
-    from workbench.data.cache import open_store
+    from workbench.data.clips.cache import open_store
 
     def make(i):
         if i == 3:

@@ -16,6 +16,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from workbench import extras
+from workbench.study.notebooks import folder
 from workbench.study.sweep import table_file
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +26,22 @@ LOCK = {
     requirement.name.lower().replace("_", "-"): requirement
     for requirement in map(Requirement, (ROOT / "requirements.lock").read_text().splitlines())
 }
-DIRECT = PROJECT["dependencies"] + [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
+EXTRAS = [line for extra in PROJECT["optional-dependencies"].values() for line in extra]
+#: An extra may hold another one of this project.
+DIRECT = [line for line in PROJECT["dependencies"] + EXTRAS if not line.startswith(PROJECT["name"])]
+
+#: Where a package is imported by another name than it is installed by.
+CALLED = {
+    "cv2": "opencv-contrib-python-headless",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+    "umap": "umap-learn",
+    "dask_jobqueue": "dask-jobqueue",
+    "jupyter_client": "jupyter-client",
+}
+#: What torch itself installs or asks for.
+TORCHS_OWN = ("sympy", "mpmath", "networkx", "jinja2", "markupsafe", "filelock", "fsspec", "typing_extensions")
+TORCHS_OWN += ("torchgen", "functorch", "setuptools", "packaging", "triton", "pkg_resources")
 
 
 @pytest.mark.parametrize("line", DIRECT)
@@ -49,28 +66,75 @@ def test_every_package_that_the_library_imports_is_declared():
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
             imported |= {name.split(".")[0] for name in names}
-    called = {
-        "cv2": "opencv-contrib-python-headless",
-        "sklearn": "scikit-learn",
-        "yaml": "pyyaml",
-        "umap": "umap-learn",
-        "dask_jobqueue": "dask-jobqueue",
-        "jupyter_client": "jupyter-client",
-    }
     # Parts of declared packages: of ipykernel, ipywidgets and jinja2.
     parts = {"IPython", "traitlets", "markupsafe"}
     # MediaPipe has an environment of its own, which `make pose-env` makes.
     apart = {"mediapipe"}
-    declared = {Requirement(line).name.lower() for line in DIRECT} | {"workbench"} | parts | apart
-    third = {called.get(name, name) for name in imported - set(sys.stdlib_module_names)}
+    declared = {Requirement(line).name.lower() for line in DIRECT} | {"workbench", "synthadl"} | parts | apart
+    third = {CALLED.get(name, name) for name in imported - set(sys.stdlib_module_names)}
     assert third <= declared
 
 
-def test_conda_environment_defers_to_the_lock_and_to_the_same_python():
+def test_conda_environment_is_what_pip_takes_and_defers_to_the_lock_and_the_same_python(tmp_path):
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     python, _, pip = environment["dependencies"]
     assert SpecifierSet(PROJECT["requires-python"]).contains(python.removeprefix("python="))
-    assert pip["pip"] == ["-r requirements.lock", "--no-deps -e ."]
+    section = tmp_path / "section.txt"
+    section.write_text("\n".join(pip["pip"]).replace("-r requirements.lock", f"-r {ROOT / 'requirements.lock'}"))
+    code = (
+        "import sys; from pip._internal.network.session import PipSession;"
+        "from pip._internal.req import parse_requirements;"
+        "print(*(line.requirement for line in parse_requirements(sys.argv[1], PipSession())), sep='\\n')"
+    )
+    done = subprocess.run([sys.executable, "-c", code, section], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == len(LOCK) + 1
+
+
+def test_the_core_trains_a_step_where_only_torch_and_numpy_are_installed():
+    allowed = {"torch", "numpy", "workbench", *TORCHS_OWN}
+    code = f"""
+import sys
+class Only:
+    def find_spec(self, name, path=None, target=None):
+        top = name.split(".")[0]
+        if top not in {allowed!r} and top not in sys.stdlib_module_names and not top.startswith("_"):
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=top)
+sys.meta_path.insert(0, Only())
+import torch
+from workbench.systems import build
+from workbench.types import Batch
+system = build("rgb", num_classes=4, clip=(8, 32, 32), width=0.125)
+batch = Batch(video=torch.rand(2, 3, 8, 32, 32), label=torch.tensor([0, 1]), ids=["a", "b"])
+system.loss(system(batch), batch)["total"].backward()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(monkeypatch):
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == "lightning" else name)
+    with pytest.raises(ModuleNotFoundError, match=r"workbench.study needs lightning.*\[training\]"):
+        extras.check("workbench.study")
+    extras.check("workbench.data")
+
+
+@pytest.mark.parametrize("part", extras.NEEDS)
+def test_what_a_part_needs_comes_with_the_extra_that_it_names(part):
+    extra, packages = extras.NEEDS[part]
+    brought, waiting = set(), [extra]
+    while waiting:
+        for line in map(Requirement, PROJECT["optional-dependencies"][waiting.pop()]):
+            waiting += line.extras if line.name == PROJECT["name"] else []
+            brought.add(line.name.lower())
+    assert {CALLED.get(name, name) for name in packages} <= brought
+
+
+def test_notebooks_are_laid_out_once_and_never_overwritten(tmp_path):
+    first = folder.lay_out(tmp_path)
+    assert tmp_path / "notebooks/01_train.ipynb" in first and tmp_path / "notebooks/ablations/vpn_table1.yaml" in first
+    first[0].write_text("mine")
+    assert folder.lay_out(tmp_path) == [] and first[0].read_text() == "mine"
 
 
 def test_import_workbench_and_its_models_load_nothing_heavy():
@@ -107,7 +171,7 @@ def test_notebooks_are_committed_clean_and_define_nothing(path):
     assert any("parameters" in cell["metadata"].get("tags", []) for cell in notebook["cells"])
 
 
-@pytest.mark.parametrize("command", ["synth", "train", "sweep", "gallery", "demo", "doctor"])
+@pytest.mark.parametrize("command", ["synth", "train", "sweep", "gallery", "demo", "doctor", "new"])
 def test_every_command_explains_itself(command):
     done = subprocess.run([sys.executable, "-m", "workbench", command, "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and "usage" in done.stdout

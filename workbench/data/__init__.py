@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from workbench.extras import check
+
+check(__name__)
+
 from workbench.data.catalog import Dataset, open_dataset
 from workbench.data.clips.augment import Augment
 from workbench.data.clips.clip_spec import ClipSpec

@@ -2,3 +2,7 @@
 
 Works on arrays, or on any system through Batch, Output and the names of its modules; nothing here draws.
 """
+
+from workbench.extras import check
+
+check(__name__)

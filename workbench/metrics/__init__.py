@@ -1,5 +1,9 @@
 """Numbers from predictions and maps: classification, detection, statistics, attention graded against known truth."""
 
+from workbench.extras import check
+
+check(__name__)
+
 from workbench.metrics import attention, formats, postprocess
 from workbench.metrics.charades import charades_classify, charades_labels, charades_localize, sample_points
 from workbench.metrics.classification import class_differences, confusion, hits, mean_class_accuracy, per_class, top_k

@@ -1,5 +1,9 @@
 """An experiment: configuration, training, evaluation, runs."""
 
+from workbench.extras import check
+
+check(__name__)
+
 from workbench.study.config.presets import PRESETS
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.evaluate.evaluate import evaluate

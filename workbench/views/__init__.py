@@ -1,1 +1,5 @@
 """What notebooks show of runs and data."""
+
+from workbench.extras import check
+
+check(__name__)

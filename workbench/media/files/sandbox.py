@@ -25,7 +25,7 @@ import numpy as np
 _SERVE = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[2])
-from workbench.media.sandbox import serve
+from workbench.media.files.sandbox import serve
 serve(int(sys.argv[1]))
 """
 
