@@ -1,3 +1,3 @@
 """An interactive, notebook-first workbench for video and pose action recognition."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -27,7 +27,7 @@ def synth(args: argparse.Namespace) -> None:
 
 
 def new(args: argparse.Namespace) -> None:
-    from workbench.study.notebooks.folder import lay_out
+    from workbench.shipped import lay_out
 
     made = lay_out(args.folder)
     print(f"{args.folder}/notebooks: {len(made)} new files; what was there stayed as it was")

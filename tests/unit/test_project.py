@@ -16,8 +16,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from workbench import extras
-from workbench.study.notebooks import folder
+from workbench import extras, shipped
 from workbench.study.sweep import table_file
 
 ROOT = Path(__file__).parents[2]
@@ -131,10 +130,10 @@ def test_what_a_part_needs_comes_with_the_extra_that_it_names(part):
 
 
 def test_notebooks_are_laid_out_once_and_never_overwritten(tmp_path):
-    first = folder.lay_out(tmp_path)
+    first = shipped.lay_out(tmp_path)
     assert tmp_path / "notebooks/01_train.ipynb" in first and tmp_path / "notebooks/ablations/vpn_table1.yaml" in first
     first[0].write_text("mine")
-    assert folder.lay_out(tmp_path) == [] and first[0].read_text() == "mine"
+    assert shipped.lay_out(tmp_path) == [] and first[0].read_text() == "mine"
 
 
 def test_import_workbench_and_its_models_load_nothing_heavy():

@@ -15,10 +15,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from workbench import shipped
 from workbench.study.config.data_of import open_split
 from workbench.study.config.train_config import TrainConfig, preset_numbers
 from workbench.study.features.encoders import settled
-from workbench.study.notebooks import folder
 from workbench.study.notebooks.configs import CONFIGS, Train
 from workbench.study.runs import code_fingerprint
 from workbench.study.runs.run_folder import Data, run_of
@@ -290,7 +290,7 @@ def notebook_file(name: str) -> Path:
     """A notebook by its path, or by its name in the project's folder of notebooks; FileNotFoundError otherwise."""
     named = Path(name)
     file = named if named.suffix else named.with_suffix(".ipynb")
-    for path in (file, Path("notebooks") / file, folder.shipped() / file):
+    for path in (file, Path("notebooks") / file, shipped.notebooks() / file):
         if path.is_file():
             return path.resolve()
     raise FileNotFoundError(f"there is no notebook {name!r}, neither here nor in notebooks/")

@@ -1,4 +1,4 @@
-"""Where the notebooks and tables are: beside the library in its repository, inside of it where it was installed."""
+"""What comes with the library: notebooks and tables, beside it in its repository, inside of it where installed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import workbench
 PACKAGE = Path(workbench.__file__).parent
 
 
-def shipped() -> Path:
+def notebooks() -> Path:
     """The folder with the notebooks and, in ``ablations``, the tables that came with the library."""
     beside, inside = PACKAGE.parent / "notebooks", PACKAGE / "starter"
     return inside if inside.is_dir() else beside
@@ -19,7 +19,7 @@ def shipped() -> Path:
 def lay_out(folder: str | Path) -> list[Path]:
     """Copies notebooks and tables to ``folder``/notebooks, where people change them; what is there already stays.
     Returns the new files; FileNotFoundError where the library came without notebooks."""
-    source, new = shipped(), []
+    source, new = notebooks(), []
     if not source.is_dir():
         raise FileNotFoundError(f"this installation has no notebooks: looked for in {source}")
     for file in sorted(source.rglob("*")):
