@@ -9,7 +9,7 @@ from synthadl import motion
 from synthadl.actions import ACTIONS, PRETRAIN_ACTIONS, perform
 from synthadl.actions.props import KINDS, Held, Still, Thing
 from synthadl.actions.score import Track
-from synthadl.body import JOINT, SKELETON, Subject
+from synthadl.body import JOINT, JOINTS, Subject
 
 
 def play(action: str, seed: int):
@@ -241,4 +241,4 @@ def test_the_preferred_hand_acts_most_of_the_time():
 
 
 def test_the_skeleton_is_kinect_v2():
-    assert SKELETON.count == 25 and JOINT["thumb_right"] == 24
+    assert len(JOINTS) == 25 and JOINT["thumb_right"] == 24
