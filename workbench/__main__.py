@@ -188,10 +188,10 @@ def doctor(args: argparse.Namespace) -> int:
 
 def gallery(args: argparse.Namespace) -> None:
     from workbench.show import gallery as page
-    from workbench.study.notebooks import execution
+    from workbench.study import notebooks
     from workbench.study.runs import run_folder
 
-    executed, left_out = execution.execute_all(args.out / "notebooks", {"root": str(args.root), "runs": str(args.runs)})
+    executed, left_out = notebooks.execute_all(args.out / "notebooks", {"root": str(args.root), "runs": str(args.runs)})
     for name, missing in left_out.items():
         print(f"{name} is left out: {missing}")
     results = run_folder.summary(args.runs)

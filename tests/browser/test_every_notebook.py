@@ -14,7 +14,7 @@ from tests.browser.cdp import Browser
 from tests.browser.hand import Hand
 from tests.browser.lab import server
 from tests.tiny_runs import PRESET, Place
-from workbench.study.notebooks import execution
+from workbench.study import notebooks
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("lab"), pytest.mark.timeout(1200)]
 BOOKS = Path(__file__).parents[2] / "notebooks"
@@ -56,7 +56,7 @@ def lay_out(place: Place) -> None:
     """The notebooks beside the runs, with their parameters."""
     shutil.copytree(BOOKS, place.root / "notebooks", ignore=shutil.ignore_patterns(".ipynb_checkpoints"))
     table = {"tables": [str(place.table())], "root": str(place.world), "runs": str(place.runs)}
-    for stem in execution.CONFIGS:
+    for stem in notebooks.CONFIGS:
         path = place.root / "notebooks" / f"{stem}.ipynb"
         book = nbformat.read(path, as_version=4)
         cell = next(cell for cell in book.cells if "parameters" in cell.metadata.get("tags", ()))
@@ -74,7 +74,7 @@ def hand(chromium: Browser) -> Iterator[Hand]:
     hand.leave()
 
 
-@pytest.mark.parametrize("stem", execution.CONFIGS)
+@pytest.mark.parametrize("stem", notebooks.CONFIGS)
 def test_each_control_changes_what_is_shown(hand: Hand, address: str, artifacts: Path, stem: str) -> None:
     hand.run_all(f"{address}{stem}.ipynb")
     assert hand.ask("failures") == []

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from tests.tiny_runs import PRESET, Place
-from workbench.study.notebooks import execution
+from workbench.study import notebooks
 
 BOOKS = Path(__file__).parents[2] / "notebooks"
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -34,10 +34,10 @@ def place(made) -> Path:
 
 
 def _run(place: Path, stem: str, **parameters: object) -> nbformat.NotebookNode:
-    known = execution.CONFIGS[stem].model_fields
+    known = notebooks.CONFIGS[stem].model_fields
     where = {"root": str(place / "world"), "runs": str(place / "runs")}
     given = {name: value for name, value in where.items() if name in known} | parameters
-    out = execution.execute(BOOKS / f"{stem}.ipynb", place / "executed" / f"{stem}.ipynb", given, 1, progress=False)
+    out = notebooks.execute(BOOKS / f"{stem}.ipynb", place / "executed" / f"{stem}.ipynb", given, 1, progress=False)
     return nbformat.read(out, as_version=4)
 
 
@@ -245,7 +245,7 @@ def test_a_wrong_parameter_is_one_sentence(place):
         _run(place, "02_gradcam", layr="backbone")
 
 
-@pytest.mark.parametrize("stem", execution.CONFIGS)
+@pytest.mark.parametrize("stem", notebooks.CONFIGS)
 def test_notebooks_are_committed_clean(stem):
     book = nbformat.read(BOOKS / f"{stem}.ipynb", as_version=4)
     nbformat.validate(book)
@@ -257,7 +257,7 @@ def test_notebooks_are_committed_clean(stem):
     assert book.cells[0].source.startswith("# ") and any(cell.source.startswith("## Try it") for cell in book.cells)
 
 
-@pytest.mark.parametrize("stem", execution.CONFIGS)
+@pytest.mark.parametrize("stem", notebooks.CONFIGS)
 def test_notebooks_only_call(stem):
     book = nbformat.read(BOOKS / f"{stem}.ipynb", as_version=4)
     logic = (ast.FunctionDef, ast.ClassDef, ast.Lambda, ast.For, ast.While, ast.If, ast.Try)
@@ -266,11 +266,11 @@ def test_notebooks_only_call(stem):
         assert not found, f"{cell.id} holds {found}: it belongs in the library"
 
 
-@pytest.mark.parametrize("stem", execution.CONFIGS)
+@pytest.mark.parametrize("stem", notebooks.CONFIGS)
 def test_parameters_are_the_configurations(stem):
     """What the parameters cell sets is known, plain, and explained beside it."""
     book = nbformat.read(BOOKS / f"{stem}.ipynb", as_version=4)
     cell = next(cell for cell in book.cells if "parameters" in cell.metadata.get("tags", ()))
     given = {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(cell.source).body}
-    execution.CONFIGS[stem](**given)
+    notebooks.CONFIGS[stem](**given)
     assert all("# " in line for line in cell.source.splitlines())

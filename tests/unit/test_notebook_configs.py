@@ -9,8 +9,8 @@ import nbformat
 import pytest
 
 from tests.fixtures import fake_synthadl
-from workbench.study.notebooks import execution
-from workbench.study.notebooks.execution import (
+from workbench.study import notebooks
+from workbench.study.notebooks import (
     CONFIGS,
     Confusion,
     GradCam,
@@ -19,6 +19,7 @@ from workbench.study.notebooks.execution import (
     Train,
     collect,
     execute,
+    execution,
 )
 
 
@@ -27,7 +28,7 @@ def test_every_notebook_has_defaults(name):
     config = CONFIGS[name]()
     assert config.seed == 0
     assert CONFIGS[name](**config.model_dump()) == config
-    assert execution.config_of(f"somewhere/{name}.ipynb") is CONFIGS[name]
+    assert notebooks.config_of(f"somewhere/{name}.ipynb") is CONFIGS[name]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_an_unknown_or_mistyped_parameter_is_one_sentence(kind, wrong, words):
 
 def test_an_unknown_notebook_names_the_known_ones():
     with pytest.raises(ValueError, match="no configuration is known for the notebook '07_x'; known: 00_data_flow"):
-        execution.config_of("07_x.ipynb")
+        notebooks.config_of("07_x.ipynb")
 
 
 def test_training_parameters_become_a_training_configuration():
@@ -104,9 +105,7 @@ def notebook(path: Path, *sources: str, tags: bool = True) -> Path:
 
 def test_execute_checks_before_it_starts_and_keeps_what_failed(tmp_path):
     """One kernel after the other: refused, executed, reused, failed."""
-    collecting = (
-        "from workbench.study.notebooks.execution import GradCam, collect\nconfig = collect(GradCam, globals())"
-    )
+    collecting = "from workbench.study.notebooks import GradCam, collect\nconfig = collect(GradCam, globals())"
     path = notebook(
         tmp_path / "02_gradcam.ipynb", "clip = 0", "assert clip >= 0, 'no such clip\\nat all'", "print(clip)"
     )
@@ -145,23 +144,23 @@ def test_parameters_reach_only_the_notebooks_that_know_them(tmp_path, monkeypatc
     monkeypatch.setattr(execution, "execute", lambda path, out, own, reuse: given.setdefault(path.stem, own) and out)
     for name in CONFIGS:
         notebook(tmp_path / f"{name}.ipynb", "1")
-    execution.execute_all(tmp_path / "out", {"root": "r", "runs": "s"}, folder=tmp_path)
+    notebooks.execute_all(tmp_path / "out", {"root": "r", "runs": "s"}, folder=tmp_path)
     assert list(given) == list(CONFIGS)
     assert given["00_data_flow"] == {"root": "r"} and given["06_confusion"] == {"runs": "s"}
     assert given["01_train"] == {"root": "r", "runs": "s"}
     with pytest.raises(FileNotFoundError, match="00_data_flow.ipynb is missing"):
-        execution.execute_all(tmp_path / "out", folder=tmp_path / "none")
+        notebooks.execute_all(tmp_path / "out", folder=tmp_path / "none")
 
 
 def test_a_notebook_whose_run_is_missing_is_left_out_and_says_what_it_waits_for(tmp_path, monkeypatch):
     """Checked before a kernel starts; the others are executed."""
     monkeypatch.setattr(execution, "CONFIGS", {name: CONFIGS[name] for name in ("00_data_flow", "08_distillation")})
-    for name in execution.CONFIGS:
+    for name in notebooks.CONFIGS:
         notebook(tmp_path / f"{name}.ipynb", "root = 'r'", "print(root)")
     runs = str(tmp_path / "runs")
     with pytest.raises(FileNotFoundError, match="has no finished run with system='vpn_f'; train one with"):
         execute(tmp_path / "08_distillation.ipynb", tmp_path / "out" / "x.ipynb", {"runs": runs})
-    made, left_out = execution.execute_all(tmp_path / "out", {"runs": runs}, folder=tmp_path)
+    made, left_out = notebooks.execute_all(tmp_path / "out", {"runs": runs}, folder=tmp_path)
     assert [path.name for path in made] == ["00_data_flow.ipynb"]
     (name, missing), *rest = left_out.items()
     assert name == "08_distillation.ipynb" and not rest

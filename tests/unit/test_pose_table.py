@@ -13,8 +13,7 @@ import pytest
 from workbench.media import rendering
 from workbench.media.files import timing
 from workbench.show.figures import pose as figures
-from workbench.study.notebooks import execution
-from workbench.study.notebooks.execution import PoseRendering
+from workbench.study.notebooks import PoseRendering, execution
 from workbench.study.sweep import sweep, table_file
 from workbench.types import Pose, Skeleton
 

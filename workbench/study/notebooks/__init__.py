@@ -1,1 +1,42 @@
 """Notebooks with checked parameters: configurations, execution, kernels."""
+
+from workbench.study.notebooks.configs import (
+    CONFIGS,
+    AblationReport,
+    AttentionMaps,
+    Confusion,
+    DataFlow,
+    Detection,
+    Distillation,
+    Embeddings,
+    Explorer,
+    GradCam,
+    Notebook,
+    PoseRendering,
+    Train,
+    config_of,
+)
+from workbench.study.notebooks.execution import collect, execute, execute_all, record, recorded, run_copy
+
+__all__ = [
+    "CONFIGS",
+    "AblationReport",
+    "AttentionMaps",
+    "Confusion",
+    "DataFlow",
+    "Detection",
+    "Distillation",
+    "Embeddings",
+    "Explorer",
+    "GradCam",
+    "Notebook",
+    "PoseRendering",
+    "Train",
+    "collect",
+    "config_of",
+    "execute",
+    "execute_all",
+    "record",
+    "recorded",
+    "run_copy",
+]

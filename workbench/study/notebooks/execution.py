@@ -12,31 +12,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar
 
-from workbench.study.notebooks.configs import CONFIGS, AblationReport, AttentionMaps, Confusion, DataFlow, Detection, Distillation, Embeddings, Explorer, GradCam, Notebook, PoseRendering, Train, config_of
+from workbench.study.notebooks.configs import CONFIGS, Notebook, config_of
 from workbench.study.runs.run_folder import finished, open_run
-
-__all__ = [
-    "CONFIGS",
-    "AblationReport",
-    "AttentionMaps",
-    "Confusion",
-    "DataFlow",
-    "Detection",
-    "Distillation",
-    "Embeddings",
-    "Explorer",
-    "GradCam",
-    "Notebook",
-    "PoseRendering",
-    "Train",
-    "collect",
-    "config_of",
-    "execute",
-    "execute_all",
-    "record",
-    "recorded",
-    "run_copy",
-]
 
 C = TypeVar("C", bound=Notebook)
 TAG = "workbench"

@@ -127,7 +127,7 @@ def _attempts_before(cell: Cell, limits: Limits) -> int:
 
 
 def _attempt(cell: Cell, limits: Limits) -> Record:
-    from workbench.study.notebooks import execution, warm_kernels
+    from workbench.study import notebooks, warm_kernels
     from workbench.study.sweep.resource_limits import Watch
 
     out = folder(cell) / f"{cell.key}.ipynb"
@@ -138,10 +138,10 @@ def _attempt(cell: Cell, limits: Limits) -> Record:
     try:
         with watch:
             manager = warm_kernels.manager(source, watch.follow)
-            execution.run_copy(
+            notebooks.run_copy(
                 Path(cell.notebook), out, cell.parameters, cell.source, progress=False, kernel_manager_class=manager
             )
-        outcome: Record = {"status": DONE, "numbers": {} if cell.trains else execution.recorded(out)}
+        outcome: Record = {"status": DONE, "numbers": {} if cell.trains else notebooks.recorded(out)}
     except Exception as problem:
         # Whatever the notebook, its kernel or papermill came to: the other rows run on.
         outcome = {"status": FAILED, "error": f"{type(problem).__name__}: {problem}"}
