@@ -19,7 +19,7 @@ CORES  := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 export MPLBACKEND := agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pose-env test test-lab lint lab bench study pretrain pictures lock clean
+.PHONY: help demo docs pose-env test test-lab lint lab bench study pretrain pictures lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -72,6 +72,10 @@ pretrain: $(VENV)/installed  ## the narrow I3D weights that ship with the packag
 	  schedule.name=cosine schedule.warmup=2 evaluate='[validation]' \
 	  --export workbench/nets/pretrained/i3d_synthadl_p.safetensors
 
+docs: $(VENV)/installed   ## the site, built offline and strictly: docs/_build/html/index.html
+	@$(BIN)/python -m sphinx -b html -q -W --keep-going docs docs/_build/html
+	@echo "open docs/_build/html/index.html"
+
 pictures: $(VENV)/installed  ## the pictures of the README and docs
 	@$(BIN)/python docs/pictures.py
 
@@ -79,4 +83,4 @@ lock: $(VENV)/installed   ## pin what is installed now
 	@$(PIP) freeze --exclude-editable | sed -E 's/\+cpu//; s/^(decord==.*)/\1 ; sys_platform != "darwin" or platform_machine != "arm64"/' > requirements.lock
 
 clean:           ## delete what the commands made, keep .venv and your own data
-	rm -rf gallery runs tests/artifacts .pytest_cache .ruff_cache $(WORLD) data/cache
+	rm -rf gallery runs docs/_build docs/tutorials tests/artifacts .pytest_cache .ruff_cache $(WORLD) data/cache
