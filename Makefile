@@ -65,12 +65,8 @@ bench: $(VENV)/installed  ## speed and memory on this machine, one script per su
 study: $(VENV)/installed  ## every system and the tables with claims, three seeds or more, reported in docs/results.md: hours on two cores
 	@$(RUN) sweep $(STUDY:%=notebooks/ablations/%.yaml) --protocols cs $(STUDY_FLAGS) --report docs/results.md
 
-pretrain: $(VENV)/installed  ## the narrow I3D weights that ship with the package
-	@$(RUN) synth data/synthadl/pretrain --world pretrain
-	@$(RUN) train rgb --root data/synthadl/pretrain \
-	  --set epochs=28 options.bn_momentum=0.1 options.dropout=0.2 optimizer.name=adam optimizer.lr=0.0005 \
-	  schedule.name=cosine schedule.warmup=2 evaluate='[validation]' \
-	  --export workbench/nets/pretrained/i3d_synthadl_p.safetensors
+pretrain: $(VENV)/installed  ## SynthADL-P and the weights that ship with the package: hours; goes on where it was stopped
+	@$(RUN) pretrain data/synthadl/pretrain
 
 docs: $(VENV)/installed   ## the site, built offline and strictly: docs/_build/html/index.html
 	@$(BIN)/python -m sphinx -b html -q -W --keep-going docs docs/_build/html

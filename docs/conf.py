@@ -83,5 +83,3 @@ def setup(app) -> None:
     app.connect("autodoc-skip-member", from_elsewhere)
     app.connect("builder-inited", lay_notebooks)
     app.connect("autodoc-process-docstring", as_paragraphs)
-
-

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from synthadl.actions.handling import RIVALS
 from synthadl.camera import MONITORING, YAWS
 from synthadl.scene import IMPOSTERS
 from synthadl.settings import WORLDS, Settings, settle
@@ -62,14 +63,25 @@ def _training(subject: int) -> str:
     return "validation" if role_of_subject(subject) == "validation" else "train"
 
 
+def split_held_out(subject: int, view: int, setup: int) -> str:
+    """Of SynthADL-P: subjects 6, 18, 30 ... test, 12, 24, 36 ... validate; the others train."""
+    return {6: "test", 0: "validation"}.get(subject % 12, "train")
+
+
 PROTOCOLS = {"split_cs": split_cs, "split_cv": split_cv, "split_setup": split_setup}
+
+
+def protocols(world: str) -> dict:
+    """The split columns of a world and the rule of each. SynthADL-P is there to be learnt from: it has one."""
+    return {"split_cs": split_held_out} if world == "pretrain" else PROTOCOLS
 
 
 def plan(size: str | dict = "tiny", world: str = "adl", seed: int = 0, knobs: dict | None = None) -> pd.DataFrame:
     """One row a clip, in the order of their numbers: all of the index but what takes a performance to know.
 
     Columns: id, video, arrays, action, label, subject, view, camera, setup, fps, width, height, imposter, background,
-    blocked (furniture in front), seed, split_cs, split_cv, split_setup; untrimmed videos have no action nor label.
+    blocked (furniture in front), seed, split_cs, split_cv, split_setup (SynthADL-P: split_cs alone); untrimmed videos
+    have no action nor label.
     Raises ValueError as ``settle`` does, and where a world is too small for every action to be in every split.
     """
     settings = settle(size, world, knobs)
@@ -83,7 +95,7 @@ def plan(size: str | dict = "tiny", world: str = "adl", seed: int = 0, knobs: di
     width, height = settings.resolution
     table["fps"], table["width"], table["height"] = float(settings.fps), width, height
     table["seed"] = [int(sequence(seed, world, CLIP, n).generate_state(1)[0]) for n in range(len(table))]
-    for name, rule in PROTOCOLS.items():
+    for name, rule in protocols(world).items():
         rows = zip(table["subject"], table["view"], table["setup"], strict=True)
         table[name] = [rule(*row) for row in rows]
     table.insert(0, "id", [_name(row) for row in table.itertuples()])
@@ -106,7 +118,7 @@ def _deal(s: Settings, world: str, seed: int, label: int) -> pd.DataFrame:
     for _ in range(2000):
         views, setups = _views(s, len(people), rng), _pack(range(1, s.setups + 1), len(people), rng)
         where = [(person[0], view, setup) for person, view, setup in zip(people, views, setups, strict=True)]
-        if all({rule(*each) for each in where} >= set(SPLITS) for rule in PROTOCOLS.values()):
+        if all({rule(*each) for each in where} >= set(SPLITS) for rule in protocols(world).values()):
             break
     else:
         raise ValueError(
@@ -114,9 +126,10 @@ def _deal(s: Settings, world: str, seed: int, label: int) -> pd.DataFrame:
             f"for {s.actions[label]!r} to be in every split of every protocol"
         )
     rooms = _pack(range(ROOMS_PER_SETUP), len(people), rng)
-    first = _pack(range(len(IMPOSTERS)), len(people), rng)
-    others = [rng.permutation(np.delete(np.arange(len(IMPOSTERS)), one))[: max(s.imposters - 1, 0)] for one in first]
-    kinds = [[IMPOSTERS[k] for k in (one, *more)][: s.imposters] for one, more in zip(first, others, strict=True)]
+    foreign = RIVALS if world == "pretrain" else IMPOSTERS
+    first = _pack(range(len(foreign)), len(people), rng)
+    others = [rng.permutation(np.delete(np.arange(len(foreign)), one))[: max(s.imposters - 1, 0)] for one in first]
+    kinds = [[foreign[k] for k in (one, *more)][: s.imposters] for one, more in zip(first, others, strict=True)]
     blocked = [rng.random() < (max(s.occlusion, 0.5) if view in MONITORING else s.occlusion) for view in views]
     return pd.DataFrame(
         {

@@ -12,13 +12,15 @@ import numpy as np
 
 from synthadl import shapes
 from synthadl.performance import Performance, Prop
-from synthadl.solids import Solid, box, moved, place
+from synthadl.solids import Solid, box, moved, place, rotation
 
 #: Things of other actions that may stand about.
 IMPOSTERS = (
     "cup", "bottle", "can", "mug", "book", "tablet", "kettle", "grain_box", "bowl", "glasses", "shoe", "phone",
     "keyboard", "knife", "bread", "pot", "sponge", "cloth", "plate", "paper",
 )  # fmt: skip
+#: What lies although its own y runs along it.
+SHAFTS = ("pen", "hammer", "brush", "spoon")
 WALLS = ("plain", "stripes", "brick", "fabric", "planks")
 FLOORS = ("planks", "tiles", "speckle", "planks")
 CEILING = 2.75
@@ -167,6 +169,8 @@ def imposters(
     angle = rng.uniform(0, 360)
     for n, kind in enumerate(kinds):
         built = shapes.build(kind, {"open": bool(rng.random() < 0.5)}, rng)
+        if kind in SHAFTS:
+            built = moved(built, np.concatenate([rotation(x=90), [[0.0], [0.02], [0.0]]], 1))
         turn = np.radians(angle + 360 * n / max(len(kinds), 2))
         where = (spot[0] + 0.11 * np.cos(turn), height, spot[2] + 0.11 * np.sin(turn))
         surfaces = [prop for prop in performance.furniture if prop.kind in ("table", "counter")]

@@ -21,9 +21,9 @@ class Settings:
     height and distance with rooms of its own);
     resolution (width, height) pixels, fps frames a second; ``monitoring`` the share of clips seen from a corner under
     the ceiling; framing "close", "normal" or "wide"; occlusion the share of clips with furniture in front (monitoring
-    clips: at least half); imposters the number of foreign objects in the room; pose_quality the level at which
-    media.pose.degrade is meant to be applied to the poses, which are stored clean; seconds (least, most) an untrimmed
-    video lasts, None in the other worlds.
+    clips: at least half); imposters the number of foreign objects in the room (of SynthADL-P within reach);
+    pose_quality the level at which media.pose.degrade is meant to be applied to the poses, which are stored clean;
+    seconds (least, most) an untrimmed video lasts, None in the other worlds.
     """
 
     actions: tuple[str, ...]
@@ -51,11 +51,14 @@ SIZES: dict[str, dict[str, Any]] = {
     "small": {"subjects": 24, "repetitions": 6, "setups": 16, "resolution": (160, 120)},
     "paper": {"subjects": 40, "repetitions": 17, "setups": 32, "resolution": (320, 256)},
 }
-#: Those of SynthADL-P, which is larger than what is learnt with it, as Kinetics is.
+#: What SynthADL-P always has: short clips, seen from near, in as many frames and pixels as a small network reads.
+SHORT: dict[str, Any] = {"resolution": (144, 108), "fps": 12.5, "monitoring": 0.05, "framing": "close"}
+#: Its sizes. It is larger than what is learnt with it, as Kinetics is; "look" has every sixth action and is for tries.
 PRETRAIN_SIZES: dict[str, dict[str, Any]] = {
-    "tiny": {"subjects": 30, "repetitions": 4, "setups": 24, "resolution": (160, 120)},
-    "small": {"subjects": 40, "repetitions": 8, "setups": 32, "resolution": (160, 120)},
-    "paper": {"subjects": 80, "repetitions": 20, "setups": 64, "resolution": (320, 256)},
+    "look": {"actions": PRETRAIN_ACTIONS[::6], "subjects": 12, "repetitions": 1, "setups": 6, **SHORT},
+    "tiny": {"subjects": 40, "repetitions": 2, "setups": 32, **SHORT},
+    "small": {"subjects": 96, "repetitions": 3, "setups": 64, **SHORT},
+    "paper": {"subjects": 96, "repetitions": 10, "setups": 64, **SHORT, "resolution": (320, 256), "fps": 25.0},
 }
 #: Those of SynthADL-U.
 UNTRIMMED_SIZES: dict[str, dict[str, Any]] = {
@@ -114,7 +117,9 @@ def _check(s: Settings, world: str) -> None:
         demand(lasting, "seconds", "(least, most) of a video from 20 to 7200")
     else:
         demand(s.seconds is None, "seconds", "left out: clips have lengths of their own")
-    demand(whole(s.subjects) and s.subjects >= 4, "subjects", "a whole number of 4 or more, so that each split has one")
+    least = 12 if world == "pretrain" else 4
+    splits = f"a whole number of {least} or more, so that each split has one"
+    demand(whole(s.subjects) and s.subjects >= least, "subjects", splits)
     demand(whole(s.repetitions) and s.repetitions >= 1, "repetitions", "a whole number of 1 or more")
     demand(whole(s.setups) and s.setups >= 3, "setups", "a whole number of 3 or more, so that each split has one")
     sides = len(s.resolution) == 2 and all(whole(side) and 32 <= side <= 500 and side % 2 == 0 for side in s.resolution)
@@ -122,6 +127,7 @@ def _check(s: Settings, world: str) -> None:
     demand(1 <= s.fps <= 120, "fps", "between 1 and 120")
     demand(0 <= s.monitoring <= 0.5, "monitoring", "a share between 0 and 0.5")
     demand(0 <= s.occlusion <= 1, "occlusion", "a share between 0 and 1")
-    demand(whole(s.imposters) and 0 <= s.imposters <= 4, "imposters", "a whole number from 0 to 4")
+    most = 2 if world == "pretrain" else 4
+    demand(whole(s.imposters) and 0 <= s.imposters <= most, "imposters", f"a whole number from 0 to {most}")
     demand(s.framing in FRAMINGS, "framing", f"one of {', '.join(FRAMINGS)}")
     demand(s.pose_quality in QUALITIES, "pose_quality", f"one of {', '.join(QUALITIES)}")

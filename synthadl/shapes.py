@@ -16,6 +16,7 @@ from synthadl.furniture import FURNITURE
 from synthadl.kitchenware import INK, STEEL, WHITE, Look
 from synthadl.solids import Solid
 from synthadl.things import PAPER, SOLE
+from synthadl.wares import WARES
 
 Shape = Callable[[Look], list[Solid]]
 
@@ -44,6 +45,7 @@ PALETTES = {
     "hat": [((0.1, 0.15, 0.45), INK), ((0.6, 0.1, 0.08), INK), ((0.65, 0.5, 0.25), INK)],
     "cloth": [((0.75, 0.2, 0.25), WHITE), ((0.2, 0.5, 0.75), WHITE), ((0.8, 0.7, 0.2), WHITE)],
     "box": [((0.5, 0.33, 0.16), (0.4, 0.26, 0.12)), ((0.35, 0.36, 0.4), (0.2, 0.2, 0.25))],
+    **{kind: ware.palette for kind, ware in WARES.items()},
 }
 
 KITCHEN = (
@@ -59,6 +61,7 @@ SHAPES: dict[str, Shape] = {
     **{kind: getattr(things, kind) for kind in THINGS},
     "box": things.carton,
     "ball": things.sphere,
+    **{kind: ware.solids for kind, ware in WARES.items()},
     **FURNITURE,
 }
 

@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from synthadl import render, truth, untrimmed
-from synthadl.actions import ACTIONS, PRETRAIN_ACTIONS, perform
+from synthadl.actions import ACTIONS, PAIRS, PRETRAIN_ACTIONS, perform
 from synthadl.body import Subject
 from synthadl.camera import aim
 from synthadl.performance import Performance
@@ -38,8 +38,8 @@ from workbench.media.files.writing import write
 
 __all__ = ["ACTIONS", "KNOBS", "PRETRAIN_ACTIONS", "SIZES", "generate", "plan"]
 
-#: Counts up when the same seed would give another world.
-VERSION = 1
+#: Counts up, for each world, when the same seed would give another one.
+VERSIONS = {"adl": 1, "pretrain": 2, "untrimmed": 1}
 
 
 def generate(
@@ -49,7 +49,8 @@ def generate(
     """Make a world in the folder ``root``, or finish one that was begun there, and return its index.
 
     size "tiny" (about 700 clips), "small" (4,000), "paper" (20,000, 320 x 256) or a dict with fields of
-    settings.Settings; world "adl", "pretrain" (SynthADL-P, other actions, subjects and rooms) or "untrimmed"
+    settings.Settings; world "adl", "pretrain" (SynthADL-P, other actions, subjects and rooms; sizes of its own: "look",
+    420 short clips, "tiny", 16,000, "small" and "paper") or "untrimmed"
     (SynthADL-U: 60, 240 or 1,000 videos of 60 to 180 s and their intervals); ``knobs`` a dict with names in KNOBS;
     ``workers`` processes (1: this one). Clips that are there stay; files appear whole or not at all.
 
@@ -60,7 +61,7 @@ def generate(
     table = plan(size, world, seed, knobs)
     if workers < 1:
         raise ValueError(f"workers must be 1 or more, got {workers}")
-    _claim(root, {"version": VERSION, "world": world, "size": size, "seed": seed, "settings": settings.plain()})
+    _claim(root, {"version": VERSIONS[world], "world": world, "size": size, "seed": seed, "settings": settings.plain()})
     rows = table.to_dict("records")
     with _alone(root):
         return _finish(root, settings, world, seed, workers, table, rows)
@@ -102,12 +103,13 @@ def make_clip(
     frames and marks as render.draw gives them."""
     motion, picture, grain = (np.random.default_rng(child) for child in sequence(seed, world, CLIP, number).spawn(3))
     subject = Subject.sample(subject_seed(seed, world, row["subject"]))
-    performance = perform(row["action"], subject, motion, settings.fps)
+    kinds = row["imposter"].split("+") if row["imposter"] else []
+    laid = world == "pretrain" and row["action"] in PAIRS  # beside the thing that is handled, not on a table aside
+    performance = perform(row["action"], subject, motion, settings.fps, tuple(kinds) if laid else ())
     elevation, distance = setup_camera(seed, world, row["setup"])
     camera = aim(row["view"], elevation, distance, picture, *settings.resolution, settings.framing)
     room = np.random.default_rng(sequence(seed, world, ROOM, row["background"]))
-    kinds = row["imposter"].split("+") if row["imposter"] else []
-    scene = stage(room, picture, performance, kinds, camera.position if row["blocked"] else None)
+    scene = stage(room, picture, performance, [] if laid else kinds, camera.position if row["blocked"] else None)
     actors = render.cast_actors(performance, subject, picture)
     film = render.Film(noise=float(picture.uniform(0.7, 1.6)), gamma=float(picture.uniform(2.1, 2.35)))
     return performance, scene, camera, render.draw(scene, camera, actors, film, grain)

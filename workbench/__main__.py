@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,19 @@ def train(args: argparse.Namespace) -> None:
     print(run)
     if args.export:
         weights.save(open_run(run, args.runs).system().backbone, args.export)
+
+
+def pretrain(args: argparse.Namespace) -> None:
+    from workbench.nets import weights
+    from workbench.study import files, pretraining
+
+    command = "python -m workbench " + " ".join(sys.argv[1:])
+    where = {"out": args.out or weights.PRETRAINED, "runs": args.runs, "command": command}
+    short = {"epochs": args.epochs, "limit": args.limit}
+    made = pretraining.pretrain(args.root, args.size, args.workers, args.only, **where, **short)
+    for path in made.values():
+        held_out = files.read_json(weights.card_of(path))["held_out"]
+        print(f"{path}: {100 * held_out['top1']:.1f} % of {held_out['clips']} held-out clips")
 
 
 def sweep(args: argparse.Namespace) -> None:
@@ -220,14 +234,14 @@ def parser() -> argparse.ArgumentParser:
 
     command = add(synth, "generate the synthetic world SynthADL", runs=False)
     command.add_argument("root", type=Path, help="folder to write to")
-    command.add_argument("--size", default="tiny", help="tiny (default), small or paper")
+    command.add_argument("--size", default="tiny", help="tiny (default), small or paper; of pretrain look, too")
     command.add_argument(
         "--world",
         default="adl",
         help="adl (default), pretrain (SynthADL-P) or untrimmed (SynthADL-U: videos of 60 to 180 s)",
     )
     command.add_argument("--seed", default=0, type=int)
-    command.add_argument("--workers", default=2, type=int, help="processes (default: 2)")
+    command.add_argument("--workers", default=os.cpu_count(), type=int, help="processes (default: one a core)")
     command.add_argument(
         "--set",
         nargs="*",
@@ -249,6 +263,15 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", default=0, type=int)
     command.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="any other field of TrainConfig")
     command.add_argument("--export", type=Path, help="write the trained backbone to this safetensors file")
+
+    command = add(pretrain, "draw SynthADL-P and make the weights that ship; goes on where it was stopped")
+    command.add_argument("root", nargs="?", default="data/synthadl/pretrain", type=Path, help="folder of the world")
+    command.add_argument("--size", default="tiny", help="of the world: tiny (default), look for a try, small, paper")
+    command.add_argument("--workers", default=os.cpu_count(), type=int, help="that draw (default: one a core)")
+    command.add_argument("--only", nargs="+", metavar="NAME", help="such as i3d_synthadl_p (default: all)")
+    command.add_argument("--out", type=Path, help="folder to write to (default: that of the weights that ship)")
+    command.add_argument("--epochs", type=int, help="for a try: other than the recipe's")
+    command.add_argument("--limit", type=int, help="for a try: only so many clips of each split")
 
     command = add(sensitivity, "what a run loses, clip by clip, when a joint is taken away, frozen or shaken")
     command.add_argument("run", help="run id, or latest:<system>")

@@ -17,16 +17,19 @@ from synthadl.actions import (
     kitchen,
     other_moves,
     other_things,
+    postures,
     setting,
     wearing,
     whole_body,
 )
+from synthadl.actions.pairs import PAIRS, VERBS
 from synthadl.actions.rig import Rig, play
 from synthadl.actions.score import Moment, Score
 from synthadl.body import JOINT, Subject
 from synthadl.performance import Performance, Prop
 
-SECONDS = (2.4, 6.0)
+#: How long a clip lasts: of SynthADL, and of SynthADL-P, where many short ones teach more than few long ones.
+SECONDS, SHORT_SECONDS = (2.4, 6.0), (2.0, 3.2)
 #: How much of a long action may lie before the first or after the last frame of a clip that is too short for it.
 OVERHANG = 0.09
 
@@ -50,6 +53,7 @@ class Action:
 
 
 DRINK, POUR, SHORT, DESK, LONG = (2.2, 4.2), (2.4, 4.4), (1.5, 3.0), (2.0, 5.4), (4.2, 5.8)
+QUICK = (1.8, 3.0)
 FLOOR = {"sits": False, "front": "free"}
 
 ADL: dict[str, Action] = {
@@ -83,35 +87,42 @@ ADL: dict[str, Action] = {
     "make_coffee": Action(chores.make_coffee, LONG, front="table", long=True),
     "clean_up": Action(chores.clean_up, LONG, front="table", long=True),
 }
-PRETRAIN: dict[str, Action] = {
-    "point": Action(other_moves.point, (1.6, 3.6)),
-    "bow": Action(other_moves.bow, (1.8, 3.2), **FLOOR),
-    "squat": Action(other_moves.squat, (1.7, 4.4), **FLOOR),
-    "march_in_place": Action(other_moves.march_in_place, (1.9, 4.8), **FLOOR),
-    "raise_both_arms": Action(other_moves.raise_both_arms, (1.8, 3.4)),
-    "salute": Action(other_moves.salute, (1.5, 3.2)),
-    "throw": Action(other_things.throw, (1.7, 2.8), **FLOOR),
-    "punch": Action(other_moves.punch, (1.8, 3.8), front="free"),
-    "side_step": Action(other_moves.side_step, (1.8, 3.2), **FLOOR),
-    "arm_circles": Action(other_moves.arm_circles, (1.8, 4.4)),
-    "check_watch": Action(other_moves.check_watch, (1.6, 3.0)),
-    "phone_call": Action(other_things.phone_call, (2.0, 5.0)),
-    "brush_teeth": Action(other_things.brush_teeth, (2.0, 5.0)),
-    "comb_hair": Action(other_things.comb_hair, (1.9, 4.6)),
-    "eat_apple": Action(other_things.eat_apple, (1.7, 4.4)),
-    "wipe_table": Action(other_things.wipe_table, DESK, front="table"),
-    "sweep_floor": Action(other_things.sweep_floor, (1.9, 5.2), **FLOOR),
-    "carry_box": Action(other_things.carry_box, (1.8, 3.6), front="free"),
-    "lift_dumbbell": Action(other_things.lift_dumbbell, (1.9, 4.8), front="free"),
-    "put_on_hat": Action(wearing.hat, (1.8, 3.2)),
+#: Actions of the whole body, and those whose thing has a motion of its own.
+MOVES: dict[str, Action] = {
+    "point": Action(other_moves.point, QUICK),
+    "bow": Action(other_moves.bow, QUICK, **FLOOR),
+    "squat": Action(other_moves.squat, QUICK, **FLOOR),
+    "march_in_place": Action(other_moves.march_in_place, QUICK, **FLOOR),
+    "raise_both_arms": Action(other_moves.raise_both_arms, QUICK),
+    "salute": Action(other_moves.salute, QUICK),
+    "punch": Action(other_moves.punch, QUICK, front="free"),
+    "side_step": Action(other_moves.side_step, QUICK, **FLOOR),
+    "arm_circles": Action(other_moves.arm_circles, QUICK),
+    "check_watch": Action(other_moves.check_watch, QUICK),
+    "phone_call": Action(other_things.phone_call, QUICK),
+    "brush_teeth": Action(other_things.brush_teeth, QUICK),
+    "comb_hair": Action(other_things.comb_hair, QUICK),
+    "eat_apple": Action(other_things.eat_apple, QUICK),
+    "sweep_floor": Action(other_things.sweep_floor, QUICK, **FLOOR),
+    "lift_dumbbell": Action(other_things.lift_dumbbell, QUICK, front="free"),
+    "put_on_hat": Action(wearing.hat, QUICK),
+    **{name: Action(partial(postures.strike, posture=each), QUICK) for name, each in postures.POSTURES.items()},
 }
+PRETRAIN: dict[str, Action] = {
+    name: Action(partial(VERBS[verb][0], kind=kind), QUICK, front="table", backwards=VERBS[verb][1])
+    for name, (verb, kind) in PAIRS.items()
+} | MOVES
 
 ACTIONS: tuple[str, ...] = tuple(ADL)
 PRETRAIN_ACTIONS: tuple[str, ...] = tuple(PRETRAIN)
 
 
-def perform(action: str, subject: Subject, rng: np.random.Generator, fps: float = 25.0) -> Performance:
-    """One performance of ``action`` (a name of ACTIONS or PRETRAIN_ACTIONS), 2 to 6 s long at ``fps`` frames a second.
+def perform(
+    action: str, subject: Subject, rng: np.random.Generator, fps: float = 25.0, rivals: tuple[str, ...] = ()
+) -> Performance:
+    """One performance of ``action`` (a name of ACTIONS or PRETRAIN_ACTIONS) at ``fps`` frames a second, 2.4 to 6 s long
+    (those of PRETRAIN_ACTIONS 2 to 3.2 s). ``rivals`` are kinds of things (handling.RIVALS, two at most) that lie
+    beside the one that is handled, in actions of PAIRS.
 
     The number of frames is drawn before anything that knows the action, so no label can be read from it. Raises
     ValueError naming the known actions if ``action`` is none of them.
@@ -119,10 +130,12 @@ def perform(action: str, subject: Subject, rng: np.random.Generator, fps: float 
     recipe = ADL.get(action) or PRETRAIN.get(action)
     if recipe is None:
         raise ValueError(f"unknown action {action!r}; known: {', '.join(ACTIONS + PRETRAIN_ACTIONS)}")
-    frames = int(rng.integers(round(SECONDS[0] * fps), round(SECONDS[1] * fps) + 1))
+    shortest, longest = SECONDS if action in ADL else SHORT_SECONDS
+    frames = int(rng.integers(round(shortest * fps), round(longest * fps) + 1))
     t = np.arange(frames) / fps
     place = setting.sample(rng, subject, recipe.sits, recipe.front, recipe.chair)
     score = Score(place, subject, rng, t, _active(rng, recipe, subject, frames / fps))
+    score.rivals = tuple(rivals)
     moment = recipe.write(score)
     rig = play(score)
     return _performance(action, recipe, score, moment, rig, _world(rng), fps)

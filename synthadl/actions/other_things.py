@@ -5,35 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from synthadl import motion
-from synthadl.actions import kitchen
-from synthadl.actions.chores import FLAT, wipe
 from synthadl.actions.holding import CARRY
-from synthadl.actions.props import Held, Still
-from synthadl.actions.score import SIDES, Anchor, Moment, Score, arm
+from synthadl.actions.props import Held
+from synthadl.actions.score import Anchor, Moment, Score, arm
 from synthadl.actions.setting import Grasp
-
-
-def throw(score: Score) -> Moment:
-    """Throw a ball to the front."""
-    side, rng, subject = score.main, score.rng, score.subject
-    sign = score.outward(side)
-    a, b, c, d, e = score.phases(0.8, 0.36, 0.15, 0.7)
-    back = Grasp("shoulder", (0.18, 0.20, -0.22), (0.0, 0.9, -0.3), (0.0, 0.1, 1.0), (0.9, -0.3, 0.3))
-    out = Grasp("shoulder", (0.0, 0.16, 0.90 * subject.arm), (0.0, 0.5, 0.9), (0.0, -0.5, 0.9), (0.8, -0.5, 0.0))
-    score.hands[side].first = CARRY
-    score.hands[side].to(a, b, back, arc=(0.08, 0.22, 0.12)).to(b, c, out, arc=(0.0, 0.16, 0.0))
-    score.chest.to(a, b, (-6.0, -22.0 * sign, 0.0)).to(b, c, (14.0, 16.0 * sign, 0.0)).to(
-        d, e, (subject.hunch, 0.0, 0.0)
-    )
-    score.drop(side, d, e)
-    ball = score.thing("ball", Held((side,), depth=0.11))
-    release = b + 0.72 * (c - b)
-    flight = np.clip(score.t - release, 0.0, 0.75)
-    speed = rng.uniform(4.0, 5.5)
-    height = subject.height * 0.9 + 1.2 * flight - 4.905 * flight**2
-    path = np.stack([np.full_like(flight, sign * 0.16), np.maximum(height, 0.12), 0.35 + speed * flight], -1)
-    ball.becomes(Still(path), release, release + 0.16).becomes(None, release + 0.7)
-    return Moment(arm(side), (ball,), a + 0.5 * (b - a), d)
 
 
 def phone_call(score: Score) -> Moment:
@@ -106,25 +81,6 @@ def eat_apple(score: Score) -> Moment:
     return Moment((*arm(side), "head"), (apple,), cuts[0], cuts[-1])
 
 
-def wipe_table(score: Score) -> Moment:
-    """Wipe the table with a cloth."""
-    side, off, rng = score.main, score.off, score.rng
-    spot = score.spot(side, rng.uniform(0.05, 0.18), rng.uniform(0.16, 0.24))
-    cloth = score.thing("cloth", Still(spot))
-    a, b, c, d = score.phases(0.6, 2.2, 0.6)
-    score.work(a, b)
-    score.look(a, b, Anchor("root", spot))
-    score.hands[side].to(a, b, score.over(spot, side, 0.05, **FLAT), arc=(0.03, 0.07, -0.05))
-    cloth.becomes(Held((side,), (0.0, 0.025, 0.0), depth=0.02), b - 0.05, b + 0.05)
-    wipe(score, side, spot, 0.05, (b, c))
-    score.hands[off].to(a, b, score.over(score.spot(off, 0.2, 0.06), off, 0.04, **FLAT), arc=(0.03, 0.07, -0.05))
-    cloth.becomes(Still(spot), c, c + 0.12)
-    for hand in SIDES:
-        score.drop(hand, c + 0.05, d)
-    kitchen.finish(score, c, d)
-    return Moment(arm(side), (cloth,), b, c)
-
-
 def sweep_floor(score: Score) -> Moment:
     """Sweep the floor with a broom held in both hands."""
     side, off, rng = score.main, score.off, score.rng
@@ -147,20 +103,6 @@ def sweep_floor(score: Score) -> Moment:
     )
     score.gaze.first = Anchor("root", (0.0, 0.0, 0.8))
     return Moment(arm(side, off), (broom,), b, c)
-
-
-def carry_box(score: Score) -> Moment:
-    """Lift a box from the belly to the chest and lower it, both hands under it."""
-    rng, subject = score.rng, score.subject
-    a, b, c, d = score.phases(0.9, 0.8, 0.9)
-    low = Grasp("chest", (0.20, -0.44, 0.30), (-0.35, 0.1, 0.9), (-0.85, 0.5, 0.0), (0.7, -0.6, -0.5))
-    high = low.moved(y=0.30 * subject.amplitude, z=0.04)
-    for side in SIDES:
-        score.hands[side].first = low
-        score.hands[side].to(a, b, high).to(c, d, low)
-    box = score.thing("box", Held(SIDES, (0.0, 0.05, 0.0), frame="root", depth=0.0))
-    score.chest.to(a, b, (-rng.uniform(3.0, 8.0), 0.0, 0.0)).to(c, d, (subject.hunch, 0.0, 0.0))
-    return Moment(arm("left", "right"), (box,), a, d)
 
 
 def lift_dumbbell(score: Score) -> Moment:

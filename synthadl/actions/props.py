@@ -13,6 +13,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from synthadl import motion
+from synthadl.wares import WARES
 
 #: kind -> (size x, y, z in metres, where the origin lies and what points where). The picture side draws to these.
 KINDS: dict[str, tuple[tuple[float, float, float], str]] = {
@@ -59,6 +60,7 @@ KINDS: dict[str, tuple[tuple[float, float, float], str]] = {
         (1.50, 0.90, 0.60),
         "floor below the middle of the top, closed to the floor; look: width, height, depth",
     ),
+    **{kind: (ware.size, ware.origin) for kind, ware in WARES.items()},
 }
 
 

@@ -91,10 +91,12 @@ class Score:
     the hand that acts and ``off`` the other one.
 
     travel float64 [T,4,4], or None, takes the root frame to where it was at first while the subject walks; patience is
-    for how many seconds an elbow keeps the turn that clears the trunk (None: the whole clip)."""
+    for how many seconds an elbow keeps the turn that clears the trunk (None: the whole clip); rivals are kinds of
+    things that lie beside the one that is handled, where an action handles one (see handling.py)."""
 
     travel: np.ndarray | None = None
     patience: float | None = None
+    rivals: tuple[str, ...] = ()
 
     def __init__(self, setting: Setting, subject: Subject, rng: np.random.Generator, t: np.ndarray, active: tuple):
         self.setting, self.subject, self.rng, self.t = setting, subject, rng, t

@@ -83,7 +83,7 @@ def drawn(tmp_path_factory) -> tuple[Path, list[dict]]:
     """A folder with a clip of the world, and its plan."""
     root = tmp_path_factory.mktemp("world")
     settings = world.settle("tiny", "adl", None)
-    world._claim(root, {"version": world.VERSION})
+    world._claim(root, {"version": world.VERSIONS["adl"]})
     rows = world.plan("tiny", "adl", 0, None).to_dict("records")[:1]
     world._write((str(root), settings, "adl", 0, 0, rows[0]))
     return root, rows

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 
 from synthadl import world
-from synthadl.actions import ACTIONS, PRETRAIN_ACTIONS
-from synthadl.plan import plan, subject_seed
+from synthadl.actions import ACTIONS
+from synthadl.plan import plan
 from synthadl.settings import SIZES, settle
 
 SMALL = {"actions": ["wave", "drink_from_cup"], "subjects": 4, "repetitions": 1, "setups": 3, "resolution": (64, 48)}
@@ -203,12 +203,3 @@ def test_protocols_keep_apart_what_they_promise():
         assert not set(by[protocol]["validation"]["subject"]) & set(by[protocol]["train"]["subject"])
         assert not set(by[protocol]["validation"]["subject"]) & set(by["split_cs"]["test"]["subject"])
     assert 0.12 < (table["view"] > 3).mean() < 0.18
-
-
-def test_the_pretraining_world_is_another_one():
-    table = plan("tiny", world="pretrain")
-    assert not set(ACTIONS) & set(PRETRAIN_ACTIONS) and len(PRETRAIN_ACTIONS) >= 16
-    assert len(table) >= 1200
-    adl = {subject_seed(0, "adl", n) for n in range(1, 41)}
-    assert not adl & {subject_seed(0, "pretrain", n) for n in range(1, 81)}
-    assert not set(plan("tiny")["seed"]) & set(table["seed"])

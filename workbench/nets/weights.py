@@ -17,8 +17,9 @@ from workbench.drafts import replacing
 from workbench.nets.envelopes import check, read_arrays, read_torch, tensors_of
 from workbench.nets.fitting import COUNTER, fit, networks_of
 
-#: Weights that come with the workbench, by name; `make pretrain` makes them (SynthADL-P, the preset tiny).
-SHIPPED = {"i3d_synthadl_p": Path(__file__).parent / "pretrained" / "i3d_synthadl_p.safetensors"}
+#: Weights that come with the workbench, by name. `make pretrain` makes them from SynthADL-P, with a card beside each.
+PRETRAINED = Path(__file__).parent / "pretrained"
+SHIPPED = {path.stem: path for path in sorted(PRETRAINED.glob("*.safetensors"))}
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,11 @@ def _refusal(path: Path, tensors: dict[str, Tensor], module: nn.Module, reshaped
     parts = networks_of(module)
     ways = f"; a checkpoint could be of its {', '.join(parts)}" if parts else ""
     return f"{path} {lack} for a {type(module).__name__}: {reason}{ways}"
+
+
+def card_of(path: Path) -> Path:
+    """The card of a file of weights: how they were made (see ``study.train.pretraining``)."""
+    return path.with_suffix(".json")
 
 
 def save(module: nn.Module, path: str | Path) -> Path:
