@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import threading
 import warnings
 import zipfile
 import zlib
@@ -35,6 +34,8 @@ from synthadl.scene import Scene, stage
 from synthadl.settings import KNOBS, SIZES, Settings, settle
 from workbench.drafts import discard, replacing
 from workbench.media.files.writing import write
+from workbench.reading import present, read_json, read_parquet
+from workbench.workers import follow
 
 __all__ = ["ACTIONS", "KNOBS", "PRETRAIN_ACTIONS", "SIZES", "generate", "plan"]
 
@@ -77,7 +78,7 @@ def _finish(
     index = root / "index.parquet"
     tables = [index, root / "intervals.parquet"] if world == "untrimmed" else [index]
     if not missing and all(path.exists() for path in tables):
-        return pd.read_parquet(index)
+        return read_parquet(index)
     known = {n: _recall(root, row) for n, row in enumerate(rows) if n not in set(missing)}
     jobs = [(str(root), settings, world, seed, n, rows[n]) for n in missing]
     with tqdm(total=len(rows), initial=len(known), desc=f"SynthADL {world}", unit="clip") as bar:
@@ -175,7 +176,7 @@ def _run(jobs: list[tuple], workers: int) -> Iterator[tuple[int, dict]]:
     if workers == 1 or len(jobs) < 2:
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=follow, initargs=(os.getpid(),)) as pool:
         try:
             yield from pool.map(_write, jobs[1:], chunksize=2)
         except BrokenProcessPool:
@@ -226,16 +227,6 @@ def _alone(root: Path) -> Iterator[None]:
         lock.release()
 
 
-def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever."""
-
-    def watch() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 def _recall(root: Path, row: dict) -> dict:
     with np.load(root / row["arrays"], allow_pickle=False) as arrays:
         return _facts(arrays)
@@ -249,8 +240,8 @@ def _claim(root: Path, recipe: dict) -> None:
     """Make the folder a world of this recipe; ValueError if it is one of another."""
     path = root / "world.json"
     recipe = json.loads(json.dumps(recipe))
-    if path.exists():
-        for key, value in json.loads(path.read_text()).items():
+    if present(path):
+        for key, value in read_json(path, "settings", way_out="choose another folder").items():
             if recipe.get(key) != value:
                 other = f"a world with {key} = {value!r}, not {recipe.get(key)!r}"
                 raise ValueError(f"{path}: this folder holds {other}; choose another folder")

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from workbench import boundary
+
 CACHE = "data/cache"
 FIRST_TABLE = "notebooks/ablations/synthadl_tiny.yaml"
 DEMO_ROWS = ("pose_lstm", "rgb", "vpn")
@@ -111,7 +113,7 @@ def profile(args: argparse.Namespace) -> None:
         if name.endswith((".yaml", ".yml")):
             configs |= table_file.configs(name, parse_pairs(args.set))
         else:
-            configs[name] = TrainConfig(system=name, **parse_pairs(args.set))
+            configs[name] = TrainConfig(**{"system": name, **parse_pairs(args.set)})
     costs = profiling.profile_all(configs, repeats=args.repeats, device=args.device, pose_seconds=args.pose_seconds)
     print(costs.round(2).to_string(index=False))
     for system in dict.fromkeys(config.system for config in configs.values()):
@@ -245,6 +247,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--set",
         nargs="*",
+        action="extend",
         default=[],
         metavar="NAME=VALUE",
         help="other than usual: imposters=0, pose_quality=low, ...",
@@ -261,7 +264,9 @@ def parser() -> argparse.ArgumentParser:
         help="the data set's folder or manifest file (default: data/synthadl/tiny, of detectors .../untrimmed)",
     )
     command.add_argument("--seed", default=0, type=int)
-    command.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="any other field of TrainConfig")
+    command.add_argument(
+        "--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="any other field of TrainConfig"
+    )
     command.add_argument("--export", type=Path, help="write the trained backbone to this safetensors file")
 
     command = add(pretrain, "draw SynthADL-P and make the weights that ship; goes on where it was stopped")
@@ -308,7 +313,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--splits", nargs="*", default=["train", "validation", "test"], metavar="SPLIT")
     command.add_argument("--system", default="rgb", help="for which system (default: rgb)")
     command.add_argument(
-        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="fields of TrainConfig, as of train"
+        "--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="fields of TrainConfig, as of train"
     )
     command.add_argument("--needs", nargs="*", help="instead of what the system reads: video, pose, flow, parts, ...")
     command.add_argument("--cache", default=CACHE, help=f"folder of the caches (default: {CACHE})")
@@ -352,7 +357,12 @@ def parser() -> argparse.ArgumentParser:
     command = add(profile, "measure what systems cost, and say whether the latest run of each is alive")
     command.add_argument("systems", nargs="+", help="names of systems, or table files (every row)")
     command.add_argument(
-        "--set", nargs="*", default=[], metavar="NAME=VALUE", help="fields of TrainConfig, such as preset=paper"
+        "--set",
+        nargs="*",
+        action="extend",
+        default=[],
+        metavar="NAME=VALUE",
+        help="fields of TrainConfig, such as preset=paper",
     )
     command.add_argument("--repeats", default=10, type=int, help="runs of which the median is told (default: 10)")
     command.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
@@ -371,11 +381,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    try:
-        return args.function(args) or 0
-    except (ValueError, FileNotFoundError, RuntimeError, OSError, ImportError) as problem:
-        print(f"workbench: {problem}", file=sys.stderr)
-        return 1
+    return boundary.run(lambda: args.function(args))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.nearest import hint
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -57,7 +59,7 @@ class Skeleton:
         """The schema called ``name``; ValueError listing the known names otherwise."""
         table = _skeleton_table()
         if name not in table:
-            raise ValueError(f"unknown skeleton {name!r}; known: {', '.join(sorted(table))}")
+            raise ValueError(f"unknown skeleton {name!r}; known: {', '.join(sorted(table))}{hint(name, table)}")
         return table[name]
 
     @staticmethod

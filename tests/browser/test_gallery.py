@@ -37,7 +37,10 @@ panel(Config(), lambda config: player)
 
 
 def plot(i: int) -> go.Figure:
-    return go.Figure(go.Bar(x=["<script>hacked = 1</script>", "b"], y=[1, i]), {"title": {"text": f"Plot {i}"}})
+    return go.Figure(
+        go.Bar(x=["<script>hacked = 1</script>", "<img src=x onerror='hacked = 1'>"], y=[1, i]),
+        {"title": {"text": f"Plot {i}"}},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +55,10 @@ def page(tmp_path_factory) -> Path:
         outputs = [V4.new_output("display_data", data=bundle(plot(i))[0])]
         plots.append(V4.new_markdown_cell(f"## Plot {i}\n\nCaption {i}."))
         plots.append(V4.new_code_cell("plot", outputs=outputs, execution_count=1))
+    for body in ("<table><tr><td>x{}</td></tr></table>", "<div data-player>{}</div>"):
+        html = body.format("<img src=x onerror='hacked = 1'><script>hacked = 1</script>")
+        foreign = V4.new_output("display_data", data={"text/html": html})
+        plots.append(V4.new_code_cell("foreign", outputs=[foreign], execution_count=2))
     paths = [folder / "players.ipynb", folder / "plots.ipynb"]
     for path, notebook in zip(paths, (executed, V4.new_notebook(cells=plots)), strict=True):
         nbformat.write(notebook, path)

@@ -115,9 +115,9 @@ def test_a_worker_ends_when_its_parent_is_killed():
     code = (
         "import multiprocessing, os, sys, time\n"
         "from concurrent.futures import ProcessPoolExecutor\n"
-        "from synthadl.world import _end_with_parent\n"
+        "from workbench.workers import follow\n"
         "if __name__ == '__main__':\n"
-        "    pool = ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), _end_with_parent)\n"
+        "    pool = ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), follow, (os.getpid(),))\n"
         "    print(pool.submit(os.getpid).result(), flush=True)\n"
         "    pool.submit(time.sleep, 600); time.sleep(600)\n"
     )

@@ -97,7 +97,7 @@ def test_rows_of_another_length_are_told(footage):
         ("classes: 3", "classes a list of texts"),
         ("classes: [a, a]", "lists a class twice"),
         ("mirror: true", "may say folder, classes and mirrored"),
-        ("{", "is not valid YAML"),
+        ("{", "can.t be read as YAML"),
     ],
 )
 def test_a_wrong_yaml_is_named(footage, text, message):

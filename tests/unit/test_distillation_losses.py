@@ -259,9 +259,9 @@ ROWS = torch.zeros(2, 3)
     [
         (
             lambda: losses.supervised_contrastive(ROWS, ROWS[:, :2], T([True, True]), 1),
-            r"got \[2, 3\], \[2, 2\], \[2\]",
+            r"got \[2, 3\] and \[2, 2\] and \[2\]",
         ),
-        (lambda: losses.supervised_contrastive(ROWS, ROWS, T([True]), 1), r"expected shapes .*, \[1\]"),
+        (lambda: losses.supervised_contrastive(ROWS, ROWS, T([True]), 1), r"should agree, got .* and \[1\]"),
         (lambda: losses.supervised_contrastive(ROWS, ROWS, T([True, False]), 0), "m must be above 0, got 0"),
         (lambda: losses.supervised_contrastive(ROWS, ROWS, T([False, False]), 1), "one or more pairs must be positive"),
         (
@@ -273,8 +273,8 @@ ROWS = torch.zeros(2, 3)
             "temperature must be above 0, got 0",
         ),
         (lambda: losses.attention_distillation(ROWS, ROWS, "max"), "reduction must be one of sum, mean, got 'max'"),
-        (lambda: losses.feature_distillation(ROWS, ROWS[:1]), r"same shape, got \[2, 3\] and \[1, 3\]"),
-        (lambda: losses.attention_distillation(ROWS, ROWS[:1]), r"same shape, got \[2, 3\] and \[1, 3\]"),
+        (lambda: losses.feature_distillation(ROWS, ROWS[:1]), r"should agree, got \[2, 3\] and \[1, 3\]"),
+        (lambda: losses.attention_distillation(ROWS, ROWS[:1]), r"should agree, got \[2, 3\] and \[1, 3\]"),
     ],
 )
 def test_losses_refuse_by_name(call, message):

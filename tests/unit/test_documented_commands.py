@@ -111,5 +111,5 @@ def test_a_detector_opens_a_manifest_and_a_pickle_is_one_of_pyskl():
 def test_a_preset_and_a_part_of_it_go_together_in_any_order():
     for pairs in (["preset=tiny", "preset.crop=frame"], ["preset.crop=frame", "preset=tiny"]):
         assert parse_pairs(pairs) == {"preset": {"base": "tiny", "crop": "frame"}}
-    with pytest.raises(ValueError, match="'options.x.y=2' names a part of x, which is 1"):
+    with pytest.raises(ValueError, match="'options.x.y=2' contradicts another --set, which says that options.x is 1"):
         parse_pairs(["options.x=1", "options.x.y=2"])

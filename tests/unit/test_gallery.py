@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from html.parser import HTMLParser
 from pathlib import Path
 
 import nbformat
@@ -168,3 +169,83 @@ def test_what_is_no_notebook_is_refused(tmp_path, content):
 def test_a_missing_notebook_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="gone.ipynb does not exist"):
         gallery.build([tmp_path / "gone.ipynb"], None, tmp_path / "g.html")
+
+
+HOSTILE = "<img src=x onerror=hacked()>"
+
+
+def live(page: str) -> list[tuple]:
+    """Tags with a handler, an address of code or a frame."""
+    found = []
+
+    class Tags(HTMLParser):
+        def handle_starttag(self, tag, attributes):
+            code = [name for name, value in attributes if name.startswith("on") or "javascript:" in str(value)]
+            if code or tag in ("iframe", "object", "embed", "svg"):
+                found.append((tag, attributes))
+
+    Tags().feed(page)
+    return found
+
+
+def hostile_player() -> str:
+    """A player of the workbench into which somebody has written markup."""
+    made = Player(Clip(np.zeros((2, 8, 8, 3), np.uint8), np.arange(2), 25.0), title=HOSTILE).to_html()
+    made = made.replace('class="wb-player"', 'class="wb-player" onclick="hacked()"')
+    return made.replace("<figure>", f"<script>hacked()</script>{HOSTILE}<iframe src='https://a.org'></iframe><figure>")
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        f"<div data-player>{HOSTILE}<script>hacked()</script></div>",
+        f'<div data-player><script type="application/json">{{"scene": 1}}</script>{HOSTILE}</div>',
+        '<div data-player><script type="application/json">not json</script><script>hacked()</script></div>',
+        f"<table><tr><td onclick=hacked()>{HOSTILE}</td></tr></table><script>hacked()</script>",
+        f"<table><tr><td><a href='javascript:hacked()'>x</a></td></tr></table><svg onload=hacked()>{HOSTILE}",
+        f"<b>{HOSTILE}</b>",
+    ],
+)
+def test_markup_of_a_foreign_cell_never_gets_onto_the_page(tmp_path, html):
+    path = notebook(tmp_path / "n.ipynb", cell(output(text__html=html), output(application__javascript="hacked()")))
+    page = gallery.build([path], None, tmp_path / "g.html").read_text()
+    assert not live(page) and "hacked()</script" not in page
+
+
+def test_a_player_is_made_again_from_its_data_alone(tmp_path):
+    path = notebook(tmp_path / "n.ipynb", cell(output(text__html=hostile_player())))
+    (item,) = gallery.section(path, 1).items
+    assert item.kind == "player" and "onclick" not in item.body and "<iframe" not in item.body
+    assert item.body.count("<script") == 1 and "<img src=x" not in item.body
+    assert "&lt;img src=x onerror=hacked()&gt;" in item.body  # its title, as text
+
+
+def test_class_names_are_text_wherever_the_page_shows_them(tmp_path):
+    names = go.Figure(go.Bar(x=[HOSTILE], y=[1], name=HOSTILE), {"title": HOSTILE})
+    shown = Player(Clip(np.zeros((1, 8, 8, 3), np.uint8), np.arange(1), 25.0, source=HOSTILE), title=HOSTILE)
+    path = notebook(
+        tmp_path / f"{HOSTILE.replace('/', '')}.ipynb",
+        V4.new_markdown_cell(f"# {HOSTILE}\n\n{HOSTILE}"),
+        V4.new_markdown_cell(f"## {HOSTILE}\n\n`{HOSTILE}` $x_{{{HOSTILE}}}$ [a](javascript:hacked())"),
+        cell(V4.new_output("display_data", data=bundle(names)[0])),
+        cell(V4.new_output("display_data", data=shown._repr_mimebundle_()[0])),
+        cell(output(text__html=pd.DataFrame({HOSTILE: [HOSTILE]}).to_html())),
+    )
+    results = pd.DataFrame({"system": [HOSTILE], HOSTILE: [HOSTILE], "top1_mean": [0.5], "top1_std": [HOSTILE]})
+    left_out = {HOSTILE: HOSTILE}
+    page = gallery.build([path], results, tmp_path / "g.html", HOSTILE, HOSTILE, HOSTILE, left_out).read_text()
+    assert not live(page)
+    assert page.count("&lt;img src=x onerror=hacked()&gt;") >= 10
+
+
+@pytest.mark.parametrize("figure", [{"layout": 3}, {"layout": {"height": "tall"}}, {"layout": {"height": [1]}}])
+def test_a_plot_that_is_none_names_its_notebook(tmp_path, figure):
+    data = {"application/vnd.plotly.v1+json": {"data": [], **figure}}
+    path = notebook(tmp_path / "n.ipynb", cell(V4.new_output("display_data", data=data)))
+    with pytest.raises(ValueError, match="n.ipynb holds a plot whose layout can't be read"):
+        gallery.build([path], None, tmp_path / "g.html")
+
+
+def test_the_page_may_ask_the_network_for_nothing(story, tmp_path):
+    page = gallery.build([story], None, tmp_path / "g.html").read_text()
+    assert "Content-Security-Policy\" content=\"default-src 'none'; img-src data: blob:;" in page

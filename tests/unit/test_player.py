@@ -99,7 +99,7 @@ def test_html_in_data_cannot_leave_its_place():
 def test_the_module_is_inlined_once_and_can_be_taken_out():
     player = Player(clip_of(2))
     assert player.to_html().count('type="module"') == 1
-    assert module.without_script(player.to_html()) == player.to_html(script=False)
+    assert module.made_again(player.to_html()) == player.to_html(script=False)
     assert "http" not in re.sub("http://www.w3.org/2000/svg", "", module.page_script())
 
 

@@ -45,7 +45,7 @@ def test_the_committed_tables_are_valid_and_their_rows_are_configurations():
     [
         (("title: Two rows", "titel: Two rows"), "titel"),
         (("metric: top1", "metrics: top1"), "metrics"),
-        (("rows:", "rows: ["), "not a table file"),
+        (("rows:", "rows: ["), "can't be read as YAML"),
         ((TABLE, "just words"), "not a table file"),
     ],
 )

@@ -572,7 +572,7 @@ def test_bf16_stays_close_and_attention_stays_exact():
         ({"skeleton": "ghost"}, "unknown skeleton 'ghost'; known: .*kinect_v2"),
         ({"clip": (16, 96)}, r"clip must be \(T,H,W\)"),
         ({"output_stride": (8, 8, 3)}, "output_stride .* is not one of"),
-        ({"poses": 0}, "poses and width must be positive"),
+        ({"poses": 0}, "poses must be a whole number above 0, got 0"),
     ],
 )
 def test_build_refuses_by_name(call, message):

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from workbench.losses.attention import weight_penalty
+from workbench.losses.shapes import agree
 
 
 def fine_tuning(logits: Tensor, label: Tensor, weight: Tensor, factor: float = 0.0) -> dict[str, Tensor]:
@@ -15,6 +16,7 @@ def fine_tuning(logits: Tensor, label: Tensor, weight: Tensor, factor: float = 0
 
     logits: float [B,N]; label: int64 [B]; weight: float [N,C]. "total" and its terms by name, scalars; without a factor
     there is no term "regularizer"."""
+    agree("fine_tuning", logits=(logits, "B N"), label=(label, "B"))
     l_c = F.cross_entropy(logits, label)
     if not factor:
         return {"total": l_c, "classification": l_c}
@@ -25,5 +27,6 @@ def fine_tuning(logits: Tensor, label: Tensor, weight: Tensor, factor: float = 0
 def every_step(logits: Tensor, label: Tensor) -> Tensor:
     """Cross-entropy of every time step against the clip's label, averaged over steps, a scalar: how the papers train
     their pose LSTMs. logits: float [B,t_p,N]; label: int64 [B]."""
+    agree("every_step", logits=(logits, "B t_p N"), label=(label, "B"))
     steps = logits.shape[1]
     return F.cross_entropy(logits.flatten(0, 1), label.repeat_interleave(steps))

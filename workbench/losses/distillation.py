@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.losses.shapes import agree
+
 Similarity = Literal["raw", "unit", "temperature"]
 Reduction = Literal["sum", "mean"]
 
@@ -34,9 +36,7 @@ def supervised_contrastive(
     all the time, positive ones hardly pull, and the student ends anti-parallel to its own teacher.
     Raises ValueError for shapes that don't agree, m <= 0, temperature <= 0, no positive pair, or another similarity.
     """
-    if teacher.shape != student.shape or positive.shape != teacher.shape[:1]:
-        shapes = ", ".join(str(list(tensor.shape)) for tensor in (teacher, student, positive))
-        raise ValueError(f"supervised_contrastive: expected shapes [B,F], [B,F] and [B], got {shapes}")
+    agree("supervised_contrastive", teacher=(teacher, "B F"), student=(student, "B F"), positive=(positive, "B"))
     if m <= 0 or temperature <= 0:
         name, value = ("m", m) if m <= 0 else ("temperature", temperature)
         raise ValueError(f"supervised_contrastive: {name} must be above 0, got {value}")
@@ -63,14 +63,14 @@ def attention_distillation(teacher: Tensor, student: Tensor, reduction: Reductio
     Mean Squared Error" of the text, in [0,4/P]: weights for one are not those for the other. ValueError where shapes
     differ or for another reduction.
     """
-    _same("attention_distillation", teacher, student)
+    agree("attention_distillation", teacher=(teacher, "B P"), student=(student, "B P"))
     return _squares(F.normalize(teacher, dim=1) - F.normalize(student, dim=1), reduction)
 
 
 def feature_distillation(teacher: Tensor, student: Tensor, reduction: Reduction = "mean") -> Tensor:
     """Squared distance of two embeddings float [B,F] as they come, the "MSE" of table 1; mean over the batch.
     reduction: mean over the F channels or their sum. ValueError as ``attention_distillation``."""
-    _same("feature_distillation", teacher, student)
+    agree("feature_distillation", teacher=(teacher, "B F"), student=(student, "B F"))
     return _squares(teacher - student, reduction)
 
 
@@ -96,12 +96,6 @@ def _means(reduction: Reduction) -> bool:
     return reduction == "mean"
 
 
-def _same(loss: str, teacher: Tensor, student: Tensor) -> None:
-    if teacher.shape != student.shape:
-        shapes = f"{list(teacher.shape)} and {list(student.shape)}"
-        raise ValueError(f"{loss}: teacher and student must have the same shape, got {shapes}")
-
-
 def contrastive_representation(
     anchor: Tensor, positive: Tensor, bank: Tensor, negative: Tensor, normalizer: float | Tensor, temperature: float
 ) -> Tensor:
@@ -112,6 +106,8 @@ def contrastive_representation(
     network's memory; negative: bool [B,K], which of it are an anchor's negatives; all of unit length. normalizer is Z,
     the mean of e^(a.b/temperature). An anchor without negatives is held against one that costs nothing.
     """
+    rows = {"anchor": (anchor, "B F"), "positive": (positive, "B F"), "bank": (bank, "K F")}
+    agree("contrastive_representation", **rows, negative=(negative, "B K"))
     log_n_z = (negative.sum(1).clamp(min=1) * normalizer).log()  # [B]
     near, far = (anchor * positive).sum(1) / temperature, anchor @ bank.T / temperature  # [B], [B,K]
     repelled = F.logsigmoid(log_n_z[:, None] - far).masked_fill(~negative, 0).sum(1)

@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from workbench.losses.shapes import agree
+
 REDUCTIONS = ("mean", "sum")
 
 
@@ -26,7 +28,7 @@ def logit_mse(student: Tensor, teachers: Sequence[Tensor], unified: bool = False
     if not teachers:
         raise ValueError("logit_mse needs the logits of one or more teachers, got none")
     for teacher in teachers:
-        _same_shape("logit_mse", student, teacher)
+        agree("logit_mse", teacher=(teacher, "B N"), student=(student, "B N"))
     targets = torch.stack(list(teachers)).detach()
     targets = targets.sum(0, keepdim=True) if unified else targets
     squares = (student - targets).square().mean(1)  # of each teacher [N]
@@ -37,11 +39,5 @@ def mars(student: Tensor, teacher: Tensor) -> Tensor:
     """Mean squared error of the student's pooled features to the flow stream's, a scalar >= 0; MARS adds 50 of it to
     the cross-entropy. student, teacher: float [B,F]; the teacher gets no gradient. ValueError where their shapes
     differ."""
-    _same_shape("mars", student, teacher)
+    agree("mars", teacher=(teacher, "B F"), student=(student, "B F"))
     return F.mse_loss(student, teacher.detach())
-
-
-def _same_shape(loss: str, student: Tensor, teacher: Tensor) -> None:
-    if student.shape != teacher.shape:
-        shapes = f"{list(teacher.shape)} and {list(student.shape)}"
-        raise ValueError(f"{loss}: teacher and student must have the same shape, got {shapes}")

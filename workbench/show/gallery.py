@@ -18,7 +18,8 @@ from markupsafe import Markup
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
 import workbench
-from workbench.show.player import page_script, without_script, write
+from workbench.reading import reason
+from workbench.show.player import made_again, page_script, write
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,9 +65,10 @@ def build(
 
     results: the measured table; a column with a companion ending in _std, _sd or _spread is shown as mean ± spread.
     note says in a sentence what the table measures; left_out names notebooks that are not shown and what they wait for.
-    Each figure takes its heading and caption from the Markdown above its cell. Outputs that only a running kernel can
-    draw are left out. FileNotFoundError for a missing notebook; ValueError for one that was not executed or that ended
-    in an error.
+    Each figure takes its heading and caption from the Markdown above its cell. What moves on the page is made here, of
+    the data in plots and players; nothing that a notebook says is taken as markup, but for its tables and words, of
+    which only harmless tags stay. Outputs that only a running kernel can draw are left out. FileNotFoundError for a
+    missing notebook; ValueError for one that was not executed or that ended in an error.
     """
     sections = [section(Path(path), number) for number, path in enumerate(notebooks, 1)]
     kinds = {item.kind for part in sections for item in part.items}
@@ -110,8 +112,9 @@ def read(path: Path) -> nbformat.NotebookNode:
         raise FileNotFoundError(f"{path} does not exist")
     try:
         notebook = nbformat.read(path, as_version=4)
-    except (ValueError, TypeError, KeyError, AttributeError, nbformat.ValidationError) as error:
-        raise ValueError(f"{path} is not a Jupyter notebook") from error
+        nbformat.validate(notebook)
+    except Exception as error:  # a damaged file may lead its reader anywhere
+        raise ValueError(f"{path} is not a Jupyter notebook ({reason(error)})") from None
     cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     if cells and not any(cell.execution_count for cell in cells):
         raise ValueError(f"{path} was not executed; the gallery shows what a notebook drew, so run it first")
@@ -127,22 +130,36 @@ def outputs(cell: nbformat.NotebookNode, path: Path) -> list[tuple]:
                 f"{path} ended in an error: {output.ename}: {output.evalue.splitlines()[0] if output.evalue else ''}"
             )
         data = output.get("data", {})
-        if PLOTLY in data:
-            found.append(plot(data[PLOTLY]))
-        elif "data-player" in data.get("text/html", ""):
-            found.append(("player", Markup(without_script(data["text/html"]))))
+        words = text_of(data, "text/html")
+        player = made_again(words) if "data-player" in words else None
+        if isinstance(data.get(PLOTLY), dict):
+            found.append(plot(data[PLOTLY], path))
+        elif player is not None:
+            found.append(("player", Markup(player)))
         elif picture := next((kind for kind in ("image/png", "image/jpeg") if kind in data), None):
-            found.append(("image", f"data:{picture};base64,{re.sub(r'[^A-Za-z0-9+/=]', '', data[picture])}"))
-        elif "<table" in data.get("text/html", ""):
-            found.append(("table", clean(data["text/html"])))
+            letters = re.sub(r"[^A-Za-z0-9+/=]", "", text_of(data, picture))
+            found.append(("image", f"data:{picture};base64,{letters}"))
+        elif "<table" in words:
+            found.append(("table", clean(words)))
     return found
 
 
-def plot(figure: dict) -> tuple[str, Markup, int]:
-    """The figure as JSON that may stand inside a script element; its width is left to the page."""
-    layout = {key: value for key, value in figure.get("layout", {}).items() if key != "width"} | {"autosize": True}
+def text_of(data: Mapping, kind: str) -> str:
+    """What an output says in this kind of text, which notebooks may keep line by line."""
+    said = data.get(kind, "")
+    return "".join(map(str, said)) if isinstance(said, list) else str(said)
+
+
+def plot(figure: dict, path: Path) -> tuple[str, Markup, int]:
+    """The figure as JSON that may stand inside a script element; its width is left to the page. ValueError naming the
+    notebook ``path`` where it is none."""
+    layout = figure.get("layout", {})
+    height = layout.get("height") if isinstance(layout, dict) else None
+    if not isinstance(layout, dict) or not isinstance(height, int | float | None):
+        raise ValueError(f"{path} holds a plot whose layout can't be read")
+    layout = {key: value for key, value in layout.items() if key != "width"} | {"autosize": True}
     text = json.dumps({**{key: figure[key] for key in ("data", "frames") if key in figure}, "layout": layout})
-    return "plot", Markup(text.replace("<", "\\u003c")), int(layout.get("height") or Item.height)
+    return "plot", Markup(text.replace("<", "\\u003c")), int(height or Item.height)
 
 
 def opening(source: str) -> tuple[str, str]:

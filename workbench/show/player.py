@@ -19,7 +19,7 @@ from workbench.show.scene import Edited, Track, contact_sheet, describe, picture
 from workbench.show.session import attended
 from workbench.types import Clip, Pose, Truth
 
-__all__ = ["Edited", "Player", "Track", "page", "page_script", "without_script"]
+__all__ = ["Edited", "Player", "Track", "page", "fragment", "made_again", "page_script"]
 
 HERE = Path(__file__).parent
 _OPEN, _CLOSE = "<!--player script-->", "<!--/player script-->"
@@ -105,18 +105,10 @@ class Player(anywidget.AnyWidget):
 
     def to_html(self, script: bool = True) -> str:
         """An HTML fragment that plays offline; script=False leaves the module out, for a page that has one."""
-        title, caption = (html.escape(str(self._parts[key])) for key in ("title", "caption"))
         frames = [base64.b64encode(frame).decode() for frame in self._frames]
         scene = {**self._scene, "tools": []}  # nobody is there to answer an edit
-        data = json.dumps({"scene": scene, "frames": frames}, allow_nan=False, separators=(",", ":"))
-        poster = base64.b64encode(contact_sheet(self._parts["clip"])).decode()
-        fragment = (
-            f'<div class="wb-player" data-player role="group" aria-label="{title or "clip"}">'
-            f'<figure><img alt="{title or "clip"}: some frames" src="data:image/jpeg;base64,{poster}">'
-            f"<figcaption><b>{title}</b> {caption}</figcaption></figure>"
-            f'<script type="application/json">{data.replace("<", chr(92) + "u003c")}</script></div>'
-        )
-        return fragment + page_script() if script else fragment
+        static = fragment(scene, frames, base64.b64encode(contact_sheet(self._parts["clip"])).decode())
+        return static + page_script() if script else static
 
     def save(self, path: str | Path) -> Path:
         """Writes a page that plays offline, atomically; returns its path."""
@@ -135,15 +127,37 @@ class Player(anywidget.AnyWidget):
         return f"Player({scene['title']!r}, {len(self._frames)} frames, {len(scene['tracks'])} track(s))"
 
 
+def fragment(scene: dict, frames: list[str], poster: str) -> str:
+    """The HTML of a static player: ``scene`` as ``describe`` makes it, whose texts are text; frames and poster are JPEG
+    in base64. ValueError where the scene is no JSON."""
+    title, caption = (html.escape(str(scene[key])) for key in ("title", "caption"))
+    data = json.dumps({"scene": scene, "frames": frames}, allow_nan=False, separators=(",", ":"))
+    return (
+        f'<div class="wb-player" data-player role="group" aria-label="{title or "clip"}">'
+        f'<figure><img alt="{title or "clip"}: some frames" src="data:image/jpeg;base64,{poster}">'
+        f"<figcaption><b>{title}</b> {caption}</figcaption></figure>"
+        f'<script type="application/json">{data.replace("<", chr(92) + "u003c")}</script></div>'
+    )
+
+
+def made_again(text: str) -> str | None:
+    """The fragment, without the module, that the data of a static player in ``text`` give: of the HTML itself nothing
+    is kept, as anybody may have written it. None where there is no such data."""
+    data = re.search(r'<script type="application/json">([^<]*)</script>', text)
+    poster = re.search(r'src="data:image/jpeg;base64,([A-Za-z0-9+/=]*)"', text)
+    try:
+        found = json.loads(data[1])
+        if not all(isinstance(frame, str) and re.fullmatch(r"[A-Za-z0-9+/=]*", frame) for frame in found["frames"]):
+            return None
+        return fragment(found["scene"], found["frames"], poster[1])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+
+
 def page_script() -> str:
     """The player's module and style; players on the page start when they scroll into view."""
     style, module = ((HERE / name).read_text() for name in ("player.css", "player.js"))
     return f'{_OPEN}<style>{style}</style><script type="module">{module}\nboot(document);</script>{_CLOSE}'
-
-
-def without_script(fragment: str) -> str:
-    """The fragment without the module, for a page that holds many."""
-    return re.sub(re.escape(_OPEN) + ".*?" + re.escape(_CLOSE), "", fragment, flags=re.DOTALL)
 
 
 def page(body: str, title: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from workbench.nearest import hint
 from workbench.systems.agcn import AGCNClassifier
 from workbench.systems.augmented_rgb import AugmentedRGB
 from workbench.systems.common.base import Stage, System
@@ -101,12 +102,14 @@ def build(
     ValueError listing the valid ones otherwise."""
     kind = _system(name)
     options = choose(name, kind.Options, variant)
-    body = skeleton if isinstance(skeleton, Skeleton) else Skeleton.named(skeleton)
     chosen = backbone or kind.default_backbone or "i3d"
-    return kind(Setting(num_classes, body, tuple(clip), poses, chosen, width, tuple(output_stride), features), options)
+    setting = Setting(num_classes, skeleton, clip, poses, chosen, width, output_stride, features)
+    system = kind(setting, options)
+    system.setting = setting
+    return system
 
 
 def _system(name: str) -> type[System]:
     if name not in SYSTEMS:
-        raise ValueError(f"unknown system {name!r}; known: {', '.join(SYSTEMS)}")
+        raise ValueError(f"unknown system {name!r}; known: {', '.join(SYSTEMS)}{hint(name, SYSTEMS)}")
     return SYSTEMS[name]

@@ -25,7 +25,8 @@ def same_files(survey: Survey) -> list[Finding] | None:
         return None
     sizes = defaultdict(list)
     for part, data in survey.parts.items():
-        for i, path in enumerate(data.videos):
+        # Where one archive holds the films of all parts, its own name says nothing.
+        for i, path in enumerate(() if hasattr(data.reader, "video") else data.videos):
             if os.path.isfile(path):
                 sizes[os.path.getsize(path)].append((part, i))
     found = []

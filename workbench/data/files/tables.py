@@ -28,6 +28,15 @@ def require(table: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
         )
 
 
+def numeric(table: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
+    """ValueError naming the first of ``columns`` that holds anything but finite numbers."""
+    for name in columns:
+        column = table[name]
+        if column.dtype.kind not in "iuf" or not np.isfinite(column.to_numpy()).all():
+            wrong = next((value for value in column if not isinstance(value, int | float) or value != value), "inf")
+            raise ValueError(f"{path}: {name} should hold numbers, it holds {wrong!r}")
+
+
 def unique(table: pd.DataFrame, path: Path) -> None:
     """ValueError naming the first id that occurs twice."""
     twice = table["id"][table["id"].duplicated()]

@@ -22,6 +22,7 @@ from workbench.data.catalog import Dataset
 from workbench.data.files import facts
 from workbench.data.files.tables import require
 from workbench.data.sources import official
+from workbench.reading import reading
 
 PROTOCOLS = ("val", "lists")
 PARTS = {"train": "train", "val": "validation", "validate": "validation", "validation": "validation", "test": "test"}
@@ -46,7 +47,8 @@ def lists(root: Path) -> pd.DataFrame:
     time_end, part."""
     found = []
     for path in official.walk(root, (".csv",)):
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="replace")
+        with reading(path, "CSV"):
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="replace")
         if "youtube_id" not in table:
             continue
         require(table, ("youtube_id", "time_start", "time_end"), path)

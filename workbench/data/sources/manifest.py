@@ -32,7 +32,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from workbench.data import spelling
 from workbench.data.catalog import SPLITS, Dataset
@@ -42,6 +41,7 @@ from workbench.data.files.places import Folder
 from workbench.data.files.tables import require
 from workbench.data.sources import posefiles
 from workbench.data.sources.posefiles import PoseFiles
+from workbench.reading import present, read_yaml
 from workbench.types import Skeleton
 
 PROTOCOLS = ("split", "<name> of a column split_<name>", "leave-out:<subject>[,<subject>...]")
@@ -111,12 +111,11 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
 def read_beside(path: Path) -> Beside:
     """The .yaml beside the manifest ``path``, or what holds without; ValueError naming what is wrong with it."""
     file = path.with_suffix(".yaml")
-    if not file.is_file():
+    if not present(file):
         return Beside(path.parent)
-    try:
-        values = yaml.safe_load(file.read_text()) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} is not valid YAML: {error}") from None
+    values = read_yaml(file)
+    if values is None:
+        raise ValueError(f"{file} says nothing; delete it where the manifest needs no folder, classes or mirrored")
     if not isinstance(values, dict) or set(values) - {"folder", "classes", "mirrored"}:
         raise ValueError(f"{file} may say folder, classes and mirrored, got {values!r}")
     folder, classes = values.get("folder", "."), values.get("classes")

@@ -6,7 +6,6 @@ height); each with a validation part of its own, as fixed by the split columns o
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import zlib
@@ -17,8 +16,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.catalog import SPLITS, Dataset
-from workbench.data.files.tables import below, read_arrays, require, unique
-from workbench.media.degradation import degrade
+from workbench.data.files.tables import below, numeric, read_arrays, require, unique
+from workbench.media.degradation import LEVELS, degrade
+from workbench.reading import present, read_json, read_parquet
 from workbench.types import Pose, Skeleton, Truth
 
 DEFAULT_ROOT = Path("data/synthadl/tiny")
@@ -33,12 +33,13 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     if protocol not in PROTOCOLS:
         raise ValueError(f"SynthADL has no protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
     path = root / "index.parquet"
-    if not path.is_file():
+    if not present(path):
         missing = f"no SynthADL world in {root.absolute()} ({path} is missing)"
         raise FileNotFoundError(what_else(root) or f"{missing}; {how(root)}")
-    table = pd.read_parquet(path)
+    table = read_parquet(path)
     column = f"split_{protocol}"
     require(table, (*COLUMNS, column), path)
+    numeric(table, ("label", "frames", "fps"), path)
     unique(table, path)
     check_splits(table[column], column, path)
     classes = _classes(table, path)
@@ -84,9 +85,17 @@ def _classes(table: pd.DataFrame, path: Path) -> list[str]:
 
 def _pose_quality(path: Path) -> str:
     """The world's knob: its arrays are clean, and this is how well its sensor is meant to see them."""
-    if not path.is_file():
+    if not present(path):
         raise FileNotFoundError(f"{path} is missing; it says what world this is")
-    return json.loads(path.read_text()).get("settings", {}).get("pose_quality", "high")
+    settings = read_json(path, "settings")["settings"]
+    quality = settings.get("pose_quality", "high") if isinstance(settings, dict) else settings
+    check_quality(quality, path)
+    return quality
+
+
+def check_quality(value: object, path: Path) -> None:
+    if not isinstance(value, str) or value not in LEVELS:
+        raise ValueError(f"{path}: pose_quality should be one of {', '.join(LEVELS)}, it is {value!r}")
 
 
 @dataclass(frozen=True)

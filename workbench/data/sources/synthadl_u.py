@@ -6,7 +6,6 @@ Protocols as of SynthADL: cs, cv, setup.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.data.files.tables import below, read_arrays, require, unique
+from workbench.data.files.tables import below, numeric, read_arrays, require, unique
 from workbench.data.sources import synthadl
 from workbench.data.sources.synthadl import KINECT, PROTOCOLS, Arrays
 from workbench.data.untrimmed.videos import Untrimmed
+from workbench.reading import present, read_json, read_parquet
 from workbench.types import Truth
 
 DEFAULT_ROOT = Path("data/synthadl/untrimmed")
@@ -31,13 +31,14 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Untrimmed
         raise ValueError(f"SynthADL-U has no protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
     path, annotations = root / "index.parquet", root / "intervals.parquet"
     for each in (path, annotations):
-        if not each.is_file():
+        if not present(each):
             missing = f"no SynthADL-U world in {root.absolute()} ({each} is missing)"
             way = synthadl.how(root, " --world untrimmed")
             raise FileNotFoundError(synthadl.what_else(root) or f"{missing}; {way}")
-    table = pd.read_parquet(path)
+    table = read_parquet(path)
     column = f"split_{protocol}"
     require(table, (*COLUMNS, column), path)
+    numeric(table, ("frames", "fps", "width"), path)
     unique(table, path)
     synthadl.check_splits(table[column], column, path)
     table = table if split == "all" else table[table[column] == split]
@@ -45,8 +46,9 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Untrimmed
     for name in ("video", "arrays"):
         table[name] = below(root, table[name].tolist(), path)
     table["duration"] = table["frames"] / table["fps"]
-    intervals = pd.read_parquet(annotations)
+    intervals = read_parquet(annotations)
     require(intervals, ("id", "label", "start", "end"), annotations)
+    numeric(intervals, ("label", "start", "end"), annotations)
     settings = _settings(root / "world.json")
     classes = settings["actions"]
     mine = intervals[intervals["id"].isin(table["id"])].reset_index(drop=True)
@@ -57,9 +59,13 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Untrimmed
 
 def _settings(path: Path) -> dict[str, Any]:
     """Of the whole world: its actions, also those that no video happens to have, and how good its poses are."""
-    if not path.is_file():
+    if not present(path):
         raise FileNotFoundError(f"{path} is missing; it says what world this is")
-    return json.loads(path.read_text())["settings"]
+    settings = read_json(path, "settings")["settings"]
+    if not isinstance(settings, dict) or not isinstance(settings.get("actions"), list):
+        raise ValueError(f"{path}: its settings should list the world's actions")
+    synthadl.check_quality(settings.get("pose_quality"), path)
+    return settings
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib.util import find_spec
 
 import av
@@ -12,6 +14,38 @@ import numpy as np
 
 class VideoError(ValueError):
     """A file that can't be read as video, or not the frames that were asked for: "<path>: <reason>"."""
+
+
+class DecordError(VideoError):
+    """decord can't read a file."""
+
+
+class VideoNote(UserWarning):
+    """Something that has to be known of a file that is read, such as which of its streams it is, or of its reader."""
+
+
+#: Formats that open other files, the network or a device, or that draw a text. None of them is ever opened.
+REFUSED = {
+    *("concat", "concatf", "hls", "applehttp", "hls,applehttp", "dash", "webm_dash_manifest", "imf"),
+    *("sdp", "rtsp", "rtp", "sap", "mpjpeg", "msnwctcp"),
+    *("image2", "mlv", "vobsub", "avisynth", "vapoursynth", "bluray", "tty", "svg_pipe"),
+    *("lavfi", "alsa", "oss", "pulse", "jack", "openal", "sndio", "fbdev", "kmsgrab", "x11grab", "xcbgrab", "v4l2"),
+    *("video4linux2", "video4linux2,v4l2", "dshow", "gdigrab", "vfwcap", "avfoundation", "decklink", "iec61883"),
+}
+#: How texts begin that play other files.
+LISTS = {
+    b"ffconcat": "an ffconcat list",
+    b"#extm3u": "an M3U playlist",
+    b"[playlist]": "a PLS playlist",
+    b"[reference]": "an ASX playlist",
+    b"<asx": "an ASX playlist",
+    b"<smil": "a SMIL playlist",
+    b"<mpd": "a DASH manifest",
+    b"<?xml": "an XML text",
+    b"<svg": "an SVG text",
+    b"v=0": "an SDP description",
+    b"rtsptext": "an RTSP address",
+}
 
 
 @dataclass(frozen=True)
@@ -73,16 +107,45 @@ class VideoInfo:
         return self.edges()[frame_numbers]
 
 
+@cache
 def has_decord() -> bool:
-    """decord has no wheel for some machines, among them Apple silicon."""
-    return find_spec("decord") is not None
+    """decord has no wheel for some machines, among them Apple silicon. One that is there and does not start is as good
+    as none, which is said once."""
+    if find_spec("decord") is None:
+        return False
+    try:
+        import decord
+
+        return bool(decord.VideoReader and decord.DECORDError)
+    except Exception as error:  # a library that is missing, of another build, half installed
+        _say_once(f"decord is installed and can't be used ({_first_line(error)}): videos are read by PyAV, more slowly")
+        return False
+
+
+@cache
+def _say_once(words: str) -> None:
+    warnings.warn(words, VideoNote, stacklevel=3)
 
 
 def decode(info: VideoInfo, frame_numbers: np.ndarray) -> np.ndarray:
     """uint8 [T,H,W,3] RGB, upright: the frames ``frame_numbers`` [T] in that order, repeats allowed.
 
-    VideoError if a number is out of range or the file no longer is what ``info`` describes.
+    Where decord was chosen and fails here, PyAV reads from the file's beginning, which is said once. VideoError if a
+    number is out of range or the file no longer is what ``info`` describes.
     """
+    if info.reader != "decord":
+        return decode_alone(info, frame_numbers)
+    try:
+        if has_decord():
+            return decode_alone(info, frame_numbers)
+    except DecordError as error:
+        _say_once(f"decord fails on {error}: it is read by PyAV, more slowly, as others are on which it does")
+    return decode_alone(replace(info, reader="pyav"), frame_numbers)
+
+
+def decode_alone(info: VideoInfo, frame_numbers: np.ndarray) -> np.ndarray:
+    """As ``decode``, by the reader that ``info`` names and no other; a DecordError, which is a VideoError, where it is
+    decord and fails."""
     numbers = np.asarray(frame_numbers, np.int64)
     if numbers.ndim != 1 or numbers.size == 0:
         raise VideoError(f"{info.path}: frame numbers must be a non-empty list, got shape {numbers.shape}")
@@ -97,14 +160,14 @@ def decode(info: VideoInfo, frame_numbers: np.ndarray) -> np.ndarray:
 
 
 def _decode_decord(info: VideoInfo, numbers: np.ndarray) -> np.ndarray:
-    import decord
-
     try:
+        import decord
+
         reader = decord.VideoReader(info.file, num_threads=1)
         count = len(reader)
         frames = reader.get_batch(numbers).asnumpy()
-    except (RuntimeError, IndexError, decord.DECORDError) as error:
-        raise VideoError(f"{info.path}: decord can't read it ({_first_line(error)})") from None
+    except Exception as error:  # RuntimeError, IndexError, DECORDError, and what a broken library leads to
+        raise DecordError(f"{info.path}: decord can't read it ({_first_line(error)})") from None
     if count != info.frames or frames.shape[1:3] != (info.height, info.width):
         found, expected = (count, *frames.shape[1:3]), (info.frames, info.height, info.width)
         raise VideoError(f"{info.path}: decord finds (frames, height, width) {found}, expected {expected}")
@@ -161,8 +224,22 @@ def _numbered(
 
 
 def open_container(path: str) -> av.container.InputContainer:
-    """``path`` opened for reading; titles and comments in unknown encodings do no harm."""
-    return av.open(path, metadata_errors="replace")
+    """The file ``path`` opened for reading; titles and comments in unknown encodings do no harm. Nothing else is ever
+    opened on its behalf: neither another file nor the network (see ``REFUSED``)."""
+    options = {"protocol_whitelist": "file", "format_whitelist": _formats()}
+    return av.open(path, container_options=options, metadata_errors="replace")
+
+
+@cache
+def _formats() -> str:
+    return ",".join(sorted(av.formats_available - REFUSED))
+
+
+def plays_others(path: str) -> str:
+    """What a text is that plays other files, by its beginning; "" of any other file."""
+    with open(path, "rb") as file:
+        start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return next((words for mark, words in LISTS.items() if start.startswith(mark)), "")
 
 
 def moving_streams(container: av.container.InputContainer) -> list[av.VideoStream]:

@@ -22,7 +22,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from workbench.drafts import write
-from workbench.media.files.decoding import VideoError, VideoInfo, has_decord
+from workbench.media.files.decoding import VideoError, VideoInfo, VideoNote, has_decord, plays_others
 from workbench.media.files.sandbox import SandboxError, Sandboxes
 
 #: The tasks that run in the sandbox.
@@ -34,10 +34,6 @@ VERSION = 2
 
 class PartialVideo(UserWarning):
     """Only the good beginning of a damaged file is used."""
-
-
-class VideoNote(UserWarning):
-    """Something that has to be known of a file that is read, such as which of its streams it is."""
 
 
 _memory: dict[str, VideoInfo | VideoError] = {}
@@ -109,6 +105,8 @@ def _key(file: Path, folder: Path, allow_partial: bool) -> str:
         raise VideoError(f"{file}: it is empty (0 bytes)")
     if not os.access(file, os.R_OK):
         raise VideoError(f"{file}: it may not be read (permissions)")
+    if words := plays_others(str(file)):
+        raise VideoError(f"{file}: it is {words}, which plays other files; name the video files themselves")
     facts = (VERSION, str(file), state.st_size, state.st_mtime_ns, has_decord(), allow_partial, str(folder))
     return hashlib.sha256(repr(facts).encode()).hexdigest()
 

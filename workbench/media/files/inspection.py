@@ -14,7 +14,7 @@ from workbench.media.files import clock
 from workbench.media.files.decoding import (
     VideoError,
     VideoInfo,
-    decode,
+    decode_alone,
     moving_streams,
     open_container,
     upright,
@@ -310,7 +310,7 @@ def _agrees(info: VideoInfo, landmarks: _Landmarks) -> Generator[None, None, boo
     for number in landmarks.probes():
         yield
         try:
-            picture = decode(info, np.array([number]))[0]
+            picture = decode_alone(info, np.array([number]))[0]
         except VideoError:
             return False
         if not landmarks.shows(number, picture):

@@ -22,11 +22,13 @@ from typing import Any
 
 import numpy as np
 
+from workbench.workers import follow
+
 _SERVE = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[2])
 from workbench.media.files.sandbox import serve
-serve(int(sys.argv[1]))
+serve(int(sys.argv[1]), int(sys.argv[3]))
 """
 
 #: Seconds that a busy machine may take to start the child and to import what a task needs.
@@ -91,7 +93,7 @@ class Sandbox:
         ours, theirs = socket.socketpair()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the child lives)
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, str(theirs.fileno()), json.dumps(_search_path())],
+            [sys.executable, "-c", _SERVE, str(theirs.fileno()), json.dumps(_search_path()), str(os.getpid())],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -160,8 +162,10 @@ def _search_path() -> list[str]:
     return [str(Path(__file__).resolve().parents[3]), *(entry or os.getcwd() for entry in sys.path)]
 
 
-def serve(handle: int) -> None:
-    """The child's side: answers calls from the socket ``handle`` until the caller goes away."""
+def serve(handle: int, parent: int) -> None:
+    """The child's side: answers calls from the socket ``handle`` until the caller, the process ``parent``, goes away,
+    which it also notices while a decoder hangs."""
+    follow(parent)
     connection = Connection(handle)
     with suppress(EOFError, ConnectionError):
         while True:

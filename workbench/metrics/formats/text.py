@@ -43,7 +43,7 @@ def read_json(path: str | os.PathLike, *keys: str) -> dict:
     """The object that a file holds; ValueError where it is no JSON, no object or lacks one of ``keys``."""
     try:
         values = json.loads(read(path), object_pairs_hook=lambda pairs: _once(pairs, path))
-    except json.JSONDecodeError as problem:
+    except (json.JSONDecodeError, RecursionError) as problem:
         raise ValueError(f"{path} is not valid JSON: {problem}") from None
     if not isinstance(values, dict):
         raise ValueError(f"{path} must hold a JSON object, got a {type(values).__name__}")

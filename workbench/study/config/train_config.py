@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
+from workbench.boundary import Usage
 from workbench.data.catalog import AUTO, guess
+from workbench.nearest import hint
+from workbench.reading import parse_yaml
 from workbench.study.config.presets import DETECTION, PRESETS
 
 Plain = bool | int | float | str
@@ -31,7 +33,8 @@ def _sentence(model: type[BaseModel], problem: ValidationError) -> str:
     error = min(problem.errors(), key=lambda error: error["type"] != "extra_forbidden")
     path = [str(part) for part in error["loc"]]
     if error["type"] == "extra_forbidden":
-        return f"{model.__name__} has no parameter {path[-1]!r}; valid names: {', '.join(model.model_fields)}"
+        valid = f"{', '.join(model.model_fields)}{hint(path[-1], model.model_fields)}"
+        return f"{model.__name__} has no parameter {path[-1]!r}; valid names: {valid}"
     if error["type"] == "missing":
         return f"{model.__name__} needs the parameter {path[-1]!r}; valid names: {', '.join(model.model_fields)}"
     if error["type"] == "value_error":
@@ -90,7 +93,7 @@ def preset_numbers(preset: str | dict[str, Any], detects: bool = False, **own: A
     chosen = dict(preset) if isinstance(preset, dict) else {"base": preset}
     base = chosen.pop("base", "tiny")
     if base not in PRESETS:
-        raise ValueError(f"unknown preset {base!r}; known: {', '.join(PRESETS)}")
+        raise ValueError(f"unknown preset {base!r}; known: {', '.join(PRESETS)}{hint(base, PRESETS)}")
     return Preset(**{**PRESETS[base], **(DETECTION.get(base, {"batch_size": 8}) if detects else {}), **chosen, **own})
 
 
@@ -185,13 +188,12 @@ class TrainConfig(Config):
 
     @model_validator(mode="after")
     def _names_exist(self) -> TrainConfig:
-        from workbench.systems import names, variants
+        from workbench.systems import variants
 
-        if self.system not in names():
-            raise ValueError(f"unknown system {self.system!r}; known: {', '.join(names())}")
+        known = variants(self.system)
         for option in self.options:
-            if option not in variants(self.system):
-                valid = ", ".join(variants(self.system)) or "none"
+            if option not in known:
+                valid = f"{', '.join(known) or 'none'}{hint(option, known)}"
                 raise ValueError(f"{self.system} has no option {option!r}; valid options: {valid}")
         _ = self.numbers
         counts = self.epochs.values() if isinstance(self.epochs, dict) else [self.epochs]
@@ -284,22 +286,33 @@ def amend(published: dict[str, Any], *changes: dict[str, Any] | None) -> dict[st
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
-    """``["epochs=3", "options.coupler=false"]`` as {"epochs": 3, "options": {"coupler": False}}; values are YAML.
-    ValueError for a pair without "="."""
+    """``["epochs=3", "options.coupler=false"]`` as {"epochs": 3, "options": {"coupler": False}}; values are YAML, and
+    the order says nothing: ``preset=tiny preset.crop=frame`` is the preset with another crop.
+
+    Usage (a ValueError) for a pair without "=", a value that is no YAML, or two pairs that contradict each other."""
     values: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
-        if not name or not equals:
-            raise ValueError(f"{pair!r} should read NAME=VALUE")
-        *folders, leaf = name.split(".")
-        place = values
-        for folder in folders:
-            held = place.setdefault(folder, {})
-            if not isinstance(held, dict) and folder != "preset":
-                raise ValueError(f"{pair!r} names a part of {folder}, which is {held!r}")
-            # preset=tiny preset.crop=frame is the preset with another crop, in whatever order.
-            place[folder] = held if isinstance(held, dict) else {"base": held}
-            place = place[folder]
-        value, held = yaml.safe_load(text), place.get(leaf)
-        place[leaf] = {"base": value, **held} if pair.startswith("preset=") and isinstance(held, dict) else value
+        if not equals or not all(name.split(".")):
+            raise Usage(f"{pair!r} should read NAME=VALUE")
+        try:
+            value = parse_yaml(text)
+        except ValueError as problem:
+            raise Usage(f"{pair!r} should read NAME=VALUE, with a YAML value: {problem}") from None
+        first, *rest = name.split(".")
+        for part in reversed(rest):
+            value = {part: value}
+        values[first] = _both(values[first], value, first, pair) if first in values else value
     return values
+
+
+def _both(held: Any, value: Any, name: str, pair: str) -> Any:
+    """What two pairs of ``--set`` say together of ``name``."""
+    if name == "preset" and isinstance(held, dict) != isinstance(value, dict):
+        held, value = ({"base": each} if not isinstance(each, dict) else each for each in (held, value))
+    if isinstance(held, dict) and isinstance(value, dict):
+        shared = {key: _both(held[key], value[key], f"{name}.{key}", pair) for key in held.keys() & value.keys()}
+        return {**held, **value, **shared}
+    if type(held) is not type(value) or held != value:
+        raise Usage(f"{pair!r} contradicts another --set, which says that {name} is {held!r}")
+    return held

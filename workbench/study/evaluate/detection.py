@@ -15,6 +15,7 @@ from workbench import metrics
 from workbench.data import Untrimmed, detection_batches
 from workbench.media.files import clock
 from workbench.metrics import postprocess
+from workbench.reading import present, reading
 from workbench.study import files
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.evaluate.alignment import of_snippets
@@ -22,7 +23,7 @@ from workbench.study.evaluate.gradient_shares import by_stage
 from workbench.study.evaluate.inference import predict
 from workbench.study.features import encoders
 from workbench.study.runs import hardware
-from workbench.study.runs.run_folder import Run, flat
+from workbench.study.runs.run_folder import AGAIN, Run, flat
 from workbench.study.runs.store import row_of
 
 #: Overlaps at which events are counted.
@@ -178,11 +179,14 @@ def read(run: Run, split: str = "test") -> Detected:
     if not run.config.detects:
         raise ValueError(f"run {run.id} labels clips; read them with run.predictions({split!r})")
     path = run.folder / f"predictions_{split}.npz"
-    if not path.is_file():
+    if not present(path):
         raise FileNotFoundError(
             f"run {run.id} has no predictions for {split!r}; make them with evaluate(run, {split!r})"
         )
-    arrays = files.read_arrays(path)
-    ends = np.cumsum(arrays["counts"])[:-1]
-    parts = {name: np.split(arrays[name], ends) for name in ("logits", "labels", "times")}
-    return Detected(arrays["ids"].tolist(), **parts)
+    arrays = files.read_arrays(path, "ids", "counts", "logits", "labels", "times", way_out=AGAIN)
+    with reading(path, "detections", AGAIN):
+        ends = np.cumsum(arrays["counts"])
+        if {len(arrays[name]) for name in ("logits", "labels", "times")} != {int(ends[-1])}:
+            raise ValueError("its arrays differ in length")
+        parts = {name: np.split(arrays[name], ends[:-1]) for name in ("logits", "labels", "times")}
+        return Detected(arrays["ids"].tolist(), **parts)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar
 
+from workbench.reading import Unreadable, read_json, reading
 from workbench.study.notebooks.configs import CONFIGS, Notebook, config_of
 from workbench.study.runs.run_folder import finished, open_run
 
@@ -109,11 +110,12 @@ def execute(
     config = config_of(notebook)(**parameters)
     config = located(config)
     _check_runs(config)
-    source = nbformat.read(notebook, as_version=4)
+    with reading(notebook, "a Jupyter notebook"):
+        source = nbformat.read(notebook, as_version=4)
     if not any("parameters" in cell.metadata.get("tags", ()) for cell in source.cells):
         raise ValueError(f"{notebook} has no cell with the tag 'parameters'")
     key = _key(notebook, parameters, getattr(config, "runs", None))
-    if reuse and out.is_file() and nbformat.read(out, as_version=4).metadata.get(TAG, {}).get("key") == key:
+    if reuse and out.is_file() and _made_from(out) == key:
         return out
     with _threads(threads):
         return run_copy(notebook, out, parameters, key, progress)
@@ -157,9 +159,10 @@ def record(**numbers: float) -> None:
 def recorded(executed: str | Path) -> dict[str, float]:
     """The numbers that the cells of an executed notebook gave to ``record``."""
     found: dict[str, float] = {}
-    for cell in json.loads(Path(executed).read_text())["cells"]:
-        for output in cell.get("outputs", []):
-            found |= output.get("data", {}).get(NUMBERS, {})
+    with reading(executed, "an executed notebook"):
+        for cell in read_json(executed, "cells")["cells"]:
+            for output in cell.get("outputs", []):
+                found |= output.get("data", {}).get(NUMBERS, {})
     return found
 
 
@@ -180,6 +183,17 @@ def execute_all(
         except MissingRun as problem:
             left_out[path.name] = str(problem)
     return copies, left_out
+
+
+def _made_from(executed: Path) -> str | None:
+    """The key of an executed notebook; None of one that isn't whole, which is executed again."""
+    import nbformat
+
+    try:
+        with reading(executed, "an executed notebook"):
+            return nbformat.read(executed, as_version=4).metadata.get(TAG, {}).get("key")
+    except Unreadable:
+        return None
 
 
 def _check_runs(config: Notebook) -> None:

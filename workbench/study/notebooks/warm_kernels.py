@@ -24,6 +24,8 @@ from typing import Any
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
+from workbench.study import files
+
 KERNEL = "ipykernel.kernelapp"
 #: Imported when they are first needed: by ``fit``, and by plotly for its first figure.
 LATE = (
@@ -41,11 +43,9 @@ CAN_FORK = hasattr(os, "fork") and sys.platform == "linux"
 def imports_of(notebook: str | Path) -> tuple[str, ...]:
     """The modules that the notebook's cells import, and those that they need later where it uses this package."""
     found = {KERNEL: None}
-    for cell in json.loads(Path(notebook).read_text())["cells"]:
-        if cell["cell_type"] != "code":
-            continue
+    for cell in files.code_cells(notebook):
         try:
-            tree = ast.parse("".join(cell["source"]))
+            tree = ast.parse(cell)
         except SyntaxError:  # a cell magic: what it imports, the kernel imports
             continue
         for node in ast.walk(tree):

@@ -24,6 +24,7 @@ import pandas as pd
 
 from workbench.data import ClipSpec, Dataset, Untrimmed
 from workbench.nets import weights
+from workbench.reading import Unreadable, present, reading
 from workbench.study import files
 from workbench.study.config.data_of import clip_spec, open_split
 from workbench.study.config.train_config import TrainConfig, parse
@@ -31,6 +32,9 @@ from workbench.study.runs.alive_columns import columns
 from workbench.systems.common.base import System
 
 LATEST = "latest:"
+#: The way out of damaged results, and of damaged weights.
+AGAIN = "move the file away, and evaluate the run again"
+WHOLE = "move the file away, and train again: the run goes on from its checkpoint"
 Data = Dataset | Untrimmed
 
 
@@ -58,11 +62,12 @@ class Run:
 
     @cached_property
     def _facts(self) -> dict[str, Any]:
-        return files.read_json(self.folder / "config.json")
+        return files.read_json(self.folder / "config.json", "config", "classes", "skeleton", "data")
 
     @cached_property
     def config(self) -> TrainConfig:
-        return parse(self._facts["config"])
+        with reading(self.folder / "config.json", "the configuration of a run"):
+            return parse(self._facts["config"])
 
     @property
     def classes(self) -> list[str]:
@@ -75,19 +80,30 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        return (self.folder / "weights.safetensors").is_file()
+        return present(self.folder / "weights.safetensors")
 
     @property
     def history(self) -> pd.DataFrame:
         """One row an epoch: epoch, stage, seconds, learning_rate, train_<term>, train_top1, validation_<...>."""
         path = self.folder / "history.csv"
-        return pd.read_csv(path) if path.is_file() else pd.DataFrame()
+        if not present(path):
+            return pd.DataFrame()
+        with reading(path, "the history of a run"):
+            table = pd.read_csv(path)
+            if missing := {"epoch", "stage", "seconds"} - set(table):
+                raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+            return table
 
     @property
     def metrics(self) -> dict[str, Any]:
         """By split, what ``evaluate`` measured; empty where nothing was evaluated."""
         path = self.folder / "metrics.json"
-        return files.read_json(path) if path.is_file() else {}
+        if not present(path):
+            return {}
+        measured = files.read_json(path, way_out=AGAIN)
+        if not isinstance(measured, dict) or not all(isinstance(values, dict) for values in measured.values()):
+            raise Unreadable(f"{path} can't be read: it should hold an object a split; {AGAIN}")
+        return measured
 
     def measured_on(self, split: str, contents: str) -> bool:
         """Whether the run was evaluated on the clips of ``split`` as they are now, ``contents`` being theirs."""
@@ -97,16 +113,20 @@ class Run:
         """Of a run that labels clips; those of detectors are read by ``study.detection.read``."""
         if self.config.detects:
             raise ValueError(f"run {self.id} labels moments of videos, not clips: its results are study.detection's")
-        arrays = files.read_arrays(self._result("predictions", split))
+        path = self._result("predictions", split)
+        arrays = files.read_arrays(path, "ids", "labels", "logits", "features", "scores", way_out=AGAIN)
+        if len({len(values) for values in arrays.values()}) > 1 or len(arrays) != 5:
+            shapes = ", ".join(f"{name} {list(values.shape)}" for name, values in arrays.items())
+            raise Unreadable(f"{path} can't be read as predictions, one row a clip ({shapes}); {AGAIN}")
         return Predictions(ids=arrays.pop("ids").tolist(), **arrays)
 
     def maps(self, split: str = "test") -> dict[str, np.ndarray]:
         """The small maps by name, float32 [S, ...] in the order of ``predictions`` (see types.MAPS); may be empty."""
-        return files.read_arrays(self._result("maps", split))
+        return files.read_arrays(self._result("maps", split), way_out=AGAIN)
 
     def _result(self, kind: str, split: str) -> Path:
         path = self.folder / f"{kind}_{split}.npz"
-        if not path.is_file():
+        if not present(path):
             raise FileNotFoundError(
                 f"run {self.id} has no {kind} for {split!r}; make them with evaluate(run, {split!r})"
             )
@@ -117,12 +137,13 @@ class Run:
 
     def system(self) -> System:
         """The trained system with its best weights, on the CPU, in evaluation mode; RuntimeError if unfinished."""
-        from safetensors.torch import load_file
-
         if not self.finished:
             raise RuntimeError(f"run {self.id} is not finished; call fit with the same configuration to go on with it")
         system = make_system(self.config, self.classes, self._facts["skeleton"], self._facts.get("features"))
-        system.load_state_dict(load_file(self.folder / "weights.safetensors"))
+        path = self.folder / "weights.safetensors"
+        tensors = files.read_weights(path, WHOLE)
+        with reading(path, f"the weights of {self.config.system}", WHOLE):
+            system.load_state_dict(tensors)
         return system.eval()
 
 
@@ -205,7 +226,7 @@ def create(run: Run, config: TrainConfig, dataset: Data, validation: Data, featu
         },
     }
     path = run.folder / "config.json"
-    if path.is_file() and parse(files.read_json(path)["config"]).identity() != config.identity():
+    if present(path) and parse(files.read_json(path, "config")["config"]).identity() != config.identity():
         raise ValueError(f"{path} holds another configuration than the run that goes by its name; move the folder away")
     files.write_json(path, facts)
 
@@ -231,7 +252,7 @@ def open_run(run: str, root: str | Path = "runs") -> Run:
     if run.startswith(LATEST):
         return latest(root, system=run.removeprefix(LATEST))
     folder = Path(root) / run
-    if Path(run).name != run or not (folder / "config.json").is_file():
+    if Path(run).name != run or not present(folder / "config.json"):
         there = ", ".join(found.id for found in _all(root)) or "none"
         raise FileNotFoundError(f"{root} has no run {run!r}; it has: {there}")
     return Run(run, folder)
@@ -308,4 +329,5 @@ def finished(root: str | Path = "runs") -> list[Run]:
 
 def _all(root: str | Path) -> list[Run]:
     """Runs under ``root``, by name; folders that are none are not."""
-    return [Run(path.parent.name, path.parent) for path in sorted(Path(root).glob("*/config.json"))]
+    folders = sorted(path for path in Path(root).iterdir() if path.is_dir()) if Path(root).is_dir() else []
+    return [Run(folder.name, folder) for folder in folders if present(folder / "config.json")]

@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
+from workbench.reading import read_yaml
 from workbench.study.sweep.job import DONE, FAILED, SKIPPED, Limits, Record, run_cell
 from workbench.study.sweep.plan import Cell
 
@@ -124,7 +123,7 @@ def _slurm(path: str | Path, resources: dict[str, float], threads: int) -> Any:
         from dask_jobqueue import SLURMCluster
     except ImportError:
         raise ImportError(MISSING) from None
-    options = yaml.safe_load(Path(path).read_text())
+    options = read_yaml(path)
     if not isinstance(options, dict):
         raise ValueError(f"{path} should hold the arguments of dask_jobqueue.SLURMCluster, such as cores and memory")
     extra = [*options.pop("worker_extra_args", [])]

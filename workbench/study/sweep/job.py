@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from workbench.reading import present
 from workbench.study import files
 from workbench.study.runs.run_folder import Run, flat
 from workbench.study.sweep.plan import Cell
@@ -49,9 +50,9 @@ def done(cell: Cell) -> Record | None:
     """The record of the cell where it was executed with the same code, configuration and data, and measured on all
     splits that it is to be, else None."""
     path = folder(cell) / f"{cell.key}.json"
-    if not path.is_file():
+    if not present(path):
         return None
-    record = files.read_json(path)
+    record = files.read_json(path, "status", "code", "source", way_out="delete it, and the cell is executed again")
     same = record["status"] == DONE and (record["code"], record["source"]) == (cell.code, cell.source)
     run = run_of(cell)
     there = run is None or (run.finished and cell.splits <= set(measured(cell)))
@@ -122,7 +123,7 @@ def _trace(cell: Cell) -> Path:
 def _attempts_before(cell: Cell, limits: Limits) -> int:
     if not _trace(cell).is_file():
         return 0
-    trace = files.read_json(_trace(cell))
+    trace = files.read_json(_trace(cell), "sweep", "attempt", way_out="delete it")
     return trace["attempt"] if trace["sweep"] == limits.sweep else 0
 
 

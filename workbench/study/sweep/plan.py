@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench import shipped
+from workbench.study import files
 from workbench.study.config.data_of import open_split
 from workbench.study.config.train_config import TrainConfig, preset_numbers
 from workbench.study.features.encoders import settled
@@ -304,6 +305,5 @@ def source_digest(name: str) -> str:
 
 @cache
 def _digest(file: Path, changed: int) -> str:
-    cells = json.loads(file.read_text())["cells"]
-    words = json.dumps(["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"])
+    words = json.dumps(files.code_cells(file))
     return hashlib.sha256(words.encode()).hexdigest()[:16]

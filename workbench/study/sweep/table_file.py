@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, model_validator
 
+from workbench.reading import read_yaml
 from workbench.study.config.train_config import Config, Preset, TrainConfig
 
 #: What a row may need that not everybody has.
@@ -177,15 +177,15 @@ def read_table(path: str | Path) -> Table:
     """The table in a YAML file; ValueError naming the file and what is wrong with it."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no table file at {Path(path).absolute()}")
+    raw = read_yaml(path)
     try:
-        raw = yaml.safe_load(Path(path).read_text())
         columns = [Column(**column) for column in raw.get("columns", [])]
         costs = [Column(**{"direction": "lower", "unit": "", **column}) for column in raw.get("costs", [])]
         keys = [column.key for column in (*columns, *costs)]
         rows = [Row(**{**row, "published": _published(row, keys)}) for row in raw.get("rows", [])]
         claims = [Claim(**claim) for claim in raw.get("claims", [])]
         return Table(**{**raw, "columns": columns, "costs": costs, "rows": rows, "claims": claims})
-    except (ValueError, TypeError, AttributeError, KeyError, yaml.YAMLError) as problem:
+    except (ValueError, TypeError, AttributeError, KeyError) as problem:
         raise ValueError(f"{path} is not a table file: {problem}") from None
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.reading import reading
 from workbench.study import files
 
 
@@ -32,6 +35,13 @@ def load(path: Path) -> dict[str, Any]:
         raise ValueError(
             f"{path} can't be read as a checkpoint ({reason}); delete it to train from the start"
         ) from None
+
+
+@contextmanager
+def applying(path: Path) -> Iterator[None]:
+    """What goes wrong inside when the state in ``path`` is given to whom it belongs to is said of the file."""
+    with reading(path, "a checkpoint of this run", "delete it to train from the start"):
+        yield
 
 
 def random_state() -> dict[str, Any]:

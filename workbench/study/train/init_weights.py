@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from workbench.nets import weights
+from workbench.study import files
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs.run_folder import open_run
 
@@ -41,7 +41,7 @@ def _load(module: nn.Module, prefix: str, source: str, config: TrainConfig) -> s
     if not run.finished:
         raise ValueError(f"init of {prefix!r} names run {run.id}, which is not finished")
     start = f"{inside}." if inside else ""
-    state = load_file(run.folder / "weights.safetensors")
+    state = files.read_weights(run.folder / "weights.safetensors")
     state = {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}
     try:
         state, parts = fitted(module, state)

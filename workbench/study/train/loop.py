@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from workbench.reading import present
 from workbench.study import files
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs import hardware
@@ -103,7 +104,8 @@ class Training:
         self.inner = Step(module, stage.loss)
         self.step, self.optimizer = self.fabric.setup(self.inner, optimizer)
         if self.saved is not None:
-            self._restore(self.saved)
+            with checkpoint.applying(self.run.folder / "checkpoint.pt"):
+                self._restore(self.saved)
             self.saved = None
         else:
             self.loader.set_epoch(len(place.history))
@@ -268,14 +270,15 @@ class Training:
 
     def _resume(self) -> None:
         path = self.run.folder / "checkpoint.pt"
-        if not path.is_file():
+        if not present(path):
             return
         state = checkpoint.load(path)
-        self.place = Place(**state["place"])
-        self.system.load_state_dict(state["system"])
-        if "optimizer" in state:
-            self.saved = state
-        self._restore_random(state)
+        with checkpoint.applying(path):
+            self.place = Place(**state["place"])
+            self.system.load_state_dict(state["system"])
+            if "optimizer" in state:
+                self.saved = state
+            self._restore_random(state)
 
     def _restore(self, state: dict[str, Any]) -> None:
         self.loader.load_state_dict(state["loader"])

@@ -16,6 +16,7 @@ from tqdm import tqdm
 from workbench.data import Dataset, Loader, Untrimmed, detection_batches
 from workbench.data.clips.collate import generator
 from workbench.data.untrimmed.collate_sequences import DetectionBatches
+from workbench.reading import reading
 from workbench.study import files
 from workbench.study.config.data_of import loader
 from workbench.study.config.train_config import TrainConfig
@@ -34,11 +35,11 @@ class Kept:
     def __init__(
         self, path: Path, batch_size: int, seed: int = 0, train: bool = False, shard: tuple[int, int] = (0, 1)
     ) -> None:
-        with safe_open(path, "pt") as file:
+        with reading(path, "features", "delete it, and they are made again"), safe_open(path, "pt") as file:
             self._tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
             facts = file.metadata()
-        self._ids, self.skipped = json.loads(facts["ids"]), [tuple(pair) for pair in json.loads(facts["skipped"])]
-        self._label = self._tensors.pop("label")
+            self._ids, self.skipped = json.loads(facts["ids"]), [tuple(pair) for pair in json.loads(facts["skipped"])]
+            self._label = self._tensors.pop("label")
         self.seed, self.train, self._rank, self._world = seed, train, *shard
         self._size = min(batch_size, len(self._ids) // self._world) if train else batch_size
         self.epoch = self._given = 0

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
+from workbench.systems.border import check_batch
 from workbench.types import PICTURES, Batch, Output
+
+if TYPE_CHECKING:
+    from workbench.systems.common.building import Setting
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,14 @@ class System(nn.Module):
 
     needs_train: frozenset[str] = frozenset({"video", "label"})
     needs_test: frozenset[str] = frozenset({"video"})
+    #: What it was built for; None of a system that was made by hand.
+    setting: Setting | None = None
+
+    def __call__(self, batch: Batch) -> Output:
+        """``forward`` of what is a batch for this system; ValueError, one sentence, of anything else."""
+        reads_poses = self.setting is not None and "pose" in self.needs_train | self.needs_test
+        check_batch(type(self).__name__, batch, self.setting.skeleton if reads_poses else None)
+        return super().__call__(batch)
 
     def take(self, batch: Batch, name: str) -> Tensor:
         """The field of ``batch`` called ``name``; ValueError where it is absent, or is pictures that are still

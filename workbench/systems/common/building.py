@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, get_origin
 import torch
 from torch import nn
 
+from workbench.nearest import hint
 from workbench.nets import AGCN, I3D, R3D50G, S3DG, I3DNonLocal, ResNeXt3D
+from workbench.systems import border
 from workbench.types import Skeleton
 
 if TYPE_CHECKING:
@@ -36,12 +38,19 @@ class Setting:
 
     def __post_init__(self) -> None:
         if self.backbone not in BACKBONES:
-            raise ValueError(f"unknown backbone {self.backbone!r}; valid: {', '.join(BACKBONES)}")
-        if self.num_classes < 1 or self.poses < 1 or self.width <= 0:
-            got = f"{self.num_classes}, {self.poses}, {self.width}"
-            raise ValueError(f"num_classes, poses and width must be positive, got {got}")
-        if len(self.clip) != 3 or min(self.clip) < 1:
-            raise ValueError(f"clip must be (T,H,W) in frames and pixels, got {self.clip}")
+            near = hint(self.backbone, BACKBONES)
+            raise ValueError(f"unknown backbone {self.backbone!r}; valid: {', '.join(BACKBONES)}{near}")
+        checked = {
+            "num_classes": border.whole("num_classes", self.num_classes),
+            "skeleton": border.schema(self.skeleton),
+            "clip": border.three("clip", self.clip, "frames and pixels"),
+            "poses": border.whole("poses", self.poses),
+            "width": border.positive("width", self.width),
+            "output_stride": border.three("output_stride", self.output_stride, "input frames and pixels a cell"),
+            "features": border.channels(self.features),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
 
     def video_backbone(self, **options: Any) -> nn.Module:
         """The network that turns a video into its feature map."""
@@ -77,7 +86,8 @@ def choose(system: str, options: type, given: dict[str, Any]) -> Any:
     table, hints, chosen = variants(options), get_type_hints(options), {}
     for name, value in given.items():
         if name not in table:
-            raise ValueError(f"{system} has no option {name!r}; valid options: {', '.join(table) or 'none'}")
+            valid = f"valid options: {', '.join(table) or 'none'}{hint(name, table)}"
+            raise ValueError(f"{system} has no option {name!r}; {valid}")
         option, kind = table[name], hints[name]
         if option.many:
             kind = get_args(kind)[0]
@@ -92,7 +102,9 @@ def choose(system: str, options: type, given: dict[str, Any]) -> Any:
 
 def assemble(kind: type[System], setting: Setting, **variant: Any) -> System:
     """A system with the options ``variant``, to be a part of another one; ValueError as ``choose`` raises it."""
-    return kind(setting, choose(kind.__name__, kind.Options, variant))
+    system = kind(setting, choose(kind.__name__, kind.Options, variant))
+    system.setting = setting
+    return system
 
 
 def _option(default: Any, hint: Any) -> Option:
