@@ -78,5 +78,6 @@ pictures: $(VENV)/installed  ## the pictures of the README and docs
 lock: $(VENV)/installed   ## pin what is installed now
 	@$(PIP) freeze --exclude-editable | sed -E 's/\+cpu//; s/^(decord==.*)/\1 ; sys_platform != "darwin" or platform_machine != "arm64"/' > requirements.lock
 
-clean:           ## delete what the commands made, keep .venv and your own data
-	rm -rf gallery runs docs/_build docs/tutorials tests/artifacts .pytest_cache .ruff_cache $(WORLD) data/cache
+clean:           ## delete what the commands made, keep .venv and every file of your own
+	@rm -rf docs/_build docs/tutorials tests/artifacts .pytest_cache .ruff_cache
+	@$(BIN)/python -m workbench.cleaning gallery runs $(WORLD) data/cache

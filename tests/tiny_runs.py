@@ -9,7 +9,7 @@ import numpy as np
 
 from tests.detection_fixtures import fake_synthadl_u
 from tests.fixtures import fake_synthadl
-from workbench.study import fit
+from workbench.study import files, fit
 
 PRESET = {"base": "tiny", "clip": [8, 32, 32], "width": 0.125, "poses": 8, "output_stride": [4, 8, 8], "batch_size": 8}
 
@@ -59,7 +59,7 @@ class Place:
             with np.load(path) as stored:
                 arrays = dict(stored)
             arrays["logits"] = arrays["logits"] + rng.normal(0, 1, arrays["logits"].shape).astype(np.float32)
-            np.savez(path, **arrays)
+            files.write_arrays(path, arrays)
 
     def table(self) -> Path:
         """A table file of two trained rows and a cited one."""

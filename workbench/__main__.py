@@ -102,7 +102,7 @@ def _draw_missing(files: list[str]) -> None:
 
 
 def profile(args: argparse.Namespace) -> None:
-    from workbench.study import files
+    from workbench import drafts
     from workbench.study.analysis import profiling
     from workbench.study.config.train_config import TrainConfig, parse_pairs
     from workbench.study.evaluate import alive
@@ -119,7 +119,7 @@ def profile(args: argparse.Namespace) -> None:
     for system in dict.fromkeys(config.system for config in configs.values()):
         print(alive.line(system, args.runs))
     if args.report:
-        files.write(args.report, costs.to_csv(index=False).encode())
+        drafts.write(args.report, costs.to_csv(index=False).encode())
 
 
 def sensitivity(args: argparse.Namespace) -> None:

@@ -1,7 +1,8 @@
 """Files that are either the old one or the new one, whole, whenever the machine stops.
 
 A file is written as a draft beside its place, under a name that says what it is, on which machine and by which process:
-``.<name>.draft-<machine>-<process>-<random>``. Only files of such a name are ever removed.
+``.<name>.draft-<machine>-<process>-<random>``. Only files of such a name are ever removed: those that a process which
+died left in a folder go when the next one first writes there.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 #: Seconds after which a draft is left over where the system can't tell whether its process still runs.
 LEFT_OVER = 24 * 3600
 
+#: Folders that this process has written to.
+_visited: set[str] = set()
+
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
@@ -36,16 +40,23 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     draft = path.with_name(name)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if (folder := os.path.abspath(path.parent)) not in _visited:
+            _visited.add(folder)
+            discard(folder)
         yield draft
         with open(draft, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(draft, path)
     except OSError as problem:
-        if problem.filename not in (None, str(draft), str(path), str(path.parent)):
+        told = hasattr(problem, "told") or problem.filename not in (None, str(draft), str(path), str(path.parent))
+        if told:  # of another file, by a sentence of its own
             raise
         kept = "the previous one is kept" if path.exists() else "nothing was left half-written"
         room = "; free some space and start the same command again" if problem.errno in FULL else ""
-        raise OSError(problem.errno, f"{path} can't be written: {problem.strerror or problem}; {kept}{room}") from None
+        words = f"{path} can't be written: {problem.strerror or problem}; {kept}{room}"
+        sentence = OSError(problem.errno, words)
+        sentence.told = True
+        raise sentence from None
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -294,11 +295,43 @@ def test_a_full_disk_is_one_sentence_and_keeps_what_is_built(tmp_path, monkeypat
     np.testing.assert_array_equal(whole[3], make(3))
 
 
-def test_a_damaged_cache_says_so(tmp_path):
-    folder = store(tmp_path).folder
-    np.save(folder / "rows.npy", np.zeros((3, 2), np.int16))
-    with pytest.raises(RuntimeError, match=r"numbers-\w+ is damaged: 3 rows, its index says 10; delete it"):
-        store(tmp_path)
+def _spoil(path, damage, kept):
+    data, state = path.read_bytes(), path.stat()
+    spoilt = {
+        "emptied": b"",
+        "cut": data[:-6],
+        "flipped": data[:-1] + bytes([data[-1] ^ 1]),
+        "zeroed": bytes(len(data)),
+    }
+    path.write_bytes(spoilt[damage])
+    if kept:
+        os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("damage", ["emptied", "cut", "flipped", "zeroed"])
+@pytest.mark.parametrize("name", ["rows.npy", "index.json"])
+def test_a_damaged_cache_says_so_and_makes_what_is_damaged_again(tmp_path, name, damage, kept):
+    made, path = [], store(tmp_path).folder / name
+    _spoil(path, damage, kept)
+
+    def function(i):
+        made.append(i)
+        return make(i)
+
+    for _ in range(2):
+        try:
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                found = store(tmp_path, function)
+                values = [found[i] for i in range(4)]
+            break
+        except cache.DamagedCache as problem:  # found when it is read: its time of change is the one that was written
+            assert (
+                kept and "rows.npy is damaged (clip" in str(problem) and "start the same command again" in str(problem)
+            )
+    assert all((value == make(i)).all() for i, value in enumerate(values)) and 3 in made
+    assert any(f"{name} is damaged" in str(one.message) for one in said)
 
 
 def test_a_changed_video_gets_a_new_cache(world, tmp_path):

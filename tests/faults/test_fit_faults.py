@@ -12,10 +12,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from filelock import FileLock
 
 from tests.fixtures import fake_synthadl
-from workbench import drafts
+from workbench import checksums, drafts
 from workbench.study import fit
 from workbench.study.runs import run_folder
 from workbench.study.train import checkpoint, loop
@@ -114,7 +113,7 @@ def test_a_full_disk_is_one_sentence_and_the_old_checkpoint_stays(world, tmp_pat
 
     def full(handle: int) -> None:
         written.append(handle)
-        if len(written) > 4:  # config, environment, the first epoch's checkpoint and its history
+        if len(written) > 8:  # config, environment, the first epoch's checkpoint and its history, with their checksums
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         sync(handle)
 
@@ -123,7 +122,7 @@ def test_a_full_disk_is_one_sentence_and_the_old_checkpoint_stays(world, tmp_pat
         fit(config)
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
     state = checkpoint.load(folder / "checkpoint.pt")
-    assert state["place"]["epoch"] == 1 and not [path for path in folder.iterdir() if ".pt." in path.name]
+    assert state["place"]["epoch"] == 1 and not [path for path in folder.iterdir() if ".draft-" in path.name]
     monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "mlflow", None)
     run = run_folder.open_run(fit(config), tmp_path)
@@ -184,22 +183,19 @@ def test_a_damaged_checkpoint_is_named(world, tmp_path, monkeypatch):
     path = tmp_path / run / "checkpoint.pt"
     assert path.is_file() and not run_folder.Run(run, tmp_path / run).finished
     path.write_bytes(path.read_bytes()[:500])
+    (path.parent / checksums.NAME).rename(tmp_path / "kept")
     with pytest.raises(ValueError, match="checkpoint.pt can't be read as a checkpoint .*delete it"):
         fit(config)
-    path.unlink()
-    assert run_folder.open_run(fit(config), tmp_path).finished
+    (tmp_path / "kept").rename(path.parent / checksums.NAME)
+    with pytest.warns(UserWarning, match="checkpoint.pt is damaged .*: it is kept as checkpoint.damaged-.* made again"):
+        assert run_folder.open_run(fit(config), tmp_path).finished
 
 
-def test_a_run_is_trained_by_one_process_at_a_time(world, tmp_path, monkeypatch):
+def test_an_unfinished_run_says_what_is_missing(world, tmp_path, monkeypatch):
     config = configuration(world, tmp_path, system="pose_lstm")
     with monkeypatch.context() as patch:
         patch.setattr(loop.Training, "_finish", lambda self: None)
         run = fit(config)
-    with (
-        FileLock(tmp_path / run / ".lock"),
-        pytest.raises(RuntimeError, match=f"run {run} is being trained by another"),
-    ):
-        fit(config)
     with pytest.raises(RuntimeError, match="is not finished; call fit"):
         run_folder.open_run(run, tmp_path).system()
     with pytest.raises(FileNotFoundError, match="has no predictions for 'test'; make them with evaluate"):

@@ -14,6 +14,7 @@ import pytest
 
 from workbench.study.runs import store
 
+ROOT = Path(__file__).parents[2]
 MAKE = """
 import sys
 from pathlib import Path
@@ -35,7 +36,8 @@ store._client(Path(sys.argv[1]))
 
 
 def run(code: str, folder: Path) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-c", code, str(folder)], capture_output=True, text=True, cwd=folder.parent)
+    command, environment = [sys.executable, "-c", code, str(folder)], {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder.parent, env=environment)
 
 
 @pytest.mark.timeout(240)

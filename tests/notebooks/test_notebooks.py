@@ -221,7 +221,10 @@ def test_ablation_report(made, place):
     pages = [output["data"] for cell in book.cells for output in cell.get("outputs", []) if "data" in output]
     shown = "".join("".join(data.get("text/html", "")) + json.dumps(data.get(PLOTLY, "")) for data in pages)
     assert "&lt;b&gt;vpn" in shown and "<b>vpn" not in shown
-    with pytest.raises(FileNotFoundError, match=r"has no run of .* with these parameters; .* sweep .*systems.yaml --runs .*elsewhere .*--seeds 1`$"):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r"has no run of .* with these parameters; .* sweep .*systems.yaml --runs .*elsewhere .*--seeds 1`$",
+    ):
         _run(place, "09_ablation_report", tables=[str(table)], seeds=1, runs=str(place / "elsewhere"))
 
 

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.fixtures import fake_synthadl
+from workbench import checksums
 from workbench.media import video
 from workbench.study import evaluate, fit
 from workbench.study.config.train_config import parse
@@ -59,9 +60,10 @@ def shared_store(vpn, monkeypatch) -> None:
 
 
 def test_a_run_is_one_complete_folder(vpn):
-    names = {path.name for path in vpn.folder.iterdir() if path.name != ".lock"}
+    names = {path.name for path in vpn.folder.iterdir() if not path.name.startswith(".")}
     results = {"predictions_test.npz", "maps_test.npz", "metrics.json"}
-    assert names == results | {"config.json", "environment.json", "checkpoint.pt", "history.csv", "weights.safetensors"}
+    trained = {"config.json", "environment.json", "checkpoint.pt", "history.csv", "weights.safetensors"}
+    assert names == results | trained | {checksums.NAME}
     assert vpn.finished and vpn.classes == ["action 0", "action 1"]
     facts = json.loads((vpn.folder / "environment.json").read_text())
     assert facts["precision"] in ("bf16", "fp32") and facts["versions"]["torch"] == torch.__version__

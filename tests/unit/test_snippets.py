@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.untrimmed_fixtures import FakeReader, fake_untrimmed, grey
+from workbench import checksums
 from workbench.data import ClipSpec, Snippets, SnippetSpec
 from workbench.data.clips.clip_spec import evaluation_windows
 from workbench.data.clips.read_clip import track_around
@@ -279,10 +280,41 @@ def test_a_damaged_file_is_named(data, tmp_path):
     found = extract(data, Greys(), tmp_path, clip=CLIP, progress=False)
     found.parts[0][0].write_bytes(b"\x93NUMPY")
     np.save(found.parts[0][1], np.zeros((9, 2), np.float16))
+    with pytest.raises(ValueError, match=r"v0-.*\.npy is damaged \(6 bytes, 136 were written\); delete it and extract"):
+        found.features(0)
+    (found.parts[0][0].parent / checksums.NAME).unlink()  # as of files from before
     with pytest.raises(ValueError, match="cannot be read as features"):
         found.features(0)
     with pytest.raises(ValueError, match=r"holds \(9, 2\), expected 4 snippets"):
         found.features(1)
+
+
+def test_damaged_features_are_made_again(data, tmp_path):
+    found = extract(data, Greys(), tmp_path, clip=CLIP, progress=False)
+    path, before = found.parts[0][1], found.features(1)
+    spoilt = bytearray(path.read_bytes())
+    spoilt[-1] ^= 1
+    path.write_bytes(spoilt)
+    with pytest.warns(UserWarning, match=f"{path.name} is damaged .*: it is kept as .*damaged-.* and made again"):
+        again = extract(data, Greys(), tmp_path, clip=CLIP, progress=False)
+    assert np.array_equal(again.features(1), before)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "cut"])
+def test_a_part_whose_rows_are_damaged_is_trusted_up_to_them(tmp_path, damage):
+    rows = GrowingRows(tmp_path / "a.npy", 4)
+    for value in (1, 2, 3):
+        rows.add(np.full((1, 2), value))
+    part = tmp_path / "a.npy.part"
+    data = bytearray(part.read_bytes())
+    data[-5] ^= 1  # the second row
+    part.write_bytes(data if damage == "flipped" else data[:-7])
+    rows = GrowingRows(tmp_path / "a.npy", 4)
+    assert rows.done == 1
+    rows.add(np.full((3, 2), 5))
+    rows.finish()
+    assert np.load(tmp_path / "a.npy")[:, 0].tolist() == [1, 5, 5, 5]
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name[0] != ".") == ["a.npy", checksums.NAME]
 
 
 def test_two_streams_are_joined_by_channels(data, tmp_path):

@@ -18,12 +18,16 @@ from synthadl import world
 from synthadl.actions import ACTIONS
 from synthadl.plan import plan
 from synthadl.settings import SIZES, settle
+from workbench import checksums
 
 SMALL = {"actions": ["wave", "drink_from_cup"], "subjects": 4, "repetitions": 1, "setups": 3, "resolution": (64, 48)}
 
+LOCKS = {".world.lock", ".checksums.lock"}
+
 
 def prints(root: Path) -> dict[str, str]:
-    files = sorted(path for path in root.rglob("*") if path.is_file())
+    # Checksums hold times of change too.
+    files = sorted(path for path in root.rglob("*") if path.is_file() and path.name != checksums.NAME)
     return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
@@ -115,7 +119,7 @@ def test_a_full_disk_is_one_sentence_and_loses_nothing(tmp_path, monkeypatch):
         world.generate(tmp_path, SMALL, seed=3, workers=1)
     assert "\n" not in str(caught.value)
     assert len(list((tmp_path / "arrays").iterdir())) == 2
-    assert [path.name for path in tmp_path.rglob(".*")] == [".world.lock"] and not (tmp_path / "index.parquet").exists()
+    assert {path.name for path in tmp_path.rglob(".*")} == LOCKS and not (tmp_path / "index.parquet").exists()
     assert len(world.generate(tmp_path, SMALL, seed=3, workers=1)) == 8
 
 
@@ -136,7 +140,7 @@ def test_hidden_files_of_the_user_stay(tmp_path):
     for path in mine:
         path.write_bytes(b"mine")
     world.generate(tmp_path, {**SMALL, "actions": ["wave"]}, seed=3, workers=1)
-    assert sorted(tmp_path.rglob(".*")) == sorted([*mine, tmp_path / ".world.lock"])
+    assert sorted(tmp_path.rglob(".*")) == sorted([*mine, *(tmp_path / lock for lock in LOCKS)])
 
 
 @pytest.mark.parametrize(

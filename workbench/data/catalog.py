@@ -53,6 +53,9 @@ UNTRIMMED = {
     "synthadl_u": "workbench.data.sources.synthadl_u",
 }
 
+#: Sources that are one table with a column split.
+TABLES = ("manifest", "shards")
+
 #: The name that leaves it to the root which source it is.
 AUTO = "auto"
 
@@ -190,6 +193,11 @@ class Dataset:
         return self.reader.files(self.table.iloc[i])
 
     @cached_property
+    def _files(self) -> list[list[str]]:
+        """Those of all clips. A row of a million by position takes minutes: readers get plain mappings."""
+        return files_of(self.table, self.reader)
+
+    @cached_property
     def contents(self) -> str:
         """Sixteen hex digits of what is learnt or tested: classes, ids, labels, intervals, and the bytes of every
         file that a clip is read from, videos and poses alike (see ``contents``)."""
@@ -198,13 +206,14 @@ class Dataset:
         rows = self.table[["id", "label"]]
         if self.instances is not None:
             facts.append(self.instances.to_csv(index=False))
-        return contents.fingerprint(facts, rows, [self.files(i) for i in range(len(self))])
+        return contents.fingerprint(facts, rows, self._files)
 
     def fingerprint(self) -> str:
         """Changes whenever the clips or a file they are read from do: names, sizes and times of change."""
         digest = hashlib.sha256()
-        for i, name in enumerate(self.ids):
-            states = [path.stat() for path in self.files(i)]
+        known: dict[str, os.stat_result] = {}
+        for name, paths in zip(self.ids, self._files, strict=True):
+            states = [known.get(path) or known.setdefault(path, os.stat(path)) for path in paths]
             digest.update(repr([name, *((state.st_size, state.st_mtime_ns) for state in states)]).encode())
         return digest.hexdigest()
 
@@ -215,6 +224,14 @@ class Dataset:
         if instances is not None:
             instances = instances[instances["video"].isin(table["id"])].reset_index(drop=True)
         return dataclasses.replace(self, table=table, instances=instances)
+
+
+def files_of(table: pd.DataFrame, reader: Reader) -> list[list[str]]:
+    """The files that each row is read from."""
+    names, spelled = list(table), {}
+    rows = zip(*(table[name].tolist() for name in names), strict=True)
+    found = ([os.fspath(path) for path in reader.files(dict(zip(names, row, strict=True)))] for row in rows)
+    return [[spelled.setdefault(path, path) for path in paths] for paths in found]
 
 
 def shown(row: pd.Series) -> np.ndarray:
@@ -266,6 +283,18 @@ def open_dataset(
     if split not in (*SPLITS, "all"):
         raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}, all")
     return import_module(SOURCES[name]).open(root, protocol, split)
+
+
+def open_parts(
+    name: str = AUTO, root: str | Path | None = None, protocol: str | None = None, splits: Sequence[str] = SPLITS
+) -> dict[str, Dataset]:
+    """``open_dataset`` of several splits, by name; a table that holds them all is read once."""
+    name = guess(root) if name == AUTO else name
+    if name not in TABLES:
+        return {split: open_dataset(name, root, protocol, split) for split in splits}
+    whole = open_dataset(name, root, protocol, "all")
+    places = {split: np.flatnonzero(whole.table["split"].to_numpy() == split) for split in splits}
+    return {split: dataclasses.replace(whole.subset(rows), split=split) for split, rows in places.items()}
 
 
 def guess(root: str | Path | None) -> str:

@@ -12,7 +12,8 @@ import os
 import sqlite3
 import time
 import warnings
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
+from workbench import checksums
 from workbench.media.files.ingest import default_cache
 
 if TYPE_CHECKING:
@@ -49,10 +51,16 @@ def digests(paths: Iterable[str | os.PathLike]) -> dict[str, str]:
     return {path: ABSENT for path in paths} | remembered | computed
 
 
-def fingerprint(facts: list, rows: pd.DataFrame, files: list[list[Path]]) -> str:
+def fingerprint(facts: list, rows: pd.DataFrame, files: Sequence[Sequence[str | Path]]) -> str:
     """Sixteen hex digits of clips or videos: ``facts`` about them all, what is said of each (``rows``), and the bytes
-    of the files that each is read from."""
+    of the files that each is read from. ValueError where one of them was written by the workbench and has changed."""
     known = digests(path for paths in files for path in paths)
+    if changed := checksums.differing({path: digest for path, digest in known.items() if digest != ABSENT}):
+        more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
+        raise ValueError(
+            f"{changed[0]} is damaged{more}: these are not the bytes that were written; the command that made it "
+            f"makes it again (if you changed it yourself, delete {checksums.NAME} of its data set)"
+        )
     digest = hashlib.sha256(json.dumps(facts).encode())
     digest.update(rows.to_csv(index=False).encode("utf-8", "surrogateescape"))
     digest.update(json.dumps([[known[os.fspath(path)] for path in paths] for paths in files]).encode())
@@ -82,8 +90,7 @@ def _read_all(paths: list[str], size: int) -> list[str]:
 
 def _digest(path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+        return checksums.digest(path)
     except OSError:
         return ABSENT
 
@@ -105,7 +112,11 @@ class Memory:
         except sqlite3.Error as problem:
             self._warn(problem)
             return {}
-        return {path: row[2] for path, row in rows.items() if row is not None and row[:2] == states[path]}
+        return {
+            path: row[2][:16]
+            for path, row in rows.items()
+            if row is not None and row[:2] == states[path] and row[2] == _checked(*row)
+        }
 
     def write(self, entries: dict[str, tuple[int, int, str]]) -> None:
         if not entries:
@@ -115,7 +126,7 @@ class Memory:
             with closing(self._open()) as base, base:
                 base.executemany(
                     "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)",
-                    [(_name(path), *entry) for path, entry in entries.items()],
+                    [(_name(path), *entry[:2], _checked(*entry)) for path, entry in entries.items()],
                 )
         except (sqlite3.Error, OSError) as problem:
             self._warn(problem)
@@ -127,6 +138,11 @@ class Memory:
 
     def _warn(self, problem: Exception) -> None:
         warnings.warn(f"{self.file}: digests of files can't be remembered here ({problem}); delete it", stacklevel=3)
+
+
+def _checked(size: int, changed: int, digest: str) -> str:
+    """The digest with a checksum of the whole entry: a damaged one is not believed."""
+    return f"{digest[:16]}-{zlib.crc32(f'{size} {changed} {digest[:16]}'.encode()):08x}"
 
 
 def _name(path: str) -> bytes:

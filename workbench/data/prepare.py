@@ -18,6 +18,7 @@ from workbench.data.clips.loader import check_needs
 from workbench.data.clips.prepared_clips import Clips
 from workbench.data.clips.read_clip import verified
 from workbench.data.files.written import save
+from workbench.locks import turn
 from workbench.media.files.ingest import is_known
 
 
@@ -108,8 +109,9 @@ def find_poses(dataset: Dataset, out: str | Path, python: str | None = None, mod
     folder = out.with_name(f"{out.stem}_poses")
     kept = [i for i, path in enumerate(dataset.videos) if path]
     targets = {i: folder / f"{hashlib.sha256(dataset.ids[i].encode()).hexdigest()[:20]}.npz" for i in kept}
-    before = {i for i in kept if targets[i].is_file()}
-    wrong = estimate_all([dataset.videos[i] for i in kept], list(targets.values()), python=python, model=model)
+    with turn(folder / ".lock", str(folder)):
+        before = {i for i in kept if targets[i].is_file()}
+        wrong = estimate_all([dataset.videos[i] for i in kept], list(targets.values()), python=python, model=model)
     reasons = {i: wrong[dataset.videos[i]] for i in kept if dataset.videos[i] in wrong}
     found = {
         i: targets[i].relative_to(out.parent).as_posix() for i in kept if targets[i].is_file() and i not in reasons

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from workbench import checksums
 from workbench.data.catalog import Dataset
 from workbench.data.clips.read_clip import verified
 from workbench.data.files import tarred
 from workbench.data.prepare import Outcome
-from workbench.drafts import replacing
+from workbench.locks import turn
 from workbench.types import Pose
 
 #: Bytes that a tar may have after its last file.
@@ -41,7 +43,11 @@ def write(datasets: dict[str, Dataset], folder: str | Path, size: int = 500_000_
     """
     writer = _writer()
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with turn(folder / ".lock", str(folder)):
+        return _write(datasets, folder, size, writer)
+
+
+def _write(datasets: dict[str, Dataset], folder: Path, size: int, writer: Any) -> list[Outcome]:
     facts = _facts(datasets)
     _check(folder, facts)
     clips = [(split, i) for split, dataset in datasets.items() for i in range(len(dataset))]
@@ -55,7 +61,8 @@ def write(datasets: dict[str, Dataset], folder: str | Path, size: int = 500_000_
     for number, group in enumerate(tqdm(plan, "writing shards", unit="shard")):
         path = folder / f"shard-{number:06d}.tar"
         told, state = folder / f"shard-{number:06d}.json", _state(datasets, group)
-        if path.is_file() and told.is_file() and tarred.read_json(told).get("state") == state:
+        whole = all([checksums.intact(path), checksums.intact(told)])
+        if whole and tarred.read_json(told).get("state") == state:
             skipped += len(group) - len(tarred.read_json(told)["failed"])
         else:
             wrong = _fill(path, datasets, group, writer)
@@ -96,7 +103,7 @@ def _facts(datasets: dict[str, Dataset]) -> dict[str, Any]:
 def _check(folder: Path, facts: dict[str, Any]) -> None:
     """ValueError where the shards in ``folder`` are of another data set or protocol."""
     path = folder / "shards.json"
-    if path.is_file():
+    if checksums.intact(path):
         there = {name: value for name, value in tarred.read_json(path).items() if name != "shards"}
         if there != facts:
             raise ValueError(f"{folder} holds shards of another data set or protocol; choose another folder")
@@ -130,13 +137,18 @@ def _state(datasets: dict[str, Dataset], group: list[tuple[str, int]]) -> str:
 def _fill(path: Path, datasets: dict[str, Dataset], group: list[tuple[str, int]], writer: Any) -> list[tuple[str, str]]:
     """Writes one shard; returns (id, reason) of the clips that are not in it."""
     failed = []
-    with replacing(path) as draft, open(draft, "wb") as file:
+    with checksums.replacing(path) as draft, open(draft, "wb") as file:
         tar = writer(file, mtime=0, user="", group="", encoder=False)
-        for split, i in group:
-            try:
-                tar.write(_sample(datasets[split], split, i))
-            except (ValueError, FileNotFoundError) as error:
-                failed.append((datasets[split].ids[i], str(error)))
+        try:
+            for split, i in group:
+                try:
+                    tar.write(_sample(datasets[split], split, i))
+                except (ValueError, FileNotFoundError) as error:
+                    failed.append((datasets[split].ids[i], str(error)))
+        except OSError:
+            with suppress(OSError):  # it would close itself later, after its file
+                tar.close()
+            raise
         tar.close()
     return failed
 
@@ -174,5 +186,4 @@ def _packed(poses: dict[str, Pose | None]) -> bytes:
 
 
 def _write_json(path: Path, values: dict[str, Any]) -> None:
-    with replacing(path) as draft:
-        draft.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
+    checksums.write(path, json.dumps(values, ensure_ascii=False).encode())

@@ -21,7 +21,9 @@ def merged(names: Iterable[str], first: Iterable[str] = ()) -> list[str]:
     spelled: dict[str, str] = {}
     for name in first:
         spelled.setdefault(same(name), name)
-    return [spelled.setdefault(same(name), name) for name in names]
+    names = list(names)
+    chosen = {name: spelled.setdefault(same(name), name) for name in dict.fromkeys(names)}
+    return [chosen[name] for name in names]
 
 
 def alike(name: str) -> str:

@@ -18,8 +18,9 @@ from markupsafe import Markup
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
 import workbench
+from workbench import checksums
 from workbench.reading import reason
-from workbench.show.player import made_again, page_script, write
+from workbench.show.player import made_again, page_script
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +84,8 @@ def build(
         player=Markup(page_script()) if "player" in kinds else "",
         plotly=Markup(plotly_source()) if "plot" in kinds else "",
     )
-    return write(Path(out), text)
+    checksums.write(out, text.encode())
+    return Path(out)
 
 
 def section(path: Path, number: int) -> Section:

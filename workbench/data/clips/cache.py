@@ -3,44 +3,56 @@
 A cache is a folder named after its contents: the clips, the state of their files and everything that shapes the rows.
 It holds ``rows.npy`` and ``index.json``; the rows get that name last of all, so a build that was killed is never
 trusted, and the next one goes on where it stopped. Clips that could not be made are tried again at each opening.
+
+The index has the checksum of each clip's rows. They are compared when a clip is first read, and all at once where the
+file is not the one that was written; clips that are damaged are made again.
 """
 
 from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import math
 import os
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 
 import cv2
 import numpy as np
-from filelock import FileLock
 from tqdm import tqdm
 
-from workbench.drafts import replacing, write
+from workbench import checksums
+from workbench.drafts import replacing
+from workbench.locks import turn
+
+
+class DamagedCache(RuntimeError):
+    """Rows are not those that were written: no fault of one clip, of which the others could do without."""
 
 
 class Store:
-    """``store[i]`` is clip i, read-only [rows of the clip, ...]; ValueError with the reason if the clip is bad.
+    """``store[i]`` is clip i, read-only [rows of the clip, ...]; ValueError with the reason if the clip is bad,
+    DamagedCache if its rows are not those that were written.
 
     made is how many clips were made when it was opened, the others but the bad ones being there already.
     """
 
     def __init__(self, folder: Path, made: int = 0) -> None:
         index = json.loads((folder / "index.json").read_text())
+        self._sums: list[int | None] = list(index.get("sums", []))
         self.folder, self.made = folder, made
         self.bad: dict[int, str] = {int(i): reason for i, reason in index["bad"].items()}
         self._offsets = np.concatenate([[0], np.cumsum(index["counts"])])
         self._rows = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False).view(np.ndarray)
         if len(self._rows) != self._offsets[-1]:
-            raise RuntimeError(
+            raise DamagedCache(
                 f"{folder} is damaged: {len(self._rows)} rows, its index says {self._offsets[-1]}; delete it"
             )
 
@@ -50,7 +62,16 @@ class Store:
     def __getitem__(self, i: int) -> np.ndarray:
         if i in self.bad:
             raise ValueError(self.bad[i])
-        return self._rows[self._offsets[i] : self._offsets[i + 1]]
+        rows = self._rows[self._offsets[i] : self._offsets[i + 1]]
+        if self._sums and self._sums[i] is not None:
+            if zlib.crc32(rows) != self._sums[i]:
+                path = self.folder / "rows.npy"
+                os.utime(path)  # so that the next opening compares every clip
+                raise DamagedCache(
+                    f"{path} is damaged (clip {i}): start the same command again, which makes the clip again"
+                )
+            self._sums[i] = None
+        return rows
 
     def __reduce__(self) -> tuple:
         # A pickled memory map would carry all its bytes to every loader process; the path is enough.
@@ -71,12 +92,15 @@ def open_store(
 
     key is everything that the rows depend on, as JSON; title is what the progress bar and the folder's name say. make
     is called in ``workers`` threads; a clip whose ``make`` raises becomes bad, with the reason. Two processes that
-    ask for one store at once build it once. Raises RuntimeError when the disk is full.
+    ask for one store at once build it once; one that is finished may be read where nothing may be written. Raises
+    RuntimeError when the disk is full.
     """
     digest = hashlib.sha256(json.dumps([key, shape, dtype], sort_keys=True).encode()).hexdigest()[:16]
     folder = Path(root) / f"{title}-{digest}"
+    if (folder / "rows.npy").exists() and not os.access(folder, os.W_OK):
+        return Store(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / "lock"), _one_thread_each():
+    with turn(folder / "lock", f"the cache {folder}"), _one_thread_each():
         made = _Build(folder, title, key, counts, shape, np.dtype(dtype)).run(make, workers)
     return Store(folder, made)
 
@@ -92,6 +116,9 @@ class _Build:
         self.row = dtype.itemsize * math.prod(shape)
         self.offsets = np.concatenate([[0], np.cumsum(self.counts)])
         self.rows, self.partial, self.done = folder / "rows.npy", folder / "rows.partial", folder / "done.jsonl"
+        self.index = folder / "index.json"
+        self.header = _header(dtype, (int(self.offsets[-1]), *shape))
+        self.sums: list[int | None] = [None] * len(counts)
 
     def run(self, make: Callable[[int], np.ndarray], workers: int) -> int:
         """How many clips were made."""
@@ -107,6 +134,9 @@ class _Build:
             ) from error
 
     def _fill(self, make: Callable[[int], np.ndarray], workers: int) -> int:
+        if self.rows.exists() and not checksums.intact(self.index):
+            os.replace(self.rows, self.partial)  # nobody knows what is in them
+            self.done.unlink(missing_ok=True)
         if not self.rows.exists() and not self.partial.exists():
             self._create()
         path = self.rows if self.rows.exists() else self.partial
@@ -116,34 +146,65 @@ class _Build:
             todo = [i for i in range(len(self.counts)) if i not in finished]
             bad = self._make(file, make, todo, workers) if todo else {}
             os.fsync(file)
+            state = os.fstat(file)
         finally:
             os.close(file)
-        if todo or path == self.partial:
-            self._publish(bad)
+        index = {"key": self.key, "counts": self.counts, "bad": {str(i): reason for i, reason in bad.items()}}
+        index |= {"sums": self.sums, "state": [state.st_size, state.st_mtime_ns]}
+        if path == self.partial or json.loads(self.index.read_text()) != json.loads(json.dumps(index)):
+            self._publish(index)
         return len(todo) - len(bad)
 
     def _create(self) -> None:
-        header = {"descr": self.dtype.str, "fortran_order": False, "shape": (int(self.offsets[-1]), *self.shape)}
         self.done.unlink(missing_ok=True)
         with replacing(self.partial) as draft, open(draft, "wb") as file:
-            np.lib.format.write_array_header_1_0(file, header)
-            file.truncate(file.tell() + self.row * int(self.offsets[-1]))
+            file.write(self.header)
+            file.truncate(self.size)
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file of rows."""
+        return len(self.header) + self.row * int(self.offsets[-1])
 
     def _finished(self, file: int) -> set[int]:
-        """The clips that are there: all but the bad ones of a complete build, and of an interrupted one those whose
-        bytes are still what it wrote."""
-        if self.rows.exists():
-            bad = json.loads((self.folder / "index.json").read_text())["bad"]
-            return set(range(len(self.counts))) - {int(i) for i in bad}
-        finished = set()
-        for text in self.done.read_text().splitlines() if self.done.exists() else []:
-            try:
-                i, crc = json.loads(text)
-            except ValueError:
-                continue  # the line that was being written when the build was killed
-            if zlib.crc32(os.pread(file, self.row * self.counts[i], self._offset(file, i))) == crc:
-                finished.add(i)
-        return finished
+        """The clips that are there: all but the bad ones of a complete build that nobody has touched since, and
+        otherwise those whose bytes are still what was written."""
+        state, places = os.fstat(file), range(len(self.counts))
+        if os.pread(file, len(self.header), 0) != self.header or state.st_size != self.size:
+            if self.rows.exists():
+                warnings.warn(f"{self.rows} is damaged: clips that are not whole are made again", stacklevel=2)
+            _write(file, self.header, 0)
+            os.ftruncate(file, self.size)
+        if not self.rows.exists():
+            self._read_log()
+            return {i for i in places if self.sums[i] is not None and self._same(file, i)}
+        index = json.loads(self.index.read_text())
+        good = set(places) - {int(i) for i in index["bad"]}
+        if "sums" not in index:  # made before they were kept
+            return good if state.st_size == self.size else set()
+        self.sums = list(index["sums"])
+        if index["state"] == [state.st_size, state.st_mtime_ns]:
+            return good
+        there = {i for i in good if self._same(file, i)}
+        if there != good:
+            few = f"{len(good - there)} of {len(good)} clips"
+            warnings.warn(f"{self.rows} is damaged: {few} are made again", stacklevel=2)
+        return there
+
+    def _read_log(self) -> None:
+        """The checksums that an interrupted build wrote down."""
+        for line in self.done.read_bytes().splitlines() if self.done.exists() else []:
+            with suppress(ValueError, TypeError):  # the line that was being written when the build was killed
+                i, crc = json.loads(line)
+                if 0 <= i < len(self.sums):
+                    self.sums[i] = crc
+
+    def _same(self, file: int, i: int) -> bool:
+        """Whether the rows of clip i are what was written; of those that nobody knows the checksum of, they are."""
+        return self.sums[i] is None or zlib.crc32(self._read(file, i)) == self.sums[i]
+
+    def _read(self, file: int, i: int) -> bytes:
+        return os.pread(file, self.row * self.counts[i], self._offset(i))
 
     def _make(self, file: int, make: Callable[[int], np.ndarray], todo: list[int], workers: int) -> dict[int, str]:
         """Writes the rows of the clips ``todo``; returns what is wrong with those that have none."""
@@ -156,11 +217,12 @@ class _Build:
             for i, result in _map(make, todo, workers):
                 reason = result if isinstance(result, str) else self._mismatch(i, result)
                 if reason:
-                    bad[i] = reason
+                    bad[i], self.sums[i] = reason, None
                 else:
                     data = np.ascontiguousarray(result).tobytes()
-                    _write(file, data, self._offset(file, i))
-                    log.write(f"[{i}, {zlib.crc32(data)}]\n")
+                    _write(file, data, self._offset(i))
+                    self.sums[i] = zlib.crc32(data)
+                    log.write(f"[{i}, {self.sums[i]}]\n")
                     log.flush()
                 bar.update()
         return bad
@@ -171,16 +233,22 @@ class _Build:
             return ""
         return f"gave {rows.dtype} {rows.shape}, expected {self.dtype} {expected}"
 
-    def _offset(self, file: int, i: int) -> int:
-        header = os.fstat(file).st_size - self.row * int(self.offsets[-1])
-        return header + self.row * int(self.offsets[i])
+    def _offset(self, i: int) -> int:
+        return len(self.header) + self.row * int(self.offsets[i])
 
-    def _publish(self, bad: dict[int, str]) -> None:
-        index = {"key": self.key, "counts": self.counts, "bad": bad}
-        write(self.folder / "index.json", json.dumps(index).encode())
+    def _publish(self, index: dict) -> None:
+        checksums.write(self.index, json.dumps(index).encode())
         if not self.rows.exists():
             os.replace(self.partial, self.rows)
         self.done.unlink(missing_ok=True)
+
+
+def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
+    """What an .npy file begins with."""
+    text = io.BytesIO()
+    about = {"descr": dtype.str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(text, about)
+    return text.getvalue()
 
 
 def _map(make: Callable[[int], np.ndarray], todo: list[int], workers: int) -> Iterator[tuple[int, np.ndarray | str]]:

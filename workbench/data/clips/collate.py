@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from workbench.data.clips.augment import Augment, View
+from workbench.data.clips.cache import DamagedCache
 from workbench.data.clips.clip_spec import Window, evaluation_windows, train_window
 from workbench.data.clips.prepared_clips import Clips
 from workbench.media import pose, rendering
@@ -50,6 +51,8 @@ class Maker:
             try:
                 room.fill(len(kept), i, *self._look(task, i, window))
                 kept.append(i)
+            except DamagedCache:
+                raise
             except Exception as error:  # whatever is wrong with one file, the others go on; the loader counts
                 skipped.append((data.ids[i], str(error) or type(error).__name__))
         label, ids = torch.from_numpy(data.labels[kept]), [data.ids[i] for i in kept]

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from workbench.data.catalog import SPLITS, Dataset, open_dataset
+from workbench.data import catalog
+from workbench.data.catalog import SPLITS, Dataset
 from workbench.data.doctor import files, joints, sights, tables, twins  # noqa: F401 (they register their checks)
 from workbench.data.doctor.case import Case
 from workbench.data.doctor.registry import CHECKS, Check, Finding, Note, Survey
@@ -100,7 +101,7 @@ def _short(text: str, limit: int = 110) -> str:
 def open_parts(name: str, root: str | Path | None = None, protocol: str | None = None) -> dict[str, Dataset]:
     """The parts of a data set that hold clips, by name: train, validation, test. Raises what ``open_dataset`` raises,
     and ValueError where no part holds a clip."""
-    parts = {split: open_dataset(name, root, protocol, split) for split in SPLITS}
+    parts = catalog.open_parts(name, root, protocol)
     held = {split: data for split, data in parts.items() if len(data)}
     if not held:
         raise ValueError(f"{root or name}: no part of {', '.join(SPLITS)} holds a clip")

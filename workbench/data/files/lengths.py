@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from workbench.drafts import replacing
+from workbench import checksums
 from workbench.media.files.ingest import default_cache
 
 
@@ -50,11 +50,13 @@ def _record(paths: list[str]) -> Path:
 def _read(record: Path) -> dict[str, tuple[int, str]]:
     # A record is only a memory: what can't be read is found out again.
     with suppress(OSError, ValueError, KeyError):
+        if not checksums.intact(record):
+            return {}
         table = pd.read_parquet(record)
         return dict(zip(table["key"], zip(table["frames"], table["problem"], strict=True), strict=True))
     return {}
 
 
 def _write(record: Path, table: pd.DataFrame) -> None:
-    with suppress(OSError), replacing(record) as draft:
+    with suppress(OSError), checksums.replacing(record) as draft:
         table.to_parquet(draft)

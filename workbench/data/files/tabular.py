@@ -11,6 +11,7 @@ import codecs
 import csv
 import io
 import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -27,6 +28,10 @@ MARKS = (
 )
 #: What Excel writes as plain CSV in western Europe and America.
 WINDOWS = "cp1252"
+
+
+#: So many different values are looked for among those that come again, such as classes and subjects.
+FEW = 100_000
 
 
 class TableNote(UserWarning):
@@ -67,17 +72,19 @@ def _csv(path: Path, faults: Faults, columns: tuple[str, ...]) -> tuple[pd.DataF
     notes = [] if encoding == "utf-8" else [f"encoding {encoding}"]
     notes += [] if separator == "," else [f"{SEPARATORS.get(separator, repr(separator))} between columns"]
     how = f"CSV with {SEPARATORS.get(separator, repr(separator))} in {encoding}"
+    # Not StringIO, which keeps four bytes a sign.
+    lines = io.TextIOWrapper(io.BytesIO(text.encode("utf-8", "surrogatepass")), "utf-8", "surrogatepass", newline="")
+    del text
+    filled = _Filled(csv.reader(lines, delimiter=separator, strict=True))
     try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+        header = [name.strip() for name in next(filled, [])]
+        width = len(header) - next((k for k, name in enumerate(reversed(header)) if name), len(header))
+        columns_of, wrong = _columns(filled, width)
     except csv.Error as error:
         raise ValueError(f"{path} cannot be read as {how}: {error}") from None
-    kept = [row for row in rows if any(map(str.strip, row))]
-    if len(kept) < len([row for row in rows if row]):
+    if filled.blank:
         notes.append("blank rows left out, which are not counted")
-    header = [name.strip() for name in kept[0]] if kept else []
-    width = len(header) - next((k for k, name in enumerate(reversed(header)) if name), len(header))
-    rows = [_trimmed(row, width) for row in kept[1:]]
-    header = header[:width]
+    kept, header = bool(header), header[:width]
     if len(set(header)) < len(header):
         raise ValueError(f"{path}, read as {how}, has a column twice: {', '.join(header)}")
     if columns and kept and not {name.casefold() for name in header} & set(columns):
@@ -85,11 +92,42 @@ def _csv(path: Path, faults: Faults, columns: tuple[str, ...]) -> tuple[pd.DataF
         raise ValueError(
             f"{path}, read as {how}, has none of the columns {', '.join(columns[:4])}, ...; it has {found}"
         )
-    wrong = [f"row {i + 1} has {len(row)}" for i, row in enumerate(rows) if len(row) != width]
     read_as = "" if how == "CSV with commas in utf-8" else f", read as {how}"
     faults.add(f"rows of another number of fields than the header's {width}{read_as}", wrong)
-    even = [(row + [""] * width)[:width] for row in rows]
-    return pd.DataFrame(even, columns=header, dtype=object), notes + told
+    return pd.DataFrame(dict(zip(header, columns_of, strict=True)), columns=header, dtype=object), notes + told
+
+
+class _Filled:
+    """The rows of a reader that say something, one by one; blank tells whether there were others."""
+
+    def __init__(self, rows: Iterator[list[str]]) -> None:
+        self._rows, self.blank = rows, False
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return self
+
+    def __next__(self) -> list[str]:
+        for row in self._rows:
+            if any(row) and any(map(str.strip, row)):
+                return row
+            self.blank |= bool(row)
+        raise StopIteration
+
+
+def _columns(rows: Iterable[list[str]], width: int) -> tuple[list[list[str]], list[str]]:
+    """The values column by column, equal ones kept once, and which rows have another number of fields."""
+    columns: list[list[str]] = [[] for _ in range(width)]
+    known: dict[str, str] = {}
+    wrong = []
+    for i, row in enumerate(rows):
+        if len(row) != width:
+            row = _trimmed(row, width)
+            if len(row) != width:
+                wrong.append(f"row {i + 1} has {len(row)}")
+                row = (row + [""] * width)[:width]
+        for column, value in zip(columns, row, strict=True):
+            column.append(known.setdefault(value, value) if len(known) < FEW else known.get(value, value))
+    return columns, wrong
 
 
 def _trimmed(row: list[str], width: int) -> list[str]:

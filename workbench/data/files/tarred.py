@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from workbench import checksums
 from workbench.drafts import replacing
 from workbench.media.files.ingest import default_cache
 
@@ -79,12 +80,13 @@ def take_out(path: str | Path, offset: int, size: int, name: str) -> str:
     """A copy of these bytes as a file called ``name`` in the cache folder, which is made if it isn't there."""
     folder = default_cache().with_name("spool")
     target = folder / name
-    if not (target.is_file() and target.stat().st_size == size):
+    changed = os.stat(path).st_mtime_ns
+    if not (target.is_file() and (target.stat().st_size, target.stat().st_mtime_ns) == (size, changed)):
         folder.mkdir(parents=True, exist_ok=True)
         with replacing(target) as draft:
             draft.write_bytes(read(path, offset, size))
             # What is remembered of a video holds for its time of change, which must not be that of the copying.
-            os.utime(draft, ns=(0, os.stat(path).st_mtime_ns))
+            os.utime(draft, ns=(0, changed))
         _make_room(folder)
     return str(target)
 
@@ -102,7 +104,8 @@ def _make_room(folder: Path) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in ``path``; ValueError naming it where there is none."""
+    """The object in ``path``; ValueError naming it where there is none, or where it is damaged."""
+    checksums.check(path, "`python -m workbench prepare --shards` writes it again")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:

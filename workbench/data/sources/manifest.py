@@ -25,8 +25,10 @@ sorted order, cyclically).
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +55,8 @@ COLUMNS = (
 PARTS = {"training": "train", "val": "validation", "valid": "validation", "testing": "test"}
 #: So many pose files are asked for their schema.
 VOTES = 3
+#: A path whose stem is what is before its last dot.
+_PLAIN = re.compile(r"(?:[^/.]+/)*[^/.]+\.[^/.]+")
 OPTIONAL = ("subject", "camera", "view", "setup", "pose")
 
 
@@ -130,20 +134,23 @@ def read_beside(path: Path) -> Beside:
 def identities(videos: list[str]) -> list[str]:
     """What clips are called: the video's path, without its suffix where that is one video's alone."""
     videos = [name.replace("\\", "/") for name in videos]
-    stems = [str(Path(name).with_suffix("")) if name.strip("./") else name for name in videos]
+    stem_of = {name: _stem(name) for name in dict.fromkeys(videos)}
+    stems = [stem_of[name] for name in videos]
     # A path that is listed twice is one video, and its id is then told to be there twice.
-    paths = {stem: set() for stem in stems}
-    for stem, name in zip(stems, videos, strict=True):
-        paths[stem].add(name)
-    taken = {stem.casefold(): 0 for stem in stems}
-    for stem in paths:
-        taken[stem.casefold()] += len(paths[stem])
+    taken = Counter(stem.casefold() for stem in stem_of.values())
     return [stem if taken[stem.casefold()] == 1 else name for stem, name in zip(stems, videos, strict=True)]
 
 
+def _stem(name: str) -> str:
+    """The path without its suffix."""
+    if _PLAIN.fullmatch(name):
+        return name[: name.rindex(".")]
+    return str(Path(name).with_suffix("")) if name.strip("./") else name
+
+
 def _check_ids(table: pd.DataFrame, faults: Faults) -> None:
-    counts = table["id"].value_counts()
-    faults.add("ids that occur more than once", [f"{name!r} ({n} times)" for name, n in counts.items() if n > 1])
+    counts = table["id"][table["id"].duplicated(keep=False)].value_counts()
+    faults.add("ids that occur more than once", [f"{name!r} ({n} times)" for name, n in counts.items()])
     faults.add("rows without an id", [f"row {row + 1}" for row, name in enumerate(table["id"]) if not name])
 
 
@@ -151,19 +158,25 @@ def _resolve(table: pd.DataFrame, column: str, folders: list[Folder], faults: Fa
     """Turns a column of files into absolute paths in the first of ``folders`` that has them."""
     given = table[column].tolist()
     poses = column == "pose"
-    found = [("", "") if poses and not name else _find(name, folders, poses) for name in given]
+    answers = _find_all(dict.fromkeys(name for name in given if name or not poses), folders, poses)
+    found = [answers.get(name, ("", "")) for name in given]
     for wrong, words in (("missing", "that do not exist in"), ("outside", "that lie outside of")):
         cases = [of_row(given[row], row) for row, (_, problem) in enumerate(found) if problem == wrong]
         faults.add(f"{column} files {words} {folders[0].root}", cases)
     table[column] = [path for path, _ in found]
     if poses:
-        unknown = [of_row(given[row], row) for row, (path, _) in enumerate(found) if path and not posefiles.kind(path)]
+        known = {path: posefiles.kind(path) for path, _ in answers.values() if path}
+        unknown = [of_row(given[row], row) for row, (path, _) in enumerate(found) if path and not known[path]]
         faults.add(f"pose files of an unknown kind; what is read are {posefiles.KNOWN}", unknown)
 
 
-def _find(name: str, folders: list[Folder], or_folder: bool) -> tuple[str, str]:
-    answers = [folder.find(name, or_folder) for folder in folders]
-    return next((answer for answer in answers if answer[0]), answers[0])
+def _find_all(names: Iterable[str], folders: list[Folder], or_folder: bool) -> dict[str, tuple[str, str]]:
+    """What the first of ``folders`` that has a file answers, by name; what the first one does where none has it."""
+    found = folders[0].find_all(names, or_folder)
+    for folder in folders[1:]:
+        missing = [name for name, (path, _) in found.items() if not path]
+        found |= {name: answer for name, answer in folder.find_all(missing, or_folder).items() if answer[0]}
+    return found
 
 
 def parts(table: pd.DataFrame, protocol: str | None, path: Path, faults: Faults) -> tuple[list[str], str]:
@@ -190,9 +203,9 @@ def parts(table: pd.DataFrame, protocol: str | None, path: Path, faults: Faults)
 
 def _parts_named(values: list[str], column: str, path: Path) -> list[str]:
     """``values`` with capitals, blanks and other usual names of parts as the parts; a warning says which."""
-    plain = [value.strip().casefold() for value in values]
-    plain = [PARTS.get(value, value) for value in plain]
-    found = [new if new in (*SPLITS, "unused") else old for old, new in zip(values, plain, strict=True)]
+    meant = {value: PARTS.get(value.strip().casefold(), value.strip().casefold()) for value in set(values)}
+    meant = {old: new if new in (*SPLITS, "unused") else old for old, new in meant.items()}
+    found = [meant[value] for value in values]
     changed = {old: new for old, new in zip(values, found, strict=True) if old != new}
     if changed:
         said = ", ".join(f"{old!r} as {new}" for old, new in changed.items())
@@ -221,7 +234,7 @@ def _numbers(table: pd.DataFrame, faults: Faults) -> None:
         for name in {"frames", "fps"} & set(table):
             del table[name]
         return
-    texts = (table[name].map(lambda text: text.replace(",", ".")) for name in ("frames", "fps"))
+    texts = (table[name].str.replace(",", ".", regex=False) for name in ("frames", "fps"))
     frames, rates = (pd.to_numeric(column, errors="coerce") for column in texts)
     good = (frames >= 1) & (frames % 1 == 0) & (rates > 0) & (frames < 2**53) & (rates < float("inf"))
     cases = [f"{table['frames'][row]!r}, {table['fps'][row]!r} (row {row + 1})" for row in table.index[~good]]

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from workbench import checksums
 from workbench.data.catalog import SPLITS, Dataset
 from workbench.data.files.tables import below, numeric, read_arrays, require, unique
 from workbench.media.degradation import LEVELS, degrade
@@ -36,6 +37,8 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     if not present(path):
         missing = f"no SynthADL world in {root.absolute()} ({path} is missing)"
         raise FileNotFoundError(what_else(root) or f"{missing}; {how(root)}")
+    for each in (path, root / "world.json"):
+        checksums.check(each, how(root, again=True))
     table = read_parquet(path)
     column = f"split_{protocol}"
     require(table, (*COLUMNS, column), path)
@@ -64,9 +67,10 @@ def what_else(root: Path) -> str:
     return ""
 
 
-def how(root: Path, more: str = "") -> str:
-    """The command that draws a world there."""
-    return f"make one with `python -m workbench synth {shlex.quote(str(root))}{more}`"
+def how(root: Path, more: str = "", again: bool = False) -> str:
+    """The command that draws a world there, or ``again`` what is damaged of it."""
+    what = "draw it again" if again else "make one"
+    return f"{what} with `python -m workbench synth {shlex.quote(str(root))}{more}`"
 
 
 def check_splits(values: pd.Series, column: str, path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workbench import checksums
 from workbench.data.files.tables import below, numeric, read_arrays, require, unique
 from workbench.data.sources import synthadl
 from workbench.data.sources.synthadl import KINECT, PROTOCOLS, Arrays
@@ -35,6 +36,8 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Untrimmed
             missing = f"no SynthADL-U world in {root.absolute()} ({each} is missing)"
             way = synthadl.how(root, " --world untrimmed")
             raise FileNotFoundError(synthadl.what_else(root) or f"{missing}; {way}")
+    for each in (path, annotations, root / "world.json"):
+        checksums.check(each, synthadl.how(root, " --world untrimmed", again=True))
     table = read_parquet(path)
     column = f"split_{protocol}"
     require(table, (*COLUMNS, column), path)

@@ -1,12 +1,14 @@
 """Features of an untrimmed video, snippet by snippet, on disk: what detectors read in place of pictures.
 
 One .npy a video, float16 [T,C], memory-mapped. A file gets its name when it is complete; until then it grows, row by
-row, beside that name, so that work that was killed goes on where it stopped.
+row, beside that name, so that work that was killed goes on where it stopped: after the last rows whose checksums are
+those that a file of lines beside it says.
 """
 
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from workbench import checksums
 from workbench.data.untrimmed.videos import Untrimmed
 
 
@@ -112,6 +115,7 @@ class Snippets:
 
     @staticmethod
     def _map(path: Path) -> np.ndarray:
+        checksums.check(path, "delete it and extract again")
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
         except (ValueError, EOFError) as error:
@@ -126,13 +130,12 @@ class GrowingRows:
 
     def __init__(self, path: Path, count: int) -> None:
         self.path, self.count = path, count
-        self._part = path.with_name(f"{path.name}.part")
+        self._part, self._log = (path.with_name(f"{path.name}.{ending}") for ending in ("part", "rows"))
         self._channels, self._offset = self._header()
         self.done = 0
         if self._channels:
-            row = 2 * self._channels
-            self.done = min((self._part.stat().st_size - self._offset) // row, count)
-            os.truncate(self._part, self._offset + row * self.done)
+            self.done = self._whole()
+            os.truncate(self._part, self._offset + 2 * self._channels * self.done)
 
     def _header(self) -> tuple[int, int]:
         """(C, bytes before the first row) of what an earlier process began; (0, 0) if that is nothing to go on with."""
@@ -144,6 +147,24 @@ class GrowingRows:
                 return (shape[1], file.tell()) if fits else (0, 0)
         except (FileNotFoundError, ValueError):
             return 0, 0
+
+    def _whole(self) -> int:
+        """How many rows are as they were written."""
+        done, good = 0, []
+        with open(self._part, "rb") as file:
+            file.seek(self._offset)
+            for line in self._log.read_bytes().splitlines(keepends=True) if self._log.is_file() else []:
+                try:
+                    end, crc = map(int, line.split())
+                except ValueError:  # the line that was being written when the process was killed
+                    break
+                size = 2 * self._channels * (end - done)
+                if not done < end <= self.count or zlib.crc32(data := file.read(size)) != crc or len(data) != size:
+                    break
+                done = end
+                good.append(line)
+        self._log.write_bytes(b"".join(good))
+        return done
 
     def add(self, rows: np.ndarray) -> None:
         """Append float [n,C]. ValueError if a number is not finite in float16; OSError if the disk is full, and what
@@ -157,9 +178,12 @@ class GrowingRows:
             with open(self._part, "wb") as file:
                 header = {"descr": small.dtype.str, "fortran_order": False, "shape": (self.count, self._channels)}
                 np.lib.format.write_array_header_1_0(file, header)
+            self._log.write_bytes(b"")
         with open(self._part, "ab") as file:
             file.write(small.tobytes())
         self.done += len(small)
+        with open(self._log, "a") as log:
+            log.write(f"{self.done} {zlib.crc32(small.tobytes())}\n")
 
     def finish(self) -> None:
         """Give the file its name; RuntimeError if rows are missing."""
@@ -167,7 +191,9 @@ class GrowingRows:
             raise RuntimeError(f"{self.path}: {self.done} of {self.count} snippets were made")
         with open(self._part, "rb+") as file:
             os.fsync(file.fileno())
+        checksums.note(self.path.parent, {self.path.name: checksums.state_of(self._part)})
         os.replace(self._part, self.path)
+        self._log.unlink(missing_ok=True)
 
 
 def truth(data: Untrimmed, snippets: Snippets) -> list[np.ndarray]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from workbench import drafts
+from workbench import checksums
 from workbench.media import video
 from workbench.media.estimation.pose_process import PoseError, PoseProcess
 from workbench.media.files.ingest import default_cache
@@ -95,9 +95,10 @@ def estimate_all(
 
 def _is_current(source: Path, target: Path) -> bool:
     try:
-        return target.stat().st_mtime_ns >= source.stat().st_mtime_ns
+        newer = target.stat().st_mtime_ns >= source.stat().st_mtime_ns
     except FileNotFoundError:
         return False
+    return newer and checksums.intact(target)
 
 
 def _remembered(path: str | os.PathLike, cache: Path, process: PoseProcess) -> dict[str, np.ndarray]:
@@ -115,6 +116,8 @@ def _remembered(path: str | os.PathLike, cache: Path, process: PoseProcess) -> d
 
 def _read(path: Path) -> dict[str, np.ndarray] | None:
     """What is kept, or None: what can't be read is found out again."""
+    if not checksums.intact(path):
+        return None
     try:
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in ("joints", "pixels", "confidence", "skeleton")}
@@ -125,7 +128,7 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
-    drafts.write(path, buffer.getvalue())
+    checksums.write(path, buffer.getvalue())
 
 
 def _of_video(path: str | os.PathLike, process: PoseProcess) -> dict[str, np.ndarray]:

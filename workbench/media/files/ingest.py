@@ -18,6 +18,7 @@ import json
 import os
 import stat
 import warnings
+import zlib
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -156,6 +157,8 @@ def _salvage(info: VideoInfo, copy: Path, damage: str, timeout: float) -> VideoI
 def _read_record(record: Path) -> VideoInfo | VideoError | None:
     try:
         content = json.loads(record.read_text())
+        if content.pop("check", None) != _sum(content):
+            return None
         if "error" in content:
             return VideoError(content["error"])
         info = VideoInfo.from_fields(content)
@@ -165,10 +168,15 @@ def _read_record(record: Path) -> VideoInfo | VideoError | None:
     return info if info.file == info.path or Path(info.file).exists() else None
 
 
+def _sum(content: dict) -> int:
+    """A checksum of what a record says."""
+    return zlib.crc32(json.dumps(content, sort_keys=True).encode())
+
+
 def _write_record(record: Path, known: VideoInfo | VideoError) -> None:
     content = {"error": str(known)} if isinstance(known, VideoError) else asdict(known)
     try:
-        write(record, json.dumps(content).encode())
+        write(record, json.dumps({**content, "check": _sum(content)}).encode())
     except OSError as error:
         warnings.warn(f"{record.parent}: can't remember verified videos here ({error.strerror})", stacklevel=2)
 

@@ -11,13 +11,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 from torch import Tensor
 from tqdm import tqdm
 
+from workbench import checksums
 from workbench.data import ClipSpec, Snippets, SnippetSpec, Untrimmed
 from workbench.data.untrimmed.snippet_files import GrowingRows
 from workbench.data.untrimmed.snippet_reader import SnippetReader, check_needs
+from workbench.locks import turn
 from workbench.study.config.data_of import CACHE
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs import hardware
@@ -85,18 +86,17 @@ def extract(
 
 def _make(reader: SnippetReader, system: System, path: Path, batch_size: int, place: str) -> None:
     """The features of one video, from where an earlier process stopped."""
-    if path.is_file():
+    if checksums.intact(path):
         return
     # Two processes that want one video at once make it once.
-    with FileLock(path.with_suffix(".lock")):
-        if path.is_file():
+    with turn(path.with_suffix(".lock"), str(path)):
+        if checksums.intact(path):
             return
         rows = GrowingRows(path, len(reader))
         if rows.done < len(reader):
             for batch in reader.batches(batch_size, rows.done):
                 rows.add(_features(system, batch.to(place)).cpu().numpy())
         rows.finish()
-    path.with_suffix(".lock").unlink(missing_ok=True)
 
 
 @torch.inference_mode()

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar
 
+from workbench import checksums
+from workbench.locks import turn
 from workbench.reading import Unreadable, read_json, reading
 from workbench.study.notebooks.configs import CONFIGS, Notebook, config_of
 from workbench.study.runs.run_folder import finished, open_run
@@ -115,10 +117,11 @@ def execute(
     if not any("parameters" in cell.metadata.get("tags", ()) for cell in source.cells):
         raise ValueError(f"{notebook} has no cell with the tag 'parameters'")
     key = _key(notebook, parameters, getattr(config, "runs", None))
-    if reuse and out.is_file() and _made_from(out) == key:
-        return out
-    with _threads(threads):
-        return run_copy(notebook, out, parameters, key, progress)
+    with turn(out.with_name(f".{out.stem}.lock"), str(out)):
+        if reuse and checksums.intact(out) and _made_from(out) == key:
+            return out
+        with _threads(threads):
+            return run_copy(notebook, out, parameters, key, progress)
 
 
 def run_copy(
@@ -127,25 +130,31 @@ def run_copy(
     """Executes the notebook into ``out``, tagged with ``key``, whole or not at all; ``engine`` are options of
     papermill's engine. RuntimeError naming notebook, cell and error where it fails: the copy up to there is kept as
     <out>.failed.ipynb."""
-    import nbformat
     import papermill
     from nbclient.exceptions import CellControlSignal, DeadKernelError
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial, failed = out.with_name(f".{out.stem}.partial.ipynb"), out.with_name(f"{out.stem}.failed.ipynb")
-    try:
-        papermill.execute_notebook(notebook, partial, parameters=parameters, progress_bar=progress, **engine)
-    except (papermill.PapermillExecutionError, DeadKernelError, CellControlSignal) as problem:
-        os.replace(partial, failed)
-        raise RuntimeError(
-            f"notebook {notebook.name} failed {_where(problem)}; what it had done is in {failed}"
-        ) from None
-    finished_copy = nbformat.read(partial, as_version=4)
-    finished_copy.metadata[TAG] = {"key": key}
-    nbformat.write(finished_copy, partial)
-    os.replace(partial, out)
-    failed.unlink(missing_ok=True)
+    failed = out.with_name(f"{out.stem}.failed.ipynb")
+    with checksums.replacing(out) as partial:
+        try:
+            papermill.execute_notebook(notebook, partial, parameters=parameters, progress_bar=progress, **engine)
+        except (papermill.PapermillExecutionError, DeadKernelError, CellControlSignal) as problem:
+            _tag(partial, key)
+            os.replace(partial, failed)
+            raise RuntimeError(
+                f"notebook {notebook.name} failed {_where(problem)}; what it had done is in {failed}"
+            ) from None
+        _tag(partial, key)
+    if failed.is_file() and _made_from(failed):
+        failed.unlink()
     return out
+
+
+def _tag(executed: Path, key: str) -> None:
+    import nbformat
+
+    copy = nbformat.read(executed, as_version=4)
+    copy.metadata[TAG] = {"key": key}
+    nbformat.write(copy, executed)
 
 
 def record(**numbers: float) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from workbench import drafts
 from workbench.study import files
 from workbench.study.report import alive_report, conditions, markdown, verdicts
 from workbench.study.report.verdicts import Judged, Prices
@@ -37,8 +38,8 @@ def write(
         told.update(claim["verdict"] for claim in known["claims"])
         sections.append(markdown.section(results, command, prices))
         folder = Path(path).parent / "study"
-        files.write(folder / f"{results.path.stem}.csv", lines(results, prices).to_csv(index=False).encode())
-        files.write_json(folder / f"{results.path.stem}.json", known)
+        drafts.write(folder / f"{results.path.stem}.csv", lines(results, prices).to_csv(index=False).encode())
+        drafts.write(folder / f"{results.path.stem}.json", files.json_bytes(known))
     markdown.write(path, [_summary(len(sections), told, command), *sections])
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from workbench import metrics
+from workbench import checksums, drafts, metrics
 from workbench.study import files
 from workbench.study.analysis import profiling
 from workbench.study.config.train_config import TrainConfig
@@ -43,7 +43,7 @@ def costs(configs: dict[str, TrainConfig], runs: str | Path, repeats: int = 20) 
         ]
         digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]
         path = Path(runs) / "costs" / f"{config.system}-{digest}.json"
-        if not path.is_file():
+        if not checksums.intact(path):
             files.write_json(path, profiling.profile(config, repeats, training=False))
         measured[label] = files.read_json(path)
     return measured
@@ -279,7 +279,7 @@ def _each_seed(results: Results) -> str:
 
 def write(path: str | Path, sections: Iterable[str]) -> None:
     """The sections in one Markdown file."""
-    files.write(Path(path), "\n".join(sections).encode())
+    drafts.write(path, "\n".join(sections).encode())
 
 
 def _head(labels: list[str], first: str = "", right: Iterable[str] | None = None) -> list[str]:

@@ -6,6 +6,8 @@ checkpoint.pt     everything to go on with (weights_only-loadable)
 history.csv       one row an epoch
 weights.safetensors   the best weights; written last, so that a run that has them is finished
 predictions_<split>.npz, maps_<split>.npz, metrics.json   written by ``evaluate``
+
+Their checksums are kept beside them (see ``workbench.checksums``): what is damaged does not count as there.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,7 +24,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
+from workbench import checksums
 from workbench.data import ClipSpec, Dataset, Untrimmed
 from workbench.nets import weights
 from workbench.reading import Unreadable, present, reading
@@ -35,6 +40,8 @@ LATEST = "latest:"
 #: The way out of damaged results, and of damaged weights.
 AGAIN = "move the file away, and evaluate the run again"
 WHOLE = "move the file away, and train again: the run goes on from its checkpoint"
+MADE = ("config.json", "environment.json", "checkpoint.pt", "history.csv", "weights.safetensors", "metrics.json",
+        "predictions_*.npz", "maps_*.npz")  # fmt: skip
 Data = Dataset | Untrimmed
 
 
@@ -79,8 +86,21 @@ class Run:
         return replace(clip_spec(self.config), windows=1, test_area="centre")
 
     @property
+    def weights(self) -> Path:
+        return self.folder / "weights.safetensors"
+
+    @property
     def finished(self) -> bool:
-        return present(self.folder / "weights.safetensors")
+        """Whether the weights are there, and whole as far as can be seen without reading them."""
+        return present(self.weights) and not checksums.damage(self.weights, read=False)
+
+    def made(self) -> list[Path]:
+        """The files that training and evaluation have written."""
+        return sorted(path for pattern in MADE for path in self.folder.glob(pattern) if ".damaged-" not in path.name)
+
+    def damaged(self) -> list[Path]:
+        """Those of ``made`` that are not as they were written; training again makes them again."""
+        return [path for path in self.made() if checksums.damage(path)]
 
     @property
     def history(self) -> pd.DataFrame:
@@ -88,6 +108,7 @@ class Run:
         path = self.folder / "history.csv"
         if not present(path):
             return pd.DataFrame()
+        checksums.check(path, files.REMEDY)
         with reading(path, "the history of a run"):
             table = pd.read_csv(path)
             if missing := {"epoch", "stage", "seconds"} - set(table):
@@ -106,8 +127,11 @@ class Run:
         return measured
 
     def measured_on(self, split: str, contents: str) -> bool:
-        """Whether the run was evaluated on the clips of ``split`` as they are now, ``contents`` being theirs."""
-        return self.metrics.get(split, {}).get("data") == contents
+        """Whether the run was evaluated on the clips of ``split`` as they are now, ``contents`` being theirs, and what
+        it said of them is there."""
+        kinds = ("predictions",) if self.config.detects else ("predictions", "maps")
+        there = all((self.folder / f"{kind}_{split}.npz").is_file() for kind in kinds)
+        return there and self.metrics.get(split, {}).get("data") == contents
 
     def predictions(self, split: str = "test") -> Predictions:
         """Of a run that labels clips; those of detectors are read by ``study.detection.read``."""
@@ -137,14 +161,18 @@ class Run:
 
     def system(self) -> System:
         """The trained system with its best weights, on the CPU, in evaluation mode; RuntimeError if unfinished."""
+        state = self.state()
+        system = make_system(self.config, self.classes, self._facts["skeleton"], self._facts.get("features"))
+        with reading(self.weights, f"the weights of {self.config.system}", WHOLE):
+            system.load_state_dict(state)
+        return system.eval()
+
+    def state(self) -> dict[str, Tensor]:
+        """The best weights by name, on the CPU; RuntimeError if unfinished, ValueError if they are damaged."""
+        checksums.check(self.weights, files.REMEDY)
         if not self.finished:
             raise RuntimeError(f"run {self.id} is not finished; call fit with the same configuration to go on with it")
-        system = make_system(self.config, self.classes, self._facts["skeleton"], self._facts.get("features"))
-        path = self.folder / "weights.safetensors"
-        tensors = files.read_weights(path, WHOLE)
-        with reading(path, f"the weights of {self.config.system}", WHOLE):
-            system.load_state_dict(tensors)
-        return system.eval()
+        return files.read_weights(self.weights, WHOLE)
 
 
 def make_system(
@@ -269,13 +297,13 @@ def latest(root: str | Path = "runs", **filters: Any) -> Run:
     if not fitting:
         wanted = ", ".join(f"{name}={value!r}" for name, value in filters.items()) or "any configuration"
         raise FileNotFoundError(f"{root} has no finished run with {wanted}; train one with `python -m workbench train`")
-    return max(fitting, key=lambda run: (run.folder / "weights.safetensors").stat().st_mtime_ns)
+    return max(fitting, key=lambda run: run.weights.stat().st_mtime_ns)
 
 
 def recent(root: str | Path, run: Run, others: int = 9) -> pd.DataFrame:
     """``table`` of a run and of so many others that were finished last."""
     rest = [one for one in finished(root) if one.id != run.id]
-    rest.sort(key=lambda one: (one.folder / "weights.safetensors").stat().st_mtime_ns, reverse=True)
+    rest.sort(key=lambda one: one.weights.stat().st_mtime_ns, reverse=True)
     return table(root, [run, *rest[:others]])
 
 
@@ -328,6 +356,15 @@ def finished(root: str | Path = "runs") -> list[Run]:
 
 
 def _all(root: str | Path) -> list[Run]:
-    """Runs under ``root``, by name; folders that are none are not."""
-    folders = sorted(path for path in Path(root).iterdir() if path.is_dir()) if Path(root).is_dir() else []
-    return [Run(folder.name, folder) for folder in folders if present(folder / "config.json")]
+    """Runs under ``root``, by name; folders that are none are not. One whose configuration is damaged is left out, with
+    a warning."""
+    found = []
+    for folder in sorted(path for path in Path(root).iterdir() if path.is_dir()) if Path(root).is_dir() else []:
+        path = folder / "config.json"
+        if not present(path):
+            continue
+        if problem := checksums.damage(path):
+            warnings.warn(f"{path} {problem}: run {folder.name} is left out; {files.REMEDY}", stacklevel=3)
+        else:
+            found.append(Run(folder.name, folder))
+    return found

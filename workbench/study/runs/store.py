@@ -136,8 +136,11 @@ def _unusable(file: Path) -> str:
             tables = {name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             whole = {"experiments", "runs", "metrics", "alembic_version"} <= tables
             whole = whole and base.execute("SELECT version_num FROM alembic_version").fetchall()
+            ((state, *_), *_) = base.execute("PRAGMA quick_check(1)")
     except sqlite3.Error as problem:
         return f"can't be read as a run store ({problem})"
+    if whole and state != "ok":
+        return f"is damaged ({state})"
     return "" if whole else "is half-made"
 
 

@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from workbench import checksums, drafts
+from workbench.locks import turn
 from workbench.reading import present
 from workbench.study import files
 from workbench.study.runs.run_folder import Run, flat
@@ -49,14 +51,14 @@ def run_of(cell: Cell) -> Run | None:
 def done(cell: Cell) -> Record | None:
     """The record of the cell where it was executed with the same code, configuration and data, and measured on all
     splits that it is to be, else None."""
-    path = folder(cell) / f"{cell.key}.json"
-    if not present(path):
+    path, executed = folder(cell) / f"{cell.key}.json", folder(cell) / f"{cell.key}.ipynb"
+    if not (present(path) and checksums.intact(path) and checksums.intact(executed)):
         return None
     record = files.read_json(path, "status", "code", "source", way_out="delete it, and the cell is executed again")
     same = record["status"] == DONE and (record["code"], record["source"]) == (cell.code, cell.source)
     run = run_of(cell)
-    there = run is None or (run.finished and cell.splits <= set(measured(cell)))
-    return record if same and there and (folder(cell) / f"{cell.key}.ipynb").is_file() else None
+    there = run is None or (run.finished and not run.damaged() and cell.splits <= set(measured(cell)))
+    return record if same and there else None
 
 
 def measured(cell: Cell) -> Record:
@@ -69,24 +71,27 @@ def measured(cell: Cell) -> Record:
 def set_aside(cells: dict[str, Cell]) -> list[str]:
     """Moves runs away that other code made, and those that start from them; returns their ids. Runs from before code
     was recorded stay. RuntimeError where one of them is being trained."""
-    from filelock import FileLock, Timeout
-
     moved: list[str] = []
     for cell in cells.values():
         run = run_of(cell)
         if run is None or not run.folder.is_dir():
             continue
-        path = run.folder / "environment.json"
-        made_by = files.read_json(path).get("code") if path.is_file() else None
-        if made_by in (None, cell.code.split("+")[0]) and not set(cell.needs) & set(moved):
+        if not _is_of_other_code(run, cell, moved):
             continue
-        try:
-            with FileLock(run.folder / ".lock").acquire(timeout=0):
-                _move(run, made_by or "start")
-        except Timeout:
-            raise RuntimeError(f"run {run.id} was made by other code and is being trained right now") from None
-        moved.append(run.id)
+        with turn(run.folder / ".lock", f"run {run.id}"):
+            # Another sweep may have moved it meanwhile, and made it anew.
+            if made_by := _is_of_other_code(run, cell, moved):
+                _move(run, made_by)
+                moved.append(run.id)
     return moved
+
+
+def _is_of_other_code(run: Run, cell: Cell, moved: list[str]) -> str:
+    """What the run was made by, where that isn't the cell's code, or where it starts from one that was moved."""
+    path = run.folder / "environment.json"
+    made_by = files.read_json(path).get("code") if checksums.intact(path) else None
+    stale = made_by not in (None, cell.code.split("+")[0]) or set(cell.needs) & set(moved)
+    return (made_by or "start") if stale else ""
 
 
 def _move(run: Run, made_by: str) -> None:
@@ -103,10 +108,16 @@ def run_cell(cell: Cell, limits: Limits, *needed: Record) -> Record:
         return _write(cell, {"status": SKIPPED, "error": f"it starts from {broken[0]}, which failed", "attempts": 0})
     if found := done(cell):
         return found
+    # Two sweeps that need it execute it once.
+    with turn(folder(cell) / f".{cell.key}.lock", f"the cell {cell.key}"):
+        return done(cell) or _run(cell, limits)
+
+
+def _run(cell: Cell, limits: Limits) -> Record:
     attempt, record = _attempts_before(cell, limits), {}
     while attempt <= limits.retries:
         attempt += 1
-        files.write_json(_trace(cell), {"sweep": limits.sweep, "attempt": attempt})
+        drafts.write(_trace(cell), files.json_bytes({"sweep": limits.sweep, "attempt": attempt}))
         record = {"attempts": attempt, **_attempt(cell, limits)}
         if record["status"] == DONE or record.pop("final", False):
             break
@@ -123,8 +134,11 @@ def _trace(cell: Cell) -> Path:
 def _attempts_before(cell: Cell, limits: Limits) -> int:
     if not _trace(cell).is_file():
         return 0
-    trace = files.read_json(_trace(cell), "sweep", "attempt", way_out="delete it")
-    return trace["attempt"] if trace["sweep"] == limits.sweep else 0
+    try:
+        trace = files.read_json(_trace(cell), "sweep", "attempt", way_out="delete it")
+        return int(trace["attempt"]) if trace["sweep"] == limits.sweep else 0
+    except (ValueError, TypeError):  # it is only a trace
+        return 0
 
 
 def _attempt(cell: Cell, limits: Limits) -> Record:

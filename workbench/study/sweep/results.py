@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from workbench import checksums
 from workbench.reading import present
 from workbench.study import files
 from workbench.study.runs.run_folder import Predictions, Run, flat
@@ -111,7 +112,7 @@ class Results:
     def cell_record(self, key: str) -> Record | None:
         """How a cell was executed; None where no sweep did."""
         path = job.folder(self.plan.cells[key]) / f"{key}.json"
-        return files.read_json(path) if present(path) else None
+        return files.read_json(path) if present(path) and checksums.intact(path) else None
 
     def _failure(self, key: str) -> str:
         record = self.cell_record(key)

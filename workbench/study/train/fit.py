@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
-from workbench import drafts
+from workbench import checksums, drafts
+from workbench.locks import turn
 from workbench.study import files
 from workbench.study.config.data_of import open_split
 from workbench.study.config.train_config import TrainConfig, parse
@@ -31,15 +33,19 @@ def fit(config: TrainConfig | dict[str, Any]) -> str:
     """Trains and evaluates what ``config`` describes and returns the run's id.
 
     A finished run of the same configuration on the same data is not repeated; one that was killed goes on from its last
-    checkpoint and, on the CPU, ends with the very weights it would have had. Raises ValueError for a bad configuration,
-    RuntimeError where training diverges, where another process trains this run or where too many clips are bad, OSError
-    where a file can't be written.
+    checkpoint and, on the CPU, ends with the very weights it would have had. Where another process trains it, that one
+    is waited for. What is damaged is set aside and made again (see ``mend``). Raises ValueError for a bad
+    configuration, RuntimeError where training diverges or where too many clips are bad, OSError where a file can't be
+    written.
     """
     config = parse(config)
     dataset, validation = open_split(config, "train"), open_split(config, "validation")
     config, skeleton = encoders.settled(config, dataset), dataset.skeleton.name if dataset.skeleton else None
     run = run_of(config, dataset, validation)
-    if not run.finished:
+    if run.folder.is_dir() and os.environ.get("LOCAL_RANK", "0") == "0":
+        with _alone(run):
+            mend(run)
+    if not _complete(run):
         features = encoders.channels(config, dataset) if config.detects else None
         checkpoint.seed_all(config.seed)
         system = make_system(config, dataset.classes, skeleton, features)
@@ -50,16 +56,39 @@ def fit(config: TrainConfig | dict[str, Any]) -> str:
         fabric.launch(_train, config, run, (dataset, validation), system, facts)
         if not fabric.is_global_zero:
             return run.id
+    if not (run.folder / "config.json").is_file():
+        with _alone(run):
+            create(run, config, dataset, validation, encoders.channels(config, dataset) if config.detects else None)
     for split in config.evaluate:
         if not run.measured_on(split, run.dataset(split).contents):
-            if split in run.metrics:
-                warnings.warn(
-                    f"the {split} clips have changed since {run.id} was evaluated: evaluated anew", stacklevel=2
-                )
-            evaluate(
-                run, split, device=config.device, cache=config.cache, workers=config.workers, progress=config.progress
-            )
+            with _alone(run):
+                _evaluate(run, split, config)
     return run.id
+
+
+def mend(run: Run) -> None:
+    """Sets aside what is damaged of a run's files, each named in a warning, so that it is made again: weights, history
+    and what is known of the training from the checkpoint, results from the weights. Drafts of dead processes go."""
+    for folder in (run.folder, run.folder / "features"):
+        drafts.discard(folder)
+    for path in run.made():
+        checksums.intact(path)
+
+
+def _complete(run: Run) -> bool:
+    """Whether there is nothing to train, nor to write again from the last checkpoint."""
+    told = all((run.folder / name).is_file() for name in ("config.json", "environment.json", "history.csv"))
+    return run.finished and (told or not (run.folder / "checkpoint.pt").is_file())
+
+
+def _evaluate(run: Run, split: str, config: TrainConfig) -> None:
+    """Unless another process did meanwhile."""
+    contents = run.dataset(split).contents
+    if run.measured_on(split, contents):
+        return
+    if run.metrics.get(split, {}).get("data", contents) != contents:
+        warnings.warn(f"the {split} clips have changed since {run.id} was evaluated: evaluated anew", stacklevel=3)
+    evaluate(run, split, device=config.device, cache=config.cache, workers=config.workers, progress=config.progress)
 
 
 def _train(
@@ -74,7 +103,8 @@ def _train(
         Training(fabric, config, run, data, system, facts["channels_last"], store=None).run_all()
         return
     with _alone(run):
-        drafts.discard(run.folder)
+        if _complete(run):  # by the process that was waited for
+            return
         create(run, config, *data, getattr(system, "feature_channels", None))
         for sentence in outdated(run):
             warnings.warn(sentence, stacklevel=2)
@@ -94,12 +124,6 @@ def _train(
         store.finish({})
 
 
-def _alone(run: Run) -> Any:
-    """A context in which no other process trains this run; the system ends it when this process dies."""
-    run.folder.mkdir(parents=True, exist_ok=True)
-    try:
-        return FileLock(run.folder / ".lock").acquire(timeout=0)
-    except Timeout:
-        raise RuntimeError(
-            f"run {run.id} is being trained by another process; wait for it or choose another seed"
-        ) from None
+def _alone(run: Run) -> AbstractContextManager[bool]:
+    """A context in which no other process trains or evaluates this run."""
+    return turn(run.folder / ".lock", f"run {run.id}")

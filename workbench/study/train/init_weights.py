@@ -7,7 +7,6 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from workbench.nets import weights
-from workbench.study import files
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs.run_folder import open_run
 
@@ -38,10 +37,10 @@ def _load(module: nn.Module, prefix: str, source: str, config: TrainConfig) -> s
     name, colon, inside = source.partition(":")
     inside = inside if colon else prefix
     run = open_run(name, config.runs)
-    if not run.finished:
+    if not run.weights.is_file():
         raise ValueError(f"init of {prefix!r} names run {run.id}, which is not finished")
     start = f"{inside}." if inside else ""
-    state = files.read_weights(run.folder / "weights.safetensors")
+    state = run.state()
     state = {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}
     try:
         state, parts = fitted(module, state)

@@ -298,5 +298,7 @@ class Training:
     def _finish(self) -> None:
         from safetensors.torch import save
 
+        if not (self.run.folder / "history.csv").is_file():
+            self._tell()
         weights = {name: value.contiguous() for name, value in checkpoint.copy_of(self.system.state_dict()).items()}
-        files.write(self.run.folder / "weights.safetensors", save(weights))
+        files.write(self.run.weights, save(weights))

@@ -13,6 +13,7 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
+from workbench import checksums
 from workbench.data import Dataset, Loader, Untrimmed, detection_batches
 from workbench.data.clips.collate import generator
 from workbench.data.untrimmed.collate_sequences import DetectionBatches
@@ -109,7 +110,7 @@ def feed(
     made = {}
     for split, dataset in datasets.items():
         path = folder / f"{stage.name.replace('/', '-')}_{split}.safetensors"
-        if not path.is_file():
+        if not checksums.intact(path):
             clips = loader(config, dataset, module.needs_test | {"label"}, train=False, shard=(0, 1))
             encode(module, getattr(module, stage.cached), clips, device, path, not config.progress)
         size = max(1, config.numbers.batch_size // shard[1])
