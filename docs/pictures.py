@@ -87,7 +87,9 @@ def swept() -> Results:
 def attended() -> object:
     """The figure of notebook 04 for the clip that VPN attends to best among those it names rightly."""
     results = swept()
-    run = results.run("vpn", results.table.columns[0], 0) or latest(ROOT / "runs", system="vpn", options={})
+    run = results.run("vpn", results.table.columns[0], 0) or latest(
+        ROOT / "runs", ROOT / "data/synthadl/tiny", system="vpn", options={}
+    )
     found, maps, clips = run.predictions("test"), run.maps("test"), run.dataset("test")
     best, highest = 0, -1.0
     for i in np.flatnonzero(found.logits.argmax(1) == found.labels):

@@ -116,8 +116,8 @@ def profile(args: argparse.Namespace) -> None:
             configs[name] = TrainConfig(**{"system": name, **parse_pairs(args.set)})
     costs = profiling.profile_all(configs, repeats=args.repeats, device=args.device, pose_seconds=args.pose_seconds)
     print(costs.round(2).to_string(index=False))
-    for system in dict.fromkeys(config.system for config in configs.values()):
-        print(alive.line(system, args.runs))
+    for system, root in {config.system: config.root for config in configs.values()}.items():
+        print(alive.line(system, args.runs, data=root))
     if args.report:
         drafts.write(args.report, costs.to_csv(index=False).encode())
 
@@ -126,7 +126,8 @@ def sensitivity(args: argparse.Namespace) -> None:
     from workbench.study.analysis import joint_sensitivity as joints
     from workbench.study.runs.run_folder import open_run
 
-    run = open_run(args.run, args.runs)
+    run = open_run(args.run, args.runs, args.root)
+    print(f"{run.id}, trained on {run.known['root'] or run.config.dataset}")
     table = joints.sensitivity(run, args.split, args.change, limit=args.limit)
     print(table.round(3).to_string(index=False))
     if args.limit is None:
@@ -202,25 +203,29 @@ def doctor(args: argparse.Namespace) -> int:
     return 1 if report.errors else 0
 
 
-def gallery(args: argparse.Namespace) -> None:
+def gallery(args: argparse.Namespace) -> int:
     from workbench.show import gallery as page
     from workbench.study import notebooks
     from workbench.study.runs import run_folder
 
-    executed, left_out = notebooks.execute_all(args.out / "notebooks", {"root": str(args.root), "runs": str(args.runs)})
-    for name, missing in left_out.items():
-        print(f"{name} is left out: {missing}")
-    results = run_folder.summary(args.runs)
+    shared = {"root": str(args.root), "runs": str(args.runs)}
+    executed, left_out, faulty = notebooks.execute_all(args.out / "notebooks", shared)
+    for name, why in left_out.items():
+        print(f"{name} is left out: {why}")
+    results = run_folder.summary(args.runs, args.root)
     print(f"open {page.build(executed, results, args.out / 'index.html', left_out=left_out)} in a browser")
+    if faulty:
+        print(f"workbench: faults of notebooks, not of data or runs: {', '.join(faulty)}", file=sys.stderr)
+    return 1 if faulty else 0
 
 
-def demo(args: argparse.Namespace) -> None:
+def demo(args: argparse.Namespace) -> int:
     from synthadl import world
     from workbench import study
 
     world.generate(args.root)
     study.sweep(FIRST_TABLE, 1, DEMO_ROWS, preset="tiny", root=str(args.root), runs=str(args.runs), cache=CACHE)
-    gallery(args)
+    return gallery(args)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -279,7 +284,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--limit", type=int, help="for a try: only so many clips of each split")
 
     command = add(sensitivity, "what a run loses, clip by clip, when a joint is taken away, frozen or shaken")
-    command.add_argument("run", help="run id, or latest:<system>")
+    command.add_argument("run", help="run id, or latest:<system>, the newest on --root")
+    command.add_argument("--root", help="folder or manifest of the data (default: whichever the newest run is on)")
     command.add_argument("--split", default="test", help="train, validation or test (default)")
     command.add_argument("--change", default="drop", help="drop (default), freeze or jitter")
     command.add_argument("--limit", type=int, help="only so many clips, evenly spread; nothing is written then")
@@ -352,7 +358,12 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--limit-minutes", type=float, help="a row that takes longer is ended")
     command.add_argument("--limit-memory", type=float, metavar="GIB", help="a row that uses more is ended")
     command.add_argument("--retries", type=int, default=1, help="of a row that fails (default: 1)")
-    command.add_argument("--report", type=Path, help="write tables, claims and verdicts to this Markdown file")
+    command.add_argument(
+        "--report",
+        type=Path,
+        help="write tables, claims and verdicts to this Markdown file, and their numbers and configurations into the "
+        "folder study/ beside it",
+    )
 
     command = add(profile, "measure what systems cost, and say whether the latest run of each is alive")
     command.add_argument("systems", nargs="+", help="names of systems, or table files (every row)")

@@ -93,6 +93,11 @@ def test_what_is_missing_is_named_with_where_it_was_looked_for_and_the_way_out(t
             f"no folder at {tmp_path}/data/ucf101, where ucf101 was looked for; --root names it",
         ),
         ("score gone found --rule pku", f"there is no file or folder of annotations at {tmp_path}/gone"),
+        (
+            "train rgb --data ucf101 --root mine",
+            "--root names the folder of ucf101, and expected in it are UCF-101/<Class>/*.avi and ucfTrainTestlist/",
+        ),
+        ("score mine x.txt --rule thumos", f"{tmp_path}/mine has no file of annotations that ends in _test.txt"),
         ("sweep gone.yaml", f"there is no table file at {tmp_path}/gone.yaml"),
         ("profile gone.yaml", f"there is no table file at {tmp_path}/gone.yaml"),
     ):
@@ -100,6 +105,35 @@ def test_what_is_missing_is_named_with_where_it_was_looked_for_and_the_way_out(t
         said = capsys.readouterr().err
         assert words in said and len(said.strip().splitlines()) == 1, (command, said)
     assert set(official.LAYOUTS) == set(SOURCES) - {"synthadl", "manifest", "shards", "pyskl"}
+
+
+def test_what_cannot_be_trained_leaves_no_run_behind(tmp_path, capsys):
+    """Neither stages that the system lacks, nor crops around people of videos without poses."""
+    (tmp_path / "clips").mkdir()
+    rows = ["video,label,subject,split"]
+    for name, label, part in (("ann", "drink", "train"), ("bob", "drink", "test"), ("eve", "drink", "train")):
+        encode(tmp_path / f"clips/{name}_{label}.mp4", numbered(6))
+        rows.append(f"clips/{name}_{label}.mp4,{label},{name},{part}")
+    encode(tmp_path / "clips/joe_wave.mp4", numbered(6))
+    (tmp_path / "clips.csv").write_text("\n".join([*rows, "clips/joe_wave.mp4,wave,joe,validation"]))
+    for pairs, words in (
+        ("preset.crop=frame epochs.joints=10", "rgb has no stage 'joints'; its stages: backbone"),
+        ("epochs=1", "use crop='frame' (--set preset.crop=frame)"),
+    ):
+        assert main(shlex.split(f"train rgb --root clips.csv --set {pairs}")) == 1
+        assert words in capsys.readouterr().err and not (tmp_path / "runs").exists()
+    given = ["protocol=leave-out:bob", "preset.crop=frame", *SHORT]
+    assert main(["train", "rgb", "--root", "clips.csv", "--set", *given]) == 0
+    assert list((tmp_path / "runs").glob("rgb-leave-out-bob-s0-*/weights.safetensors"))
+
+
+def test_what_is_written_besides_is_said(capsys):
+    with pytest.raises(SystemExit):
+        main(["sweep", "--help"])
+    assert "numbers and configurations into the folder study/ beside it" in " ".join(capsys.readouterr().out.split())
+    with pytest.raises(SystemExit):
+        main(["synth", "--help"])
+    assert "videos of 60 to" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_detector_opens_a_manifest_and_a_pickle_is_one_of_pyskl():

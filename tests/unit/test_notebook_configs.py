@@ -105,16 +105,18 @@ def notebook(path: Path, *sources: str, tags: bool = True) -> Path:
 
 def test_execute_checks_before_it_starts_and_keeps_what_failed(tmp_path):
     """One kernel after the other: refused, executed, reused, failed."""
-    collecting = "from workbench.study.notebooks import GradCam, collect\nconfig = collect(GradCam, globals())"
-    path = notebook(
-        tmp_path / "02_gradcam.ipynb", "clip = 0", "assert clip >= 0, 'no such clip\\nat all'", "print(clip)"
+    collecting = (
+        "from workbench.study.notebooks import PoseRendering, collect\nconfig = collect(PoseRendering, globals())"
     )
-    out = tmp_path / "out" / "02_gradcam.ipynb"
-    with pytest.raises(ValueError, match="GradCam has no parameter 'clipp'; valid names: .*clip"):
+    path = notebook(
+        tmp_path / "05_pose_rendering.ipynb", "clip = 0", "assert clip >= 0, 'no such clip\\nat all'", "print(clip)"
+    )
+    out = tmp_path / "out" / "05_pose_rendering.ipynb"
+    with pytest.raises(ValueError, match="PoseRendering has no parameter 'clipp'; valid names: .*clip"):
         execute(path, out, {"clipp": 1})
     assert not out.parent.exists()
-    with pytest.raises(ValueError, match="02_gradcam.ipynb has no cell with the tag 'parameters'"):
-        execute(notebook(tmp_path / "sub_02_gradcam.ipynb", "1", tags=False).rename(tmp_path / "x").rename(path), out)
+    with pytest.raises(ValueError, match="05_pose_rendering.ipynb has no cell with the tag 'parameters'"):
+        execute(notebook(path, "1", tags=False), out)
     notebook(
         path,
         "clip = 0",
@@ -130,13 +132,13 @@ def test_execute_checks_before_it_starts_and_keeps_what_failed(tmp_path):
     first = out.stat().st_mtime_ns
     execute(path, out, {"clip": 5, "runs": str(tmp_path)}, reuse=True, progress=False)
     assert out.stat().st_mtime_ns == first
-    words = r"notebook 02_gradcam.ipynb failed in cell 2: AssertionError: no such clip; what .*02_gradcam.failed.ipynb$"
+    words = r"_rendering.ipynb failed in cell 2: AssertionError: no such clip; what .*05_pose_rendering.failed.ipynb$"
     with pytest.raises(RuntimeError, match=words):
         execute(path, out, {"clip": -1, "runs": str(tmp_path)}, reuse=True, progress=False)
     assert out.stat().st_mtime_ns == first
-    failed = nbformat.read(out.with_name("02_gradcam.failed.ipynb"), as_version=4)
+    failed = nbformat.read(out.with_name("05_pose_rendering.failed.ipynb"), as_version=4)
     assert any(cell.source.startswith("assert") and cell.outputs for cell in failed.cells if cell.cell_type == "code")
-    assert {path.name for path in out.parent.iterdir()} == {"02_gradcam.ipynb", "02_gradcam.failed.ipynb"}
+    assert {path.name for path in out.parent.iterdir()} == {"05_pose_rendering.ipynb", "05_pose_rendering.failed.ipynb"}
 
 
 def test_parameters_reach_only_the_notebooks_that_know_them(tmp_path, monkeypatch):
@@ -146,38 +148,39 @@ def test_parameters_reach_only_the_notebooks_that_know_them(tmp_path, monkeypatc
         notebook(tmp_path / f"{name}.ipynb", "1")
     notebooks.execute_all(tmp_path / "out", {"root": "r", "runs": "s"}, folder=tmp_path)
     assert list(given) == list(CONFIGS)
-    assert given["00_data_flow"] == {"root": "r"} and given["06_confusion"] == {"runs": "s"}
+    assert given["00_data_flow"] == {"root": "r"} and given["06_confusion"] == {"root": "r", "runs": "s"}
     assert given["01_train"] == {"root": "r", "runs": "s"}
-    with pytest.raises(FileNotFoundError, match="00_data_flow.ipynb is missing"):
-        notebooks.execute_all(tmp_path / "out", folder=tmp_path / "none")
+    assert given["07_detection"] == {"runs": "s"}, "its videos are other data"
 
 
-def test_a_notebook_whose_run_is_missing_is_left_out_and_says_what_it_waits_for(tmp_path, monkeypatch):
-    """Checked before a kernel starts; the others are executed."""
-    monkeypatch.setattr(execution, "CONFIGS", {name: CONFIGS[name] for name in ("00_data_flow", "08_distillation")})
-    for name in notebooks.CONFIGS:
-        notebook(tmp_path / f"{name}.ipynb", "root = 'r'", "print(root)")
-    runs = str(tmp_path / "runs")
-    with pytest.raises(FileNotFoundError, match="has no finished run with system='vpn_f'; train one with"):
-        execute(tmp_path / "08_distillation.ipynb", tmp_path / "out" / "x.ipynb", {"runs": runs})
-    made, left_out = notebooks.execute_all(tmp_path / "out", {"runs": runs}, folder=tmp_path)
+def test_what_cannot_be_shown_is_left_out_with_the_reason_and_the_way_out(tmp_path, monkeypatch):
+    """A missing run before a kernel starts, what a cell says after it; a fault of a notebook is told from both."""
+    names = ("00_data_flow", "01_train", "05_pose_rendering", "08_distillation", "10_explorer")
+    monkeypatch.setattr(execution, "CONFIGS", {name: CONFIGS[name] for name in names})
+    runs, data = str(tmp_path / "runs"), str(fake_synthadl(tmp_path / "world"))
+    notebook(tmp_path / "00_data_flow.ipynb", "root = 'r'", "print(root)")
+    notebook(tmp_path / "01_train.ipynb", "root = 'r'", "raise ValueError('need at least 5 common clips')")
+    notebook(tmp_path / "05_pose_rendering.ipynb", "root = 'r'", "[][0]")
+    notebook(tmp_path / "08_distillation.ipynb", "root = 'r'", "print(root)")
+    made, left_out, faulty = notebooks.execute_all(tmp_path / "out", {"runs": runs, "root": data}, folder=tmp_path)
     assert [path.name for path in made] == ["00_data_flow.ipynb"]
-    (name, missing), *rest = left_out.items()
-    assert name == "08_distillation.ipynb" and not rest
-    assert "no finished run with system='vpn_f'" in missing
-    assert missing.endswith(f"what this notebook reads is made by `python -m workbench train vpn_f --runs {runs}`")
+    assert list(left_out) == [f"{name}.ipynb" for name in names[1:]] and faulty == ["05_pose_rendering.ipynb"]
+    said = list(left_out.values())
+    assert "failed in cell 2: ValueError: need at least 5 common clips; what it had done is in" in said[0]
+    assert "failed in cell 2: IndexError" in said[1]
+    train = f"train one with `python -m workbench train vpn_f --root {data} --runs {runs}`"
+    assert said[2] == f"{runs} has no finished run with system='vpn_f'; {train}"
+    assert said[3].startswith(f"there is no {tmp_path}/10_explorer.ipynb; ")
 
 
 def test_a_report_of_nothing_is_left_out_with_the_command_that_runs_its_table(tmp_path):
     world, runs = str(fake_synthadl(tmp_path / "world")), str(tmp_path / "runs")
     table = str(Path(__file__).parents[2] / "notebooks/ablations/vpn_table1.yaml")
     report = CONFIGS["09_ablation_report"](tables=[table], runs=runs, root=world, preset="tiny", seeds=2)
-    with pytest.raises(FileNotFoundError, match="has no run of .*vpn_table1.yaml with these"):
-        report.needed()
     command = f"python -m workbench sweep {table} --runs {runs} --root {world} --seeds 2 --preset tiny"
+    with pytest.raises(FileNotFoundError, match=f"has no run of .*vpn_table1.yaml with these .*; `{command}`"):
+        report.needed()
     assert report.made_by() == command
-    assert CONFIGS["07_detection"](runs="other").made_by().endswith("detection.yaml --runs other --seeds 1")
-    assert CONFIGS["08_distillation"](run="latest:vpn_a").made_by() == "python -m workbench train vpn_a"
 
 
 def test_a_configuration_cannot_be_changed_behind_ones_back():

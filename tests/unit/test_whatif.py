@@ -14,10 +14,10 @@ from workbench import metrics
 from workbench.explain.interventions import Cover, Drop, Freeze, Jitter, Mirror, Move, Shuffle, Transplant
 from workbench.explain.outputs import ask
 from workbench.explain.reuse import Reuse
-from workbench.explain.what_if import WhatIf
+from workbench.explain.what_if import WhatIf, table
 from workbench.explain.what_if_clip import Subject, affine
 from workbench.systems import build, detects, names
-from workbench.types import Batch
+from workbench.types import Batch, Output
 
 HAND = SKELETON.index("hand_right")
 
@@ -319,3 +319,70 @@ def test_what_a_module_is_given_may_be_a_whole_output():
     again = Output(torch.ones(2, 3), torch.zeros(2, 4), {"temporal": torch.ones(2, 2)})
     other = Output(torch.ones(2, 3), torch.zeros(2, 4), {"temporal": torch.zeros(2, 2)})
     assert _same([said], [again]) and not _same([said], [other]) and len(_versions([said])) == 3
+
+
+class Segmented(Toy):
+    """Adds what each of two segments of the video would be taken for by itself."""
+
+    needs_test = frozenset({"video", "pose", "segments"})
+
+    def forward(self, batch: Batch):
+        whole = super().forward(batch)
+        parts = [super(Segmented, self).forward(batch.segment(2, i)) for i in range(2)]
+        return replace(whole, logits=whole.logits + sum(part.logits for part in parts))
+
+
+def segmented_sample():
+    """A clip whose two segments have other pictures and poses than it."""
+    given = sample()
+    size = (2, *given.batch.video.shape[1:])
+    video = torch.from_numpy(np.random.default_rng(1).integers(0, 255, size, dtype=np.uint8))
+    pose = torch.cat([given.batch.pose * 0.5, given.batch.pose * 2])
+    given.batch = given.batch.replace(segments={2: Batch(video=video, pose=pose)})
+    return given
+
+
+def test_a_change_reaches_the_segments_of_the_video():
+    given = segmented_sample()
+    asked = WhatIf(Segmented(), given, SKELETON, ["a", "b", "c"])
+    answer = asked.ask([Drop(("hand_right",)), Cover((0, 0, 9, 9), fill="black")])
+
+    def by_hand(batch: Batch) -> Batch:
+        pose, video = batch.pose.clone(), batch.video.float() / 127.5 - 1
+        pose[:, :, :, HAND], video[..., :9, :9] = 0, -1
+        return batch.replace(pose=pose, video=video)
+
+    segments = {2: by_hand(given.batch.segments[2])}
+    expected = ask(asked.system, by_hand(given.batch).replace(segments=segments))
+    np.testing.assert_allclose(answer.logits, expected.logits[0].numpy(), rtol=1e-5, atol=1e-6)
+    assert answer.untouched == () and np.abs(answer.logits - asked.original.logits).max() > 0.01
+    assert torch.equal(asked.subject.batch.segments[2].pose, given.batch.segments[2].pose)
+
+
+def test_a_change_of_moments_is_refused_where_segments_have_other_ones():
+    asked = WhatIf(Segmented(), segmented_sample(), SKELETON, ["a", "b", "c"])
+    for change in (Freeze(("head",)), Shuffle("video"), Cover((0, 0, 9, 9), frames=(0, 2)), Move("head", 0, (3, 3))):
+        with pytest.raises(ValueError, match=f"{type(change).__name__} is about moments of .* but Segmented also"):
+            asked.ask([change])
+    found = table(asked, {"nothing": [], "frozen": [Freeze(("head",))], "mirrored": [Mirror()]})
+    assert found["answer"][1].startswith("can't be asked: Freeze is about moments")
+    assert np.isnan(found["score"][1]) and found["score"][[0, 2]].notna().all()
+
+
+def test_the_truth_that_guides_goes_where_its_frames_go():
+    """A ceiling reads the known truth and no poses: joints count for nothing, and shuffled frames keep their truth."""
+
+    class Guided(Toy):
+        needs_test = frozenset({"video", "truth"})
+
+        def forward(self, batch: Batch):
+            return Output((batch.video * batch.truth[:, None]).sum((2, 3, 4)), batch.truth.sum((2, 3)))
+
+    given = sample()
+    truth = torch.from_numpy(given.truth.mask.astype(np.float32))[None]
+    given.batch = given.batch.replace(truth=truth, pose=None)
+    asked = WhatIf(Guided(), given, SKELETON)
+    shuffled = asked.ask([Shuffle("video", seed=1)])
+    np.testing.assert_allclose(shuffled.logits, asked.original.logits, rtol=1e-4)
+    assert not torch.equal(shuffled.subject.batch.truth, truth)
+    assert (asked.ask([Drop(("head",))]).logits == asked.original.logits).all()

@@ -282,7 +282,21 @@ def open_dataset(
         raise ValueError(f"unknown data set {name!r}; known: {', '.join(SOURCES)}")
     if split not in (*SPLITS, "all"):
         raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}, all")
-    return import_module(SOURCES[name]).open(root, protocol, split)
+    try:
+        return import_module(SOURCES[name]).open(root, protocol, split)
+    except FileNotFoundError as problem:
+        if expected := _expected(name, str(problem)):
+            raise FileNotFoundError(f"{problem}{expected}") from None
+        raise
+
+
+def _expected(name: str, said: str) -> str:
+    """What the folder of a public set should hold, unless it was ``said``; "" for other sets."""
+    from workbench.data.sources.official import LAYOUTS
+
+    if name not in LAYOUTS or "--root" in said:
+        return ""
+    return f"; --root names the folder of {name}, and expected in it are {LAYOUTS[name]} (docs/data.md)"
 
 
 def open_parts(

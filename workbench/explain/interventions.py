@@ -3,7 +3,8 @@
 joints are tuples of joint names; frames (start, end) are places on the clip, end exclusive, None the whole of it; boxes
 (x0, y0, x1, y1) and places (x, y) are in clip pixels. All bodies are changed unless a person is named. The joints on
 the picture and the poses of the network change together (see ``subject``). ``of`` names what a change is made to,
-"pose" or "video": what depends on that should follow (see ``whatif.DERIVED``).
+"pose" or "video": what depends on that should follow (see ``whatif.DERIVED``). ``everywhere`` tells of a change that
+asks nothing about moments: what it does to a clip it does to any segment of the video alike.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from workbench.types import Batch
 
 Span = tuple[int, int] | None
 #: The axis of time of what goes by the clip's frames.
-TIME = {"video": 2, "flow": 2, "rendered": 2, "parts": 3, "frame_numbers": 1}
+TIME = {"video": 2, "flow": 2, "rendered": 2, "parts": 3, "truth": 1, "frame_numbers": 1}
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,10 @@ class Drop:
     of: ClassVar[tuple[str, ...]] = ("pose",)
     joints: tuple[str, ...]
     frames: Span = None
+
+    @property
+    def everywhere(self) -> bool:
+        return self.frames is None
 
     def __call__(self, subject: Subject) -> Subject:
         chosen, (start, end) = subject.indices(self.joints), _span(subject, self.frames)
@@ -115,6 +120,7 @@ class Mirror:
     """Turns the body, not the picture, into its mirror image: left and right change places about the hips."""
 
     of: ClassVar[tuple[str, ...]] = ("pose",)
+    everywhere: ClassVar[bool] = True
 
     def __call__(self, subject: Subject) -> Subject:
         subject.indices(())
@@ -193,6 +199,10 @@ class Cover:
     box: tuple[float, float, float, float]
     frames: Span = None
     fill: Literal["mean", "black", "blur"] = "mean"
+
+    @property
+    def everywhere(self) -> bool:
+        return self.frames is None
 
     def __call__(self, subject: Subject) -> Subject:
         changes = {}

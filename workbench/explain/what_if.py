@@ -91,12 +91,14 @@ class WhatIf:
         return self._reuse.system
 
     def ask(self, changes: Sequence[Change] = ()) -> Answer:
-        """The answer to the clip with ``changes``, applied in order. Raises what a change raises that does not fit."""
+        """The answer to the clip with ``changes``, applied in order; of a system that reads segments of the video, each
+        is changed like the clip. Raises what a change raises that does not fit, and ValueError for a change of single
+        moments where the system reads segments, which have other moments than the clip."""
         start = time.perf_counter()
         subject = self.subject
         for change in changes:
             subject = change(subject)
-        subject = self._redrawn(subject)
+        subject = self._in_segments(self._redrawn(subject), changes)
         output = self._reuse(subject.batch)
         if output.logits.ndim != 2:
             raise ValueError(f"what if needs one answer a clip: logits [B,N], got {list(output.logits.shape)}")
@@ -123,6 +125,26 @@ class WhatIf:
         fresh = replace(subject.batch, rendered=pictures).to(subject.batch.rendered.device)
         return replace(subject, batch=subject.batch.replace(rendered=fresh.rendered))
 
+    def _in_segments(self, subject: Subject, changes: Sequence[Change]) -> Subject:
+        """With every segment of the video changed as the clip was."""
+        if not changes or "segments" not in self.reads or subject.batch.segments is None:
+            return subject
+        for change in changes:
+            if not getattr(change, "everywhere", False):
+                raise ValueError(
+                    f"{type(change).__name__} is about moments of the clip, but {type(self.system).__name__} also "
+                    "reads segments of the video, which have other moments: drop joints, mirror the body or cover the "
+                    "picture in all frames instead"
+                )
+        segments = {}
+        for g, part in subject.batch.segments.items():
+            seen = [Subject(subject.batch.segment(g, i), self.skeleton) for i in range(g)]
+            for change in changes:
+                seen = [change(one) for one in seen]
+            fields = {name: [getattr(one.batch, name) for one in seen] for name in vars(part)}
+            segments[g] = part.replace(**{k: torch.cat(v) for k, v in fields.items() if torch.is_tensor(v[0])})
+        return replace(subject, batch=subject.batch.replace(segments=segments))
+
     def _graded(self, maps: dict[str, np.ndarray]) -> dict[str, float]:
         attention = where_and_when(maps)
         if self._grade is None or self.truth is None or (attention is None and "temporal" not in maps):
@@ -137,17 +159,23 @@ class WhatIf:
 
 
 def table(asked: WhatIf, questions: Mapping[str, Sequence[Change]]) -> pd.DataFrame:
-    """A row a question (name -> changes): its answer; of the class that was the answer before, the softmax score in
-    [0,1] (``score``) and what it lost (``loss``); the milliseconds, and the modules that were run again."""
+    """A row a question (name -> changes): its answer, or why it can't be asked; of the class that was the answer
+    before, the softmax score in [0,1] (``score``) and what it lost (``loss``); the milliseconds, the modules that were
+    run again, and what should have followed but only the loader can make (``untouched``)."""
     before, rows = asked.original, []
     names = asked.classes or [str(label) for label in range(len(before.scores))]
     for name, changes in questions.items():
-        found = asked.ask(changes)
+        try:
+            found = asked.ask(changes)
+        except ValueError as problem:
+            rows.append({"what if": name, "answer": f"can't be asked: {problem}", "run again": "", "untouched": ""})
+            continue
         score = float(found.scores[before.label])
         row = {"what if": name, "answer": names[found.label], "score": score}
         row |= {"loss": float(before.scores[before.label]) - score, "milliseconds": found.milliseconds}
-        rows.append(row | {"run again": ", ".join(found.ran)})
-    return pd.DataFrame(rows)
+        rows.append(row | {"run again": ", ".join(found.ran), "untouched": ", ".join(found.untouched)})
+    columns = ["what if", "answer", "score", "loss", "milliseconds", "run again", "untouched"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def where_and_when(maps: dict[str, np.ndarray]) -> np.ndarray | None:

@@ -18,7 +18,7 @@ from workbench.study.evaluate import detection
 from workbench.study.evaluate.detection import Detected
 from workbench.study.evaluate.evaluate import evaluate
 from workbench.study.features import encoders
-from workbench.study.runs.run_folder import Run, make_system, open_run
+from workbench.study.runs.run_folder import Run, make_system, open_together
 from workbench.types import Batch, Output
 
 #: The snippets of a minute of video at 25 frames a second.
@@ -76,14 +76,15 @@ def open_all(config: Any) -> Shown:
     """The runs of notebook 07's configuration, evaluated on its split where they were not. ValueError where the first
     two are one, or label other videos."""
     chosen = {name: getattr(config, name) for name in ("first", "second", "two_stream", "boundaries")}
-    runs = {name: open_run(run, config.runs) for name, run in chosen.items() if run is not None}
+    roles = [name for name, run in chosen.items() if run is not None]
+    runs = dict(zip(roles, open_together(config.needed(), config.runs, config.root), strict=True))
     first, second = runs["first"], runs["second"]
     if first.id == second.id:
         raise ValueError(f"first and second are the same run, {first.id}; choose another to compare it with")
     for run in runs.values():
         if not run.config.detects:
             raise ValueError(f"run {run.id} labels clips; this notebook is about detectors")
-        if config.split not in run.metrics:
+        if not run.measured_on(config.split, run.dataset(config.split).contents):
             evaluate(run, config.split, progress=False)
     same = first.config.system == second.config.system
     named = {}

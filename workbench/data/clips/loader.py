@@ -171,7 +171,8 @@ def check_needs(dataset: Dataset, spec: ClipSpec, needs: frozenset[str]) -> None
     if "rendered" in needs and blind:
         raise ValueError(f"{where} has no joints in pixels to draw")
     if "parts" in needs and blind and set(spec.regions) != {"full_frame"}:
-        raise ValueError(f"{where} has no joints in pixels to find regions by; use regions=('full_frame',)")
+        way = "use regions=('full_frame',) (--set options.regions=[full_frame])"
+        raise ValueError(f"{where} has no joints in pixels to find regions by; {way}")
     if "segments" in needs and not spec.granularities:
         raise ValueError(f"{where} is to be cut into segments: ClipSpec.granularities must say how many, got ()")
     if needs & {"truth", "part_truth"} and (not len(dataset) or dataset.truth(0) is None):

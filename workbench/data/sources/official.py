@@ -52,7 +52,7 @@ def folder(root: str | Path | None, name: str) -> Path:
     if not path.is_dir():
         layout = f"; expected in it: {LAYOUTS[name]} (docs/data.md)" if name in LAYOUTS else ""
         raise FileNotFoundError(f"no folder at {path.absolute()}, where {name} was looked for; --root names it{layout}")
-    return path
+    return path.absolute()
 
 
 def choose(name: str, protocol: str | None, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:

@@ -103,7 +103,7 @@ def next_steps(proposal: Proposal, out: str | Path) -> list[str]:
     quoted = shlex.quote(str(out))
     return [
         f"python -m workbench train rgb --root {quoted} --set{crop} init.backbone=i3d_synthadl_p epochs=40",
-        "papermill notebooks/02_gradcam.ipynb gradcam.ipynb -p run latest:rgb",
+        f"papermill notebooks/02_gradcam.ipynb gradcam.ipynb -p run latest:rgb -p root {quoted}",
     ]
 
 

@@ -97,6 +97,7 @@ def _scored(
     for path, what in ((ground_truth, "annotations"), (detections, "detections")):
         if not Path(path).exists():
             raise FileNotFoundError(f"there is no file or folder of {what} at {Path(path).absolute()}")
+    ground_truth, detections = Path(ground_truth).absolute(), Path(detections).absolute()
     if rule.startswith("charades"):
         if iou is not None:
             raise ValueError(f"rule {rule} scores points or videos and has no iou, got {iou}")

@@ -84,7 +84,7 @@ def sensitivities(table: pd.DataFrame, run: str) -> go.Figure:
     clips; the joints' colours are their body parts'."""
     heading = "What does each joint count for?"
     if table.empty:
-        return common.blank(heading, "no joint was taken away")
+        return common.blank(heading, "this run reads no poses: no joint counts for anything")
     parts = list(dict.fromkeys(table["part"]))
     loss = table["score_loss"]
     ends = {"array": 100 * (table["score_loss_high"] - loss), "arrayminus": 100 * (loss - table["score_loss_low"])}

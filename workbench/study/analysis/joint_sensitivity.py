@@ -68,6 +68,11 @@ def sensitivity(
     return table
 
 
+def of_any(run: Run, *args: object, **named: object) -> pd.DataFrame:
+    """``sensitivity`` as a notebook shows it: empty for a run that reads no poses, as one that truth guides."""
+    return sensitivity(run, *args, **named) if {"pose", "rendered"} & run.system().needs_test else pd.DataFrame()
+
+
 def where(run: Run, split: str, change: str) -> Path:
     """The file of a table."""
     return run.folder / f"sensitivity_{change}_{split}.csv"

@@ -80,10 +80,11 @@ def average(measured: Sequence[Any]) -> Any:
     return first if isinstance(first, str | bool) else sum(measured) / len(measured)
 
 
-def line(system: str, root: str | Path = "runs", split: str = "test") -> str:
-    """One line about the latest run of ``system`` under ``root``: whether it is alive, or how to find out."""
+def line(system: str, root: str | Path = "runs", split: str = "test", data: str | None = None) -> str:
+    """One line about the latest run of ``system`` under ``root`` (on the data at ``data``; None: on any): whether it
+    is alive, or how to find out."""
     try:
-        run = latest(root, system=system)
+        run = latest(root, data, system=system)
     except FileNotFoundError as problem:
         return f"is {system} alive? {problem}"
     return f"is {system} alive? {run.id}: {state(run, split)}"

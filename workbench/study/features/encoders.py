@@ -13,8 +13,11 @@ from workbench.nets import weights
 from workbench.study.config.data_of import CACHE, clip_spec
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.features.extract import extract
-from workbench.study.runs.run_folder import LATEST, make_system, open_run
+from workbench.study.runs.run_folder import LATEST, Run, finished, latest, make_system, open_run
+from workbench.study.train import init_weights
 
+#: The clips that are like the long videos of a set, where those are another set.
+CLIPS_OF = {"synthadl_u": "synthadl"}
 #: Encoders where the configuration names none.
 ENCODERS = {"rgb": "i3d_synthadl_p"}
 #: Systems that encode a modality, for whoever has to train one.
@@ -23,8 +26,10 @@ TRAINABLE = {"rgb": "rgb", "flow": "perf_stream with the option stream=flow", "p
 
 def settled(config: TrainConfig, data: Dataset | Untrimmed) -> TrainConfig:
     """The configuration as ``resolved`` for ``data``; a detector's with an encoder for each modality that it reads in
-    training, "latest:" spelt out, so that it says which run it is. ValueError for a modality without an encoder, or an
-    encoder too many; FileNotFoundError for a run or file that isn't there."""
+    training; "latest:" spelt out everywhere, so that it says which run it is. ValueError for a modality without an
+    encoder, or an encoder too many; FileNotFoundError for a run or file that isn't there."""
+    init = {module: init_weights.spelt(source, config) for module, source in config.init.items()}
+    config = config.model_copy(update={"init": init})
     if not config.detects:
         return config.resolved(data.protocol, len(data))
     config = config.resolved(data.protocol, sum(len(SnippetSpec().starts(length)) for length in data.lengths))
@@ -44,7 +49,23 @@ def _source(config: TrainConfig, modality: str) -> str:
             f"({TRAINABLE[modality]}), its preset with sampling: strided, and name its run, as in "
             f"snippets={{{modality!r}: 'latest:<system>'}}"
         )
-    return open_run(source, config.runs).id if source.startswith(LATEST) else source
+    return _latest(config, source.removeprefix(LATEST)).id if source.startswith(LATEST) else source
+
+
+def _latest(config: TrainConfig, system: str) -> Run:
+    """The newest run of an encoder on clips such as the detector's videos are cut into: on those of SynthADL for
+    SynthADL-U, on the same set for another. FileNotFoundError where there is none; ValueError where runs on different
+    manifests could be meant."""
+    kind = CLIPS_OF.get(config.dataset, config.dataset)
+    first = latest(config.runs, system=system, dataset=kind)
+    if kind == "manifest":
+        for other in finished(config.runs):
+            if (other.config.system, other.config.dataset) == (system, kind) and not other.about_the_same(first):
+                raise ValueError(
+                    f"latest:{system} could be {first.id} of {first.known['root']} or {other.id} of "
+                    f"{other.known['root']}: name the run"
+                )
+    return first
 
 
 def channels(config: TrainConfig, data: Untrimmed) -> dict[str, int]:

@@ -16,7 +16,7 @@ from workbench.study.notebooks.configs import (
     Train,
     config_of,
 )
-from workbench.study.notebooks.execution import collect, execute, execute_all, record, recorded, run_copy
+from workbench.study.notebooks.execution import collect, execute, execute_all, open_runs, record, recorded, run_copy
 
 __all__ = [
     "CONFIGS",
@@ -36,6 +36,7 @@ __all__ = [
     "config_of",
     "execute",
     "execute_all",
+    "open_runs",
     "record",
     "recorded",
     "run_copy",

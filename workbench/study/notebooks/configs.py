@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
 from workbench.study.config.train_config import Config, Plain, TrainConfig
-from workbench.study.runs.run_folder import LATEST
 
 Split = Literal["train", "validation", "test"]
 WORLD = "data/synthadl/tiny"
@@ -33,16 +32,14 @@ Named = Annotated[int | str, BeforeValidator(_no_name)]
 class Notebook(Config):
     """What every notebook knows."""
 
+    #: Parameters that mean the same in no other notebook.
+    own: ClassVar[tuple[str, ...]] = ()
+
     seed: int = Field(default=0, ge=0, description="of everything that is drawn at random")
 
     def needed(self) -> list[str]:
-        """Runs that only some users have: without them, or where this raises FileNotFoundError, ``execute_all`` leaves
-        the notebook out."""
+        """The runs that it reads: without them, or where this raises FileNotFoundError, it can't be shown."""
         return []
-
-    def made_by(self) -> str:
-        """The command that makes what is ``needed``."""
-        return "make demo"
 
 
 class OfData(Notebook):
@@ -60,8 +57,14 @@ class OfRun(Notebook):
 
     runs: str = Field(default="runs", description="folder of the run store")
     run: str = Field(default="latest:vpn", description="run id, or latest:<system>")
+    root: str | None = Field(
+        default=None, description="the data that runs are looked for on; None: the newest that all of them are on"
+    )
     split: Split = "test"
     clip: Named = Field(default=0, description="position or id of the clip")
+
+    def needed(self) -> list[str]:
+        return [self.run]
 
 
 class TwoRuns(Notebook):
@@ -70,7 +73,13 @@ class TwoRuns(Notebook):
     runs: str = Field(default="runs", description="folder of the run store")
     first: str = Field(default="latest:rgb", description="run id, or latest:<system>")
     second: str = Field(default="latest:vpn", description="run id, or latest:<system>")
+    root: str | None = Field(
+        default=None, description="the data that runs are looked for on; None: the newest that all of them are on"
+    )
     split: Split = "test"
+
+    def needed(self) -> list[str]:
+        return [self.first, self.second]
 
 
 class DataFlow(OfData):
@@ -174,6 +183,8 @@ class Confusion(TwoRuns):
 class Detection(TwoRuns):
     """07_detection: one untrimmed video in two detectors, and where the second gains."""
 
+    own: ClassVar[tuple[str, ...]] = ("root",)  # long videos, where others have clips
+
     first: str = Field(default="latest:detector", description="run id, or latest:<system>: vanilla RGB")
     second: str = Field(default="latest:augmented_rgb", description="run id, or latest:<system>: a taught student")
     two_stream: str | None = Field(
@@ -188,9 +199,6 @@ class Detection(TwoRuns):
     def needed(self) -> list[str]:
         return [self.first, self.second, *(run for run in (self.two_stream, self.boundaries) if run)]
 
-    def made_by(self) -> str:
-        return _command("sweep notebooks/ablations/detection.yaml", runs=self.runs, seeds=1)
-
 
 class Explorer(OfRun):
     """10_explorer: drag a joint, cover a region, and see what the network answers."""
@@ -200,6 +208,9 @@ class Explorer(OfRun):
     joint: str = Field(default="hand_right", description="the joint that the examples change")
     limit: int = Field(default=12, ge=1, description="clips behind the tables of a whole split")
     steps: int = Field(default=8, ge=1, le=64, description="points on the insertion and deletion curves")
+
+    def needed(self) -> list[str]:
+        return [self.run, self.other]
 
 
 class Distillation(OfRun):
@@ -214,10 +225,6 @@ class Distillation(OfRun):
 
     def needed(self) -> list[str]:
         return [self.run, self.baseline]
-
-    def made_by(self) -> str:
-        system = self.run.removeprefix(LATEST) if self.run.startswith(LATEST) else "vpn_f"
-        return _command(f"train {system}", runs=self.runs)
 
 
 class AblationReport(Notebook):
@@ -244,10 +251,12 @@ class AblationReport(Notebook):
 
         keys = [entry.cell for results in sweep.read(**self.studied()) for entry in results.entries if entry.cell]
         if not any((Path(self.runs) / key).exists() for key in keys):
-            raise FileNotFoundError(f"{self.runs} has no run of {', '.join(self.tables)} with these parameters")
+            there = f"{Path(self.runs).absolute()} has no run of {', '.join(self.tables)} with these parameters"
+            raise FileNotFoundError(f"{there}; `{self.made_by()}` makes them")
         return []
 
     def made_by(self) -> str:
+        """The command that runs the tables."""
         told = {name: getattr(self, name) for name in ("runs", "root", "seeds", "preset", "limit")}
         return _command(" ".join(["sweep", *self.tables]), **told, protocols=" ".join(self.protocols or ()))
 

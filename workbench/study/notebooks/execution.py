@@ -16,18 +16,37 @@ from workbench import checksums
 from workbench.locks import turn
 from workbench.reading import Unreadable, read_json, reading
 from workbench.study.notebooks.configs import CONFIGS, Notebook, config_of
-from workbench.study.runs.run_folder import finished, open_run
+from workbench.study.runs.run_folder import Run, finished, open_together
 
 C = TypeVar("C", bound=Notebook)
 TAG = "workbench"
 #: The kind of output that ``record`` shows.
 NUMBERS = "application/vnd.workbench.numbers+json"
+#: Errors that are sentences to the reader: of the data, the runs or the machine, not of the notebook.
+SAID = {"ValueError", "ManifestError", "FileNotFoundError", "NotADirectoryError", "PermissionError", "RuntimeError"}
+SAID |= {"OSError", "ImportError", "ModuleNotFoundError", "MissingRun"}
 #: Parameters that are paths.
 PATHS = ("root", "runs", "table", "tables", "paper")
 
 
+class Failed(RuntimeError):
+    """A cell of a notebook raised an error; kind is the error's class by name."""
+
+    def __init__(self, message: str, kind: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
 class MissingRun(FileNotFoundError):
-    """A notebook's ``needed`` run isn't there."""
+    """A run that a notebook reads isn't there."""
+
+
+def open_runs(config: Notebook) -> list[Run]:
+    """The runs that a notebook reads, in the order of its parameters; "latest:<system>" is the newest on the same data
+    as the others (see ``runs.open_together``). FileNotFoundError says which isn't there, and what trains it."""
+    found = open_together(config.needed(), config.runs, config.root)
+    print("\n".join(f"{run.id}, trained on {run.known['root'] or run.config.dataset}" for run in found))
+    return found
 
 
 def collect(kind: type[C], namespace: dict[str, Any]) -> C:
@@ -103,7 +122,7 @@ def execute(
     parameters are checked by the notebook's configuration before anything starts. threads is the kernel's
     OMP_NUM_THREADS, None all cores (or what the variable says). reuse: return at once where ``out`` was made from this
     very notebook, these parameters and the same finished runs. ValueError for an unknown or mistyped parameter;
-    MissingRun where a run that the configuration names as ``needed`` isn't there;
+    MissingRun where a run that it reads isn't there, with what trains it;
     RuntimeError naming notebook, cell and error where it fails: the copy up to there is kept as <out>.failed.ipynb.
     """
     import nbformat
@@ -140,9 +159,8 @@ def run_copy(
         except (papermill.PapermillExecutionError, DeadKernelError, CellControlSignal) as problem:
             _tag(partial, key)
             os.replace(partial, failed)
-            raise RuntimeError(
-                f"notebook {notebook.name} failed {_where(problem)}; what it had done is in {failed}"
-            ) from None
+            said = f"notebook {notebook.name} failed {_where(problem)}; what it had done is in {failed}"
+            raise Failed(said, getattr(problem, "ename", "")) from None
         _tag(partial, key)
     if failed.is_file() and _made_from(failed):
         failed.unlink()
@@ -177,21 +195,29 @@ def recorded(executed: str | Path) -> dict[str, float]:
 
 def execute_all(
     out: str | Path, parameters: dict[str, Any] | None = None, folder: str | Path = "notebooks", reuse: bool = True
-) -> tuple[list[Path], dict[str, str]]:
+) -> tuple[list[Path], dict[str, str], list[str]]:
     """Executes every notebook of ``folder`` that has a configuration into ``out``, in order; each is given those of
-    ``parameters`` that it knows. Returns the executed copies and, of those left out since a run that they need isn't
-    there, file name -> what is missing. FileNotFoundError where a notebook is missing."""
-    copies, left_out = [], {}
+    ``parameters`` that it knows.
+
+    Returns the executed copies; of the notebooks that can't be shown (no run, no data, too few clips, a package that
+    isn't installed) file name -> why, and the way out; and the names of those among them that are at fault themselves.
+    """
+    copies, left_out, faulty = [], {}, []
     for stem, config in CONFIGS.items():
         path = Path(folder) / f"{stem}.ipynb"
-        if not path.is_file():
-            raise FileNotFoundError(f"{path} is missing")
-        own = {name: value for name, value in (parameters or {}).items() if name in config.model_fields}
+        known = set(config.model_fields) - set(config.own)
+        own = {name: value for name, value in (parameters or {}).items() if name in known}
         try:
+            if not path.is_file():
+                raise FileNotFoundError(
+                    f"there is no {path.absolute()}; get it from where the other notebooks are from"
+                )
             copies.append(execute(path, Path(out) / path.name, own, reuse=reuse))
-        except MissingRun as problem:
+        except (OSError, ValueError, RuntimeError, ImportError) as problem:
             left_out[path.name] = str(problem)
-    return copies, left_out
+            if isinstance(problem, Failed) and problem.kind not in SAID:
+                faulty.append(path.name)
+    return copies, left_out, faulty
 
 
 def _made_from(executed: Path) -> str | None:
@@ -207,10 +233,10 @@ def _made_from(executed: Path) -> str | None:
 
 def _check_runs(config: Notebook) -> None:
     try:
-        for run in config.needed():
-            open_run(run, config.runs)
+        if needed := config.needed():
+            open_together(needed, config.runs, config.root)
     except FileNotFoundError as problem:
-        raise MissingRun(f"{problem}; what this notebook reads is made by `{config.made_by()}`") from None
+        raise MissingRun(str(problem)) from None
 
 
 def _key(notebook: Path, parameters: dict[str, Any], runs: str | None) -> str:

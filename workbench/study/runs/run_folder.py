@@ -16,7 +16,7 @@ import hashlib
 import json
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -28,11 +28,13 @@ from torch import Tensor
 
 from workbench import checksums
 from workbench.data import ClipSpec, Dataset, Untrimmed
+from workbench.data.catalog import AUTO
 from workbench.nets import weights
 from workbench.reading import Unreadable, present, reading
 from workbench.study import files
 from workbench.study.config.data_of import clip_spec, open_split
 from workbench.study.config.train_config import TrainConfig, parse
+from workbench.study.runs import at_hand
 from workbench.study.runs.alive_columns import columns
 from workbench.systems.common.base import System
 
@@ -79,6 +81,23 @@ class Run:
     @property
     def classes(self) -> list[str]:
         return self._facts["classes"]
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What it learnt from: root, the absolute path that it had; train and validation, their ``contents``."""
+        return {"root": None, **self._facts["data"]}
+
+    def learnt_from(self, data: str | Path, seen: dict | None = None) -> bool:
+        """Whether its training and validation clips are those at ``data``, a folder or manifest, as they are now."""
+        return at_hand.trained_on(self.config, self.known, data, seen)
+
+    def about_the_same(self, other: Run) -> bool:
+        """Whether it learnt from the clips that ``other`` learnt from, parted by the same protocol."""
+        if (self.config.dataset, self.config.protocol) != (other.config.dataset, other.config.protocol):
+            return False
+        kept = [[run.known.get(part) for part in at_hand.PARTS] for run in (self, other)]
+        place = other.known["root"] or other.config.root
+        return (kept[0] == kept[1] and None not in kept[0]) or (place is not None and self.learnt_from(place))
 
     @property
     def spec(self) -> ClipSpec:
@@ -173,6 +192,10 @@ class Run:
         if not self.finished:
             raise RuntimeError(f"run {self.id} is not finished; call fit with the same configuration to go on with it")
         return files.read_weights(self.weights, WHOLE)
+
+
+#: Data that runs are looked for on: at a path, those of another run, or any.
+Origin = str | Path | Run | None
 
 
 def make_system(
@@ -273,37 +296,83 @@ def _absolute(root: str | None) -> str | None:
     return None if root is None else str(Path(root).resolve())
 
 
-def open_run(run: str, root: str | Path = "runs") -> Run:
-    """The run called ``run`` under ``root``, or the newest finished one of a system: "latest:vpn".
-
-    FileNotFoundError naming the runs there are."""
+def open_run(run: str, root: str | Path = "runs", data: Origin = None) -> Run:
+    """The run called ``run`` under ``root``, or the newest finished one of a system on ``data``: "latest:vpn" (see
+    ``latest``). FileNotFoundError naming the runs there are."""
     if run.startswith(LATEST):
-        return latest(root, system=run.removeprefix(LATEST))
+        return latest(root, data, system=run.removeprefix(LATEST))
     folder = Path(root) / run
     if Path(run).name != run or not present(folder / "config.json"):
         there = ", ".join(found.id for found in _all(root)) or "none"
-        raise FileNotFoundError(f"{root} has no run {run!r}; it has: {there}")
+        raise FileNotFoundError(f"{Path(root).absolute()} has no run {run!r}; it has: {there}")
     return Run(run, folder)
 
 
-def latest(root: str | Path = "runs", **filters: Any) -> Run:
+def open_together(names: Sequence[str], root: str | Path = "runs", data: str | None = None) -> list[Run]:
+    """The runs called ``names``, those of "latest:<system>" all on the same data: on those at ``data``; where that is
+    None, on those of the first run that is named by its id; else on those of the newest run for which there is one of
+    every system."""
+    by_id = [open_run(name, root) for name in names if not name.startswith(LATEST)]
+    if data is not None or by_id:
+        origin = by_id[0] if data is None else data
+        return [open_run(name, root, origin) for name in names]
+    problem, tried = None, []
+    for first in _newest(root, system=names[0].removeprefix(LATEST)) or [latest(root, system=names[0][len(LATEST) :])]:
+        if any(first.about_the_same(other) for other in tried):
+            continue
+        tried.append(first)
+        try:
+            return [first, *(open_run(name, root, first) for name in names[1:])]
+        except FileNotFoundError as missing:
+            problem = problem or missing
+    raise problem
+
+
+def latest(root: str | Path = "runs", data: Origin = None, **filters: Any) -> Run:
     """The finished run that was finished last, of those whose configuration has the values of ``filters``, e.g.
-    ``latest("runs", system="vpn", seed=1)``. ValueError for a filter that is no field; FileNotFoundError for no run."""
+    ``latest("runs", system="vpn", seed=1)``, and which learnt from ``data``: those at a path, or the same as another
+    run; None: from any. ValueError for a filter that is no field; FileNotFoundError for no run, naming those on other
+    data and the command that trains one."""
     if unknown := set(filters) - set(TrainConfig.model_fields):
         raise ValueError(f"runs have no field {min(unknown)!r}; valid: {', '.join(TrainConfig.model_fields)}")
-    fitting = [
-        run for run in finished(root) if all(getattr(run.config, name) == value for name, value in filters.items())
-    ]
-    if not fitting:
-        wanted = ", ".join(f"{name}={value!r}" for name, value in filters.items()) or "any configuration"
-        raise FileNotFoundError(f"{root} has no finished run with {wanted}; train one with `python -m workbench train`")
-    return max(fitting, key=lambda run: run.weights.stat().st_mtime_ns)
+    fitting, seen = _newest(root, **filters), {}
+    for run in fitting:
+        if data is None or (run.about_the_same(data) if isinstance(data, Run) else run.learnt_from(data, seen)):
+            return run
+    wanted = ", ".join(f"{name}={value!r}" for name, value in filters.items()) or "any configuration"
+    rest = _elsewhere(fitting, data, root, filters.get("system", "rgb"))
+    raise FileNotFoundError(f"{Path(root).absolute()} has no finished run with {wanted}{rest}")
+
+
+def _newest(root: str | Path, **filters: Any) -> list[Run]:
+    """Finished runs with these values, the last finished first."""
+    found = [run for run in finished(root) if all(getattr(run.config, name) == told for name, told in filters.items())]
+    return sorted(found, key=lambda run: run.weights.stat().st_mtime_ns, reverse=True)
+
+
+def _elsewhere(fitting: list[Run], data: Origin, root: str | Path, system: str) -> str:
+    """Where the runs are that were found but are about other data, and the command that trains one on ``data``."""
+    if isinstance(data, Run):
+        about, here, where = data.config, data.known["root"], f"the data of {data.id}"
+    else:
+        here = None if data is None else str(Path(data).resolve())
+        dataset = next((run.config.dataset for run in _all(root) if run.known["root"] == here is not None), AUTO)
+        about = TrainConfig(system=system, dataset=dataset, root=data and str(data))
+        where = here
+    train = f"train one with `{at_hand.how_to_train(system, about, root)}`"
+    if data is None or not fitting:
+        return f"; {train}"
+    if not isinstance(data, Run) and not Path(data).exists():
+        open_split(about, "train")  # says what is missing, and how it is made
+    since = {here: ", which has changed since or was parted by another protocol"}
+    named = [(run.id, run.known["root"]) for run in fitting[:3]]
+    others = "; ".join(f"{name} of {root or fitting[0].config.dataset}{since.get(root, '')}" for name, root in named)
+    return f" on {where}, only on other data ({others}); {train}"
 
 
 def recent(root: str | Path, run: Run, others: int = 9) -> pd.DataFrame:
-    """``table`` of a run and of so many others that were finished last."""
-    rest = [one for one in finished(root) if one.id != run.id]
-    rest.sort(key=lambda one: one.weights.stat().st_mtime_ns, reverse=True)
+    """``table`` of a run and of so many others on the same data that were finished last."""
+    rest = [one for one in _newest(root) if one.id != run.id and one.about_the_same(run)]
     return table(root, [run, *rest[:others]])
 
 
@@ -320,9 +389,11 @@ def table(root: str | Path = "runs", runs: Iterable[Run] | None = None) -> pd.Da
     return pd.DataFrame(rows)
 
 
-def summary(root: str | Path = "runs") -> pd.DataFrame:
-    """``table`` for readers: each finished run's numbers on the test split in percent, with 95 % intervals."""
-    everything = table(root)
+def summary(root: str | Path = "runs", data: str | Path | None = None) -> pd.DataFrame:
+    """``table`` for readers: each finished run's numbers on the test split in percent, with 95 % intervals; of those
+    that learnt from ``data``, a folder or manifest (None: of all)."""
+    seen: dict = {}
+    everything = table(root, [run for run in _all(root) if data is None or run.learnt_from(data, seen)])
     if everything.empty:
         return everything
     done = everything[everything["status"] == "finished"]

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from workbench import checksums, drafts
+from workbench.data.clips.loader import check_needs
 from workbench.locks import turn
 from workbench.study import files
-from workbench.study.config.data_of import open_split
+from workbench.study.config.data_of import clip_spec, open_split
 from workbench.study.config.train_config import TrainConfig, parse
 from workbench.study.evaluate.evaluate import evaluate
 from workbench.study.features import encoders
 from workbench.study.runs import code_fingerprint, hardware
 from workbench.study.runs.run_folder import Data, Run, create, make_system, outdated, run_of
 from workbench.study.runs.store import row_of
-from workbench.study.train import checkpoint
+from workbench.study.train import checkpoint, optim
 from workbench.study.train.init_weights import initialise
 from workbench.study.train.loop import Training
 from workbench.systems.common.base import System
@@ -49,6 +50,7 @@ def fit(config: TrainConfig | dict[str, Any]) -> str:
         features = encoders.channels(config, dataset) if config.detects else None
         checkpoint.seed_all(config.seed)
         system = make_system(config, dataset.classes, skeleton, features)
+        _check(config, (dataset, validation), system)
         facts = hardware.suits(config, system) | {"init": initialise(system, config)}
         for name, account in facts["init"].items():
             tqdm.write(f"init of {name or 'the system'}: {account}", file=sys.stderr)
@@ -89,6 +91,15 @@ def _evaluate(run: Run, split: str, config: TrainConfig) -> None:
     if run.metrics.get(split, {}).get("data", contents) != contents:
         warnings.warn(f"the {split} clips have changed since {run.id} was evaluated: evaluated anew", stacklevel=3)
     evaluate(run, split, device=config.device, cache=config.cache, workers=config.workers, progress=config.progress)
+
+
+def _check(config: TrainConfig, data: tuple[Data, Data], system: System) -> None:
+    """ValueError for what can't be trained, before anything is written: stages that the system lacks, or what its data
+    can't give."""
+    optim.adapt(system.stages(), config)
+    if not config.detects:
+        for part in data:
+            check_needs(part, clip_spec(config), system.needs_train | {"label"})
 
 
 def _train(

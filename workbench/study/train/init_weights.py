@@ -6,9 +6,13 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
+from workbench.data.sources import synthadl, synthadl_u
 from workbench.nets import weights
 from workbench.study.config.train_config import TrainConfig
-from workbench.study.runs.run_folder import open_run
+from workbench.study.runs.run_folder import LATEST, open_run
+
+#: Where the data of a set are that is trained on without a root.
+DEFAULTS = {"synthadl": synthadl.DEFAULT_ROOT, "synthadl_u": synthadl_u.DEFAULT_ROOT}
 
 
 def initialise(system: nn.Module, config: TrainConfig) -> dict[str, str]:
@@ -20,6 +24,15 @@ def initialise(system: nn.Module, config: TrainConfig) -> dict[str, str]:
     FileNotFoundError where the source is neither a file nor a run.
     """
     return {prefix: _load(_module(system, prefix), prefix, source, config) for prefix, source in config.init.items()}
+
+
+def spelt(source: str, config: TrainConfig) -> str:
+    """``source`` with "latest:<system>" as the id of that run on the data of ``config``."""
+    if not source.startswith(LATEST):
+        return source
+    system, colon, inside = source.removeprefix(LATEST).partition(":")
+    root = config.root or DEFAULTS.get(config.dataset)
+    return open_run(f"{LATEST}{system}", config.runs, root).id + colon + inside
 
 
 def _module(system: nn.Module, prefix: str) -> nn.Module:

@@ -1,0 +1,65 @@
+"""Which data a run learnt from: those at hand, or others. "latest:<system>" means a run on the data at hand."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from workbench.data.catalog import guess
+from workbench.study.config.data_of import open_split
+from workbench.study.config.train_config import TrainConfig
+from workbench.systems import detects
+
+PARTS = ("train", "validation")
+
+
+def trained_on(config: TrainConfig, known: dict[str, Any], root: str | Path, seen: dict | None = None) -> bool:
+    """Whether a run of ``config`` learnt from the data at ``root``: by their contents, or, where an old run did not
+    keep what it learnt from (``known``, the "data" of its config.json), by the path. ``seen`` remembers contents."""
+    root = Path(root)
+    here = known.get("root") == str(root.resolve())
+    if "train" not in known:
+        return here
+    if not here and guess(root) != config.dataset and {guess(root), config.dataset} & {"manifest", "shards", "pyskl"}:
+        return False
+    seen = {} if seen is None else seen
+    key = config.dataset, config.detects, config.protocol, json.dumps(config.limit), str(root)
+    if key not in seen:
+        seen[key] = _contents(config, root)
+    return seen[key] == [known[part] for part in PARTS]
+
+
+def _contents(config: TrainConfig, root: Path) -> list[str]:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return [open_split(config.model_copy(update={"root": str(root)}), part).contents for part in PARTS]
+    except (ValueError, OSError):
+        return []
+
+
+def how_to_train(system: str, about: TrainConfig, runs: str | Path) -> str:
+    """The command line that trains ``system`` on the data that ``about`` is about, into the run store ``runs``."""
+    root, store = about.root, [] if str(runs) == "runs" else [f"--runs {quote(str(runs))}"]
+    place = [] if root is None else [f"--root {quote(root)}"]
+    if detects(system) and system != "detector":  # its teachers read features of encoders, which a table trains too
+        return " ".join(["python -m workbench sweep notebooks/ablations/detection.yaml --seeds 1", *place, *store])
+    if about.dataset not in (TrainConfig(system=system, root=root).dataset, "synthadl", "synthadl_u"):
+        place.insert(0, f"--data {about.dataset}")
+    poses, first = _facts(system, about.dataset, root)
+    pairs = [] if poses else ["preset.crop=frame"]
+    if about.protocol not in (None, first):
+        pairs.append(f"protocol={quote(about.protocol)}")
+    return " ".join(["python -m workbench train", system, *place, *store, *(["--set", *pairs] if pairs else [])])
+
+
+def _facts(system: str, dataset: str, root: str | None) -> tuple[bool, str | None]:
+    """Whether the data have poses, and their first protocol; where they can't be opened, as if they had, and None."""
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            data = open_split(TrainConfig(system=system, dataset=dataset, root=root), "train")
+    except (ValueError, OSError):
+        return True, None
+    return data.skeleton is not None, data.protocol
