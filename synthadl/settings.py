@@ -62,7 +62,7 @@ PRETRAIN_SIZES: dict[str, dict[str, Any]] = {
 }
 #: Those of SynthADL-U.
 UNTRIMMED_SIZES: dict[str, dict[str, Any]] = {
-    "tiny": {"subjects": 12, "repetitions": 5, "setups": 8, "resolution": (160, 120), "seconds": (60.0, 70.0)},
+    "tiny": {"subjects": 12, "repetitions": 3, "setups": 8, "resolution": (160, 120), "seconds": (60.0, 180.0)},
     "small": {"subjects": 24, "repetitions": 10, "setups": 16, "resolution": (160, 120), "seconds": (60.0, 180.0)},
     "paper": {"subjects": 40, "repetitions": 25, "setups": 32, "resolution": (320, 256), "seconds": (60.0, 180.0)},
 }

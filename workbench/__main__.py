@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -395,5 +396,16 @@ def main(argv: list[str] | None = None) -> int:
     return boundary.run(lambda: args.function(args))
 
 
+def _note(message, category, filename, lineno, file=None, line=None) -> None:
+    """A warning as one line that is said once, however often and wherever it is found."""
+    text = f"note: {' '.join(str(message).split())}"
+    if text not in _said:
+        _said.add(text)
+        print(text, file=sys.stderr)
+
+
+_said: set[str] = set()
+
 if __name__ == "__main__":
+    warnings.showwarning = _note
     sys.exit(main())

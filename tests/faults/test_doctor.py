@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -76,6 +77,9 @@ def test_a_healthy_manifest_passes_every_check(healthy):
     assert verdicts.pop("bones of one length") == "warning"
     # Its poses are in 3D.
     assert verdicts.pop("order of flat joints") == "not measured"
+    # It has videos, one label a clip, and performers.
+    for name in ("flat poses without video", "intervals in the video", "cuts of one film"):
+        assert verdicts.pop(name) == "not measured"
     assert verdicts == dict.fromkeys(verdicts, "ok"), report.text()
 
 
@@ -339,6 +343,45 @@ def encoded_again_across(folder):
     video.write(paths[2], video.read(paths[0]).frames, 25, crf=26)
 
 
+def counted_by_nobody_knows(folder):
+    """COCO detections of frames 0004 to 0008, of more than there are so many."""
+    table(folder, lambda clips: clips.__setitem__("pose", "late.coco.json"))
+    points = [number for k in range(17) for number in (60.0 + k % 3, 20.0 + 4 * k, 1)]
+    found = [{"image_id": f"frame_{number:04}.png", "keypoints": points} for number in range(4, 9)]
+    (folder / "late.coco.json").write_text(json.dumps(found))
+
+
+def shares_without_a_picture(folder):
+    for path in sorted(folder.glob("poses/*/*.npz")):
+        held = np.load(path)["pixels"]
+        np.savez(path, pixels=held / np.nanmax(held) * 0.98, skeleton="kinect_v2")
+    table(folder, lambda clips: clips.__setitem__("video", ""))
+
+
+def after_the_end(folder):
+    def annotate(clips):
+        clips["intervals"] = [f"0 1 {label}; 90 95 {label}" for label in clips["label"]]
+        clips.drop(columns="label", inplace=True)
+
+    table(folder, annotate)
+
+
+def takes_of_one_film(folder):
+    """Three films of a class, of which one is in two parts."""
+
+    def name(clips):
+        stems = ["ann_take1", "bob_take1", "ann_take3"]
+        for kind, stem in zip(range(len(clips)), stems * 2, strict=True):
+            old = folder / clips["video"][kind]
+            clips.loc[kind, "video"] = str(old.rename(old.with_name(f"{stem}.mp4")).relative_to(folder))
+        extra = clips.iloc[[0]].assign(id="cyd", video=clips["video"][0].replace("ann_take1", "cyd_take1"))
+        shutil.copy(folder / clips["video"][0], folder / extra["video"].iloc[0])
+        clips.loc[len(clips)] = extra.iloc[0]
+        clips["subject"], clips["pose"] = "", ""
+
+    table(folder, name)
+
+
 FAULTS = [
     (truncated, "readable videos", "error", "cut off|ends after|decod|opened"),
     (unreadable, "readable videos", "error", "opened"),
@@ -352,6 +395,10 @@ FAULTS = [
     (gone_half_the_time, "gaps in poses", "warning", "nobody in 50%|nobody in 4"),
     (zeros_for_nobody, "zeros for missing joints", "error", "exactly 0 in 2"),
     (frozen, "frozen poses", "warning", "100% of the poses"),
+    (counted_by_nobody_knows, "frames of poses", "warning", "padded with zeros and none is 0"),
+    (shares_without_a_picture, "flat poses without video", "error", "go up to 0.9.: shares of the picture"),
+    (after_the_end, "intervals in the video", "error", "90 to 95 s, and the video is shown from 0.00 to 1.44 s"),
+    (takes_of_one_film, "cuts of one film", "warning", "ann_take1.* .train. and ann_take3.* .test. look cut"),
     (permuted, "order of joints", "error", "times the shortest tree"),
     (permuted_flat, "order of flat joints", "warning", "times the shortest tree"),
     (planar, "order of joints", "error", "read as planar"),

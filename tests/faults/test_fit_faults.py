@@ -36,7 +36,8 @@ import json, os, signal, sys
 sys.modules["mlflow"] = None
 import torch
 from workbench import drafts
-from workbench.study import fit, loop
+from workbench.study import fit
+from workbench.study.train import loop
 
 torch.set_num_threads(1)
 config, at, where = json.loads(sys.argv[1]), int(sys.argv[2]), sys.argv[3]

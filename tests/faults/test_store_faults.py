@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 MAKE = """
 import sys
 from pathlib import Path
-from workbench.study import store
+from workbench.study.runs import store
 print(store._client(Path(sys.argv[1]))[1])
 """
 #: Dies while MLflow sets up its tables.
@@ -30,7 +30,7 @@ alembic.command.upgrade = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 import mlflow.store.db.utils as utils
 inner = utils._initialize_tables
 utils._initialize_tables = lambda engine: (inner(engine), os.kill(os.getpid(), signal.SIGKILL))
-from workbench.study import store
+from workbench.study.runs import store
 store._client(Path(sys.argv[1]))
 """
 

@@ -21,7 +21,8 @@ import json, sys
 sys.modules["mlflow"] = None
 import torch
 torch.set_num_threads(1)
-from workbench.study import fit, loop
+from workbench.study import fit
+from workbench.study.train import loop
 from workbench.study import train
 
 made = open(sys.argv[2], "a")

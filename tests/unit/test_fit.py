@@ -18,9 +18,9 @@ from workbench.study import evaluate, fit
 from workbench.study.config.train_config import parse
 from workbench.study.evaluate import attention_grades, inference
 from workbench.study.runs import run_folder
+from workbench.study.runs.init_weights import initialise
 from workbench.study.runs.store import Store
 from workbench.study.train import checkpoint
-from workbench.study.train.init_weights import initialise
 from workbench.systems.vpn import VPN
 from workbench.types import Batch, Output, Truth
 

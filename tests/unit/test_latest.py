@@ -18,8 +18,7 @@ from workbench.study import files, notebooks
 from workbench.study.config.data_of import open_split
 from workbench.study.config.train_config import parse
 from workbench.study.evaluate import alive
-from workbench.study.runs import run_folder
-from workbench.study.train import init_weights
+from workbench.study.runs import init_weights, run_folder
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from torch import nn
 
 from workbench.study.config.train_config import TrainConfig
+from workbench.study.runs.init_weights import fitted
 from workbench.study.runs.run_folder import make_system
 from workbench.study.sweep import table_file
-from workbench.study.train.init_weights import fitted
 from workbench.study.train.optim import adapt
 
 SNIPPETS = {"rgb": 8, "flow": 8, "pose": 8}

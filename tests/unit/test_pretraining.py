@@ -16,8 +16,9 @@ from synthadl.world import VERSIONS
 from workbench.nets import weights
 from workbench.nets.weights import SHIPPED, card_of
 from workbench.study.config.train_config import TrainConfig
+from workbench.study.runs import init_weights
 from workbench.study.runs.run_folder import finished, make_system
-from workbench.study.train import init_weights, pretraining
+from workbench.study.train import pretraining
 from workbench.study.train.pretraining import LARGEST, RECIPES, pretrain
 
 FEW = {"actions": ["lift_cup", "nod"], "subjects": 12, "repetitions": 1, "setups": 3, "fps": 12.5}

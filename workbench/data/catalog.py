@@ -18,6 +18,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from workbench.data import contents
+from workbench.data.layouts import LAYOUTS
 from workbench.data.spelling import same
 from workbench.media import video
 from workbench.types import Pose, Skeleton, Truth
@@ -292,8 +293,6 @@ def open_dataset(
 
 def _expected(name: str, said: str) -> str:
     """What the folder of a public set should hold, unless it was ``said``; "" for other sets."""
-    from workbench.data.sources.official import LAYOUTS
-
     if name not in LAYOUTS or "--root" in said:
         return ""
     return f"; --root names the folder of {name}, and expected in it are {LAYOUTS[name]} (docs/data.md)"

@@ -108,6 +108,8 @@ def find_poses(dataset: Dataset, out: str | Path, python: str | None = None, mod
     out = Path(out)
     folder = out.with_name(f"{out.stem}_poses")
     kept = [i for i, path in enumerate(dataset.videos) if path]
+    if not kept:
+        raise ValueError(f"{dataset.name} ({dataset.split}) has no videos to find poses in")
     targets = {i: folder / f"{hashlib.sha256(dataset.ids[i].encode()).hexdigest()[:20]}.npz" for i in kept}
     with turn(folder / ".lock", str(folder)):
         before = {i for i in kept if targets[i].is_file()}

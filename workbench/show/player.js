@@ -363,9 +363,16 @@ export class Player {
 
   tick = (now) => {
     if (!this.root.isConnected) return this.destroy();
-    const step = (this.scene.interval * 1000) / +this.state.speed;
-    const due = Math.max(0, Math.floor((now - this.last) / step)), frame = this.state.frame + due;
-    this.last += due * step;
+    const { seconds, interval } = this.scene;
+    const shown = (frame) => { // how long, by the frames' own times; the last one, and before a clip wraps round, as most
+      const step = seconds[(frame % this.count) + 1] - seconds[frame % this.count];
+      return ((step > 0 ? step : interval) * 1000) / +this.state.speed;
+    };
+    let frame = this.state.frame;
+    const first = frame;
+    while (frame < first + this.count && now - this.last >= shown(frame)) this.last += shown(frame++);
+    const due = frame - first;
+    if (due === this.count) this.last = now; // the page slept
     if (still() && frame >= this.count - 1) return this.nudge(due); // reduced motion plays once, it never loops
     if (due) this.seek(frame % this.count);
     if (this.state.playing) this.timer = requestAnimationFrame(this.tick); // a listener may have paused it

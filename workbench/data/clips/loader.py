@@ -164,6 +164,8 @@ def check_needs(dataset: Dataset, spec: ClipSpec, needs: frozenset[str]) -> None
         raise ValueError(f"{where} has intervals, not one label a clip: that is for detection, not for classification")
     if "pose" in needs and blind:
         raise ValueError(f"{where} has no poses, and poses are needed")
+    if needs - {"pose", "label"} and len(dataset) and not any(dataset.videos):
+        raise ValueError(f"{where} has poses and no videos, and videos are needed; agcn and pose_lstm read poses alone")
     if needs & {"video", "flow", "rendered"} and spec.crop in ("person", "track") and blind:
         raise ValueError(
             f"{where} has no joints in pixels to crop the person by; use crop='frame' (--set preset.crop=frame)"

@@ -176,6 +176,8 @@ def verified(dataset: Dataset, i: int) -> VideoInfo:
     """The facts about the video of clip i; ValueError naming the file if it is no good or not what the table says."""
     if i in dataset.problems:
         raise ValueError(dataset.problems[i])
+    if not dataset.videos[i]:
+        raise ValueError(f"{dataset.ids[i]} has poses and no video, and pictures are needed")
     info = video.ingest(dataset.video(i))
     if info.frames != dataset.lengths[i]:
         raise ValueError(f"{info.path} has {info.frames} frames, the table of {dataset.name} says {dataset.lengths[i]}")

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
 from workbench.media.skeletons import common_names, parents
@@ -17,13 +18,19 @@ LOOKS = 5
 
 def complete(joints: np.ndarray, count: int = LOOKS) -> np.ndarray:
     """float64 [n,V,D]: up to ``count`` bodies of which nearly all joints are known, spread over time; others are left
-    out, and so are joints that coincide all, or lie on one line, which has no shape to judge an order by."""
+    out, and so are joints that coincide all, or lie on one line, straight or bent, which has no limbs to judge an order
+    by."""
     bodies = joints.reshape(-1, *joints.shape[2:]).astype(np.float64)
     known = np.isfinite(bodies).all(axis=2).mean(axis=1) >= 0.8
     bodies = bodies[known]
     spread = np.nanmax(bodies, axis=1) - np.nanmin(bodies, axis=1) if len(bodies) else np.zeros((0, 1))
-    bodies = bodies[(spread > 0).any(axis=1)]
-    bodies = bodies[[_broad(body) for body in bodies]] if len(bodies) else bodies
+    bodies = _some(bodies[(spread > 0).any(axis=1)], 4 * count)
+    shapely = [_broad(body) and _branched(body) for body in bodies]
+    return _some(bodies[np.array(shapely, bool)], count)
+
+
+def _some(bodies: np.ndarray, count: int) -> np.ndarray:
+    """Up to ``count`` of them, evenly spread."""
     return bodies[np.unique(np.linspace(0, len(bodies) - 1, count).astype(int))] if len(bodies) else bodies
 
 
@@ -32,6 +39,19 @@ def _broad(body: np.ndarray) -> bool:
     points = body[np.isfinite(body).all(axis=1)]
     sizes = np.linalg.svd(points - points.mean(axis=0), compute_uv=False)
     return bool(sizes[1] > 0.05 * sizes[0])
+
+
+def _branched(body: np.ndarray) -> bool:
+    """Whether limbs set out somewhere: in the shortest tree that joins the known joints one has three neighbours."""
+    tree = _tree(body[np.isfinite(body).all(axis=1)]).toarray() > 0
+    return bool((tree.sum(axis=0) + tree.sum(axis=1)).max() > 2)
+
+
+def _tree(points: np.ndarray) -> csr_array:
+    """The shortest tree [V,V] that joins ``points`` [V,D]."""
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2)
+    # The graph routines take 0 for "no edge": joints that coincide are a hair apart.
+    return minimum_spanning_tree(np.maximum(apart, apart.max() * 1e-9))
 
 
 def detour(joints: np.ndarray, skeleton: Skeleton) -> float:
@@ -48,11 +68,7 @@ def detour(joints: np.ndarray, skeleton: Skeleton) -> float:
 def _detour(body: np.ndarray, towards: np.ndarray) -> float:
     known = np.isfinite(body).all(axis=1)
     bones = np.linalg.norm(body - body[towards], axis=1)[known & known[towards]].sum()
-    points = body[known]
-    apart = np.linalg.norm(points[:, None] - points[None], axis=2)
-    # The graph routines take 0 for "no edge": joints that coincide are a hair apart.
-    tree = minimum_spanning_tree(np.maximum(apart, apart.max() * 1e-9)).sum()
-    return bones / tree
+    return bones / _tree(body[known]).sum()
 
 
 def readings(skeleton: Skeleton) -> Iterator[tuple[str, Skeleton, Callable[[np.ndarray], np.ndarray]]]:
@@ -130,7 +146,8 @@ def lopsided(joints: np.ndarray, skeleton: Skeleton) -> tuple[float, str]:
 def folded(joints: np.ndarray, skeleton: Skeleton) -> tuple[float, str]:
     """(how many times farther a limb's middle joint is from its root than its end ever is, at worst; which limb).
 
-    Below 1 where limbs are stretched at least once: then the end is farther. NaN where no limb is known.
+    Below 1 where limbs are stretched at least once: then the end is farther. A limb that stays bent is 1 where both of
+    its bones are such: of one length in all frames, and none of them much longer. NaN where no limb is known.
     """
     named = common_names(skeleton)
     bodies = joints.reshape(-1, *joints.shape[2:]).astype(np.float64)
@@ -145,9 +162,19 @@ def folded(joints: np.ndarray, skeleton: Skeleton) -> tuple[float, str]:
             if not (np.isfinite(inner).any() and np.isfinite(outer).any()):
                 continue
             value = np.nanmedian(inner) / max(np.nanpercentile(outer, 98), 1e-9)
+            if value > 1 and _two_bones(inner, np.linalg.norm(c - b, axis=1)):
+                value = 1.0
             if not value <= worst:
                 worst, name = float(value), f"{chain[2]} is from {chain[0]}"
     return worst, name
+
+
+def _two_bones(upper: np.ndarray, lower: np.ndarray) -> bool:
+    """Whether these distances over time may be those of the two bones of a limb, however it is bent."""
+    middles = [np.nanmedian(upper), np.nanmedian(lower)]
+    spreads = [np.nanpercentile(each, 90) - np.nanpercentile(each, 10) for each in (upper, lower)]
+    rigid = all(spread < 0.25 * middle for spread, middle in zip(spreads, middles, strict=True))
+    return bool(rigid and max(middles) < 1.6 * min(middles))
 
 
 def _bone(skeleton: Skeleton, child: int) -> str:

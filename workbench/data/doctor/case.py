@@ -86,6 +86,14 @@ class Case:
         return self._poses[2]
 
     @cached_property
+    def doubt(self) -> str:
+        """What can't be told of how its poses are meant; "" where all can, or where they can't be read."""
+        ask = getattr(self.dataset.reader, "doubt", None)
+        if ask is None or self.pose_problem or (self.pose is None and self.pixels is None):
+            return ""
+        return ask(self.dataset.row(self.i))
+
+    @cached_property
     def _frames(self) -> tuple[int, np.ndarray, np.ndarray]:
         """(first frame of the window, uint8 [n,h,w] the window, uint8 [GLIMPSES,24,32])."""
         total = self.info.frames

@@ -39,6 +39,34 @@ def pose_files(case: Case) -> Finding | None:
 
 
 @check(
+    "frames of poses",
+    "Files of 2D poses tell which frame each pose is of. Where none is called 0, and nothing else tells, frames whose "
+    "names are padded with zeros are taken to count from 1, as ffmpeg does it: if they do not, all poses are a frame "
+    "early. A frame called 0, or a table of all images, tells.",
+    severity="warning",
+)
+def numbered(case: Case) -> Finding | None:
+    if case.pixels is None:
+        return None
+    return Finding(case.doubt) if case.doubt else FINE
+
+
+@check(
+    "flat poses without video",
+    "2D poses without a video are in pixels. Shares of the picture can't be made pixels where its size is unknown: x "
+    "and y then have different units, and bodies are as much too narrow as the picture is wide.",
+)
+def flat_units(case: Case) -> Finding | None:
+    if case.pixels is None or case.filmed:
+        return None
+    known = case.pixels.joints[np.isfinite(case.pixels.joints).all(axis=3)]
+    if not len(known):
+        return None
+    size = float(np.abs(known).max())
+    return Finding(f"coordinates go up to {size:.2f}: shares of the picture and no pixels?", 1) if size <= 2 else FINE
+
+
+@check(
     "clips without poses",
     "Where some clips have poses, all have. Systems that read poses leave the others out.",
     tolerance=0.02,

@@ -8,6 +8,9 @@ import numpy as np
 #: Grey levels from which on a pixel counts as changed; noise and compression stay below.
 CHANGED = 14
 
+#: Clocks, counters and subtitles stand within this share of the picture's height from its upper or lower edge.
+CAPTION = 0.125
+
 #: Poses are tried this many frames earlier and later.
 LAGS = 8
 
@@ -25,15 +28,21 @@ def still_camera(changed: np.ndarray) -> bool:
 
 
 def inside(changed: np.ndarray, boxes: np.ndarray) -> tuple[float, float]:
-    """(share of the changes that lie in ``boxes`` float [T-1,4], share of the picture that the boxes cover)."""
+    """(share of the changes that lie in ``boxes`` float [T-1,4], share of the picture that the boxes cover).
+
+    Changes beside the boxes along the upper and lower edge, where captions stand, do not count; NaN where none is left.
+    """
     height, width = changed.shape[1:]
     x, y = np.arange(width) + 0.5, np.arange(height) + 0.5
     across = (x >= boxes[:, :1]) & (x < boxes[:, 2:3])
     down = (y >= boxes[:, 1:2]) & (y < boxes[:, 3:])
     covered = down[:, :, None] & across[:, None]
     known = np.isfinite(boxes).all(axis=1)
-    total = changed[known].sum()
-    return float((changed[known] * covered[known]).sum() / max(total, 1e-9)), float(covered[known].mean())
+    caption = (y < CAPTION * height) | (y >= (1 - CAPTION) * height)
+    counted = changed[known] * (covered[known] | ~caption[:, None])
+    total = counted.sum()
+    share = float((counted * covered[known]).sum() / total) if total else np.nan
+    return share, float(covered[known].mean()) if known.any() else 0.0
 
 
 def agreement(changed: np.ndarray, joints: np.ndarray) -> np.ndarray:

@@ -9,10 +9,15 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import spelling
-from workbench.data.doctor.registry import Finding, Survey, check
+from workbench.data.doctor.case import Case
+from workbench.data.doctor.registry import FINE, Finding, Survey, check
+from workbench.data.wizard import naming
 
 #: Protocols that hold out something else than subjects: each of these columns says what.
 HELD_OUT = ("camera", "view", "setup")
+
+#: Seconds by which an action may end after its video: annotators round up.
+BEYOND = 1.0
 
 #: A class with this many times fewer clips than the largest is named.
 IMBALANCE = 50
@@ -187,6 +192,61 @@ def alike_names(survey: Survey) -> list[Finding]:
     known = [_known(data.table["subject"]) for data in survey.parts.values() if "subject" in data.table]
     subjects = [str(name) for names in known for name in names]
     return found + [Finding(f"subjects {spelling.shown(group)}", len(group)) for group in spelling.near(subjects)]
+
+
+@check(
+    "intervals in the video",
+    "Actions lie between the beginning and the end of their video, on a player's clock: where they do not, seconds "
+    "were counted on another one, or belong to another video. What begins after the end is never trained on.",
+    tolerance=0.02,
+)
+def intervals(case: Case) -> Finding | None:
+    data = case.dataset
+    if data.instances is None or not case.frames:
+        return None
+    acts = data.instances[data.instances["video"] == case.id]
+    edges = getattr(data.reader, "edges", None)
+    if edges is None or not len(acts):
+        return None
+    try:
+        times = edges(data.row(case.i))
+    except (ValueError, OSError):
+        # Another check tells why.
+        return None
+    late = acts[(acts["start"] >= times[-1]) | (acts["end"] > times[-1] + BEYOND) | (acts["end"] <= times[0])]
+    if not len(late):
+        return FINE
+    act = late.iloc[0]
+    text = f"{act['start']:g} to {act['end']:g} s, and the video is shown from {times[0]:.2f} to {times[-1]:.2f} s"
+    return Finding(text, len(late))
+
+
+@check(
+    "cuts of one film",
+    "Clips whose names differ in a counter at the end alone, as those of one film do, are in one part, where nobody "
+    "knows who performs: else what is tested was seen in training.",
+    severity="warning",
+    of="set",
+)
+def cuts(survey: Survey) -> list[Finding] | None:
+    clips = [(part, i) for part, data in survey.parts.items() if data.instances is None for i in range(len(data))]
+    known = all("subject" in data.table and _known(data.table["subject"]).size for data in survey.parts.values())
+    if known or not survey.has("train", "test") or not clips:
+        return None
+    names = [survey.parts[part].videos[i] or survey.parts[part].ids[i] for part, i in clips]
+    labels = [_name(survey.parts[part].classes, int(survey.parts[part].labels[i])) for part, i in clips]
+    table = pd.DataFrame({"label": labels, "film": naming.films([Path(name).stem for name in names], labels)})
+    # In a class of one or two, what looks like a counter is all there is to tell clips apart by.
+    table = table[table.groupby("label")["film"].transform("nunique") >= 3]
+    table["part"] = [clips[k][0] for k in table.index]
+    found = []
+    for _, rows in table.groupby("film", sort=True):
+        test = rows.index[rows["part"] == "test"]
+        train = rows.index[rows["part"] == "train"]
+        if len(test) and len(train):
+            text = f"{Path(names[train[0]]).name} (train) and {Path(names[test[0]]).name} (test) look cut from one film"
+            found.append(Finding(text, len(rows), clips[test[0]]))
+    return found
 
 
 @check(

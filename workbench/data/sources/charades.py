@@ -84,7 +84,7 @@ def _rows(root: Path, split: str) -> list[tuple[Path, str, dict]]:
         try:
             table = pd.read_csv(paths[0], dtype=str, keep_default_na=False)
         except ValueError as error:
-            raise Damage(f"{paths[0]} can't be read as CSV: {error}") from None
+            raise Damage(f"{paths[0]} can't be read as CSV: {' '.join(str(error).split())}") from None
         require(table, ("id", "subject", "scene", "actions", "length"), paths[0])
         found += [(paths[0], part, row) for row in table.to_dict("records")]
     return found

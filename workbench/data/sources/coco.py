@@ -21,7 +21,8 @@ import numpy as np
 
 from workbench.data.files import jsons
 from workbench.data.files.text import Damage
-from workbench.data.sources.people import WIDER, People, placed
+from workbench.data.sources import people
+from workbench.data.sources.people import WIDER, People, placed, track
 from workbench.types import Pose, Skeleton
 
 SKELETON = Skeleton.named("coco_17")
@@ -35,11 +36,17 @@ def read_skeleton(path: str | Path, frames: int | None = None, size: tuple[float
     """joints float32 [M,T,17,2] in image space (pixels of the video, y down), confidence float32 [M,T,17] in [0,1].
 
     T is ``frames``, where the video's are known, else up to the last that is named; ``size`` (width, height) makes
-    pixels of shares of the picture. M is the most persons of any frame, in the order of the file, which is no identity.
+    pixels of shares of the picture. M: one body for each track, where the file has ``idx`` (AlphaPose) or ``track_id``;
+    else the most persons of any frame, in the order of the file, which is no identity.
     A joint of confidence 0 is NaN, as is a frame nobody was found in. ValueError naming file and entry if anything else
     is in the file.
     """
     return placed(_people(jsons.read(path), path), path, frames, size)
+
+
+def is_guess(path: str | Path, frames: int | None) -> bool:
+    """Whether frames may count from 0 as well as from 1, as they were taken to (see ``people``)."""
+    return people.is_guess(_people(jsons.read(path), path), frames)
 
 
 def _people(content: Any, path: str | Path) -> People:
@@ -56,7 +63,7 @@ def _people(content: Any, path: str | Path) -> People:
         number, zeros = _frame_number(name, f"{path}, entry {entry}")
         rows.append((number, points))
         padded = padded or zeros
-    return People(rows, SKELETON, padded=padded)
+    return People(rows, SKELETON, padded=padded, who=_tracks(content))
 
 
 def _detections(content: list, path: str | Path) -> list[tuple[Any, np.ndarray]]:
@@ -73,13 +80,19 @@ def _detections(content: list, path: str | Path) -> list[tuple[Any, np.ndarray]]
     return found
 
 
+def _tracks(detections: list[dict]) -> list[int | None]:
+    """The track of each; None where a detection has none."""
+    return [track(one.get("track_id", one.get("idx"))) for one in detections]
+
+
 def _of_annotations(content: dict, path: str | Path) -> People:
     found = _detections(jsons.member(content, "annotations", list, str(path)), path)
     images = content.get("images")
     if not isinstance(images, list) or not images:
         numbered = [_frame_number(name, f"{path}, entry {entry}") for entry, (name, _) in enumerate(found)]
         rows = [(number, points) for (number, _), (_, points) in zip(numbered, found, strict=True)]
-        return People(rows, SKELETON, padded=any(zeros for _, zeros in numbered))
+        padded = any(zeros for _, zeros in numbered)
+        return People(rows, SKELETON, padded=padded, who=_tracks(content["annotations"]))
     numbers, padded = _table(images, path)
     rows = []
     for entry, (name, points) in enumerate(found):
@@ -90,7 +103,7 @@ def _of_annotations(content: dict, path: str | Path) -> People:
     # A table of all images of a video has gaps in the annotations, begins with its first frame, or both.
     whole = listed == list(range(listed[0], listed[0] + len(listed)))
     first = listed[0] if whole and (listed[0] <= 1 or named != set(listed)) else None
-    return People(rows, SKELETON, first=first, padded=padded)
+    return People(rows, SKELETON, first=first, padded=padded, who=_tracks(content["annotations"]))
 
 
 def _table(images: list, path: str | Path) -> tuple[dict[Any, int], bool]:
@@ -127,7 +140,7 @@ def _frame_number(value: Any, where: str) -> tuple[int, bool]:
 def _of_mmpose(content: list, where: str) -> People:
     """MMPose lists the frames of a video from 0 on; its script for detectors counts from 1 and leaves out those in
     which nobody is found."""
-    rows, listed = [], []
+    rows, listed, who = [], [], []
     for entry, frame in enumerate(content):
         here = f"{where} {entry}"
         number = jsons.member(frame, "frame_id", int, here)
@@ -142,4 +155,5 @@ def _of_mmpose(content: list, where: str) -> People:
             scores = instance.get("keypoint_scores", [1.0] * len(points))
             scores = jsons.numbers(scores, len(points), f"{here}, keypoint_scores")
             rows.append((number, np.column_stack([places, scores])[:JOINTS]))
-    return People(rows, SKELETON, first=0 if 0 in listed else 1)
+            who.append(track(instance.get("track_id")))
+    return People(rows, SKELETON, first=0 if 0 in listed else 1, who=who)

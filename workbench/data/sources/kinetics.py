@@ -21,6 +21,7 @@ import pandas as pd
 from workbench.data.catalog import Dataset
 from workbench.data.files import facts
 from workbench.data.files.tables import require
+from workbench.data.files.text import Damage
 from workbench.data.sources import official
 from workbench.reading import reading
 
@@ -57,6 +58,12 @@ def lists(root: Path) -> pd.DataFrame:
         )
         if table["part"].isna().any():
             raise ValueError(f"{path} has rows that are of no split; expected {', '.join(PARTS)}")
+        times = table[["time_start", "time_end"]].apply(pd.to_numeric, errors="coerce")
+        wrong = table.index[~((times >= 0) & (times < 1e6)).all(axis=1)]
+        if len(wrong):
+            row = table.loc[wrong[0]]
+            said = f"{row['time_start'][:20]!r} to {row['time_end'][:20]!r}"
+            raise Damage(f"{path}, row {wrong[0] + 1}: expected the seconds of a clip, got {said}")
         found.append(table.reindex(columns=["label", "youtube_id", "time_start", "time_end", "part"]).fillna(""))
     return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["label", "youtube_id", "part"])
 

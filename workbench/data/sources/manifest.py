@@ -3,11 +3,13 @@
 Columns (all values are read as text and names are kept to the letter, but for accents, which are the same however they
 are encoded; classes that look alike are told; other columns are kept and mean nothing):
 
-- ``video``: path relative to the table's folder, and not outside it, by name or by link;
+- ``video``: path relative to the table's folder, and not outside it, by name or by link; empty (or no column) where a
+  clip is poses alone: it is then as long as they are, at 30 frames a second, unless ``frames`` and ``fps`` say more;
 - ``label``: class name; where all are whole numbers the classes are in numeric order, else in alphabetical order;
 - ``intervals``, instead of ``label``, of untrimmed videos: ``11.9 21.2 drink; 0 12.6 sit`` is start and end in seconds
   and class name of each action;
-- ``id`` (optional): unique name of the clip, else the video's path, without its suffix where no other is called so;
+- ``id`` (optional): unique name of the clip, else the path of the video (or of the poses), without its suffix where no
+  other is called so;
 - ``pose`` (optional): a file of poses, empty where a clip has none; see ``posefiles`` for the formats. Where the videos
   lie elsewhere (see ``folder`` below) it may be relative to their folder or to the table's;
 - ``subject``, ``camera``, ``view``, ``setup`` (optional): who performs, and how it was filmed;
@@ -36,8 +38,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import spelling
-from workbench.data.catalog import SPLITS, Dataset
-from workbench.data.files import intervals, tabular
+from workbench.data.catalog import SPLITS, Dataset, measure
+from workbench.data.files import intervals, lengths, tabular
 from workbench.data.files.faults import Faults, of_row
 from workbench.data.files.places import Folder
 from workbench.data.files.tables import require
@@ -57,7 +59,9 @@ PARTS = {"training": "train", "val": "validation", "valid": "validation", "testi
 VOTES = 3
 #: A path whose stem is what is before its last dot.
 _PLAIN = re.compile(r"(?:[^/.]+/)*[^/.]+\.[^/.]+")
-OPTIONAL = ("subject", "camera", "view", "setup", "pose")
+OPTIONAL = ("video", "subject", "camera", "view", "setup", "pose")
+#: Frames a second of poses without a video, where nothing else is said; detectors' files do not tell.
+RATE = 30.0
 
 
 @dataclass(frozen=True)
@@ -78,14 +82,17 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     beside, faults = read_beside(path), Faults(path)
     table = tabular.read(path, faults, COLUMNS)
     untrimmed = "intervals" in table and "label" not in table
-    require(table, ("video",) if untrimmed else ("video", "label"), path)
+    if "pose" not in table:
+        require(table, ("video",), path)
+    if not untrimmed:
+        require(table, ("label",), path)
     if not len(table):
         raise ValueError(f"{path} lists no clip")
-    if "id" not in table:
-        table["id"] = identities(table["video"].tolist())
     for name in OPTIONAL:
         if name not in table:
             table[name] = ""
+    if "id" not in table:
+        table["id"] = identities([row.video or row.pose for row in table.itertuples()])
     _check_ids(table, faults)
     _resolve(table, "video", [Folder(beside.folder)], faults)
     _resolve(table, "pose", [Folder(beside.folder), Folder(path.parent)], faults)
@@ -109,6 +116,8 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
         acts = acts[acts["video"].isin(table["id"])].reset_index(drop=True)
     reader = PoseFiles(skeleton)
     table = table.reset_index(drop=True)
+    if "frames" not in table and (table["video"] == "").any():
+        table = table.join(_lengths(table))
     return Dataset("manifest", classes, skeleton, table, reader, protocol, split, beside.mirrored, acts)
 
 
@@ -151,14 +160,17 @@ def _stem(name: str) -> str:
 def _check_ids(table: pd.DataFrame, faults: Faults) -> None:
     counts = table["id"][table["id"].duplicated(keep=False)].value_counts()
     faults.add("ids that occur more than once", [f"{name!r} ({n} times)" for name, n in counts.items()])
-    faults.add("rows without an id", [f"row {row + 1}" for row, name in enumerate(table["id"]) if not name])
+    bare = (table["video"].map(str.strip) == "") & (table["pose"].map(str.strip) == "")
+    faults.add("rows with neither video nor poses", [f"row {row + 1}" for row in table.index[bare]])
+    nameless = ~bare & (table["id"] == "")
+    faults.add("rows without an id", [f"row {row + 1}" for row in table.index[nameless]])
 
 
 def _resolve(table: pd.DataFrame, column: str, folders: list[Folder], faults: Faults) -> None:
     """Turns a column of files into absolute paths in the first of ``folders`` that has them."""
     given = table[column].tolist()
     poses = column == "pose"
-    answers = _find_all(dict.fromkeys(name for name in given if name or not poses), folders, poses)
+    answers = _find_all(dict.fromkeys(name for name in given if name.strip()), folders, poses)
     found = [answers.get(name, ("", "")) for name in given]
     for wrong, words in (("missing", "that do not exist in"), ("outside", "that lie outside of")):
         cases = [of_row(given[row], row) for row, (_, problem) in enumerate(found) if problem == wrong]
@@ -240,6 +252,18 @@ def _numbers(table: pd.DataFrame, faults: Faults) -> None:
     cases = [f"{table['frames'][row]!r}, {table['fps'][row]!r} (row {row + 1})" for row in table.index[~good]]
     faults.add("frames and fps that are no whole number above 0 and no number above 0", cases)
     table["frames"], table["fps"] = frames.where(good, 1).astype("int64"), rates.where(good, 1).astype(float)
+
+
+def _lengths(table: pd.DataFrame) -> pd.DataFrame:
+    """frames, fps and problem of each clip: of its video, or of its poses where it has none."""
+    filmed = table["video"] != ""
+    facts = pd.concat(
+        [
+            measure(table["video"][filmed].tolist()).set_index(table.index[filmed]),
+            lengths.of(table["pose"][~filmed].tolist(), posefiles.count, RATE).set_index(table.index[~filmed]),
+        ]
+    )
+    return facts.sort_index()
 
 
 def _instances(table: pd.DataFrame, faults: Faults) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.data.files import jsons
 from workbench.data.files.text import Damage
-from workbench.data.sources.people import People, placed
+from workbench.data.sources.people import People, placed, track
 from workbench.types import Pose, Skeleton
 
 #: Schemas by the number of joints: COCO's own (other programs write it in this form), OpenPose's COCO, and BODY_25.
@@ -25,9 +25,9 @@ def read_skeleton(path: str | Path, frames: int | None = None, size: tuple[float
     than the video ends (--frame_first of a longer one) begins with the video.
 
     T is ``frames``, where the video's are known, else up to the last that is named. Coordinates that are shares of the
-    picture, as Kinetics-skeleton's are, become pixels by ``size`` (width, height). M is the most persons of any frame,
-    in the order of the files, which is no identity. A joint of confidence 0 is NaN. ValueError naming the file if
-    anything else is in it.
+    picture, as Kinetics-skeleton's are, become pixels by ``size`` (width, height). M: one body for each ``person_id``
+    of --tracking; else the most persons of any frame, in the order of the files, which is no identity. A joint of
+    confidence 0 is NaN. ValueError naming the file if anything else is in it.
     """
     path = Path(path)
     return placed(_people(path), path, frames, size)
@@ -56,7 +56,7 @@ def _people(path: Path) -> People:
 
 
 def _of_frames(frames: list[tuple[int, object, Path]]) -> People:
-    rows, joints = [], None
+    rows, joints, who = [], None, []
     for number, content, file in frames:
         for person in jsons.member(content, "people", list, str(file)):
             points = jsons.member(person, "pose_keypoints_2d", list, str(file))
@@ -65,8 +65,9 @@ def _of_frames(frames: list[tuple[int, object, Path]]) -> People:
                 known = " or ".join(str(3 * count) for count in SKELETONS)
                 raise Damage(f"{file}: expected {known} numbers a person, all alike, got {len(points)}")
             rows.append((number, jsons.numbers(points, joints * 3, str(file)).reshape(joints, 3)))
+            who.append(track(person.get("person_id")))
     # Where nobody is seen at all, the schema can't be told; BODY_25 is what OpenPose writes unless told otherwise.
-    return People(rows, SKELETONS[joints or 25], [number for number, _, _ in frames], first=0)
+    return People(rows, SKELETONS[joints or 25], [number for number, _, _ in frames], first=0, who=who)
 
 
 def _of_clip(content: dict, path: Path) -> People:

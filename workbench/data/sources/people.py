@@ -6,8 +6,12 @@ the video decides, and where that does not either, the habit of the programs tha
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +26,18 @@ MOST_PERSONS, MOST_FRAMES = 64, 1_000_000
 WIDER = {17: "coco_17", 26: "coco_17", 133: "coco_17", 136: "coco_17"}
 
 
+#: What is said where only habit tells which frame is the first.
+GUESS = "the names of frames are padded with zeros and none is 0: taken to count from 1, but they may count from 0"
+
+
+class PoseNote(UserWarning):
+    """How files of poses were read, where they may be meant in another way too."""
+
+
 @dataclass(frozen=True)
 class People:
-    """rows: (the frame's number, float [V,3] of x, y and confidence) of each person, as the file has them.
+    """rows: (the frame's number, float [V,3] of x, y and confidence) of each person, as the file has them; who: the
+    number of the track that each of them belongs to, None where the file follows nobody, or not this one.
 
     listed are the numbers of all frames that the file speaks of, also of those that show nobody; None where it names
     only frames with persons. first is the number of the video's first frame: None where the file does not say.
@@ -36,19 +49,23 @@ class People:
     listed: Sequence[int] | None = None
     first: int | None = None
     padded: bool = False
+    who: Sequence[int | None] = ()
 
 
 def placed(people: People, path: object, frames: int | None = None, size: tuple[float, float] | None = None) -> Pose:
     """The persons on the ``frames`` frames of a video (None: up to the last that is named), in image space.
 
-    joints float32 [M,T,V,2], NaN where a joint has no confidence and where nobody is; M is the most persons of any
-    frame, in the order of the file, which is no identity. Shares of the picture become pixels by its ``size`` (width,
-    height); without it they stay shares. Damage naming ``path`` where frames are named that the video has not.
+    joints float32 [M,T,V,2], NaN where a joint has no confidence and where nobody is. M: one body for each track, if
+    the file has tracks; others, the most of any frame, follow in the order of the file, which is no identity. Shares of
+    the picture become pixels by its ``size`` (width, height); without it they stay shares. Damage naming ``path`` where
+    frames are named that the video has not.
     """
     numbers = list(people.listed) if people.listed is not None else [number for number, _ in people.rows]
     if not numbers and frames is None:
         raise Damage(f"{path} holds no person")
     first = first_number(people, numbers, frames)
+    if frames is not None and is_guess(people, frames):
+        warnings.warn(f"poses in {Path(str(path)).parent}: {GUESS}", PoseNote, stacklevel=4)
     total = max(numbers, default=first) - first + 1
     if total > MOST_FRAMES:
         raise Damage(f"{path} names frame {max(numbers)}, more than a video has")
@@ -68,6 +85,19 @@ def first_number(people: People, numbers: Sequence[int], frames: int | None) -> 
     no video of this length has, begins with the smallest. What is left is habit: ffmpeg, which pads numbers with zeros,
     counts from 1; all others count from 0.
     """
+    told = _told(people, numbers, frames)
+    return told if told is not None else int(people.padded)
+
+
+def is_guess(people: People, frames: int | None) -> bool:
+    """Whether it is habit alone that tells where the padded numbers of ``people`` count from: with ``frames`` in the
+    video they may as well count from 0."""
+    numbers = [number for number, _ in people.rows] if people.listed is None else people.listed
+    return people.padded and _told(people, numbers, frames) is None
+
+
+def _told(people: People, numbers: Sequence[int], frames: int | None) -> int | None:
+    """As ``first_number``; None where only habit tells."""
     lowest, highest = min(numbers, default=0), max(numbers, default=0)
     if people.first is not None and (frames is None or highest - people.first < frames or people.listed is None):
         return people.first
@@ -77,16 +107,13 @@ def first_number(people: People, numbers: Sequence[int], frames: int | None) -> 
         return 1
     if people.listed is not None and (lowest == 1 or (frames is not None and highest - lowest < frames <= highest)):
         return lowest
-    return 1 if people.padded else 0
+    return None
 
 
 def _pose(people: People, first: int, total: int, path: object, size: tuple[float, float] | None) -> Pose:
-    counts, rows = np.zeros(max(total, 1), int), []
-    for number, _ in people.rows:
-        rows.append(counts[number - first])
-        counts[number - first] += 1
+    rows = _bodies(people)
     if max(rows, default=0) >= MOST_PERSONS:
-        raise Damage(f"{path} has {max(rows) + 1} persons in one frame")
+        raise Damage(f"{path} has {max(rows) + 1} persons")
     joints = jsons.blank(max(rows, default=0) + 1, total, people.skeleton.count, 2, path)
     confidence = np.zeros(joints.shape[:3], np.float32)
     for row, (number, points) in zip(rows, people.rows, strict=True):
@@ -94,6 +121,35 @@ def _pose(people: People, first: int, total: int, path: object, size: tuple[floa
         joints[row, number - first] = np.where(certain[:, None] > 0, points[:, :2], np.nan)
         confidence[row, number - first] = certain
     return Pose(in_pixels(joints, size), people.skeleton, "image", np.arange(total), confidence)
+
+
+def _bodies(people: People) -> list[int]:
+    """The body that each row is of. Tracks come first, the longest before others: beyond half of MOST_PERSONS, which a
+    crowd or a tracker that loses persons makes, they count as nobody's. So do all where a frame has one of them twice,
+    as AlphaPose calls everybody 0 that it does not follow."""
+    numbers = [number for number, _ in people.rows]
+    who = list(people.who) or [None] * len(numbers)
+    seen = [(number, one) for number, one in zip(numbers, who, strict=True) if one is not None]
+    if len(set(seen)) < len(seen):
+        who, seen = [None] * len(numbers), []
+    tracks = [one for one, _ in Counter(one for _, one in seen).most_common(MOST_PERSONS // 2)]
+    places = {one: body for body, one in enumerate(tracks)}
+    others, bodies = Counter(), []
+    for number, one in zip(numbers, who, strict=True):
+        if one not in places:
+            others[number] += 1
+        bodies.append(places.get(one, len(places) + others[number] - 1))
+    return bodies
+
+
+def track(value: Any) -> int | None:
+    """The number of a track as files write it, 3, 3.0, [3] or "3"; None for anything else, and below 0."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
+        value = int(value)
+    whole = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and value == value // 1
+    return int(value) if whole else None
 
 
 def in_pixels(joints: np.ndarray, size: tuple[float, float] | None) -> np.ndarray:

@@ -25,7 +25,7 @@ import numpy as np
 
 from workbench.data.catalog import shown
 from workbench.data.files.tables import read_arrays
-from workbench.data.sources import openpose
+from workbench.data.sources import coco, openpose, people
 from workbench.data.sources.official import files_of, fitted
 from workbench.media import video
 from workbench.types import Pose, Skeleton
@@ -60,6 +60,11 @@ def read(path: str | Path, frames: int | None = None, size: tuple[float, float] 
         found = getattr(import_module(module), function)(path, **about)
         poses |= {pose.space: pose for pose in (found if isinstance(found, tuple) else (found,))}
     return poses
+
+
+def count(path: str | Path) -> int:
+    """How many frames there are poses of; raises as ``read``."""
+    return len(next(iter(read(path).values())).frame_numbers)
 
 
 #: In words, what ``read`` reads.
@@ -131,6 +136,11 @@ class PoseFiles:
 
     def files(self, row) -> list[Path]:
         return [path for name in ("video", "pose") if row[name] for path in files_of(Path(row[name]))]
+
+    def doubt(self, row) -> str:
+        """What can't be told of how the row's file is meant, "" where all can."""
+        guessed = kind(row["pose"]) == ".coco.json" and coco.is_guess(row["pose"], int(row["frames"]))
+        return people.GUESS if guessed else ""
 
     def _load(self, row, space: str) -> Pose | None:
         path = row["pose"]

@@ -64,8 +64,14 @@ class SnippetReader:
         return info
 
     @cached_property
-    def _pixels(self) -> Pose | None:
-        return self._seen(self.data.pixels(self.i))
+    def _pixels(self) -> Pose:
+        found = self._seen(self.data.pixels(self.i))
+        if found is None:
+            raise ValueError(
+                f"{self.data.ids[self.i]} has no joints in pixels; a crop to the whole picture needs none "
+                "(--set preset.crop=frame)"
+            )
+        return found
 
     @cached_property
     def _pose(self) -> Pose:

@@ -109,7 +109,7 @@ def next_steps(proposal: Proposal, out: str | Path) -> list[str]:
 
 def _collect(root: Path, proposal: Proposal) -> pd.DataFrame:
     """video, label, part and pose of every video in a class's folder, sorted by path."""
-    safe, rows, loose, outside, others = Folder(root), [], [], [], []
+    safe, rows, loose, outside, nowhere, others = Folder(root), [], [], [], [], []
     paths = footage.paths(root, proposal)
     tops = {path.parts[0] for path in paths if len(path.parts) > 1 and path.suffix.lower() in footage.VIDEOS}
     by_part = bool(tops) and {top.lower() for top in tops} <= set(PARTS)
@@ -119,8 +119,8 @@ def _collect(root: Path, proposal: Proposal) -> pd.DataFrame:
             others.append(path)
         elif len(path.parts) <= depth:
             loose.append(str(path))
-        elif safe.find(path.as_posix())[1]:
-            outside.append(str(path))
+        elif problem := safe.find(path.as_posix())[1]:
+            (outside if problem == "outside" else nowhere).append(str(path))
         else:
             part = PARTS[path.parts[0].lower()] if by_part else ""
             rows.append((path.as_posix(), path.parts[depth - 1], part))
@@ -137,6 +137,7 @@ def _collect(root: Path, proposal: Proposal) -> pd.DataFrame:
         "links that lead out of the folder, left out; give the folder that they lead to, or copies",
         outside,
     )
+    proposal.warn("links that lead nowhere, and what is no file, left out", nowhere)
     alike = [spelling.shown(group) for group in spelling.near(table["label"])]
     proposal.warn("names of classes that look alike and are different classes, rename folders", alike)
     table["pose"] = footage.poses(root, safe, table["video"].tolist(), proposal)

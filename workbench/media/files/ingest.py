@@ -30,7 +30,7 @@ from workbench.media.files.sandbox import SandboxError, Sandboxes
 INSPECT, SALVAGE = "workbench.media.files.inspection:inspect", "workbench.media.files.inspection:salvage"
 
 #: Part of every record's name: a change of what a record means makes old ones invisible.
-VERSION = 2
+VERSION = 3
 
 
 class PartialVideo(UserWarning):

@@ -25,6 +25,12 @@ from workbench.media.files.writing import write
 #: A sign of life is given at least every so many frames.
 STRIDE = 16
 
+#: Containers without an index: decord hangs on those that begin late, and finds other frames in the rest.
+STREAMS = ("mpegts", "mpeg")
+
+#: How lists of films begin (of ffmpeg's concat, HLS, DASH, SDP), which decoders follow to other files.
+LISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"v=0\r", b"v=0\n", b"file ")
+
 #: Keyframes closer than this (all-intra files) are not worth remembering.
 GAP = 8
 
@@ -34,9 +40,14 @@ def inspect(path: str, with_decord: bool) -> Generator[None, None, dict]:
 
     Returns {"info": fields of VideoInfo or None if there is no good frame, "damage": what is wrong, or ""}.
     """
+    with open(path, "rb") as file:
+        start = file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t")
+    if start.startswith(LISTS):
+        return {"info": None, "damage": "it is a text that names other files, and no video; give the files themselves"}
     try:
         with open_container(path) as container:
             scan = yield from _scan(container)
+            with_decord = with_decord and container.format.name not in STREAMS
             found = _describe(path, container, scan) if scan.good else None
     except av.FFmpegError as error:
         return {"info": None, "damage": f"it can't be opened as a video ({error.strerror})"}

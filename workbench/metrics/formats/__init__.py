@@ -145,6 +145,8 @@ def _event_map(
     ground_truth: str | os.PathLike,
 ) -> MeanAP:
     """``event_map`` after telling what in the files cannot count."""
+    if truth.empty:
+        raise ValueError(f"{ground_truth} has no event in what is scored, so that there is no average precision")
     entries.tell(found, truth, rule, detections, ground_truth)
     return event_map(found, truth, iou, rule)
 

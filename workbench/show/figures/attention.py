@@ -176,6 +176,10 @@ def _stride(seconds: np.ndarray) -> float:
 
 
 def _second(clip: Clip, number: int) -> float:
-    """When frame ``number`` of the source is shown; between the clip's frames and beyond them as its rate goes on."""
+    """When frame ``number`` of the source is shown: between the clip's frames by their times, beyond as its rate
+    goes on."""
+    if clip.frame_numbers.min() <= number <= clip.frame_numbers.max():
+        order = np.argsort(clip.frame_numbers)
+        return float(np.interp(number, clip.frame_numbers[order], clip.seconds[order]))
     nearest = int(np.abs(clip.frame_numbers - number).argmin())
     return float(clip.seconds[nearest] + (number - clip.frame_numbers[nearest]) / clip.fps)

@@ -13,8 +13,8 @@ from workbench.nets import weights
 from workbench.study.config.data_of import CACHE, clip_spec
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.features.extract import extract
+from workbench.study.runs import init_weights
 from workbench.study.runs.run_folder import LATEST, Run, finished, latest, make_system, open_run
-from workbench.study.train import init_weights
 
 #: The clips that are like the long videos of a set, where those are another set.
 CLIPS_OF = {"synthadl_u": "synthadl"}

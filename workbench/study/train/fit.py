@@ -19,10 +19,10 @@ from workbench.study.config.train_config import TrainConfig, parse
 from workbench.study.evaluate.evaluate import evaluate
 from workbench.study.features import encoders
 from workbench.study.runs import code_fingerprint, hardware
+from workbench.study.runs.init_weights import initialise
 from workbench.study.runs.run_folder import Data, Run, create, make_system, outdated, run_of
 from workbench.study.runs.store import row_of
 from workbench.study.train import checkpoint, optim
-from workbench.study.train.init_weights import initialise
 from workbench.study.train.loop import Training
 from workbench.systems.common.base import System
 
