@@ -19,7 +19,7 @@ CORES  := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 export MPLBACKEND := agg
 
 .DEFAULT_GOAL := help
-.PHONY: help demo docs pose-env test test-lab lint lab bench study pretrain pictures lock clean
+.PHONY: help demo docs pose-env test test-lab test-cluster test-gpu lint lab bench study pretrain pictures lock clean
 
 help:            ## what can be made
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -53,6 +53,18 @@ test: lint                ## every test but the slow one (browser tests need Chr
 test-lab: $(VENV)/installed  ## every notebook in a real JupyterLab, every control moved; pictures in tests/artifacts
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
+# SLURM's daemons are only installed here: the tests start and stop their own, and need no systemd.
+test-cluster: $(VENV)/installed  ## sweeps under a real SLURM and Dask, training under torchrun (installs slurm-wlm, munge)
+	@PATH="$$PATH:/usr/sbin"; command -v slurmctld >/dev/null && command -v munged >/dev/null || { \
+	  command -v apt-get >/dev/null || { echo "make: SLURM is not here; install slurmctld, slurmd and munge, then run the same command again"; exit 1; }; \
+	  echo "Installing slurm-wlm and munge ..."; \
+	  SUDO=$$(test "$$(id -u)" = 0 || echo sudo); $$SUDO apt-get update -q >/dev/null && \
+	  $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends slurm-wlm munge >/dev/null; }
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster tests/cluster
+
+test-gpu: $(VENV)/installed  ## speed, memory, DDP and parity on the GPUs here, into docs/bench.md; without one a dry run
+	@PYTHONPATH=. $(BIN)/python bench/gpu.py
+
 lint: $(VENV)/installed   ## ruff and the import contracts
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format --check -q . && $(BIN)/lint-imports
 
@@ -60,7 +72,7 @@ lab: $(VENV)/installed    ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 bench: $(VENV)/installed  ## speed and memory on this machine, one script per subject
-	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out bench/gpu.py,$(wildcard bench/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 study: $(VENV)/installed  ## every system and the tables with claims, three seeds or more, reported in docs/results.md: hours on two cores
 	@$(RUN) sweep $(STUDY:%=notebooks/ablations/%.yaml) --protocols cs $(STUDY_FLAGS) --report docs/results.md

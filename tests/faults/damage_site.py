@@ -29,7 +29,7 @@ from workbench.metrics import formats
 from workbench.show import gallery
 from workbench.study import notebooks
 from workbench.study.runs import run_folder
-from workbench.study.sweep import executors, table_file
+from workbench.study.sweep import clusters, table_file
 
 PRESET = "preset={base: tiny, clip: [8, 32, 32], width: 0.125, poses: 4, output_stride: [4, 16, 16], batch_size: 4}"
 SHORT = [PRESET, "epochs=1", "progress=false", "options.hidden=8", "device=cpu"]
@@ -209,7 +209,7 @@ class Site:
         return [
             Case("sweep", (self.table,), call(table_file.read_table, self.table)),
             Case("profile", (self.table,), command("profile", self.table, "--repeats", 1, "--runs", self.out)),
-            Case("slurm", (self.slurm,), call(executors._slurm, self.slurm, {}, 1)),
+            Case("slurm", (self.slurm,), call(clusters.read, self.slurm)),
             Case("score", (truth, found), command("score", truth, found, "--rule", "activitynet")),
             Case("score pku", tuple(p for one in pku for p in one.iterdir()), command("score", *pku, "--rule", "pku")),
             Case("gallery", (self.executed,), call(gallery.build, [self.executed], None, page)),

@@ -14,7 +14,7 @@ from workbench.losses.distillation import (
 )
 from workbench.losses.embedding import kl_divergence, manhattan, normalized_euclidean
 from workbench.losses.hinge import squared_hinge
-from workbench.losses.processes import draw_seed, gather_rows, same, share
+from workbench.losses.processes import average, draw_seed, gather_rows, same, share
 from workbench.losses.sequence import (
     atomic,
     boundary_saliency,
@@ -34,6 +34,7 @@ __all__ = [
     "attention_balance",
     "attention_distillation",
     "attention_regularizer",
+    "average",
     "best_constant",
     "boundary_saliency",
     "contrastive_representation",

@@ -58,6 +58,15 @@ def draw_seed(device: torch.device) -> int:
     return int(same(torch.randint(2**62, (1,)).to(device)))
 
 
+def average(tensor: Tensor) -> Tensor:
+    """The mean of a tensor of one shape over processes; it gets no gradient in several."""
+    if world() == 1:
+        return tensor
+    total = tensor.detach().clone()
+    dist.all_reduce(total)
+    return total / world()
+
+
 def _all(tensor: Tensor) -> list[Tensor]:
     parts = [torch.empty_like(tensor) for _ in range(world())]
     dist.all_gather(parts, tensor.contiguous())

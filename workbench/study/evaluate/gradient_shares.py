@@ -16,6 +16,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from workbench import losses
+
 #: The terms whose parameters all others are measured on, and what the columns of the history are called then.
 MEETING = {"classification": "gradient_", "teacher": "teacher_gradient_"}
 
@@ -26,8 +28,9 @@ def gradient_shares(terms: dict[str, Tensor], parameters: Sequence[Tensor], scal
     terms["teacher"] reaches. A share is the 2-norm of the term's gradient divided by the sum of all terms' norms.
 
     Empty of fewer than two terms; a kind of share is left out where its term isn't there, reaches no parameter, or
-    where the norms are all 0 or not finite. scale multiplies gradients, which changes no share, where they would else
-    be too small for fp16. Reads the graph and leaves it, and every ``grad``, as they are.
+    where the norms are all 0 or not finite. Gradients are those of all processes. scale multiplies them, which changes
+    no share, where they would else be too small for fp16. Reads the graph and leaves it, and every ``grad``, as they
+    are.
     """
     names = [name for name in terms if name != "total"]
     if len(names) < 2 or not terms["total"].requires_grad:
@@ -40,7 +43,8 @@ def gradient_shares(terms: dict[str, Tensor], parameters: Sequence[Tensor], scal
 
     def gradient(name: str) -> tuple[Tensor | None, ...]:
         towards = scale * weighed[name]
-        return torch.autograd.grad(terms[name], parameters, towards, retain_graph=True, allow_unused=True)
+        own = torch.autograd.grad(terms[name], parameters, towards, retain_graph=True, allow_unused=True)
+        return tuple(None if g is None else losses.average(g) for g in own)
 
     meeting = {name: gradient(name) for name in MEETING if name in weighed}
     norms: dict[str, dict[str, float]] = {name: dict.fromkeys(names, 0.0) for name in meeting}

@@ -19,6 +19,7 @@ from workbench.study.config.train_config import TrainConfig
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
+TORCHRUN = "TORCHELASTIC_RUN_ID"  # in the environment of the processes that torchrun starts
 PACKAGES = ("torch", "numpy", "lightning", "mlflow", "pandas", "scikit-learn", "av", "decord", "captum", "plotly")
 
 
@@ -62,6 +63,7 @@ def make_fabric(config: TrainConfig, choice: dict[str, Any]) -> Fabric:
     # They would announce the precision, which the run records.
     for talkative in ("lightning.fabric", "lightning.pytorch"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
+    _check_processes(config)
     several = config.devices * config.nodes > 1
     strategy = config.strategy
     if strategy == "auto" and several:
@@ -74,6 +76,22 @@ def make_fabric(config: TrainConfig, choice: dict[str, Any]) -> Fabric:
         strategy=strategy,
         precision={"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[choice["precision"]],
     )
+
+
+def process() -> int:
+    """Which of the processes that torchrun started this is; 0 without it."""
+    return int(os.environ["RANK"]) if TORCHRUN in os.environ else 0
+
+
+def _check_processes(config: TrainConfig) -> None:
+    if TORCHRUN not in os.environ:
+        return
+    everywhere, here = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
+    if everywhere != config.devices * config.nodes:
+        asked = f"devices={config.devices} nodes={config.nodes}"
+        right = f"devices={here}" + (f" nodes={everywhere // here}" if everywhere > here else "")
+        started = f"torchrun started {everywhere} process{'es' if everywhere > 1 else ''}"
+        raise ValueError(f"{started} and the run asks for {asked}; say --set {right}")
 
 
 def channels_last(module: nn.Module) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.reading import read_yaml
+from workbench.study.sweep import clusters
 from workbench.study.sweep.job import DONE, FAILED, SKIPPED, Limits, Record, run_cell
 from workbench.study.sweep.plan import Cell
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Work = Callable[..., Record]
 Finished = Callable[[Record], None]
-MISSING = "sweeps on several processes need Dask: pip install 'video-pose-workbench[batch]' (or use the engine serial)"
 
 
 def serial(cells: Iterable[Cell], limits: Limits, finished: Finished, work: Work = run_cell) -> None:
@@ -71,17 +70,18 @@ def cluster(
     gpus: int | None = None,
     retries: int = 1,
 ) -> Iterator[Client]:
-    """A client of the cluster at the address ``scheduler``, of a new one under SLURM (``slurm`` is a YAML file of
-    dask_jobqueue.SLURMCluster's arguments), or of a new one on this machine; the new ones end with the context.
+    """A client of the cluster at the address ``scheduler``, of a new one under SLURM (``slurm`` is a YAML file, see
+    ``clusters.slurm``), or of a new one on this machine; the new ones end with the context.
 
     workers are processes (SLURM jobs), None as many as cores allow; threads what each may use; gpus how many rows may
-    use the GPUs at once. ImportError in one sentence where Dask is missing, OSError where no scheduler answers.
+    use the GPUs at once. ImportError in one sentence where Dask is missing, OSError where no scheduler answers or
+    SLURM's commands are missing, RuntimeError where its jobs end before they work.
     """
     try:
         import dask
         from distributed import Client, LocalCluster
     except ImportError:
-        raise ImportError(MISSING) from None
+        raise ImportError(clusters.MISSING) from None
     logging.getLogger("distributed").setLevel(logging.ERROR)
     settings = {
         "distributed.scheduler.allowed-failures": retries,
@@ -97,12 +97,16 @@ def cluster(
     resources = {"GPU": 1} if gpus else {}
     with dask.config.set(settings):
         if scheduler:
-            with Client(scheduler) as client:
+            with clusters.client(scheduler) as client:
+                clusters.first_worker(client, f"the scheduler {scheduler} has no workers: `dask worker {scheduler}`")
                 yield client
             return
         if slurm:
-            made = _slurm(slurm, resources, threads)
-            made.scale(jobs=workers or 1)
+            with clusters.slurm(slurm, workers or 1, threads, gpus) as made, Client(made) as client:
+                clusters.first_worker(client, "SLURM's jobs wait for a free node: see squeue", made)
+                # Again as many jobs where some end, at their time limit for instance.
+                made.adapt(minimum_jobs=workers or 1, maximum_jobs=workers or 1)
+                yield client
         else:
             made = LocalCluster(
                 n_workers=gpus or workers or max(1, cores() // threads),
@@ -114,26 +118,8 @@ def cluster(
                 env={"OMP_NUM_THREADS": str(threads)},
                 silence_logs=logging.CRITICAL,
             )
-        with made, Client(made) as client:
-            yield client
-
-
-def _slurm(path: str | Path, resources: dict[str, float], threads: int) -> Any:
-    try:
-        from dask_jobqueue import SLURMCluster
-    except ImportError:
-        raise ImportError(MISSING) from None
-    options = read_yaml(path)
-    if not isinstance(options, dict):
-        raise ValueError(f"{path} should hold the arguments of dask_jobqueue.SLURMCluster, such as cores and memory")
-    extra = [*options.pop("worker_extra_args", [])]
-    extra += [word for name, count in resources.items() for word in ("--resources", f"{name}={count:g}")]
-    prologue = [f"export OMP_NUM_THREADS={threads}", *options.pop("job_script_prologue", [])]
-    fixed = {"processes": 1, "worker_extra_args": extra, "job_script_prologue": prologue}
-    try:
-        return SLURMCluster(**{**options, **fixed})
-    except (TypeError, ValueError) as problem:
-        raise ValueError(f"{path}: {problem}") from None
+            with made, Client(made) as client:
+                yield client
 
 
 def cores() -> int:

@@ -58,6 +58,8 @@ def fit(config: TrainConfig | dict[str, Any]) -> str:
         fabric.launch(_train, config, run, (dataset, validation), system, facts)
         if not fabric.is_global_zero:
             return run.id
+    if hardware.process():
+        return run.id
     if not (run.folder / "config.json").is_file():
         with _alone(run):
             create(run, config, dataset, validation, encoders.channels(config, dataset) if config.detects else None)

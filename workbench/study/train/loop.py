@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import torch
+import torch.distributed as dist
 from tqdm import tqdm
 
 from workbench.reading import present
@@ -16,9 +17,9 @@ from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs import hardware
 from workbench.study.runs.run_folder import Data, Run
 from workbench.study.runs.store import Store
-from workbench.study.train import checkpoint, optim
+from workbench.study.train import batch_norm, checkpoint, optim
 from workbench.study.train.objectives import goal_of
-from workbench.study.train.progress import Place, add
+from workbench.study.train.progress import Place, add, counted
 from workbench.study.train.stage_data import Feed, feed
 from workbench.study.train.step import Step
 from workbench.systems.common.base import Stage, System
@@ -56,6 +57,8 @@ class Training:
         self.checked, self.steps_since = time.monotonic(), 0
         if self.channels_last:
             hardware.channels_last(system)
+        if fabric.world_size > 1:
+            batch_norm.share(system, fabric.device)
         checkpoint.seed_all(config.seed, fabric.global_rank)
         self._resume()
 
@@ -129,7 +132,7 @@ class Training:
             "epoch": len(place.history) + 1,
             "stage": stage.name,
             "learning_rate": place.rate,
-            **self._means(place.sums, "train"),
+            **_means(place.sums, "train"),
             **self._validate(),
         }
         self.schedule.epoch(row.get("validation_total", row["train_total"]))
@@ -154,9 +157,10 @@ class Training:
         terms, logits = self.step(batch)
         self.place.shares |= self.inner.shares
         values = dict(zip(terms, torch.stack([term.detach() for term in terms.values()]).tolist(), strict=True))
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise self._diverged(stage, f"loss term {name!r} became {value}")
+        sums = self._of_all(counted(values, self.goal.hits(logits, batch), len(batch)))
+        for name in values:
+            if not math.isfinite(sums[name]):
+                raise self._diverged(stage, f"loss term {name!r} became {sums[name]}")
         self.fabric.backward(terms["total"])
         if stage.clip_grad is not None:
             norm = self.fabric.clip_gradients(
@@ -169,7 +173,7 @@ class Training:
         self.optimizer.zero_grad(set_to_none=True)
         self.place.rate = self.optimizer.param_groups[0]["lr"]
         self.schedule.step()
-        add(self.place.sums, values, self.goal.hits(logits, batch), len(batch))
+        add(self.place.sums, sums)
         self._report(stage)
 
     def _measures(self, stage: Stage) -> float:
@@ -193,18 +197,18 @@ class Training:
                 batch = self._on_device(batch)
                 terms, logits = module(batch)
                 values = {name: float(term) for name, term in terms.items()}
-                add(sums, values, self.goal.hits(logits, batch), len(batch))
+                add(sums, counted(values, self.goal.hits(logits, batch), len(batch)))
                 answers.append((logits, batch.label, batch.mask))
         judged = {f"validation_{name}": value for name, value in self.goal.judge(answers).items()}
-        return self._means(sums, "validation") | judged
+        return _means(self._of_all(sums), "validation") | judged
 
-    def _means(self, sums: dict[str, float], split: str) -> dict[str, float]:
-        names = list(sums)
-        totals = torch.tensor([sums[name] for name in names], dtype=torch.float64, device=self.fabric.device)
-        if self.fabric.world_size > 1:
-            totals = self.fabric.all_reduce(totals, reduce_op="sum")
-        totals = dict(zip(names, totals.tolist(), strict=True))
-        return {f"{split}_{name}": value / totals["clips"] for name, value in totals.items() if name != "clips"}
+    def _of_all(self, sums: dict[str, float]) -> dict[str, float]:
+        """Sums over all processes; one that had no batch has none of its own."""
+        if self.fabric.world_size == 1:
+            return sums
+        parts: list[dict[str, float]] = [{}] * self.fabric.world_size
+        dist.all_gather_object(parts, sums)
+        return {name: sum(part.get(name, 0.0) for part in parts) for name in max(parts, key=len)}
 
     def _compare(self, row: dict[str, Any]) -> None:
         """Keeps the weights of the best validation epoch: a higher score (the goal's), then a lower loss."""
@@ -302,3 +306,7 @@ class Training:
             self._tell()
         weights = {name: value.contiguous() for name, value in checkpoint.copy_of(self.system.state_dict()).items()}
         files.write(self.run.weights, save(weights))
+
+
+def _means(sums: dict[str, float], split: str) -> dict[str, float]:
+    return {f"{split}_{name}": value / sums["clips"] for name, value in sums.items() if name != "clips"}

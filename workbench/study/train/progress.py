@@ -12,9 +12,9 @@ from torch import Tensor
 class Place:
     """Where training stands: what changes from step to step besides weights, optimiser, schedule and random states.
 
-    stage; epoch within the stage; rate, the last step's learning rate; sums of the epoch so far, and the terms' shares
-    of the gradient at its first step where they are measured; score (what the goal compares, minus the loss) and
-    weights of the stage's best epoch; stale epochs since; history, one row an epoch.
+    stage; epoch within the stage; rate, the last step's learning rate; sums of the epoch so far, over all processes,
+    and the terms' shares of the gradient at its first step where they are measured; score (what the goal compares,
+    minus the loss) and weights of the stage's best epoch; stale epochs since; history, one row an epoch.
     """
 
     stage: int = 0
@@ -28,8 +28,11 @@ class Place:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-def add(sums: dict[str, float], values: dict[str, float], hits: dict[str, float], clips: int) -> None:
-    """Adds a batch's mean terms, weighted by its clips, and its hits."""
-    weighed = {name: value * clips for name, value in values.items()}
-    for name, value in {**weighed, **hits, "clips": clips}.items():
+def counted(values: dict[str, float], hits: dict[str, float], clips: int) -> dict[str, float]:
+    """What a batch adds to the sums: its mean terms, weighted by its clips, its hits, and the clips."""
+    return {**{name: value * clips for name, value in values.items()}, **hits, "clips": clips}
+
+
+def add(sums: dict[str, float], more: dict[str, float]) -> None:
+    for name, value in more.items():
         sums[name] = sums.get(name, 0.0) + value

@@ -94,10 +94,11 @@ def feed(
     device: torch.device,
 ) -> Feed:
     """What ``stage`` trains ``module`` on, of the splits "train" and "validation" that have clips. A stage that is
-    solved gets its training clips in order, once. Features are kept in ``folder``."""
+    solved gets its training clips in order, once, and all of them in every process. Features are kept in ``folder``."""
     if config.detects:
         return _videos(config, datasets, module, shard)
     by_gradient = not stage.solve
+    shard = shard if by_gradient else (0, 1)
     if not stage.cached:
         needs = {"train": module.needs_train | {"label"}, "validation": module.needs_test | {"label"}}
         if stage.needs is not None:
