@@ -34,6 +34,7 @@ from synthadl.settings import KNOBS, SIZES, Settings, settle
 from workbench import checksums, drafts
 from workbench.locks import turn
 from workbench.media.files.writing import write
+from workbench.processes import cores, starting
 from workbench.reading import present, read_json, read_parquet
 from workbench.workers import follow
 
@@ -44,7 +45,7 @@ VERSIONS = {"adl": 1, "pretrain": 2, "untrimmed": 1}
 
 
 def generate(
-    root: str | os.PathLike, size: str | dict = "tiny", world: str = "adl", seed: int = 0, workers: int = 2,
+    root: str | os.PathLike, size: str | dict = "tiny", world: str = "adl", seed: int = 0, workers: int | None = None,
     knobs: dict | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """Make a world in the folder ``root``, or finish one that was begun there, and return its index.
@@ -53,13 +54,14 @@ def generate(
     settings.Settings; world "adl", "pretrain" (SynthADL-P, other actions, subjects and rooms; sizes of its own: "look",
     420 short clips, "tiny", 16,000, "small" and "paper") or "untrimmed"
     (SynthADL-U: 60, 240 or 1,000 videos of 60 to 180 s and their intervals); ``knobs`` a dict with names in KNOBS;
-    ``workers`` processes (1: this one). Clips that are there stay; files appear whole or not at all.
+    ``workers`` processes (1: this one, None: one a core). Clips that are there stay; files appear whole or not at all.
 
     ValueError for a bad setting, or if ``root`` holds another world; OSError if a file can't be written (what is
     finished stays); RuntimeError if a worker process dies.
     """
     root, settings = Path(root), settle(size, world, knobs)
     table = plan(size, world, seed, knobs)
+    workers = cores() if workers is None else workers
     if workers < 1:
         raise ValueError(f"workers must be 1 or more, got {workers}")
     rows = table.to_dict("records")
@@ -186,7 +188,8 @@ def _run(jobs: list[tuple], workers: int) -> Iterator[tuple[int, dict]]:
     if workers == 1 or len(jobs) < 2:
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=follow, initargs=(os.getpid(),)) as pool:
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=follow, initargs=(os.getpid(),))
+    with starting(1), pool:
         try:
             yield from pool.map(_write, jobs[1:], chunksize=2)
         except BrokenProcessPool:

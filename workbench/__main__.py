@@ -210,7 +210,7 @@ def gallery(args: argparse.Namespace) -> int:
     from workbench.study.runs import run_folder
 
     shared = {"root": str(args.root), "runs": str(args.runs)}
-    executed, left_out, faulty = notebooks.execute_all(args.out / "notebooks", shared)
+    executed, left_out, faulty = notebooks.execute_all(args.out / "notebooks", shared, names=args.notebooks)
     for name, why in left_out.items():
         print(f"{name} is left out: {why}")
     results = run_folder.summary(args.runs, args.root)
@@ -225,7 +225,8 @@ def demo(args: argparse.Namespace) -> int:
     from workbench import study
 
     world.generate(args.root)
-    study.sweep(FIRST_TABLE, 1, DEMO_ROWS, preset="tiny", root=str(args.root), runs=str(args.runs), cache=CACHE)
+    where = {"preset": "tiny", "root": str(args.root), "runs": str(args.runs), "cache": CACHE}
+    study.sweep(FIRST_TABLE, 1, DEMO_ROWS, engine="processes", **where)
     return gallery(args)
 
 
@@ -249,7 +250,7 @@ def parser() -> argparse.ArgumentParser:
         help="adl (default), pretrain (SynthADL-P) or untrimmed (SynthADL-U: videos of 60 to 180 s)",
     )
     command.add_argument("--seed", default=0, type=int)
-    command.add_argument("--workers", default=os.cpu_count(), type=int, help="processes (default: one a core)")
+    command.add_argument("--workers", type=int, help="processes (default: one a core)")
     command.add_argument(
         "--set",
         nargs="*",
@@ -388,6 +389,7 @@ def parser() -> argparse.ArgumentParser:
         command = add(function, help)
         command.add_argument("--root", default="data/synthadl/tiny", type=Path)
         command.add_argument("--out", default="gallery", type=Path)
+        command.add_argument("--notebooks", nargs="+", metavar="NAME", help="these only, such as 06_confusion")
     return main
 
 

@@ -112,6 +112,30 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(place):
     assert sweeping.sweep_files([path], 2, workers=1, progress=False).records == []
 
 
+def test_side_by_side_without_dask_is_interrupted_at_once_and_goes_on(place):
+    path = _table(place, "a", "b", wait=0.5)
+    long = _table(place, "a", "long", wait=0.5)
+    rows = json.loads(long.read_text())
+    rows["rows"][1]["parameters"]["wait"] = 100.0
+    long.write_text(json.dumps(rows))
+    code = (
+        f"from workbench.study import sweeping\nif __name__ == '__main__':\n"
+        f"    sweeping.sweep({str(long)!r}, 1, engine='processes')\n"
+    )
+    (place / "script.py").write_text(code)
+    quiet = {"stderr": subprocess.DEVNULL, "start_new_session": True}
+    process = subprocess.Popen([sys.executable, str(place / "script.py")], **quiet)
+    _until(lambda: list((place / "runs/cells").glob("a*.json")) or len(_log(place)) == 2)
+    _until(lambda: len(_log(place)) == 2)
+    parent = int((place / "log").read_text().split()[-1])
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) != 0
+    _until(lambda: not Path(f"/proc/{parent}").exists(), 20)  # the process that kernels are forked from
+    _table(place, "a", "b", wait=0.5)
+    swept = sweeping.sweep_files([path], 1, distributed=False, progress=False)
+    assert swept.results[0].frame()["number"].tolist() == [0, 1] and not swept.failed
+
+
 def test_workers_started_by_hand_give_the_same_and_one_that_is_killed_costs_a_retry(place):
     path = _table(place, "a", "b", "c", "d", wait=2.0)
     address = "tcp://127.0.0.1:18786"

@@ -181,6 +181,22 @@ def test_early_stopping(world, tmp_path, shared_store):
     assert scores.index(max(scores)) == len(history) - 3
 
 
+def test_some_epochs_are_validated_the_last_among_them_and_training_is_the_same(world, tmp_path, shared_store):
+    def history(every: int, **changes):
+        preset = PRESET | {"validate_every": every}
+        asked = {"system": "pose_lstm", "epochs": 4, "evaluate": [], **changes, "preset": preset}
+        return run_folder.open_run(fit(configuration(world, tmp_path, **asked)), tmp_path).history
+
+    every, third = history(1), history(3)
+    assert third["validation_top1"].notna().tolist() == [True, False, False, True]
+    assert third["train_total"].tolist() == every["train_total"].tolist()
+    for row in (0, 3):
+        assert third["validation_total"][row] == every["validation_total"][row]
+    # These watch every epoch.
+    assert history(3, patience=9)["validation_top1"].notna().all()
+    assert history(3, schedule={"name": "plateau"})["validation_top1"].notna().all()
+
+
 def test_a_run_starts_from_another_runs_module(vpn, world, tmp_path):
     config = configuration(world, vpn.folder.parent, system="rgb", epochs=1, optimizer={"name": "sgd", "lr": 0.0})
     run = run_folder.open_run(fit(config | {"init": {"backbone": vpn.id}, "evaluate": []}), vpn.folder.parent)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.data import Augment, ClipSpec, Loader, open_dataset, sample
+from workbench.data import Augment, ClipSpec, Loader, open_dataset, sample, truth_of
 from workbench.data.clips.augment import View
+from workbench.data.clips.prepared_clips import Clips
 from workbench.data.clips.read_clip import area_box
 from workbench.media import pose
 
@@ -271,3 +272,14 @@ def test_truth_lies_where_sample_sees_it_in_its_moment_only(data, train, tmp_pat
     for cache in (None, tmp_path):
         batch = next(iter(Loader(data, spec, 2, needs=needs, cache=cache)))
         assert (batch.truth[0].numpy() == sample(data, 0, spec, needs=needs).batch.truth[0].numpy()).all()
+
+
+@pytest.mark.parametrize("crop", ["person", "track", "frame"])
+def test_the_truth_alone_is_the_samples_and_takes_no_decoding(data, crop, monkeypatch):
+    spec = ClipSpec(frames=4, size=(40, 48), poses=4, crop=crop)
+    seen = sample(data, 1, spec).truth
+    monkeypatch.setattr(Clips, "pictures", None)
+    alone = truth_of(data, 1, spec)
+    assert alone.mask.any() and alone.interval == seen.interval
+    for name in ("joints", "mask", "box", "frame_numbers"):
+        np.testing.assert_array_equal(getattr(alone, name), getattr(seen, name))

@@ -143,14 +143,22 @@ def test_execute_checks_before_it_starts_and_keeps_what_failed(tmp_path):
 
 def test_parameters_reach_only_the_notebooks_that_know_them(tmp_path, monkeypatch):
     given = {}
-    monkeypatch.setattr(execution, "execute", lambda path, out, own, reuse: given.setdefault(path.stem, own) and out)
+    monkeypatch.setattr(execution, "execute", lambda path, out, own, **how: given.setdefault(path.stem, own) and out)
     for name in CONFIGS:
         notebook(tmp_path / f"{name}.ipynb", "1")
-    notebooks.execute_all(tmp_path / "out", {"root": "r", "runs": "s"}, folder=tmp_path)
-    assert list(given) == list(CONFIGS)
+    made, *_ = notebooks.execute_all(tmp_path / "out", {"root": "r", "runs": "s"}, folder=tmp_path)
+    assert [path.stem for path in made] == list(CONFIGS)
+    assert set(list(given)[:2]) == set(execution.TRAINS)  # others show what they make
     assert given["00_data_flow"] == {"root": "r"} and given["06_confusion"] == {"root": "r", "runs": "s"}
     assert given["01_train"] == {"root": "r", "runs": "s"}
     assert given["07_detection"] == {"runs": "s"}, "its videos are other data"
+    given.clear()
+    notebooks.execute_all(tmp_path / "out", folder=tmp_path, names=["06_confusion", "02_gradcam.ipynb"])
+    assert set(given) == {"06_confusion", "02_gradcam"}
+    with pytest.raises(ValueError, match="no configuration is known for the notebook '6'; known: 00_data_flow, "):
+        notebooks.execute_all(tmp_path / "out", folder=tmp_path, names=["6"])
+    _, left_out, _ = notebooks.execute_all(tmp_path / "out", folder=tmp_path / "none")
+    assert "there is no" in left_out["00_data_flow.ipynb"]
 
 
 def test_what_cannot_be_shown_is_left_out_with_the_reason_and_the_way_out(tmp_path, monkeypatch):

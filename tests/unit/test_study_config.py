@@ -163,6 +163,17 @@ def test_where_a_run_is_made_does_not_change_which_run_it_is(tmp_path):
     assert first not in (run(init={"backbone": str(tmp_path / "w.pt")}), run())
 
 
+def test_runs_that_are_validated_every_epoch_go_by_the_name_they_had(monkeypatch):
+    """Before presets said how often."""
+    identities = {}
+    for every in (1, 2):
+        config = TrainConfig(system="rgb", preset={"base": "study", "validate_every": every})
+        identities[every] = config.resolved("cs", 8).identity()
+    assert "validate_every" not in identities[1]["preset"]
+    assert identities[2]["preset"] == {**identities[1]["preset"], "validate_every": 2}
+    assert TrainConfig(system="rgb", preset="study").resolved("cs", 8).identity() == identities[1]
+
+
 def test_a_limit_keeps_all_classes_alike_and_may_be_of_training_alone(tmp_path):
     fake_synthadl(tmp_path, actions=3, subjects=4, views=2, frames=8)
 
@@ -290,13 +301,24 @@ def test_precision_follows_processor_and_network(monkeypatch):
     assert hardware.suits(config, deep) == {"device": "cpu", "precision": "bf16", "channels_last": True}
     assert hardware.suits(config, flat) == {"device": "cpu", "precision": "fp32", "channels_last": False}
     monkeypatch.setattr(hardware, "has_bf16", lambda kind: False)
-    assert hardware.suits(config, deep)["precision"] == "fp32"
+    # Without bf16, channels-last still saves a third of a step where oneDNN convolves.
+    last = torch.backends.mkldnn.is_available()
+    assert hardware.suits(config, deep) == {"device": "cpu", "precision": "fp32", "channels_last": last}
+    assert not hardware.suits(config, flat)["channels_last"]
+    assert not hardware.suits(config.model_copy(update={"channels_last": "off"}), deep)["channels_last"]
     asked = config.model_copy(update={"precision": "fp16"})
     with pytest.raises(ValueError, match="fp16 needs a CUDA device, this run is on cpu"):
         hardware.suits(asked, deep)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(RuntimeError, match="device 'cuda' was asked for but this machine has: .*cpu"):
         hardware.device(config.model_copy(update={"device": "cuda"}))
+
+
+def test_a_processor_that_torch_takes_for_a_lesser_one_has_no_bf16(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    for capability, has in (("AVX512", True), ("AVX2", False), ("DEFAULT", False)):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda found=capability: found)
+        assert hardware.has_bf16("cpu") is has
 
 
 def test_channels_last_touches_only_3d_weights():

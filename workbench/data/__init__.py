@@ -9,7 +9,7 @@ check(__name__)
 from workbench.data.catalog import Dataset, open_dataset
 from workbench.data.clips.augment import Augment
 from workbench.data.clips.clip_spec import ClipSpec
-from workbench.data.clips.inspect_clip import Sample, sample
+from workbench.data.clips.inspect_clip import Sample, sample, truth_of
 from workbench.data.clips.loader import Loader
 from workbench.data.untrimmed.collate_sequences import DetectionBatches, detection_batches
 from workbench.data.untrimmed.snippet_files import Snippets, SnippetSpec
@@ -29,4 +29,5 @@ __all__ = [
     "open_dataset",
     "open_untrimmed",
     "sample",
+    "truth_of",
 ]

@@ -21,6 +21,7 @@ from workbench.data import contents
 from workbench.data.layouts import LAYOUTS
 from workbench.data.spelling import same
 from workbench.media import video
+from workbench.processes import cores
 from workbench.types import Pose, Skeleton, Truth
 
 #: A data set is one file in ``sources`` and one line here: module with ``open(root, protocol, split) -> Dataset``.
@@ -259,7 +260,7 @@ def measure(videos: Sequence[str]) -> pd.DataFrame:
             return 0, float("nan"), str(error)
         return info.frames, info.fps, ""
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         found = list(
             tqdm(pool.map(facts, videos), "checking videos", len(videos), unit="file", disable=len(videos) < 20)
         )

@@ -23,6 +23,7 @@ from tqdm import tqdm
 
 from workbench import checksums
 from workbench.media.files.ingest import default_cache
+from workbench.processes import cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +79,7 @@ def _state(path: str) -> State | None:
 def _read_all(paths: list[str], size: int) -> list[str]:
     """Hashing releases the interpreter: threads are enough."""
     with (
-        ThreadPoolExecutor(os.cpu_count() or 1) as pool,
+        ThreadPoolExecutor(cores()) as pool,
         tqdm(total=len(paths), desc="fingerprinting files", unit="file", disable=size < MUCH) as bar,
     ):
         results = []

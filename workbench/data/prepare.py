@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -20,6 +19,7 @@ from workbench.data.clips.read_clip import verified
 from workbench.data.files.written import save
 from workbench.locks import turn
 from workbench.media.files.ingest import is_known
+from workbench.processes import cores
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def prepare(
     done. ``workers`` threads; None: one a core. ValueError, before anything is done, for needs that a data set cannot
     meet; RuntimeError when the disk is full.
     """
-    workers = workers or os.cpu_count() or 1
+    workers = workers or cores()
     for dataset in datasets.values():
         check_needs(dataset, spec, needs)
     for split, dataset in datasets.items():
@@ -76,7 +76,7 @@ def _problems(dataset: Dataset, places: list[int]) -> dict[int, str]:
             return str(error)
         return ""
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         found = list(tqdm(pool.map(problem, places), "checking videos", len(places), unit="file"))
     return {i: text for i, text in zip(places, found, strict=True) if text}
 

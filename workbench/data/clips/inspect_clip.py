@@ -78,6 +78,17 @@ def sample(
     )
 
 
+def truth_of(dataset: Dataset, i: int, spec: ClipSpec) -> Truth | None:
+    """The truth of ``sample`` of clip ``i``, as evaluation first reads it; no frame is decoded. None where the data set
+    has none; raises as ``sample``."""
+    if (truth := dataset.truth(i)) is None:
+        return None
+    cut = Cut(dataset, spec, i)
+    moment = evaluation_windows(spec, cut.info.frames)[0]
+    place = _Place(cut.box_at(moment.frames), View.plain(spec), spec.area)
+    return place.truth(truth, moment.frames, dataset.skeleton.mirror)
+
+
 @dataclass(frozen=True)
 class _Place:
     """Source pixels -> pixels of the clip: the box that is read, [4] or of each frame [T,4], its size ``area`` (h, w),

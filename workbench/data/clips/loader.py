@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import warnings
 from collections.abc import Iterator
 from functools import cached_property
@@ -19,6 +18,7 @@ from workbench.data.clips.clip_spec import ClipSpec, evaluation_windows
 from workbench.data.clips.collate import Maker, Task, generator
 from workbench.data.clips.prepared_clips import Clips
 from workbench.media.flow import make_solver
+from workbench.processes import cores
 from workbench.types import TENSORS, Batch
 
 #: What a batch can hold, and what it does where nothing is said.
@@ -75,7 +75,7 @@ class Loader:
         self._size = min(batch_size, len(dataset) // self._world) if train else batch_size
         self._start = self._given = 0
         self._report([(dataset.ids[i], reason) for i, reason in dataset.problems.items()])
-        clips = Clips(dataset, spec, needs, cache, max(workers, os.cpu_count() or 1))
+        clips = Clips(dataset, spec, needs, cache, max(workers, cores()))
         self._report([(dataset.ids[i], reason) for i, reason in clips.bad.items()])
         self._maker = Maker(clips, seed, augment)
         self._tasks: list[Task] = []

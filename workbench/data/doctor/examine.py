@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from workbench.data.catalog import SPLITS, Dataset
 from workbench.data.doctor import files, joints, sights, tables, twins  # noqa: F401 (they register their checks)
 from workbench.data.doctor.case import Case
 from workbench.data.doctor.registry import CHECKS, Check, Finding, Note, Survey
+from workbench.processes import cores
 
 #: Clips that are examined unless all are asked for.
 SAMPLE = 200
@@ -128,7 +128,7 @@ def examine(
     survey = Survey(parts)
     noting = any(check.of == "notes" for check in checks)
     look = partial(_look, parts, [check for check in checks if check.of == "clip"], noting)
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(workers or cores()) as pool:
         for found, note in tqdm(pool.map(look, clips), "examining clips", len(clips), unit="clip"):
             survey.notes.extend(filter(None, [note]))
             for name, finding in found:

@@ -25,6 +25,7 @@ from pathlib import Path
 from workbench.drafts import write
 from workbench.media.files.decoding import VideoError, VideoInfo, VideoNote, has_decord, plays_others
 from workbench.media.files.sandbox import SandboxError, Sandboxes
+from workbench.processes import cores
 
 #: The tasks that run in the sandbox.
 INSPECT, SALVAGE = "workbench.media.files.inspection:inspect", "workbench.media.files.inspection:salvage"
@@ -38,12 +39,12 @@ class PartialVideo(UserWarning):
 
 
 _memory: dict[str, VideoInfo | VideoError] = {}
-_sandbox = Sandboxes(os.cpu_count() or 1)
+_sandbox = Sandboxes(cores())
 
 
 def _after_fork() -> None:
     global _sandbox
-    _sandbox = Sandboxes(os.cpu_count() or 1)
+    _sandbox = Sandboxes(cores())
 
 
 os.register_at_fork(after_in_child=_after_fork)

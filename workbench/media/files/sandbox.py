@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.processes import counts
 from workbench.workers import follow
 
 _SERVE = """
@@ -98,7 +99,7 @@ class Sandbox:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._stderr,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, **counts(1)},
         )
         theirs.close()
         self._owner = os.getpid()

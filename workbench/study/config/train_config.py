@@ -52,10 +52,12 @@ class Preset(Config):
     clip (T,H,W) in frames and pixels; width of the backbone; output_stride (T,H,W) of its feature map; batch_size over
     all devices together; epochs as a factor on each stage's published number and optimizer as in ``TrainConfig``, both
     by stage ("": the others); schedule as in ``TrainConfig``; clip_grad of all stages, None: what each one's paper
-    prints; options of the systems that have them, or of one system ("vpn_f.alpha"), where the configuration says
-    nothing, or one value for each choice of the option ``teachers`` ({"flow": ..., "flow+pose": ...}, names in order;
-    without one for a choice the system's default holds); the rest says how clips are cut (fields of data.ClipSpec), for
-    a detector those that an encoder from a file of weights reads.
+    prints; validate_every so many epochs of a stage, the last one among them: the best weights are chosen among those
+    epochs (patience and the schedule plateau watch every epoch); options of the systems that have them, or of one
+    system ("vpn_f.alpha"), where the configuration says nothing, or one value for each choice of the option
+    ``teachers`` ({"flow": ..., "flow+pose": ...}, names in order; without one for a choice the system's default holds);
+    the rest says how clips are cut (fields of data.ClipSpec), for a detector those that an encoder from a file of
+    weights reads.
     """
 
     clip: tuple[int, int, int] = Field(strict=False)
@@ -66,6 +68,7 @@ class Preset(Config):
     optimizer: dict[str, dict[str, Any]] = {}
     schedule: dict[str, Any] | None = None
     clip_grad: float | None = Field(default=None, gt=0)
+    validate_every: int = Field(default=1, gt=0)
     options: dict[str, Plain | dict[str, Plain]] = {}
     poses: int = Field(gt=0)
     sampling: Literal["uniform", "strided", "consecutive"] = "strided"
@@ -126,7 +129,7 @@ class TrainConfig(Config):
       augment              crop, mirror, brightness, contrast in training
       limit                use only that many clips of each split, for a quick try, or by split: {"train": 100}
       precision            auto (bf16 where the processor has it and the system convolves in 3D), fp32, bf16, fp16
-      channels_last        auto (as bf16's auto), on or off
+      channels_last        auto (on a CPU and with bf16, where the system convolves in 3D), on or off
     Where and how it runs, without a say in which run it is
       runs                 folder of the run store; evaluate: the splits that are predicted at the end
       device, devices, nodes, strategy   Lightning Fabric's; strategy auto is plain or DDP
@@ -241,6 +244,9 @@ class TrainConfig(Config):
     def identity(self) -> dict[str, Any]:
         """The part that says which run this is; what is left out says where and how it runs, or counts by contents."""
         told = self.model_dump(mode="json", exclude=ELSEWHERE)
+        # Runs from before there was a choice keep their names.
+        if isinstance(self.preset, dict) and self.preset.get("validate_every") == 1:
+            told["preset"] = {name: value for name, value in self.preset.items() if name != "validate_every"}
         return told if self.detects else {name: value for name, value in told.items() if name != "window"}
 
 

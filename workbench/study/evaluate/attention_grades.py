@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from workbench import metrics
-from workbench.data import ClipSpec, Dataset, sample
+from workbench.data import ClipSpec, Dataset, truth_of
 from workbench.metrics import attention as graded
 from workbench.study.evaluate.inference import Found
 from workbench.types import Batch, Truth
@@ -46,7 +46,7 @@ def grade_run(asked: dict[str, Found], dataset: Dataset, spec: ClipSpec) -> dict
     own = gradable(found.maps)
     if not own or dataset.truth(positions[0]) is None:
         return {}
-    truths = [sample(dataset, i, spec).truth for i in positions]
+    truths = [truth_of(dataset, i, spec) for i in positions]
     rivals = {name: constant(name, own) for name in graded.BASELINES}
     rivals |= {name: gradable(asked[name].maps) for name in (TIME, POSE) if name in asked}
     return summary({name: grade_maps(maps, truths) for name, maps in {"system": own, **rivals}.items()})

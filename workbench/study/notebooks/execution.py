@@ -6,14 +6,18 @@ import ast
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from concurrent.futures import as_completed
+from contextlib import nullcontext
 from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar
 
+from tqdm import tqdm
+
 from workbench import checksums
 from workbench.locks import turn
+from workbench.processes import cores, starting
 from workbench.reading import Unreadable, read_json, reading
 from workbench.study.notebooks.configs import CONFIGS, Notebook, config_of
 from workbench.study.runs.run_folder import Run, finished, open_together
@@ -27,6 +31,11 @@ SAID = {"ValueError", "ManifestError", "FileNotFoundError", "NotADirectoryError"
 SAID |= {"OSError", "ImportError", "ModuleNotFoundError", "MissingRun"}
 #: Parameters that are paths.
 PATHS = ("root", "runs", "table", "tables", "paper")
+#: Seconds that a kernel on a busy machine may take to start, and to hand over what a cell showed (papermill gives up
+#: after 60 and 4); one that has died is noticed at once.
+PATIENCE = {"start_timeout": 600, "iopub_timeout": 600}
+#: Notebooks that make runs, which others then show.
+TRAINS = ("01_train", "05_pose_rendering")
 
 
 class Failed(RuntimeError):
@@ -116,13 +125,16 @@ def execute(
     threads: int | None = None,
     reuse: bool = False,
     progress: bool = True,
+    imported: tuple[str, ...] = (),
 ) -> Path:
     """Runs ``notebook`` in a kernel of its own and writes the executed copy to ``out``, whole or not at all.
 
-    parameters are checked by the notebook's configuration before anything starts. threads is the kernel's
-    OMP_NUM_THREADS, None all cores (or what the variable says). reuse: return at once where ``out`` was made from this
-    very notebook, these parameters and the same finished runs. ValueError for an unknown or mistyped parameter;
-    MissingRun where a run that it reads isn't there, with what trains it;
+    parameters are checked by the notebook's configuration before anything starts. threads is how many the kernel
+    computes with, None: as many as the environment says. reuse: return at once where ``out`` was made from this very
+    notebook, these parameters and the same finished runs. imported: modules which the kernel has from the
+    start, since it is forked from a process that all such kernels share (where the system can, with one thread).
+    ValueError for an unknown or mistyped parameter; MissingRun where a run that it reads isn't there, with what trains
+    it;
     RuntimeError naming notebook, cell and error where it fails: the copy up to there is kept as <out>.failed.ipynb.
     """
     import nbformat
@@ -139,8 +151,17 @@ def execute(
     with turn(out.with_name(f".{out.stem}.lock"), str(out)):
         if reuse and checksums.intact(out) and _made_from(out) == key:
             return out
-        with _threads(threads):
-            return run_copy(notebook, out, parameters, key, progress)
+        with nullcontext() if threads is None else starting(threads):
+            return run_copy(notebook, out, parameters, key, progress, **(_forked(imported) if imported else {}))
+
+
+def _forked(imported: tuple[str, ...]) -> dict[str, Any]:
+    """What lets papermill fork the kernel, where the system can."""
+    from workbench.study.notebooks import warm_kernels
+
+    if not warm_kernels.CAN_FORK:
+        return {}
+    return {"kernel_manager_class": warm_kernels.manager(warm_kernels.warm(imported, 1))}
 
 
 def run_copy(
@@ -155,7 +176,9 @@ def run_copy(
     failed = out.with_name(f"{out.stem}.failed.ipynb")
     with checksums.replacing(out) as partial:
         try:
-            papermill.execute_notebook(notebook, partial, parameters=parameters, progress_bar=progress, **engine)
+            papermill.execute_notebook(
+                notebook, partial, parameters=parameters, progress_bar=progress, **PATIENCE, **engine
+            )
         except (papermill.PapermillExecutionError, DeadKernelError, CellControlSignal) as problem:
             _tag(partial, key)
             os.replace(partial, failed)
@@ -194,17 +217,34 @@ def recorded(executed: str | Path) -> dict[str, float]:
 
 
 def execute_all(
-    out: str | Path, parameters: dict[str, Any] | None = None, folder: str | Path = "notebooks", reuse: bool = True
+    out: str | Path,
+    parameters: dict[str, Any] | None = None,
+    folder: str | Path = "notebooks",
+    reuse: bool = True,
+    names: Iterable[str] | None = None,
 ) -> tuple[list[Path], dict[str, str], list[str]]:
-    """Executes every notebook of ``folder`` that has a configuration into ``out``, in order; each is given those of
-    ``parameters`` that it knows.
+    """Executes every notebook of ``folder`` that has a configuration, or those called ``names``, into ``out``; each is
+    given those of ``parameters`` that it knows.
 
-    Returns the executed copies; of the notebooks that can't be shown (no run, no data, too few clips, a package that
-    isn't installed) file name -> why, and the way out; and the names of those among them that are at fault themselves.
+    Returns the executed copies in order; of the notebooks that can't be shown (no run, no data, too few clips, a
+    package that isn't installed) file name -> why, and the way out; and the names of those among them that are at fault
+    themselves. ValueError for an unknown name.
+
+    Side by side, one a core, in kernels that are forked from one process; those that train come first.
     """
-    copies, left_out, faulty = [], {}, []
-    for stem, config in CONFIGS.items():
-        path = Path(folder) / f"{stem}.ipynb"
+    from workbench.study.notebooks import warm_kernels
+
+    wanted = [Path(name).stem for name in (CONFIGS if names is None else names)]
+    for stem in wanted:
+        config_of(stem)
+    books = {stem: Path(folder) / f"{stem}.ipynb" for stem in CONFIGS if stem in wanted}
+    imported = warm_kernels.imports_of(*books.values())
+    copies: dict[str, Path] = {}
+    left_out: dict[str, str] = {}
+    faulty: list[str] = []
+
+    def run(stem: str) -> str:
+        config, path = CONFIGS[stem], books[stem]
         known = set(config.model_fields) - set(config.own)
         own = {name: value for name, value in (parameters or {}).items() if name in known}
         try:
@@ -212,12 +252,25 @@ def execute_all(
                 raise FileNotFoundError(
                     f"there is no {path.absolute()}; get it from where the other notebooks are from"
                 )
-            copies.append(execute(path, Path(out) / path.name, own, reuse=reuse))
+            copies[stem] = execute(path, Path(out) / path.name, own, reuse=reuse, progress=False, imported=imported)
         except (OSError, ValueError, RuntimeError, ImportError) as problem:
             left_out[path.name] = str(problem)
             if isinstance(problem, Failed) and problem.kind not in SAID:
                 faulty.append(path.name)
-    return copies, left_out, faulty
+        return stem
+
+    with (
+        tqdm(total=len(books), desc="notebooks", unit="notebook") as bar,
+        starting(1),
+        warm_kernels.pool(cores()) as pool,
+    ):
+        # The last, 10_explorer, takes longest: it begins first.
+        rest = [stem for stem in reversed(books) if stem not in TRAINS]
+        for group in ([stem for stem in books if stem in TRAINS], rest):
+            for done in as_completed([pool.submit(run, stem) for stem in group]):
+                bar.set_postfix_str(done.result(), refresh=False)
+                bar.update()
+    return [copies[stem] for stem in books if stem in copies], dict(sorted(left_out.items())), sorted(faulty)
 
 
 def _made_from(executed: Path) -> str | None:
@@ -249,17 +302,3 @@ def _where(problem: Exception) -> str:
     index, name = getattr(problem, "cell_index", None), getattr(problem, "ename", type(problem).__name__)
     message = str(getattr(problem, "evalue", problem)).strip().splitlines() or [""]
     return f"in cell {index}: {name}: {message[0]}" if index is not None else f"({name}: {message[0]})"
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    """Sets the thread count that a kernel started within inherits: one kernel may have all cores, not two each all."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = str(count or before or os.cpu_count())
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before

@@ -14,16 +14,20 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
+from workbench.processes import counts
+from workbench.reading import Unreadable
 from workbench.study import files
 
 KERNEL = "ipykernel.kernelapp"
@@ -40,10 +44,10 @@ LATE = (
 CAN_FORK = hasattr(os, "fork") and sys.platform == "linux"
 
 
-def imports_of(notebook: str | Path) -> tuple[str, ...]:
-    """The modules that the notebook's cells import, and those that they need later where it uses this package."""
+def imports_of(*notebooks: str | Path) -> tuple[str, ...]:
+    """The modules that the notebooks' cells import, and those that they need later where they use this package."""
     found = {KERNEL: None}
-    for cell in files.code_cells(notebook):
+    for cell in chain.from_iterable(map(_cells, notebooks)):
         try:
             tree = ast.parse(cell)
         except SyntaxError:  # a cell magic: what it imports, the kernel imports
@@ -56,6 +60,14 @@ def imports_of(notebook: str | Path) -> tuple[str, ...]:
     return (*found, *LATE) if any(name.partition(".")[0] == "workbench" for name in found) else tuple(found)
 
 
+def _cells(notebook: str | Path) -> list[str]:
+    """Its code; nothing of one that can't be read, which is said when it is executed."""
+    try:
+        return files.code_cells(notebook)
+    except (OSError, Unreadable):
+        return []
+
+
 def kept(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment without the variable by which Dask makes its workers give freed memory back at once: a training
     step would wait for the same pages to come back again and again, a third of its time and more."""
@@ -66,14 +78,12 @@ class Warm:
     """The process that kernels are forked from, seen from the process that asks for them."""
 
     def __init__(self, modules: tuple[str, ...], threads: int) -> None:
-        count = str(threads)
-        limits = {"OMP_NUM_THREADS": count, "MKL_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count}
         self._process = subprocess.Popen(
             [sys.executable, "-m", "workbench.study.notebooks.warm_kernels", *modules],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**kept(os.environ), **limits},
+            env={**kept(os.environ), **counts(threads)},
         )
         self._turn = threading.Lock()
 
@@ -84,7 +94,7 @@ class Warm:
                 self._process.stdin.write(json.dumps(request) + "\n")
                 self._process.stdin.flush()
                 answer = self._process.stdout.readline()
-            except OSError:
+            except (OSError, ValueError):  # ValueError: closed from this side
                 answer = ""
         if not answer:
             raise RuntimeError("the process that kernels start from has died")
@@ -99,6 +109,9 @@ class Warm:
         self._process.wait()
 
 
+_starting = threading.Lock()
+
+
 @cache
 def _kept() -> dict[tuple[tuple[str, ...], int], Warm]:
     return {}
@@ -106,10 +119,27 @@ def _kept() -> dict[tuple[tuple[str, ...], int], Warm]:
 
 def warm(modules: tuple[str, ...], threads: int) -> Warm:
     """The warm process of this process for these modules, started where there is none."""
-    there = _kept().get((modules, threads))
-    if there is None or not there.alive:
-        _kept()[modules, threads] = there = Warm(modules, threads)
-    return there
+    with _starting:
+        there = _kept().get((modules, threads))
+        if there is None or not there.alive:
+            _kept()[modules, threads] = there = Warm(modules, threads)
+        return there
+
+
+@contextmanager
+def pool(size: int) -> Iterator[ThreadPoolExecutor]:
+    """Threads that each wait for a kernel. Where the context is left by an exception, such as an interruption, what has
+    not begun is left out, and all warm processes of this process end, and with them their kernels."""
+    made = ThreadPoolExecutor(size)
+    try:
+        yield made
+    except BaseException:
+        made.shutdown(wait=False, cancel_futures=True)
+        for source in _kept().values():
+            source.close()
+        _kept().clear()
+        raise
+    made.shutdown()
 
 
 class Forked:
@@ -163,7 +193,7 @@ class Provisioner(LocalProvisioner):
         return self.connection_info
 
 
-def manager(source: Warm | None, started: Callable[[int], None]) -> type[AsyncKernelManager]:
+def manager(source: Warm | None, started: Callable[[int], None] = lambda pid: None) -> type[AsyncKernelManager]:
     """A kernel manager class, for nbclient, whose kernels are forked from ``source`` (None: start by themselves);
     ``started`` is told the process id of each."""
 

@@ -35,24 +35,29 @@ def device(config: TrainConfig) -> str:
 
 
 def has_bf16(kind: str) -> bool:
-    """Whether bf16 is fast on ``kind``; a CPU needs AVX512-bf16 or AMX, and is slower than in fp32 without."""
+    """Whether bf16 is fast on ``kind``; a CPU needs AVX512-bf16 or AMX, and is slower than in fp32 without. A processor
+    that torch is told to use as a lesser one (ATEN_CPU_CAPABILITY=avx2) counts as that."""
     if kind == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return kind == "cpu" and (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    has = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return kind == "cpu" and has and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
 def suits(config: TrainConfig, system: nn.Module) -> dict[str, Any]:
     """device, precision (fp32, bf16, fp16) and channels_last (bool) of this run on this machine.
 
-    Auto chooses bf16 and channels-last memory for systems that convolve in 3D where the processor has bf16: measured to
-    help there, and there only (small recurrent and pose networks are as fast, and exact, in fp32).
+    Auto chooses, for systems that convolve in 3D, bf16 where the processor has it, and channels-last memory there and
+    on every CPU with oneDNN: measured to help there, and there only (small recurrent and pose networks are as fast,
+    and exact, in fp32).
     """
     kind = device(config)
-    helps = has_bf16(kind) and any(isinstance(module, nn.Conv3d) for module in system.modules())
+    convolves = any(isinstance(module, nn.Conv3d) for module in system.modules())
+    helps = convolves and has_bf16(kind)
     precision = ("bf16" if helps else "fp32") if config.precision == "auto" else config.precision
     if precision == "fp16" and kind != "cuda":
         raise ValueError(f"precision fp16 needs a CUDA device, this run is on {kind}; use bf16 or fp32")
-    last = helps if config.channels_last == "auto" else config.channels_last == "on"
+    suited = helps or (convolves and kind == "cpu" and torch.backends.mkldnn.is_available())
+    last = suited if config.channels_last == "auto" else config.channels_last == "on"
     return {"device": kind, "precision": precision, "channels_last": last}
 
 

@@ -1,4 +1,4 @@
-"""Where cells are executed: one after the other in this process, or by Dask on this machine or a cluster.
+"""Where cells are executed: one after the other, side by side on this machine, or by Dask on this machine or a cluster.
 
 Every engine is a function ``(cells, limits, finished) -> None`` that calls ``finished(record)`` once a cell, in the
 order in which they end. ``cells`` come in an order in which each stands after those it needs.
@@ -7,12 +7,13 @@ order in which they end. ``cells`` come in an order in which each stands after t
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.processes import cores, counts, starting
 from workbench.study.sweep import clusters
 from workbench.study.sweep.job import DONE, FAILED, SKIPPED, Limits, Record, run_cell
 from workbench.study.sweep.plan import Cell
@@ -30,6 +31,32 @@ def serial(cells: Iterable[Cell], limits: Limits, finished: Finished, work: Work
     for cell in cells:
         records[cell.key] = work(cell, limits, *[records[need] for need in cell.needs if need in records])
         finished(records[cell.key])
+
+
+def side_by_side(
+    cells: Iterable[Cell],
+    limits: Limits,
+    finished: Finished,
+    underway: Callable[[list[Cell]], None] = lambda cells: None,
+    work: Work = run_cell,
+) -> None:
+    """On the cores of this machine, ``limits.threads`` of them for each cell; the kernels are forked from one process,
+    and end where this one is interrupted. A cell starts when those that it needs are done. ``underway`` is told every
+    second which cells are being executed."""
+    from workbench.study.notebooks import warm_kernels
+
+    waiting, records, running = list(cells), {}, {}
+    known = {cell.key for cell in waiting}
+    with starting(limits.threads), warm_kernels.pool(max(1, cores() // limits.threads)) as pool:
+        while waiting or running:
+            for cell in [cell for cell in waiting if set(cell.needs) & known <= records.keys()]:
+                waiting.remove(cell)
+                needed = [records[need] for need in cell.needs if need in records]
+                running[pool.submit(work, cell, limits, *needed)] = cell
+            underway([cell for future, cell in running.items() if future.running()])
+            for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
+                records[running.pop(future).key] = record = future.result()
+                finished(record)
 
 
 def distribute(
@@ -115,16 +142,11 @@ def cluster(
                 memory_limit=0,
                 dashboard_address=None,
                 resources=resources,
-                env={"OMP_NUM_THREADS": str(threads)},
+                env=counts(threads),
                 silence_logs=logging.CRITICAL,
             )
             with made, Client(made) as client:
                 yield client
-
-
-def cores() -> int:
-    """Processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def failures(records: Iterable[Record]) -> list[Record]:

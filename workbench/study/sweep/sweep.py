@@ -14,13 +14,11 @@ from tqdm import tqdm
 from workbench.study.config.train_config import parse
 from workbench.study.notebooks.configs import Train
 from workbench.study.sweep import executors, results
-from workbench.study.sweep.job import DONE, Limits, Record, done, set_aside
+from workbench.study.sweep.job import DONE, Limits, Record, done, run_of, set_aside
 from workbench.study.sweep.plan import Cell, Plan, plan
 from workbench.study.sweep.results import Results
 from workbench.study.sweep.table_file import read_table
 from workbench.study.train.fit import fit
-
-LOCAL = ("serial", "dask")
 
 
 @dataclass
@@ -49,16 +47,18 @@ def sweep(
     numbers, shares in percent; NaN for what is not run.
 
     ``rows`` are the ids to run, None all, under ``protocols`` (None: the file's). ``engine`` is serial (in this
-    process, without executing notebooks), dask (all cores of this machine; each run is an executed notebook under
-    <runs>/cells), or the address of a running Dask scheduler. ``where`` replaces fields of TrainConfig in every row
-    (root, runs, cache, preset). A row with ``seeds`` runs with the first so many only. ValueError for a bad file or an
-    unknown row; RuntimeError where a row failed, all others being done.
+    process, without executing notebooks), processes or dask (one a core of this machine; each run is an executed
+    notebook under <runs>/cells), or the address of a running Dask scheduler. ``where`` replaces fields of TrainConfig
+    in every row (root, runs, cache, preset). A row with ``seeds`` runs with the first so many only. ValueError for a
+    bad file or an unknown row; RuntimeError where a row failed, all others being done.
     """
     options = {"seeds": seeds, "rows": rows, "protocols": protocols, "where": where}
     if engine == "serial":
         return _in_process([path], **options).results[0].frame()
-    where_to = {} if engine == "dask" else {"scheduler": engine}
-    swept = sweep_files([path], **options, **where_to)
+    if engine == "processes":
+        swept = sweep_files([path], **options, limits=Limits(retries=0), distributed=False)
+    else:
+        swept = sweep_files([path], **options, **({} if engine == "dask" else {"scheduler": engine}))
     if swept.failed:
         first = swept.failed[0]
         raise RuntimeError(
@@ -76,10 +76,12 @@ def sweep_files(
     limits: Limits | None = None,
     progress: bool = True,
     work: executors.Work = executors.run_cell,
+    distributed: bool = True,
     **place: Any,
 ) -> Swept:
     """``sweep`` of several files at once, on Dask; a run that two of them need is made once. ``place`` are arguments of
-    ``engines.cluster``. Cells that fail are told in the result; the others run on."""
+    ``engines.cluster``; not ``distributed``: side by side on this machine, without Dask. Cells that fail are told in
+    the result; the others run on."""
     paths = list(paths)
     tables = [read_table(path) for path in paths]
     planned = plan(tables, seeds, rows, protocols, where)
@@ -88,18 +90,30 @@ def sweep_files(
     records: list[Record] = []
     if waiting:
         limits = Limits(**{**vars(limits or Limits()), "sweep": uuid.uuid4().hex[:8]})
-        with (
-            executors.cluster(threads=limits.threads, retries=limits.retries, **place) as client,
-            tqdm(total=len(waiting), desc="sweep", unit="cell", disable=not progress) as bar,
-        ):
+        with tqdm(total=len(waiting), desc="sweep", unit="cell", disable=not progress) as bar:
 
             def finished(record: Record) -> None:
                 records.append(record)
                 bar.set_postfix_str(f"{record['label']}: {record['status']}", refresh=False)
                 bar.update()
 
-            executors.distribute(waiting, limits, finished, client, bool(place.get("gpus")), work)
+            def underway(cells: list[Cell]) -> None:
+                words = ", ".join(map(_standing, cells))
+                if words and words != getattr(bar, "postfix", words):  # a hidden bar has none
+                    bar.set_postfix_str(words)
+
+            if not distributed:
+                executors.side_by_side(waiting, limits, finished, underway, work)
+            else:
+                with executors.cluster(threads=limits.threads, retries=limits.retries, **place) as client:
+                    executors.distribute(waiting, limits, finished, client, bool(place.get("gpus")), work)
     return Swept(results.collect(paths, tables, planned), replaced, records)
+
+
+def _standing(cell: Cell) -> str:
+    """What is being executed, and how far it has come."""
+    run = run_of(cell)
+    return cell.label if run is None else f"{cell.label}: epoch {len(run.history) + 1}"
 
 
 def _in_process(paths: list[str | Path], **options: Any) -> Swept:

@@ -133,10 +133,11 @@ class Training:
             "stage": stage.name,
             "learning_rate": place.rate,
             **_means(place.sums, "train"),
-            **self._validate(),
         }
+        if self._validates(stage):
+            row |= self._validate()
+            self._compare(row)
         self.schedule.epoch(row.get("validation_total", row["train_total"]))
-        self._compare(row)
         row |= place.shares
         place.epoch, place.sums, place.shares = place.epoch + 1, {}, {}
         place.history.append({**row, "seconds": round(time.perf_counter() - started, 3)})
@@ -182,6 +183,12 @@ class Training:
         ends = self.config.patience is not None or self.place.epoch in (0, stage.epochs - 1)
         scaler = getattr(self.fabric.strategy.precision, "scaler", None)
         return (scaler.get_scale() if scaler else 1.0) if ends and not self.place.sums else 0.0
+
+    def _validates(self, stage: Stage) -> bool:
+        """Whether the epoch ends with a validation; counted from the stage's last, which always does."""
+        watched = self.config.patience is not None or stage.schedule["name"] == "plateau"
+        every = 1 if watched else self.config.numbers.validate_every
+        return (stage.epochs - 1 - self.place.epoch) % every == 0
 
     def _validate(self) -> dict[str, float]:
         """Loss terms and the goal's numbers on the validation clips, of all processes together; empty without
