@@ -30,8 +30,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.flop_counter import FlopCounterMode
 
 from workbench import drafts
-from workbench.study import batch_norm
 from workbench.study.runs.hardware import channels_last
+from workbench.study.train import batch_norm
 from workbench.study.train.step import Step
 from workbench.systems import build
 from workbench.systems.common.base import System
