@@ -150,7 +150,7 @@ class Site:
         split = {"xsub_train": names[:4], "xsub_val": names[4:]}
         self.pickle.write_bytes(pickle.dumps({"split": split, "annotations": notes}))
         self.claimed = self.root / "claimed"
-        recipe = {"version": world.VERSION, "world": "adl", "size": "tiny", "seed": 0}
+        recipe = {"version": world.VERSIONS["adl"], "world": "adl", "size": "tiny", "seed": 0}
         world._claim(self.claimed, {**recipe, "settings": settle("tiny", "adl", None).plain()})
 
     def cases(self) -> list[Case]:

@@ -140,7 +140,7 @@ def test_after_a_loss_the_next_video_gets_another_process(environment, film, tmp
     failed = pose_estimation.estimate_all([film, tmp_path / "gone.mp4", other], targets, python=python)
     assert sorted(Path(name).name for name in failed) == ["film.mp4", "gone.mp4"]
     assert "exit code 3" in failed[str(film)] and "no such video" in failed[str(tmp_path / "gone.mp4")]
-    assert [path.name for path in (tmp_path / "poses").iterdir()] == ["other.npz"]
+    assert [path.name for path in (tmp_path / "poses").glob("*.npz")] == ["other.npz"]
     # Once it behaves, only what is missing is done.
     assert pose_estimation.estimate_all([film, other], [targets[0], targets[2]], python=environment()) == {}
     assert log(tmp_path)[-2:] == ["started ", "video at 10"]
