@@ -119,7 +119,9 @@ def test_a_full_disk_is_one_sentence_and_the_old_checkpoint_stays(world, tmp_pat
         sync(handle)
 
     monkeypatch.setattr(drafts.os, "fsync", full)
-    with pytest.raises(OSError, match=r"(checkpoint.pt|checksums.json) can't be written: No space left.*one is kept; free some"):
+    with pytest.raises(
+        OSError, match=r"(checkpoint.pt|checksums.json) can't be written: No space left.*one is kept; free some"
+    ):
         fit(config)
     (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
     state = checkpoint.load(folder / "checkpoint.pt")

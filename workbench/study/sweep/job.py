@@ -142,7 +142,8 @@ def _attempts_before(cell: Cell, limits: Limits) -> int:
 
 
 def _attempt(cell: Cell, limits: Limits) -> Record:
-    from workbench.study import notebooks, warm_kernels
+    from workbench.study import notebooks
+    from workbench.study.notebooks import warm_kernels
     from workbench.study.sweep.resource_limits import Watch
 
     out = folder(cell) / f"{cell.key}.ipynb"
