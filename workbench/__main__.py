@@ -52,7 +52,8 @@ def train(args: argparse.Namespace) -> None:
 
 def pretrain(args: argparse.Namespace) -> None:
     from workbench.nets import weights
-    from workbench.study import files, pretraining
+    from workbench.study import files
+    from workbench.study.train import pretraining
 
     command = "python -m workbench " + " ".join(sys.argv[1:])
     where = {"out": args.out or weights.PRETRAINED, "runs": args.runs, "command": command}
