@@ -141,7 +141,7 @@ def attempt(case: Case, path: Path, damage: str, site: Site, seed: int) -> list[
             damaged(site, path, damage, rng),
             contextlib.redirect_stdout(said),
             contextlib.redirect_stderr(said),
-            warnings.catch_warnings(),
+            warnings.catch_warnings(record=True) as warned,
         ):
             warnings.simplefilter("always")
             try:
@@ -153,7 +153,7 @@ def attempt(case: Case, path: Path, damage: str, site: Site, seed: int) -> list[
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
-    text = said.getvalue()
+    text = said.getvalue() + "\n".join(str(warning.message) for warning in warned)
     return judged(case, path, damage, code, raised, text)
 
 

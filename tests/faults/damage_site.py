@@ -214,7 +214,7 @@ class Site:
             Case("score pku", tuple(p for one in pku for p in one.iterdir()), command("score", *pku, "--rule", "pku")),
             Case("gallery", (self.executed,), call(gallery.build, [self.executed], None, page)),
             Case("notebook", (self.notebook,), call(self._execute)),
-            Case("synth", (self.claimed / "world.json",), call(self._generate)),
+            Case("synth", (self.claimed / "world.json",), call(self._generate), reports=True),
         ]
 
     def _open_untrimmed(self) -> None:

@@ -94,7 +94,7 @@ def test_a_row_that_takes_too_long_is_ended(place):
 def test_killed_in_the_middle_it_goes_on_where_it_was(place):
     path = _table(place, "a", "b", "c", wait=1.0)
     code = (
-        f"from workbench.study import sweeping\nif __name__ == '__main__':\n"
+        f"from workbench.study.sweep import sweep as sweeping\nif __name__ == '__main__':\n"
         f"    sweeping.sweep_files([{str(path)!r}], 2, workers=1, progress=False)\n"
     )
     script = place / "script.py"
@@ -119,7 +119,7 @@ def test_side_by_side_without_dask_is_interrupted_at_once_and_goes_on(place):
     rows["rows"][1]["parameters"]["wait"] = 100.0
     long.write_text(json.dumps(rows))
     code = (
-        f"from workbench.study import sweeping\nif __name__ == '__main__':\n"
+        f"from workbench.study.sweep import sweep as sweeping\nif __name__ == '__main__':\n"
         f"    sweeping.sweep({str(long)!r}, 1, engine='processes')\n"
     )
     (place / "script.py").write_text(code)
@@ -148,7 +148,7 @@ def test_workers_started_by_hand_give_the_same_and_one_that_is_killed_costs_a_re
         env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
         started += [subprocess.Popen([*worker, "--no-dashboard"], env=env, **quiet) for _ in range(2)]
         code = (
-            f"from workbench.study import sweeping\nif __name__ == '__main__':\n"
+            f"from workbench.study.sweep import sweep as sweeping\nif __name__ == '__main__':\n"
             f"    swept = sweeping.sweep_files([{str(path)!r}], 1, scheduler={address!r}, progress=False)\n"
             f"    assert not swept.failed, swept.failed\n"
         )
