@@ -101,10 +101,10 @@ def test_killed_in_the_middle_it_goes_on_where_it_was(place):
     script.write_text(code)
     process = subprocess.Popen([sys.executable, str(script)], stderr=subprocess.DEVNULL)
     cells = place / "runs/cells"
-    _until(lambda: len(list(cells.glob("*.json"))) >= 2)
+    _until(lambda: len(list(cells.glob("*-s[0-9]-*.json"))) >= 2)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    done = {file.name: file.stat().st_mtime_ns for file in cells.glob("*.json")}
+    done = {file.name: file.stat().st_mtime_ns for file in cells.glob("*-s[0-9]-*.json")}
     swept = sweeping.sweep_files([path], 2, workers=1, progress=False)
     assert len(swept.records) == 6 - len(done)
     assert all((cells / name).stat().st_mtime_ns == when for name, when in done.items())

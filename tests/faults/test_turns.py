@@ -22,13 +22,12 @@ sys.modules["mlflow"] = None
 import torch
 torch.set_num_threads(1)
 from workbench.study import fit
-from workbench.study.train import loop
-from workbench.study import train
+from workbench.study.train import fit as fitting, loop
 
 made = open(sys.argv[2], "a")
-finish, evaluate = loop.Training._finish, train.evaluate
+finish, evaluate = loop.Training._finish, fitting.evaluate
 loop.Training._finish = lambda self: (made.write("trained\\n"), made.flush(), finish(self))
-train.evaluate = lambda *own, **more: (made.write("evaluated\\n"), made.flush(), evaluate(*own, **more))
+fitting.evaluate = lambda *own, **more: (made.write("evaluated\\n"), made.flush(), evaluate(*own, **more))
 print(fit(json.loads(sys.argv[1])))
 """
 PREPARE = """
