@@ -8,13 +8,10 @@ how often it was interrupted.
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
 import warnings
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,7 +33,7 @@ from workbench.locks import turn
 from workbench.media.files.writing import write
 from workbench.processes import cores, starting
 from workbench.reading import present, read_json, read_parquet
-from workbench.workers import follow
+from workbench.workers import pool
 
 __all__ = ["ACTIONS", "KNOBS", "PRETRAIN_ACTIONS", "SIZES", "generate", "plan"]
 
@@ -187,17 +184,15 @@ def _run(jobs: list[tuple], workers: int) -> Iterator[tuple[int, dict]]:
         yield _write(job)
     if workers == 1 or len(jobs) < 2:
         return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=follow, initargs=(os.getpid(),))
-    with starting(1), pool:
+    with starting(1), pool(workers) as processes:
         try:
-            yield from pool.map(_write, jobs[1:], chunksize=2)
+            yield from processes.map(_write, jobs[1:], chunksize=2)
         except BrokenProcessPool:
             raise RuntimeError(
                 f"{jobs[0][0]}: a worker process died; generate again to go on where it stopped"
             ) from None
         except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
+            processes.shutdown(wait=True, cancel_futures=True)
             raise
 
 

@@ -1,4 +1,4 @@
-"""What a process that works for another one does first."""
+"""Processes that work for another one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,20 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+
+
+@contextmanager
+def pool(count: int) -> Iterator[ProcessPoolExecutor]:
+    """``count`` processes, started at once and anew, that ``follow`` this one. Ctrl-C is this process's alone, from
+    their first moment on."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, context, follow, (os.getpid(),)) as executor:
+        with _unheard():
+            executor.submit(int)  # the first task starts them all
+        yield executor
 
 
 def follow(parent: int) -> None:
@@ -22,3 +36,16 @@ def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Processes that are started within ignore Ctrl-C; so does this one meanwhile."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

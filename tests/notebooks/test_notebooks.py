@@ -34,7 +34,7 @@ def place(made) -> Path:
 
 
 def _run(place: Path, stem: str, **parameters: object) -> nbformat.NotebookNode:
-    known = notebooks.CONFIGS[stem].model_fields
+    known = set(notebooks.CONFIGS[stem].model_fields) - set(notebooks.CONFIGS[stem].own)
     where = {"root": str(place / "world"), "runs": str(place / "runs")}
     given = {name: value for name, value in where.items() if name in known} | parameters
     out = notebooks.execute(BOOKS / f"{stem}.ipynb", place / "executed" / f"{stem}.ipynb", given, 1, progress=False)

@@ -94,16 +94,15 @@ def test_ctrl_c_is_one_line_and_130(capsys):
 
 
 SCRIPT = """
-import multiprocessing, os, sys, time
-from concurrent.futures import ProcessPoolExecutor
+import sys, time
 from workbench import boundary
-from workbench.workers import follow
+from workbench.workers import pool
 
 def work():
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), follow, (os.getpid(),)) as pool:
-        list(pool.map(abs, [1, 2]))
+    with pool(2) as processes:
+        list(processes.map(abs, [1, 2]))
         print("ready", flush=True)
-        list(pool.map(time.sleep, [1, 1]))
+        list(processes.map(time.sleep, [1, 1]))
         time.sleep(60)
 
 if __name__ == "__main__":
