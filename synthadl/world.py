@@ -8,6 +8,7 @@ how often it was interrupted.
 from __future__ import annotations
 
 import json
+import os
 import warnings
 import zipfile
 import zlib
