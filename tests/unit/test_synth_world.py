@@ -18,7 +18,7 @@ from synthadl import world
 from synthadl.actions import ACTIONS
 from synthadl.plan import plan
 from synthadl.settings import SIZES, settle
-from workbench import checksums
+from workbench import checksums, workers
 
 SMALL = {"actions": ["wave", "drink_from_cup"], "subjects": 4, "repetitions": 1, "setups": 3, "resolution": (64, 48)}
 
@@ -128,7 +128,7 @@ def test_a_dead_worker_is_one_sentence(tmp_path, monkeypatch):
         def map(self, *jobs, **options):
             raise BrokenProcessPool("gone")
 
-    monkeypatch.setattr(world, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", Pool)
     with pytest.raises(RuntimeError, match="a worker process died; generate again to go on where it stopped"):
         world.generate(tmp_path, {**SMALL, "actions": ["wave"]}, seed=3, workers=2)
     assert len(list((tmp_path / "arrays").iterdir())) == 1
