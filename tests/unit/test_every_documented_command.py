@@ -49,7 +49,7 @@ DRY = {
     "papermill": "starts a kernel: parameters are checked and the runs found; one line runs in a real shell",
     "synth": "draws hundreds of videos: parsed; the worlds are small ones of the tests",
     "dask": "serves until it is stopped: the program is there",
-    "torchrun": "starts processes that meet each other (tests/cluster runs it): the program is there, the rest is parsed",
+    "torchrun": "starts processes that meet (tests/cluster runs it): the program is there, the rest is parsed",
     "pretrain": "draws thousands of videos and trains on them for hours: parsed",
     "sweep": "starts processes that train each row: parsed, and its table is read",
 }
