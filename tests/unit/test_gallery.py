@@ -85,7 +85,7 @@ def test_the_page_holds_each_library_once(story, tmp_path):
     page = gallery.build([story, story], None, tmp_path / "out" / "index.html").read_text()
     assert page.count('type="module"') == 1
     assert page.count("plotly.js v") == 1
-    assert [file.name for file in (tmp_path / "out").iterdir()] == ["index.html"]
+    assert [file.name for file in (tmp_path / "out").glob("*.html")] == ["index.html"]
 
 
 def test_a_page_without_plots_carries_no_plotly(tmp_path):
