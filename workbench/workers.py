@@ -19,7 +19,8 @@ def pool(count: int) -> Iterator[ProcessPoolExecutor]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, context, follow, (os.getpid(),)) as executor:
         with _unheard():
-            executor.submit(int)  # the first task starts them all
+            for _ in range(count):  # a task starts one, until all are there
+                executor.submit(int)
         yield executor
 
 

@@ -28,9 +28,6 @@ STRIDE = 16
 #: Containers without an index: decord hangs on those that begin late, and finds other frames in the rest.
 STREAMS = ("mpegts", "mpeg")
 
-#: How lists of films begin (of ffmpeg's concat, HLS, DASH, SDP), which decoders follow to other files.
-LISTS = (b"ffconcat", b"#EXTM3U", b"<?xml", b"<MPD", b"v=0\r", b"v=0\n", b"file ")
-
 #: Keyframes closer than this (all-intra files) are not worth remembering.
 GAP = 8
 
@@ -40,10 +37,6 @@ def inspect(path: str, with_decord: bool) -> Generator[None, None, dict]:
 
     Returns {"info": fields of VideoInfo or None if there is no good frame, "damage": what is wrong, or ""}.
     """
-    with open(path, "rb") as file:
-        start = file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t")
-    if start.startswith(LISTS):
-        return {"info": None, "damage": "it is a text that names other files, and no video; give the files themselves"}
     try:
         with open_container(path) as container:
             scan = yield from _scan(container)
