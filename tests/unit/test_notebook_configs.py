@@ -138,7 +138,8 @@ def test_execute_checks_before_it_starts_and_keeps_what_failed(tmp_path):
     assert out.stat().st_mtime_ns == first
     failed = nbformat.read(out.with_name("05_pose_rendering.failed.ipynb"), as_version=4)
     assert any(cell.source.startswith("assert") and cell.outputs for cell in failed.cells if cell.cell_type == "code")
-    assert {path.name for path in out.parent.glob("[!.]*.ipynb")} == {"05_pose_rendering.ipynb", "05_pose_rendering.failed.ipynb"}
+    names = {path.name for path in out.parent.glob("[!.]*.ipynb")}
+    assert names == {"05_pose_rendering.ipynb", "05_pose_rendering.failed.ipynb"}
 
 
 def test_parameters_reach_only_the_notebooks_that_know_them(tmp_path, monkeypatch):

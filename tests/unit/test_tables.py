@@ -242,7 +242,7 @@ def test_a_sweep_draws_the_world_of_its_table_where_it_is_missing(tmp_path, monk
     from synthadl import world
     from workbench import __main__ as commands
 
-    drawn, folder = [], Path(table_file.__file__).parents[2] / "notebooks/ablations"
+    drawn, folder = [], Path(table_file.__file__).parents[3] / "notebooks/ablations"
     path = folder / "vpn_table1.yaml"
     monkeypatch.setattr(world, "generate", lambda root, **how: drawn.append((root, how)))
     monkeypatch.chdir(tmp_path)

@@ -58,9 +58,9 @@ def channels(features: Any) -> dict[str, int] | None:
     return {str(name): whole(f"features[{name!r}]", count) for name, count in features.items()}
 
 
-def check_batch(system: str, batch: Any, skeleton: Skeleton | None) -> None:
-    """ValueError where ``batch`` is none, or its fields have other axes than ``AXES``, or its poses another number of
-    joints than the ``skeleton`` that the system was built for (None: it reads no poses)."""
+def check_batch(system: str, batch: Any, reads: frozenset[str], skeleton: Skeleton | None) -> None:
+    """ValueError where ``batch`` is none, or a field that the system ``reads`` has other axes than ``AXES``, or its
+    poses another number of joints than the ``skeleton`` that it was built for (None: any)."""
     if not isinstance(batch, Batch):
         shape = f" {list(batch.shape)}" if hasattr(batch, "shape") else ""
         field = "pose" if shape and len(batch.shape) == 5 and batch.shape[-1] == 3 else "video"
@@ -69,13 +69,13 @@ def check_batch(system: str, batch: Any, skeleton: Skeleton | None) -> None:
         )
     for name, axes in AXES.items():
         value = getattr(batch, name)
-        if value is None:
+        if value is None or name not in reads:
             continue
         sizes = axes.split()
         fixed = {i: int(size) for i, size in enumerate(sizes) if size.isdigit()}
         if value.dim() != len(sizes) or any(value.shape[i] != size for i, size in fixed.items()):
             raise ValueError(f"batch.{name} must be [{','.join(sizes)}], got {list(value.shape)}")
-    if skeleton is not None and batch.pose is not None and batch.pose.shape[3] != skeleton.count:
+    if skeleton is not None and "pose" in reads and batch.pose is not None and batch.pose.shape[3] != skeleton.count:
         count = batch.pose.shape[3]
         fitting = [repr(name) for name in Skeleton.names() if Skeleton.named(name).count == count]
         way = f"build it with skeleton={' or '.join(fitting)}" if fitting else f"no known skeleton has {count}"

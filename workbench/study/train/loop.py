@@ -148,7 +148,8 @@ class Training:
     def _tell(self) -> None:
         """The history, for people."""
         if self.fabric.is_global_zero:
-            history = pd.DataFrame(self.place.history).to_csv(index=False)
+            empty = None if self.place.history else ["epoch", "stage", "seconds"]
+            history = pd.DataFrame(self.place.history, columns=empty).to_csv(index=False)
             files.write(self.run.folder / "history.csv", history.encode())
             self.store.epochs(self.place.history)
 

@@ -67,8 +67,8 @@ class System(nn.Module):
 
     def __call__(self, batch: Batch) -> Output:
         """``forward`` of what is a batch for this system; ValueError, one sentence, of anything else."""
-        reads_poses = self.setting is not None and "pose" in self.needs_train | self.needs_test
-        check_batch(type(self).__name__, batch, self.setting.skeleton if reads_poses else None)
+        reads = self.needs_train if self.training else self.needs_test
+        check_batch(type(self).__name__, batch, reads, self.setting and self.setting.skeleton)
         return super().__call__(batch)
 
     def take(self, batch: Batch, name: str) -> Tensor:
