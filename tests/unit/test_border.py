@@ -106,7 +106,7 @@ def test_members_of_a_system_are_held_to_the_same():
 
 
 def test_a_system_that_reads_no_poses_takes_any():
-    check_batch("RGB", Batch(pose=poses(7)), None)
+    check_batch("RGB", Batch(pose=poses(7)), frozenset({"video"}), None)
     with pytest.raises(ValueError, match=r"batch.video must be \[B,3,T,H,W\], got \[2, 8, 32, 32, 3\]"):
         made("rgb")(Batch(video=torch.zeros(2, 8, 32, 32, 3)))
 
