@@ -128,8 +128,8 @@ def perform(
 ) -> Performance:
     """One performance of ``action`` (a name of ACTIONS or PRETRAIN_ACTIONS) at ``fps`` frames a second, 2.4 to 6 s long
     (those of PRETRAIN_ACTIONS 2 to 3.2 s). ``rivals`` are kinds of things: in ACTIONS the first is offered to the hand
-    that has nothing to do, which takes it or not; in actions of PAIRS (handling.RIVALS, two at most) they lie beside the
-    one that is handled.
+    that has nothing to do, which takes it or not; in actions of PAIRS (handling.RIVALS, two at most) they lie beside
+    the one that is handled.
 
     The number of frames is drawn before anything that knows the action, so no label can be read from it. Raises
     ValueError naming the known actions if ``action`` is none of them.
