@@ -69,25 +69,35 @@ def mean(value: torch.Tensor, processes: int) -> torch.Tensor:
     return total / processes
 
 
-def one_of_two(rank: int, place: Path, name: str) -> None:
+def one_of_two(rank: int, place: Path) -> None:
+    torch.set_num_threads(1)
+    torch.Tensor.float = torch.Tensor.double  # systems go on in fp32 after the network
     dist.init_process_group("gloo", init_method=f"file://{place}/meet", rank=rank, world_size=2)
-    torch.save(trained(name, slice(2 * rank, 2 * rank + 2), 2), place / f"{rank}.pt")
+    for name in SYSTEMS:
+        torch.save(trained(name, slice(2 * rank, 2 * rank + 2), 2), place / f"{name} {rank}.pt")
     dist.destroy_process_group()
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
-def test_two_processes_train_as_one(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.Tensor, "float", lambda self: self.double())  # systems go on in fp32 after the network
-    start = multiprocessing.get_context("fork").Process
-    workers = [start(target=one_of_two, args=(rank, tmp_path, name)) for rank in (0, 1)]
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """What two processes, started anew, made of every system."""
+    place = tmp_path_factory.mktemp("processes")
+    start = multiprocessing.get_context("spawn").Process
+    workers = [start(target=one_of_two, args=(rank, place)) for rank in (0, 1)]
     for worker in workers:
         worker.start()
-    expected = trained(name, slice(None), 1)
     for worker in workers:
-        worker.join(60)
+        worker.join(240)
     assert [worker.exitcode for worker in workers] == [0, 0]
+    return place
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_two_processes_train_as_one(name, place, monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+    expected = trained(name, slice(None), 1)
     for rank in (0, 1):
-        found = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        found = torch.load(place / f"{name} {rank}.pt", weights_only=True)
         assert set(found) == set(expected)
         for key, value in expected.items():
             away = (found[key] - value).abs().max()
