@@ -251,7 +251,8 @@ def outdated(run: Run) -> list[str]:
             continue
         theirs = other._facts["data"]
         changed = [split for split in ("train", "validation") if theirs.get(split) != mine["data"][split]]
-        if other.config.identity() == config.identity() and changed and "train" in theirs:
+        same = other.config.identity() == config.identity() and theirs.get("root") == mine["data"]["root"]
+        if same and changed and "train" in theirs:
             what = " and ".join({"train": "training", "validation": "validation"}[split] for split in changed)
             sentences.append(
                 f"run {other.id} has this configuration, but its {what} clips (labels, videos or poses) have changed "
