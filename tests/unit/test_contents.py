@@ -148,6 +148,19 @@ def test_a_repaired_pose_file_trains_anew_and_a_copy_does_not(world, tmp_path):
         assert second != first and run_folder.open_run(first, folder).finished
 
 
+def test_other_data_in_another_place_are_not_called_changed(world, tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    shutil.copytree(world, here)
+    shutil.copytree(world, there)
+    first = fit(quick(here, tmp_path / "runs"))
+    asked = quick(there, tmp_path / "runs")
+    spoil(Path(open_split(parse(asked), "train").table["arrays"].iloc[0]))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        assert fit(asked) != first
+    assert not [str(warning.message) for warning in said if "changed since" in str(warning.message)]
+
+
 def test_a_corrected_test_clip_is_evaluated_anew(world, tmp_path):
     root, folder = tmp_path / "world", tmp_path / "runs"
     shutil.copytree(world, root)
