@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from workbench import extras, shipped
+from workbench.data import doctor
 from workbench.study.sweep import table_file
 
 ROOT = Path(__file__).parents[2]
@@ -185,6 +186,10 @@ def test_readme_names_only_make_targets_that_exist():
     assert {
         name for name in named if name.isalpha() and name in {"demo", "test", "lab", "study", "bench", "pretrain"}
     } <= targets
+
+
+def test_readme_counts_the_checks_of_the_doctor():
+    assert f"a table of {len(doctor.CHECKS)} checks" in (ROOT / "README.md").read_text()
 
 
 def test_readme_tells_of_detection_what_the_committed_study_measured():
