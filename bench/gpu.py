@@ -233,8 +233,8 @@ def parallel(sizes: Sizes, device: torch.device) -> tuple[list[str], list[str]]:
     lines, problems, alone = ["| processes | clips a second | times |", "|---:|---:|---:|"], [], 0.0
     for count in counts:
         with tempfile.TemporaryDirectory() as place:
-            # A fork can't use a GPU that its parent has used.
-            start = mp.get_context("spawn" if device.type == "cuda" else "fork")
+            # A fork can't use a GPU that its parent has used, nor locks that threads of its parent hold.
+            start = mp.get_context("spawn")
             workers = [start.Process(target=one_of, args=(i, count, place, sizes, device.type)) for i in range(count)]
             for worker in workers:
                 worker.start()

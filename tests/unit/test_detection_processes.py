@@ -13,6 +13,7 @@ from workbench.losses.processes import gather_rows, same, share
 from workbench.systems import build
 from workbench.types import Batch
 
+OPTIONS = {"plain": {}, **{name: {"baseline": name} for name in ("hallucination", "graph", "mars")}}
 SIZES, LENGTHS, CLASSES = {"rgb": 5, "flow": 6}, (9, 4, 6, 2), 3
 
 
@@ -41,42 +42,48 @@ def measured(rows: slice, options: dict) -> dict[str, torch.Tensor]:
     return values | {name: p.grad for name, p in system.student.named_parameters()}
 
 
-def one_of_two(rank: int, place: Path, options: dict) -> None:
+def one_of_two(rank: int, place: Path) -> None:
     dist.init_process_group("gloo", init_method=f"file://{place}/meet", rank=rank, world_size=2)
-    found = measured(slice(2 * rank, 2 * rank + 2), options)
-    for value in found.values():  # what data-parallel training does to gradients
-        dist.all_reduce(value)
-        value /= 2
+    losses = {name: measured(slice(2 * rank, 2 * rank + 2), options) for name, options in OPTIONS.items()}
+    for values in losses.values():
+        for value in values.values():  # what data-parallel training does to gradients
+            dist.all_reduce(value)
+            value /= 2
     held = torch.full((2, 1 + rank), float(rank), requires_grad=True)
     gathered = gather_rows(held)
     gathered.square().sum().backward()
     helpers = {"gathered": gathered.detach(), "gradient": held.grad, "share": share(torch.tensor(1 + 2 * rank))}
     helpers |= {"same": same(torch.tensor([rank])), "bool": gather_rows(torch.tensor([rank == 1]))}
-    torch.save((found, helpers), place / f"{rank}.pt")
+    torch.save((losses, helpers), place / f"{rank}.pt")
     dist.destroy_process_group()
 
 
-def run(place: Path, options: dict) -> list:
-    workers = [multiprocessing.get_context("fork").Process(target=one_of_two, args=(i, place, options)) for i in (0, 1)]
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory) -> list:
+    """What each of two processes, started anew, has of OPTIONS and of the helpers."""
+    place = tmp_path_factory.mktemp("two")
+    workers = [multiprocessing.get_context("spawn").Process(target=one_of_two, args=(i, place)) for i in (0, 1)]
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(120)
     assert [worker.exitcode for worker in workers] == [0, 0]
     return [torch.load(place / f"{rank}.pt") for rank in (0, 1)]
 
 
-@pytest.mark.parametrize("options", [{}, {"baseline": "hallucination"}, {"baseline": "graph"}, {"baseline": "mars"}])
-def test_the_loss_does_not_depend_on_the_number_of_processes(tmp_path, options):
-    expected = measured(slice(0, 4), options)
-    (found, _), _ = run(tmp_path, options)
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.xdist_group("detection processes")
+def test_the_loss_does_not_depend_on_the_number_of_processes(halves, name):
+    expected = measured(slice(0, 4), OPTIONS[name])
+    found = halves[0][0][name]
     assert set(found) == set(expected)
-    for name, value in expected.items():
-        assert torch.allclose(found[name], value, rtol=1e-4, atol=1e-5 * float(value.abs().max())), name
+    for term, value in expected.items():
+        assert torch.allclose(found[term], value, rtol=1e-4, atol=1e-5 * float(value.abs().max())), term
 
 
-def test_rows_of_all_processes(tmp_path):
-    (_, first), (_, second) = run(tmp_path, {})
+@pytest.mark.xdist_group("detection processes")
+def test_rows_of_all_processes(halves):
+    (_, first), (_, second) = halves
     for helpers in (first, second):
         assert helpers["gathered"].tolist() == [[0, 0], [0, 0], [1, 1], [1, 1]]
         assert helpers["same"].tolist() == [0] and helpers["bool"].tolist() == [False, True]
