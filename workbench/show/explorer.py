@@ -36,7 +36,7 @@ class Explorer(ipywidgets.VBox):
         self.sessions, self.donors = dict(sessions), dict(donors or {})
         self.clip = self._first.sample.clip
         if any(not np.array_equal(one.sample.clip.frames, self.clip.frames) for one in self.sessions.values()):
-            raise ValueError("the runs of an explorer must be asked about the same clip, cut in the same way")
+            raise ValueError("the runs of an explorer must have the same clip, with the same crop and frames")
         self.changes: list[Change] = []
         self.answers = {name: one.original for name, one in self.sessions.items()}
         self.error: Exception | None = None
@@ -136,7 +136,7 @@ class Explorer(ipywidgets.VBox):
             if np.isfinite(value):
                 words.append(f"{grade.replace('_', ' ')} {before[grade]:.2f} → {value:.2f}")
         if answer.untouched:
-            words.append(f"left as it was, because only the loader can make it: {', '.join(answer.untouched)}")
+            words.append(f"unchanged, because only the loader can compute it: {', '.join(answer.untouched)}")
         return "; ".join(words)
 
     def _controls(self) -> ipywidgets.Widget:

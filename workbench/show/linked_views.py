@@ -67,13 +67,13 @@ class Linked(ipywidgets.VBox):
     def cell(self, label: int, prediction: int) -> list[str]:
         """Chooses the clips of class ``label`` that were taken for ``prediction``."""
         found = [self.ids[i] for i in np.flatnonzero((self.labels == label) & (self.predictions == prediction))]
-        return self.choose(found, f"{self.classes[label]} taken for {self.classes[prediction]}")
+        return self.choose(found, f"{self.classes[label]} classified as {self.classes[prediction]}")
 
     def choose(self, ids: Iterable[str], words: str) -> list[str]:
         """Chooses clips by id: they are listed, stand out among the embeddings, and the first of them opens."""
         self.chosen = list(ids)
         place = {name: i for i, name in enumerate(self.ids)}
-        told = [f"{name}: {self.classes[self.labels[place[name]]]}, taken for "
+        told = [f"{name}: {self.classes[self.labels[place[name]]]}; predicted "
                 f"{self.classes[self.predictions[place[name]]]}" for name in self.chosen]  # fmt: skip
         among = [i for i, name in enumerate(self._shown) if name in set(self.chosen)]
         with self.plane.batch_update():
@@ -100,7 +100,7 @@ class Linked(ipywidgets.VBox):
 
     def _circled(self, trace: Any, points: Any, state: Any) -> None:
         if points.point_inds:
-            self.choose([self._shown[i] for i in points.point_inds], "chosen among the embeddings")
+            self.choose([self._shown[i] for i in points.point_inds], "selected in the embeddings")
 
     def _planes(self, found: Comparison | Embedding, runs: tuple[str, str]) -> tuple[go.Figure, list[str]]:
         """A panel a run, a dot a clip; and the ids of the dots."""
@@ -121,7 +121,7 @@ class Linked(ipywidgets.VBox):
                 hovertemplate="%{text}<extra></extra>", row=1, col=column,
             )  # fmt: skip
         figure.update_xaxes(matches="x", title_text="no unit").update_yaxes(matches="y", title_text="no unit")
-        below = "the second run is turned onto the first: what moves, moved in the features" if len(pair) == 2 else ""
+        below = "the second run is rotated onto the first; what moves, moved in the features" if len(pair) == 2 else ""
         common.finish(figure, "The clips among the embeddings", below, 480, dragmode="lasso")
         return figure, list(shown)
 

@@ -40,10 +40,10 @@ def stations(
         what, cells, total = "adds to the logit", None, str(problem)
     panes = {
         "clip": ("the clip and its joints", None, ""),
-        "feature map": ("f: what the backbone found", plain, "root mean square over channels"),
-        "weights": ("A: where and when it looks", where_and_when(maps), "weights in space, times those in time"),
+        "feature map": ("f: the feature map of the backbone", plain, "root mean square over channels"),
+        "weights": ("A: the attention, where and when", where_and_when(maps), "weights in space times weights in time"),
         "modulated": ("f′: the map after the weights", weighed, "root mean square over channels"),
-        "difference": ("f′ − f: what the weights changed", change, "of the two root mean squares"),
+        "difference": ("f′ − f: the change by the weights", change, "difference of the two root mean squares"),
         "contributions": (what, cells, total),
     }
     temporal = {"temporal": maps.get("temporal")}

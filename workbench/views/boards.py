@@ -190,7 +190,7 @@ def looking(sample: Any, maps: Mapping[str, np.ndarray], heading: str) -> Player
     non-local block."""
     found = affinity.of(maps)
     track = Track(maps={"affinity": None} if found is None else {}, affinity=found)
-    caption = "Click on the picture: the ring is where you asked from, the colours are where it looks."
+    caption = "Click on the picture: the ring is the place that you selected, the colours are where it attends."
     return Player(sample.clip, sample.pixels, truth=sample.truth, title=heading, caption=caption, tracks=[track])
 
 
@@ -219,7 +219,7 @@ def lesson(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -
     sample = load(place)
     said = distillation.observe(system, [sample.batch], progress=False)
     given = {"student": said.student, **{f"teacher {name}": one for name, one in said.teachers.items()}}
-    answers = [f"{name} says {dataset.classes[one.logits[0].argmax()]}" for name, one in given.items()]
+    answers = [f"{name} predicts {dataset.classes[one.logits[0].argmax()]}" for name, one in given.items()]
     seen = distillation.attention(system, sample.batch)
     had = {name for maps in seen.values() for name, value in maps.items() if value is not None}
     tracks = [_track(name, {kind: maps[kind] for kind in maps if kind in had}) for name, maps in seen.items()]
@@ -240,7 +240,7 @@ def _timeline(config: Any, shown: Any, place: int, names: Sequence[str]) -> go.F
     middles = ((edges[:-1] + edges[1:]) / 2)[every]
     scores = {run: shown.found[run].frame_scores(shown.found[run].index(name), data)[every] for run in names}
     events = {run: shown.events[run][shown.events[run]["video"] == name] for run in names}
-    heading = f"What happens when: {name}"
+    heading = f"The actions over time: {name}"
     truth, seconds = happening(data, place), data.durations[place]
     about = {"heading": heading, "least": config.least, "moments": middles}
     return detection.timeline(truth, events, seconds, data.classes, scores, **about)
@@ -260,7 +260,7 @@ def clickable(config: Any, shown: Any, place: int, most: int = 240) -> Any:
     scores, times = found.scores(found.index(name)).max(1), found.times[found.index(name)].mean(1)
     kept = np.unique(np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int))
     numbers = clock.frame_at(shown.data.edges(place), times[kept])
-    clip, caption = video.read(shown.data.videos[place], numbers), "the score of the likeliest action"
+    clip, caption = video.read(shown.data.videos[place], numbers), "the score of the most probable action"
     player = Player(clip, temporal={run: scores[kept]}, title=name, caption=caption)
     # Without a reader there is nobody to click, and a page keeps the player alone.
     return seek.follow(_timeline(config, shown, place, [run]), player, times[kept]) if attended() else player
@@ -271,7 +271,7 @@ def longest(shown: Any, place: int) -> go.Figure:
     boundaries that are at least half as sure as the surest."""
     rows, name = happening(shown.data, place), shown.data.ids[place]
     if rows.empty:
-        return common.blank("The longest action", "nothing happens in this video")
+        return common.blank("The longest action", "this video has no action")
     action = rows["label"].iloc[int((rows["end"] - rows["start"]).to_numpy().argmax())]
     events = {run: shown.events[run] for run in shown.bounded}
     found = {run: table[(table["video"] == name) & (table["label"] == action)] for run, table in events.items()}

@@ -29,7 +29,7 @@ def against_paper(numbers: pd.DataFrame, heading: str) -> go.Figure:
     """
     found = numbers[numbers["published"].notna() | numbers["value"].notna()]
     if found.empty:
-        return common.blank(heading, "nothing is published and nothing was run")
+        return common.blank(heading, "no number is published and no row was run")
     titles = list(dict.fromkeys(found["title"]))
     figure = make_subplots(1, len(titles), shared_yaxes=True, subplot_titles=[common.text(name) for name in titles])
     for column, name in enumerate(titles, 1):
@@ -52,7 +52,7 @@ def against_paper(numbers: pd.DataFrame, heading: str) -> go.Figure:
     return common.finish(figure, heading, below, 220 + 44 * rows, legend={"orientation": "h", "y": -0.25})
 
 
-def effects(claims: pd.DataFrame, heading: str = "Who is ahead, and by how much") -> go.Figure:
+def effects(claims: pd.DataFrame, heading: str = "Differences for each claim") -> go.Figure:
     """One line a comparison: the difference here with its interval, and the paper's as a diamond.
 
     claims: claim, columns, difference, low, high, verdict, published (see ``reports.claims``); lines without a
@@ -87,8 +87,8 @@ def effects(claims: pd.DataFrame, heading: str = "Who is ahead, and by how much"
     figure.add_scatter(x=found["published"], y=found["name"], mode="markers", marker=paper, name="paper")
     figure.add_vline(x=0, line={"color": common.INK, "width": 1})
     figure.update_yaxes(categoryorder="array", categoryarray=names[::-1])
-    figure.update_xaxes(title_text="ahead by (the column's unit; of shares, points)")
-    below = "right of 0 agrees with the claim; an interval that holds 0 leaves it open"
+    figure.update_xaxes(title_text="difference (the column's unit; for shares, points)")
+    below = "right of 0 agrees with the claim; an interval that contains 0 leaves it open"
     return common.finish(figure, heading, below, 240 + 34 * len(names))
 
 

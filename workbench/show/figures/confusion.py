@@ -41,7 +41,7 @@ def zoom(confusions: Mapping[str, np.ndarray], classes: Sequence[str], block: Se
                     figure.add_annotation(x=place, y=row, row=1, col=column, **note)
     _class_axes(figure, [classes[i] for i in block])
     figure.update_yaxes(title_text="").update_yaxes(title_text="true action", col=1)
-    below = "the actions that are most often taken for each other"
+    below = "the actions that are confused most often"
     return common.finish(figure, "Zoom on the most confused block", below, 300 + 36 * len(block), coloraxis=_scale())
 
 
@@ -91,7 +91,7 @@ def top_gains(
 
 def radar(confusions: Mapping[str, np.ndarray], classes: Sequence[str], pairs: Sequence[tuple[int, int]]) -> go.Figure:
     """Fig. 8c: the mean misclassification score of action pairs, a closed line a run; a smaller area is better."""
-    heading = "Action pairs that are taken for each other"
+    heading = "Confused action pairs"
     if len(pairs) < 3:
         return common.blank(heading, f"a radar needs at least 3 confused pairs; there are {len(pairs)}")
     names = [f"{common.text(classes[a])}<br>{common.text(classes[b])}" for a, b in pairs]
@@ -117,7 +117,7 @@ def radar(confusions: Mapping[str, np.ndarray], classes: Sequence[str], pairs: S
         "nticks": 5,
         "gridcolor": "#CBD2D9",
     }
-    below = "mean of 'a taken for b' and 'b taken for a', 0 to 1; smaller is better"
+    below = "mean of 'a classified as b' and 'b classified as a', 0 to 1; smaller is better"
     polar = {"radialaxis": axis, "bgcolor": "white"}
     return common.finish(figure, heading, below, 600, polar=polar, margin={"t": 140, "b": 70})
 
@@ -155,7 +155,7 @@ def against_dynamicity(
         ticktext=[f"{step:g}" for step in steps],
     )
     figure.update_yaxes(title_text="change of accuracy (percentage points)")
-    below = f"{runs[1]} against {runs[0]}; a dot an action; to the left the body hardly moves"
+    below = f"{runs[1]} against {runs[0]}; each dot is an action; on the left the body hardly moves"
     return common.finish(figure, heading, below, 520)
 
 

@@ -22,12 +22,12 @@ AT_TOP = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor":
 def pull(history: pd.DataFrame) -> go.Figure:
     """What is minimised, and the student's part of it that is about the classes, by epoch, logarithmic: the gap is what
     the teacher adds. history: one row an epoch, with stage, train_total and train_classification."""
-    heading = "Who pulls: the classes, and the teacher"
+    heading = "The pull of the classes and of the teacher"
     known = [name for name in ("train_total", "train_classification") if name in history]
     if len(known) < 2:
-        return common.blank(heading, "this run's loss doesn't tell the classes from the teacher")
+        return common.blank(heading, "this run's loss does not separate the classes from the teacher")
     figure = go.Figure()
-    for index, (name, label) in enumerate(zip(known, ("all that is minimised", "classes alone"), strict=True)):
+    for index, (name, label) in enumerate(zip(known, ("the total loss", "classes alone"), strict=True)):
         # Another stage trains another network: no line leads there.
         for turn, (_, rows) in enumerate(history.groupby("stage", sort=False)):
             figure.add_scatter(
@@ -58,7 +58,7 @@ def planes(
     the two of a clip. labels [S]; ``shown`` names the classes in colour, the rest is grey."""
     heading = "Teacher and student in one plane"
     if not comparisons:
-        return common.blank(heading, "teacher and student have no embeddings to be compared")
+        return common.blank(heading, "teacher and student have no embeddings to compare")
     titles = [
         f"{common.text(level)}: {METHODS[found.first.method]}<br>trustworthiness "
         f"{found.first.trustworthiness:.2f} (teacher), {found.second.trustworthiness:.2f} (student)"
@@ -78,7 +78,9 @@ def planes(
         key = {"symbol": symbol, "size": 10, "color": common.INK}
         figure.add_scatter(x=[None], y=[None], mode="markers", marker=key, name=name, row=1, col=1)
     figure.update_xaxes(title_text="no unit", showticklabels=False).update_yaxes(showticklabels=False)
-    below = "test clips; the student's cloud is turned onto the teacher's (orthogonal Procrustes): short lines, alike"
+    below = (
+        "test clips; the student's cloud is rotated onto the teacher's (orthogonal Procrustes); short lines: similar"
+    )
     return common.finish(figure, heading, below, 560, legend={"font": {"size": 12}, "tracegroupgap": 0})
 
 
@@ -106,7 +108,7 @@ def _joined(figure: go.Figure, found: Comparison, clips: np.ndarray, color: str,
 def pairs(contrasts: Mapping[str, Contrast]) -> go.Figure:
     """Likeness of positive and negative video-pose pairs as histograms, a panel a contrast, in [-1,1]."""
     heading = "A video, its own poses, and another action's"
-    titles = [f"{common.text(name)}<br>told apart: {found.ranking:.2f}" for name, found in contrasts.items()]
+    titles = [f"{common.text(name)}<br>separation: {found.ranking:.2f}" for name, found in contrasts.items()]
     figure = make_subplots(1, len(titles), subplot_titles=titles, horizontal_spacing=0.08)
     for column, found in enumerate(contrasts.values(), 1):
         every = np.concatenate([found.positive, found.negative])
@@ -128,9 +130,9 @@ def pairs(contrasts: Mapping[str, Contrast]) -> go.Figure:
                 row=1,
                 col=column,
             )
-    figure.update_xaxes(title_text="likeness (at most 1)")
+    figure.update_xaxes(title_text="similarity (at most 1)")
     figure.update_yaxes(title_text="share of the pairs", col=1)
-    below = "told apart: the chance that a positive pair is more alike than a negative one (0.5: blind)"
+    below = "separation: the probability that a positive pair is more similar than a negative one (0.5: chance)"
     legend = {"orientation": "h", "y": -0.22, "x": 0, "xanchor": "left"}
     return common.finish(figure, heading, below, 440, barmode="overlay", legend=legend, margin_b=110)
 
@@ -157,8 +159,8 @@ def class_gains(gains: pd.DataFrame, overall: Sequence[float], runs: tuple[str, 
         tickvals=list(range(len(names))), ticktext=names, autorange="reversed", title_text="action (clips)"
     )
     figure.update_xaxes(title_text="change of accuracy (percentage points)").add_vline(0, line_color=common.SOFT)
-    below = f"{runs[1]} against {runs[0]}; whiskers: 95 % interval over clips; one that holds 0 may be chance"
-    return common.finish(figure, "What the student gains on each action", below, 180 + 24 * max(6, len(rows)))
+    below = f"{runs[1]} against {runs[0]}; whiskers: 95 % interval over clips; one that contains 0 may be chance"
+    return common.finish(figure, "The student's gain on each action", below, 180 + 24 * max(6, len(rows)))
 
 
 def departures(found: Departures, labels: np.ndarray, classes: Sequence[str], teacher: str) -> go.Figure:
@@ -168,10 +170,10 @@ def departures(found: Departures, labels: np.ndarray, classes: Sequence[str], te
     counts = found.by_class(labels, len(classes))
     chosen = np.flatnonzero(counts.sum(1))
     if not len(chosen):
-        return common.blank(heading, "both are right, or both wrong, on every clip")
+        return common.blank(heading, "on every clip both are correct or both are wrong")
     chosen = chosen[np.argsort(counts[chosen] @ [1, -1], kind="stable")]
     figure = go.Figure()
-    sides = [("student alone right", counts[chosen, 1], 1), (f"teacher {teacher} alone right", -counts[chosen, 0], 0)]
+    sides = [("only student correct", counts[chosen, 1], 1), (f"only teacher {teacher} correct", -counts[chosen, 0], 0)]
     for name, clips, color in sides:
         figure.add_bar(
             x=clips,
@@ -197,21 +199,21 @@ def departures(found: Departures, labels: np.ndarray, classes: Sequence[str], te
 def departed(lesson: Lesson, found: Departures, classes: Sequence[str], teacher: str, most: int = 40) -> go.Figure:
     """The clips of ``departures`` as a table, at most ``most`` of each kind: what it is, and what either takes it
     for."""
-    heading = "The clips on which they part"
+    heading = "The clips with different answers"
     lost, won = found.lost[:most], found.won[:most]
     chosen = [*lost, *won]
     if not chosen:
-        return common.blank(heading, "both are right, or both wrong, on every clip")
+        return common.blank(heading, "on every clip both are correct or both are wrong")
     answers = [said.logits.argmax(1) for said in (lesson.teachers[teacher], lesson.student)]
     columns: dict[str, list[str]] = {
         "clip": [lesson.ids[clip] for clip in chosen],
         "action": [classes[lesson.labels[clip]] for clip in chosen],
-        f"teacher {teacher} says": [classes[answers[0][clip]] for clip in chosen],
+        f"teacher {teacher} predicts": [classes[answers[0][clip]] for clip in chosen],
         "student says": [classes[answers[1][clip]] for clip in chosen],
         "right": ["teacher"] * len(lost) + ["student"] * len(won),
     }
     more = len(found.lost) + len(found.won) - len(chosen)
-    below = "give one as clip below to see it" + (f"; {more} more are left out" if more else "")
+    below = "select one as clip below to see it" + (f"; {more} more are not shown" if more else "")
     figure = training.table(columns, heading, below)
     return common.finish(figure, heading, below, 150 + 33 * len(chosen), margin=figure.layout.margin)
 
@@ -237,7 +239,7 @@ def agreement(measured: Mapping[str, Mapping[str, Sequence[float]]], teacher: st
         figure.update_xaxes(range=[min(0.0, float(np.nanmin(low, initial=0)) - 0.05), 1.02], row=1, col=column)
     figure.update_yaxes(autorange="reversed").update_xaxes(title_text="1: always the same")
     rows = max(len(networks) for networks in measured.values())
-    below = "with 95 % intervals over clips; the baseline has never seen the teacher"
+    below = "with 95 % intervals over clips; the baseline has no teacher"
     return common.finish(
         figure, f"Does the student answer as teacher {teacher}?", below, 190 + 50 * rows, showlegend=False
     )
@@ -249,11 +251,11 @@ def sensitivity(measured: pd.DataFrame, paper: Mapping[str, Any] | None, run: st
     measured: rows with option, value, seed, top1, low, high in [0,1]; a dot a run, the line their mean. paper: what is
     printed for this system, {"option", "curves": {data set: {weight: percent}}}, or None.
     """
-    heading = "How much should the teacher count?"
+    heading = "Accuracy against the weight of the teacher"
     printed = {paper["option"]: paper["curves"]} if paper else {}
     options = sorted({*measured["option"], *printed})
     if not options:
-        return common.blank(heading, f"{run} has no weight of distillation, and the paper prints none")
+        return common.blank(heading, f"{run} has no distillation weight, and the paper prints none")
     figure = make_subplots(1, len(options), shared_yaxes=True)
     for column, option in enumerate(options, 1):
         mine, curves = measured[measured["option"] == option], printed.get(option, {})
@@ -276,8 +278,8 @@ def sensitivity(measured: pd.DataFrame, paper: Mapping[str, Any] | None, run: st
         figure.update_xaxes(
             title_text=f"{GREEK.get(option, option)} (no unit, not to scale)", row=1, col=column, **ticks
         )
-    figure.update_yaxes(title_text="accuracy (percent right)", row=1, col=1)
-    below = "dots: runs with their 95 % interval over clips; the paper's are other data, at the weights it prints"
+    figure.update_yaxes(title_text="accuracy (percent)", row=1, col=1)
+    below = "dots: runs with their 95 % interval over clips; the paper's numbers are for other data"
     return common.finish(figure, heading, below, 440)
 
 

@@ -66,7 +66,7 @@ def aligned(
         reach = 1.1 * max(float(np.abs(one.points).max()) for one in _pair(list(comparisons.values())[row]))
         figure.update_xaxes(range=[-reach, reach], row=row + 1).update_yaxes(range=[-reach, reach], row=row + 1)
     clips = len(next(iter(comparisons.values())).ids)
-    below = f"{clips} common clips; the right cloud is turned onto the left (orthogonal Procrustes)"
+    below = f"{clips} common clips; the right cloud is rotated onto the left (orthogonal Procrustes)"
     return common.finish(figure, "The features of two runs, aligned", below, 130 + 430 * rows, legend=LEGEND)
 
 

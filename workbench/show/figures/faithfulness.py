@@ -26,11 +26,11 @@ def curves(found: Curves, classes: list[str]) -> go.Figure:
                 x=100 * found.shares, y=values, mode="lines", line=style, name=common.text(name), legendgroup=name,
                 showlegend=column == 1, hovertemplate=hover, row=1, col=column,
             )  # fmt: skip
-    figure.update_xaxes(title_text="cells gone (percent)", row=1, col=1)
-    figure.update_xaxes(title_text="cells back (percent)", row=1, col=2)
+    figure.update_xaxes(title_text="removed cells (percent)", row=1, col=1)
+    figure.update_xaxes(title_text="restored cells (percent)", row=1, col=2)
     figure.update_yaxes(title_text="softmax score (0 to 1)", rangemode="tozero", col=1).update_yaxes(matches="y")
-    below = f"the score of {classes[found.target]}; grey lines know nothing of the network"
-    return common.finish(figure, "Does the answer rest on what the map names?", below, 460)
+    below = f"the score of {classes[found.target]}; grey lines know nothing about the network"
+    return common.finish(figure, "Does the answer depend on the cells that the map names?", below, 460)
 
 
 def areas(found: Curves) -> go.Figure:
@@ -48,16 +48,16 @@ def areas(found: Curves) -> go.Figure:
         )  # fmt: skip
         figure.add_vline(getattr(rivals[kind], best)(), line_dash="dot", row=1, col=column)
     figure.update_xaxes(title_text="area under the curve (0 to 1)").update_yaxes(autorange="reversed")
-    below = "dotted: the best of the grey maps, which know nothing of the network"
+    below = "dotted: the best of the grey maps, which know nothing about the network"
     return common.finish(figure, "Areas under the curves", below, 200 + 30 * len(table), showlegend=False)
 
 
 def grounded(table: pd.DataFrame, run: str, count: int = 12) -> go.Figure:
     """The mass of attention on each kind (columns of study.grounding.ground) for the ``count`` classes with most on the
     object, and for all; a diamond where uniform attention would be."""
-    heading = "What does the attention lie on?"
+    heading = "Where the attention lies"
     if table.empty:
-        return common.blank(heading, "this run's attention was not grounded")
+        return common.blank(heading, "the regions of this run's attention were not measured")
     wide = table.pivot(index="class", columns="kind", values="mass")
     order = [name for name in wide["object"].sort_values(ascending=False).index if name != "all classes"]
     names = ["all classes", *order[:count]]
@@ -75,16 +75,16 @@ def grounded(table: pd.DataFrame, run: str, count: int = 12) -> go.Figure:
             hovertemplate="uniform: %{x:.1f} %<extra></extra>", row=1, col=column,
         )  # fmt: skip
     figure.update_xaxes(title_text="percent", rangemode="tozero").update_yaxes(autorange="reversed")
-    below = f"{run}; share of its attention in space and time; diamonds: even attention; whiskers: 95 % over clips"
+    below = f"{run}; share of its attention in space and time; diamonds: uniform attention; whiskers: 95 % over clips"
     return common.finish(figure, heading, below, 200 + 28 * len(names), showlegend=False)
 
 
 def sensitivities(table: pd.DataFrame, run: str) -> go.Figure:
     """What a class score loses without each joint (the table of study.sensitivity), dearest first, its interval over
     clips; the joints' colours are their body parts'."""
-    heading = "What does each joint count for?"
+    heading = "The importance of each joint"
     if table.empty:
-        return common.blank(heading, "this run reads no poses: no joint counts for anything")
+        return common.blank(heading, "this run reads no poses, so no joint has an influence")
     parts = list(dict.fromkeys(table["part"]))
     loss = table["score_loss"]
     ends = {"array": 100 * (table["score_loss_high"] - loss), "arrayminus": 100 * (loss - table["score_loss_low"])}

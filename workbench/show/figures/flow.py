@@ -74,12 +74,10 @@ def shapes(steps: Sequence[Step | None]) -> go.Figure:
     figure.update_yaxes(
         tickvals=list(range(len(steps))), ticktext=[common.text(one.name) for one in steps], autorange="reversed"
     )
-    figure.update_xaxes(
-        type="log", title_text="values held (count, logarithmic)", range=[0, np.log10(max(count)) * 1.75]
-    )
-    figure.update_yaxes(title_text="station, in the order of flow")
+    figure.update_xaxes(type="log", title_text="number of values (logarithmic)", range=[0, np.log10(max(count)) * 1.75])
+    figure.update_yaxes(title_text="station, in the order of the data flow")
     below = "blue: the video branch; orange: the pose branch; green: where both meet"
-    return common.finish(figure, "What passes from station to station", below, 120 + 58 * len(steps), showlegend=False)
+    return common.finish(figure, "The size of the data at each station", below, 120 + 58 * len(steps), showlegend=False)
 
 
 def frames(clip: Clip, heading: str = "Frames of the clip", columns: int = 8) -> go.Figure:
@@ -131,7 +129,7 @@ def feature_map(values: np.ndarray, count: int = 4) -> go.Figure:
     labels = [f"t' = {index}" for index in range(values.shape[1])]
     below = f"{len(values)} channels in all; each square is one cell of the {values.shape[2]} x {values.shape[3]} grid"
     return common.sheet(
-        rows, labels, "What the backbone hands on: the feature map", below, axis="time step of the grid"
+        rows, labels, "The output of the backbone: the feature map", below, axis="time step of the grid"
     )
 
 
@@ -165,7 +163,7 @@ def pose_spaces(spaces: Mapping[str, Pose], frame: int) -> go.Figure:
             row=1,
             col=column,
         )
-    below = "the same body in the same frame: the sensor's metres, the picture's pixels, and centred on the hip"
+    below = "the same body in the same frame: in metres of the sensor, in pixels, and centred on the hip"
     return common.finish(figure, "One pose, three spaces", below, 500, showlegend=False)
 
 

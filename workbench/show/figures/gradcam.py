@@ -32,7 +32,7 @@ def side_by_side(
         frames = maps.upsample(maps.normalise(value, scale), clip.frames.shape[:3])
         rows[NAMES.get(name, name)] = maps.overlay(clip.frames, frames, opacity)
     labels = common.frame_labels(clip)
-    below = f"explains {target!r} (score {probability:.2f}); bright cells speak for the class"
+    below = f"explains {target!r} (score {probability:.2f}); bright cells support the class"
     heading = "Grad-CAM in two conventions"
     return common.sheet(rows, labels, heading, below, columns, "frame of the source video (seconds)")
 
@@ -71,5 +71,5 @@ def weights(per_step: np.ndarray, over_time: np.ndarray, count: int = 16) -> go.
         autorange="reversed",
         showgrid=False,
     )
-    below = f"the {len(chosen)} of {len(over_time)} channels that change most over time; orange speaks for the class"
+    below = f"the {len(chosen)} of {len(over_time)} channels that change most over time; orange supports the class"
     return common.finish(figure, "The weights behind the maps", below, 130 + 26 * max(8, len(chosen)))

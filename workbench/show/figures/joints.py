@@ -22,7 +22,7 @@ def matrices(
     values: name -> the map ``joints`` [t_p,V] or None; truth: name -> Truth or None; its joints are marked. A blank
     where no panel has values.
     """
-    heading = "Which joints the pose backbone answers to"
+    heading = "The joints to which the pose backbone responds"
     shown = {name: read.in_body_order(value, skeleton) for name, value in values.items() if value is not None}
     if not shown:
         return common.blank(heading, "this run has no pose backbone, so no joint activations")
@@ -39,7 +39,7 @@ def matrices(
         figure.update_xaxes(title_text="pose (t_p, in order of time)", showgrid=False, row=1, col=column)
     figure.update_yaxes(title_text="joint, in body order", col=1)
     below = "bright: strong activation" + (
-        "; green: the joints that make the label what it is" if any((truth or {}).values()) else ""
+        "; green: the joints that decide the label" if any((truth or {}).values()) else ""
     )
     bar = {"colorscale": common.SEQUENTIAL, "colorbar": common.bar("activation", "no unit")}
     return common.finish(figure, heading, below, 640, coloraxis=bar)
@@ -73,7 +73,7 @@ def top(
             col=column,
         )
         figure.update_yaxes(autorange="reversed", row=1, col=column)
-    unit = "activation (no unit)" if everyone is None else "activation, more than usual (no unit)"
+    unit = "activation (no unit)" if everyone is None else "activation above the mean (no unit)"
     figure.update_xaxes(title_text=unit).update_yaxes(title_text="joint", col=1)
     return common.finish(figure, heading, "averaged over the poses of the clip", 380, showlegend=False)
 
@@ -129,7 +129,7 @@ def kernels(feature_map: np.ndarray | None, clip: Clip, count: int = 5) -> go.Fi
         row=2,
         col=1,
     )
-    below = "rings: the most activated channels of each step; pictures: where in the frame they fire"
+    below = "rings: the strongest channels of each step; pictures: where in the frame they are active"
     return common.finish(figure, "Kernels over time", below, 330 + 24 * max(8, len(led.channels)))
 
 

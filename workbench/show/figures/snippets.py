@@ -16,7 +16,7 @@ from workbench.show.figures import common
 def covariances(matrices: Mapping[str, np.ndarray | None], threshold: float = 0.5) -> go.Figure:
     """Channel covariances [C,C] by name, None where there is none, each scaled to [0,1] and shown in two tones: at or
     above ``threshold``, and below. Their order of channels is each network's own."""
-    heading = "Which channels rise and fall together"
+    heading = "Channels that rise and fall together"
     there = {name: np.asarray(matrix, np.float64) for name, matrix in matrices.items() if matrix is not None}
     if not there:
         return common.blank(heading, "no run has a covariance")
@@ -59,16 +59,16 @@ def saliency(curves: Mapping[str, np.ndarray], times: np.ndarray, edges: Sequenc
     figure.update_xaxes(title_text="time (s)")
     figure.update_yaxes(title_text="change (share of the largest)", range=[0, 1.05])
     below = "length of the change of the feature vector; dashed: an action starts or ends"
-    return common.finish(figure, "Do features change where actions do?", below, 360)
+    return common.finish(figure, "The change of features at the boundaries of actions", below, 360)
 
 
 def against_time(table: pd.DataFrame) -> go.Figure:
     """Per-frame mAP against seconds of work for a minute of video. table: rows name, seconds (NaN: not known, left out
     and named below), frame_map in [0,1]."""
-    heading = "What does the extra modality cost?"
+    heading = "The cost of the extra modality"
     known = table[table["seconds"].notna()]
     if known.empty:
-        return common.blank(heading, "the time of no run is known")
+        return common.blank(heading, "no run has a measured time")
     figure = go.Figure()
     for index, row in enumerate(known.itertuples()):
         figure.add_scatter(
@@ -77,7 +77,7 @@ def against_time(table: pd.DataFrame) -> go.Figure:
             hovertemplate="%{x:.2f} s, %{y:.1f} %<extra></extra>",
         )  # fmt: skip
     unknown = ", ".join(table.loc[table["seconds"].isna(), "name"])
-    below = "from pictures to scores: inputs, encoders and temporal filter"
+    below = "time from pictures to scores: inputs, encoders and temporal filter"
     below += f"; unknown: {common.text(unknown)}" if unknown else ""
     figure.update_xaxes(title_text="seconds for a minute of video", type="log")
     # Room for the name above the highest dot.

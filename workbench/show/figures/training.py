@@ -13,7 +13,7 @@ from workbench.show.figures import common
 
 #: The number by which epochs and runs are compared: its name, and what its axis says.
 SCORES = {
-    "top1": ("accuracy", "accuracy (share right)"),
+    "top1": ("accuracy", "accuracy (0 to 1)"),
     "frame_map": ("average precision", "mean average precision over frames"),
 }
 
@@ -37,7 +37,7 @@ def curves(history: pd.DataFrame, heading: str = "Learning curves") -> go.Figure
     _epochs(figure, history)
     figure.update_yaxes(title_text="loss (nats)", row=1, col=1)
     figure.update_yaxes(title_text=SCORES[score][1], range=[0, 1.02], row=1, col=2)
-    below = "training data is drawn anew every epoch (crop, mirror, light); validation is what unseen subjects score"
+    below = "training clips are augmented anew in every epoch (crop, mirror, light); validation subjects are unseen"
     return common.finish(figure, heading, below, 430, legend={"orientation": "v", "x": 1.02, "y": 1})
 
 
