@@ -104,7 +104,7 @@ def _draw_missing(files: list[str]) -> None:
 
 
 def profile(args: argparse.Namespace) -> None:
-    from workbench import drafts
+    from safefiles import drafts
     from workbench.study.analysis import profiling
     from workbench.study.config.train_config import TrainConfig, parse_pairs
     from workbench.study.evaluate import alive

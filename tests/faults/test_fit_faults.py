@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 import torch
 
+from safefiles import checksums, drafts
 from tests.fixtures import fake_synthadl
-from workbench import checksums, drafts
 from workbench.study import fit
 from workbench.study.runs import run_folder
 from workbench.study.train import checkpoint, loop
@@ -35,7 +35,7 @@ SCRIPT = """
 import json, os, signal, sys
 sys.modules["mlflow"] = None
 import torch
-from workbench import drafts
+from safefiles import drafts
 from workbench.study import fit
 from workbench.study.train import loop
 

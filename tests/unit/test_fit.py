@@ -11,8 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from safefiles import checksums
 from tests.fixtures import fake_synthadl
-from workbench import checksums
 from workbench.media import video
 from workbench.study import evaluate, fit
 from workbench.study.config.train_config import parse

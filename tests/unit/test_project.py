@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,8 @@ EXTRAS = [line for extra in PROJECT["optional-dependencies"].values() for line i
 #: An extra may hold another one of this project.
 DIRECT = [line for line in PROJECT["dependencies"] + EXTRAS if not line.startswith(PROJECT["name"])]
 
+#: What the wheel holds.
+PACKAGES = ("workbench", "synthadl", "safefiles")
 #: Where a package is imported by another name than it is installed by.
 CALLED = {
     "cv2": "opencv-contrib-python-headless",
@@ -61,7 +64,7 @@ def test_lock_holds_exact_pins_only():
 
 def test_every_package_that_the_library_imports_is_declared():
     imported = set()
-    for path in (ROOT / "workbench").rglob("*.py"):
+    for path in chain.from_iterable((ROOT / package).rglob("*.py") for package in PACKAGES):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
@@ -70,7 +73,7 @@ def test_every_package_that_the_library_imports_is_declared():
     parts = {"IPython", "traitlets", "markupsafe"}
     # MediaPipe has an environment of its own, which `make pose-env` makes.
     apart = {"mediapipe"}
-    declared = {Requirement(line).name.lower() for line in DIRECT} | {"workbench", "synthadl"} | parts | apart
+    declared = {Requirement(line).name.lower() for line in DIRECT} | set(PACKAGES) | parts | apart
     third = {CALLED.get(name, name) for name in imported - set(sys.stdlib_module_names)}
     assert third <= declared
 
@@ -92,7 +95,7 @@ def test_conda_environment_is_what_pip_takes_and_defers_to_the_lock_and_the_same
 
 
 def test_the_core_trains_a_step_where_only_torch_and_numpy_are_installed():
-    allowed = {"torch", "numpy", "workbench", *TORCHS_OWN}
+    allowed = {"torch", "numpy", "workbench", "safefiles", *TORCHS_OWN}
     code = f"""
 import sys
 class Only:

@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from safefiles.processes import cores
 from workbench.data import contents
 from workbench.data.layouts import LAYOUTS
 from workbench.data.spelling import same
 from workbench.media import video
-from workbench.processes import cores
 from workbench.types import Pose, Skeleton, Truth
 
 #: A data set is one file in ``sources`` and one line here: module with ``open(root, protocol, split) -> Dataset``.

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from workbench import checksums
+from safefiles import checksums
+from safefiles.processes import cores
 from workbench.media.files.ingest import default_cache
-from workbench.processes import cores
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,15 +11,15 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
+from safefiles.locks import turn
+from safefiles.processes import cores
 from workbench.data.catalog import Dataset
 from workbench.data.clips.clip_spec import ClipSpec
 from workbench.data.clips.loader import check_needs
 from workbench.data.clips.prepared_clips import Clips
 from workbench.data.clips.read_clip import verified
 from workbench.data.files.written import save
-from workbench.locks import turn
 from workbench.media.files.ingest import is_known
-from workbench.processes import cores
 
 
 @dataclass(frozen=True)

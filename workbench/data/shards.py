@@ -19,12 +19,12 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from workbench import checksums
+from safefiles import checksums
+from safefiles.locks import turn
 from workbench.data.catalog import Dataset
 from workbench.data.clips.read_clip import verified
 from workbench.data.files import tarred
 from workbench.data.prepare import Outcome
-from workbench.locks import turn
 from workbench.types import Pose
 
 #: Bytes that a tar may have after its last file.

@@ -28,9 +28,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from workbench import checksums
-from workbench.drafts import replacing
-from workbench.locks import turn
+from safefiles import checksums
+from safefiles.drafts import replacing
+from safefiles.locks import turn
 
 
 class DamagedCache(RuntimeError):

@@ -12,13 +12,13 @@ import cv2
 import torch
 from torch.utils.data import DataLoader
 
+from safefiles.processes import cores
 from workbench.data.catalog import Dataset
 from workbench.data.clips.augment import Augment
 from workbench.data.clips.clip_spec import ClipSpec, evaluation_windows
 from workbench.data.clips.collate import Maker, Task, generator
 from workbench.data.clips.prepared_clips import Clips
 from workbench.media.flow import make_solver
-from workbench.processes import cores
 from workbench.types import TENSORS, Batch
 
 #: What a batch can hold, and what it does where nothing is said.

@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from safefiles.processes import cores
 from workbench.data import catalog
 from workbench.data.catalog import SPLITS, Dataset
 from workbench.data.doctor import files, joints, sights, tables, twins  # noqa: F401 (they register their checks)
 from workbench.data.doctor.case import Case
 from workbench.data.doctor.registry import CHECKS, Check, Finding, Note, Survey
-from workbench.processes import cores
 
 #: Clips that are examined unless all are asked for.
 SAMPLE = 200

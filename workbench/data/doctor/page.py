@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 
-from workbench import drafts
+from safefiles import drafts
 from workbench.data.doctor.examine import Report, Result
 from workbench.data.doctor.portraits import portrait
 from workbench.data.doctor.registry import Finding

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from workbench import checksums
+from safefiles import checksums
 from workbench.media.files.ingest import default_cache
 
 

@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from workbench import checksums
-from workbench.drafts import replacing
+from safefiles import checksums
+from safefiles.drafts import replacing
 from workbench.media.files.ingest import default_cache
 
 #: Videos taken out of shards are kept on the local disk up to so many bytes; then the oldest make room.

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from safefiles.reading import reading
 from workbench.data.catalog import Dataset
 from workbench.data.files import facts
 from workbench.data.files.tables import require
 from workbench.data.files.text import Damage
 from workbench.data.sources import official
-from workbench.reading import reading
 
 PROTOCOLS = ("val", "lists")
 PARTS = {"train": "train", "val": "validation", "validate": "validation", "validation": "validation", "test": "test"}

@@ -37,6 +37,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from safefiles.reading import present, read_yaml
 from workbench.data import spelling
 from workbench.data.catalog import SPLITS, Dataset, measure
 from workbench.data.files import intervals, lengths, tabular
@@ -45,7 +46,6 @@ from workbench.data.files.places import Folder
 from workbench.data.files.tables import require
 from workbench.data.sources import posefiles
 from workbench.data.sources.posefiles import PoseFiles
-from workbench.reading import present, read_yaml
 from workbench.types import Skeleton
 
 PROTOCOLS = ("split", "<name> of a column split_<name>", "leave-out:<subject>[,<subject>...]")

@@ -11,11 +11,11 @@ import pandas as pd
 from torch import Tensor
 from tqdm import tqdm
 
+from safefiles.reading import present, reading
 from workbench import metrics
 from workbench.data import Untrimmed, detection_batches
 from workbench.media.files import clock
 from workbench.metrics import postprocess
-from workbench.reading import present, reading
 from workbench.study import files
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.evaluate.alignment import of_snippets

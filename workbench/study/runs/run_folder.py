@@ -7,7 +7,7 @@ history.csv       one row an epoch
 weights.safetensors   the best weights; written last, so that a run that has them is finished
 predictions_<split>.npz, maps_<split>.npz, metrics.json   written by ``evaluate``
 
-Their checksums are kept beside them (see ``workbench.checksums``): what is damaged does not count as there.
+Their checksums are kept beside them (see ``safefiles.checksums``): what is damaged does not count as there.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from workbench import checksums
+from safefiles import checksums
+from safefiles.reading import Unreadable, present, reading
 from workbench.data import ClipSpec, Dataset, Untrimmed
 from workbench.data.catalog import AUTO
 from workbench.nets import weights
-from workbench.reading import Unreadable, present, reading
 from workbench.study import files
 from workbench.study.config.data_of import clip_spec, open_split
 from workbench.study.config.train_config import TrainConfig, parse

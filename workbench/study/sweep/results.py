@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench import checksums
-from workbench.reading import present
+from safefiles import checksums
+from safefiles.reading import present
 from workbench.study import files
 from workbench.study.runs.run_folder import Predictions, Run, flat
 from workbench.study.sweep import job

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from workbench import checksums, drafts
+from safefiles import checksums, drafts
+from safefiles.locks import turn
 from workbench.data.clips.loader import check_needs
-from workbench.locks import turn
 from workbench.study import files
 from workbench.study.config.data_of import clip_spec, open_split
 from workbench.study.config.train_config import TrainConfig, parse

@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from workbench.drafts import replacing
+from safefiles.drafts import replacing
 
 #: Without mbtree, for x264's AVX-512 code for it gives other bytes from run to run.
 _SETTINGS = {"preset": "veryfast", "x264-params": "mbtree=0"}

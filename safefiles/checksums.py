@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from workbench import drafts
-from workbench.locks import turn
+from safefiles import drafts
+from safefiles.locks import turn
 
 NAME = "workbench-checksums.json"
 #: Size in bytes, time of change in nanoseconds, digest.
