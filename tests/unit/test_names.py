@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.fixtures import write_mp4
 from workbench.data import open_dataset, spelling
-from workbench.data.sources import manifest
+from workbench.data.own import manifest
 from workbench.data.wizard import naming, wizard
 from workbench.study.notebooks.configs import GradCam
 from workbench.views import boards

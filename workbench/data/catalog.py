@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -24,35 +24,36 @@ from workbench.data.spelling import same
 from workbench.media import video
 from workbench.types import Pose, Skeleton, Truth
 
-#: A data set is one file in ``sources`` and one line here: module with ``open(root, protocol, split) -> Dataset``.
+#: A data set is one function in a module of ``sources`` and one line here: "module:function" of an
+#: ``open(root, protocol, split) -> Dataset``.
 SOURCES = {
-    "synthadl": "workbench.data.sources.synthadl",
-    "manifest": "workbench.data.sources.manifest",
-    "shards": "workbench.data.sources.shards",
-    "ntu60": "workbench.data.sources.ntu60",
-    "ntu120": "workbench.data.sources.ntu120",
-    "smarthome": "workbench.data.sources.smarthome",
-    "smarthome_v1": "workbench.data.sources.smarthome_v1",
-    "nw_ucla": "workbench.data.sources.nw_ucla",
-    "cad60": "workbench.data.sources.cad60",
-    "cad120": "workbench.data.sources.cad120",
-    "msrdaily": "workbench.data.sources.msrdaily",
-    "kinetics400": "workbench.data.sources.kinetics400",
-    "kinetics600": "workbench.data.sources.kinetics600",
-    "kinetics700": "workbench.data.sources.kinetics700",
-    "ucf101": "workbench.data.sources.ucf101",
-    "hmdb51": "workbench.data.sources.hmdb51",
-    "charades": "workbench.data.sources.charades",
-    "pku_mmd": "workbench.data.sources.pku_mmd",
-    "tsu": "workbench.data.sources.tsu",
-    "thumos14": "workbench.data.sources.thumos14",
-    "multithumos": "workbench.data.sources.multithumos",
-    "pyskl": "workbench.data.sources.pyskl",
+    "synthadl": "workbench.data.sources.synthadl:open",
+    "manifest": "workbench.data.own.manifest:open",
+    "shards": "workbench.data.own.shards:open",
+    "ntu60": "workbench.data.sources.ntu:open_ntu60",
+    "ntu120": "workbench.data.sources.ntu:open_ntu120",
+    "smarthome": "workbench.data.sources.smarthome:open",
+    "smarthome_v1": "workbench.data.sources.smarthome:open_v1",
+    "nw_ucla": "workbench.data.sources.nw_ucla:open",
+    "cad60": "workbench.data.sources.cad:open_cad60",
+    "cad120": "workbench.data.sources.cad:open_cad120",
+    "msrdaily": "workbench.data.sources.msrdaily:open",
+    "kinetics400": "workbench.data.sources.kinetics:open_kinetics400",
+    "kinetics600": "workbench.data.sources.kinetics:open_kinetics600",
+    "kinetics700": "workbench.data.sources.kinetics:open_kinetics700",
+    "ucf101": "workbench.data.sources.ucf101:open",
+    "hmdb51": "workbench.data.sources.hmdb51:open",
+    "charades": "workbench.data.sources.charades:open",
+    "pku_mmd": "workbench.data.sources.pku_mmd:open",
+    "tsu": "workbench.data.sources.tsu:open",
+    "thumos14": "workbench.data.sources.thumos14:open",
+    "multithumos": "workbench.data.sources.multithumos:open",
+    "pyskl": "workbench.data.own.pyskl:open",
 }
 
-#: The same for untrimmed videos: module with ``open(root, protocol, split) -> Untrimmed`` (see data.untrimmed).
+#: The same for untrimmed videos: ``open(root, protocol, split) -> Untrimmed`` (see data.untrimmed).
 UNTRIMMED = {
-    "synthadl_u": "workbench.data.sources.synthadl_u",
+    "synthadl_u": "workbench.data.sources.synthadl_u:open",
 }
 
 #: Sources that are one table with a column split.
@@ -285,11 +286,17 @@ def open_dataset(
     if split not in (*SPLITS, "all"):
         raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}, all")
     try:
-        return import_module(SOURCES[name]).open(root, protocol, split)
+        return opener(SOURCES[name])(root, protocol, split)
     except FileNotFoundError as problem:
         if expected := _expected(name, str(problem)):
             raise FileNotFoundError(f"{problem}{expected}") from None
         raise
+
+
+def opener(address: str) -> Callable[..., Any]:
+    """The function that a line of ``SOURCES`` or ``UNTRIMMED`` names."""
+    module, _, function = address.partition(":")
+    return getattr(import_module(module), function)
 
 
 def _expected(name: str, said: str) -> str:

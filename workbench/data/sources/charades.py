@@ -16,6 +16,7 @@ from workbench.data.catalog import Dataset
 from workbench.data.files import facts
 from workbench.data.files.tables import require
 from workbench.data.files.text import Damage
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 
 PROTOCOLS = ("localize",)
@@ -36,7 +37,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
         protocol,
         split,
         rate=RATE,
-        reader=official.PoseReader(),
+        reader=PoseReader(),
     )
 
 

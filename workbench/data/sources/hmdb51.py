@@ -15,6 +15,7 @@ from pathlib import Path
 from workbench.data.catalog import Dataset
 from workbench.data.files import facts
 from workbench.data.files.text import Damage, load
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 
 PROTOCOLS = ("split1", "split2", "split3")
@@ -34,7 +35,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
         for name, (label, part) in listed.items()
         if name in videos
     ]
-    return official.dataset("hmdb51", rows, classes, protocol, split, reader=official.PoseReader())
+    return official.dataset("hmdb51", rows, classes, protocol, split, reader=PoseReader())
 
 
 def lists(root: Path, number: int) -> dict[str, tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Kinetics-400, -600 and -700: clips of 10 s from YouTube (Kay et al., 2017). The three sets are in kinetics<N>.py.
+"""Kinetics-400, -600 and -700: clips of 10 s from YouTube (Kay et al., 2017).
 
 Layout: the lists as CSV files (``label,youtube_id,time_start,time_end,split``) and the clips,
 ``<youtube id>_<start %06d>_<end %06d>.mp4``, anywhere below the root; or, without lists, folders
@@ -23,6 +23,7 @@ from workbench.data.catalog import Dataset
 from workbench.data.files import facts
 from workbench.data.files.tables import require
 from workbench.data.files.text import Damage
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 
 PROTOCOLS = ("val", "lists")
@@ -30,7 +31,22 @@ PARTS = {"train": "train", "val": "validation", "validate": "validation", "valid
 _CLIP = re.compile(r"([\w-]{11})(?:_(\d{6})_(\d{6}))?")
 
 
-def open_with(name: str, root: str | Path | None, protocol: str | None, split: str) -> Dataset:
+def open_kinetics400(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
+    """See ``open_dataset``; ``root`` is the folder with lists and clips, data/kinetics400 where it is None."""
+    return _open("kinetics400", root, protocol, split)
+
+
+def open_kinetics600(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
+    """See ``open_dataset``; ``root`` is the folder with lists and clips, data/kinetics600 where it is None."""
+    return _open("kinetics600", root, protocol, split)
+
+
+def open_kinetics700(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
+    """See ``open_dataset``; ``root`` is the folder with lists and clips, data/kinetics700 where it is None."""
+    return _open("kinetics700", root, protocol, split)
+
+
+def _open(name: str, root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """The Dataset of ``name``, kinetics400 to kinetics700."""
     place = official.folder(root, name)
     protocol = official.choose(name, protocol, PROTOCOLS)
@@ -40,7 +56,7 @@ def open_with(name: str, root: str | Path | None, protocol: str | None, split: s
     rows = _folders(place, clips, classes, name) if listed.empty else _listed(listed, clips, classes, name)
     if protocol == "val":
         rows = [{**row, "part": {"validation": "test", "test": "unused"}.get(row["part"], row["part"])} for row in rows]
-    return official.dataset(name, rows, classes, protocol, split, reader=official.PoseReader())
+    return official.dataset(name, rows, classes, protocol, split, reader=PoseReader())
 
 
 def lists(root: Path) -> pd.DataFrame:

@@ -17,6 +17,7 @@ import numpy as np
 from workbench.data.catalog import Dataset
 from workbench.data.files import facts, jsons, text
 from workbench.data.files.text import Damage, Tokens
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 from workbench.types import Pose, Skeleton
 
@@ -109,7 +110,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
         list(classes.values()),
         protocol,
         split,
-        reader=official.PoseReader(read_skeleton, None if derived else read_pixels),
+        reader=PoseReader(read_skeleton, None if derived else read_pixels),
         skeleton=KINECT,
         mirrored=True,
         count=count_frames,

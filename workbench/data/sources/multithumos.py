@@ -17,6 +17,7 @@ import pandas as pd
 from workbench.data.catalog import Dataset
 from workbench.data.files import facts, jsons
 from workbench.data.files.text import Damage
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official, thumos14
 
 PROTOCOLS = ("dense",)
@@ -35,7 +36,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
         protocol,
         split,
         rate=thumos14.RATE,
-        reader=official.PoseReader(),
+        reader=PoseReader(),
     )
 
 

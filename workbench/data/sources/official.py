@@ -6,22 +6,18 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from workbench.data.catalog import Dataset, shown
+from workbench.data.catalog import Dataset
 from workbench.data.files import lengths
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.layouts import LAYOUTS
-from workbench.types import Pose, Skeleton, Truth
+from workbench.types import Skeleton
 
 VIDEOS = (".mp4", ".avi", ".mkv", ".webm", ".mov")
-
-#: So many frames may be missing at the end of a pose file, or be there beyond the video's end: the recorders of both
-#: were not stopped at once.
-TOLERANCE = 5
 
 
 class LeftOut(UserWarning):
@@ -89,65 +85,6 @@ def left_out(name: str, ids: Iterable[str], why: str) -> None:
     if ids:
         more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
         warnings.warn(f"{name}: {len(ids)} left out, they {why}: {', '.join(ids[:3])}{more}", LeftOut, stacklevel=3)
-
-
-@dataclass(frozen=True)
-class PoseReader:
-    """Reads the pose file that a row names; all methods take a row of the table.
-
-    read and read_pixels: path -> Pose in camera space and in image space; None where the files have no such thing.
-    rate: frames a second of annotations that count frames; None where they tell seconds of a player's clock.
-    """
-
-    read: Callable[[Path], Pose] | None = None
-    read_pixels: Callable[[Path], Pose] | None = None
-    rate: float | None = None
-
-    def pose(self, row: pd.Series) -> Pose | None:
-        """Camera space, on the frames of the clip."""
-        return self._fitted(self.read, row)
-
-    def pixels(self, row: pd.Series) -> Pose | None:
-        """Image space, on the frames of the clip."""
-        return self._fitted(self.read_pixels, row)
-
-    def truth(self, row: pd.Series) -> Truth | None:
-        return None
-
-    def edges(self, row: pd.Series) -> np.ndarray:
-        """float64 [frames + 1]: when frames begin and the last one ends, in the seconds of the intervals."""
-        return shown(row) if self.rate is None else np.arange(int(row["frames"]) + 1) / self.rate
-
-    def files(self, row: pd.Series) -> list[Path]:
-        return [path for name in ("video", "pose") if row[name] for path in files_of(Path(row[name]))]
-
-    def _fitted(self, read: Callable[[Path], Pose] | None, row: pd.Series) -> Pose | None:
-        if read is None or not row["pose"]:
-            return None
-        return fitted(read(Path(row["pose"])), int(row["frames"]), row["pose"])
-
-
-def files_of(path: Path) -> list[Path]:
-    """``path``, or all files of the folder that it is."""
-    return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
-
-
-def fitted(pose: Pose, frames: int, path: str) -> Pose:
-    """``pose`` on ``frames`` frames: up to TOLERANCE frames (or 2 %) are cut off, or added as unknown, at the end.
-
-    ValueError naming ``path`` if the lengths differ by more.
-    """
-    known = pose.joints.shape[1]
-    if abs(known - frames) > max(TOLERANCE, 0.02 * frames):
-        raise ValueError(f"{path} has poses for {known} frames, its video has {frames}")
-    if known == frames:
-        return pose
-    missing = max(frames - known, 0)
-    joints = np.pad(pose.joints[:, :frames], ((0, 0), (0, missing), (0, 0), (0, 0)), constant_values=np.nan)
-    confidence = pose.confidence
-    if confidence is not None:
-        confidence = np.pad(confidence[:, :frames], ((0, 0), (0, missing), (0, 0)))
-    return replace(pose, joints=joints, confidence=confidence, frame_numbers=np.arange(frames))
 
 
 def dataset(

@@ -22,6 +22,7 @@ import pandas as pd
 from workbench.data.catalog import Dataset
 from workbench.data.files import facts, text
 from workbench.data.files.text import Damage
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 from workbench.types import Pose, Skeleton
 
@@ -89,7 +90,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
         protocol,
         split,
         rate=RATE,
-        reader=official.PoseReader(read_skeleton, rate=RATE),
+        reader=PoseReader(read_skeleton, rate=RATE),
         skeleton=KINECT,
         mirrored=True,
         metric="event_map",

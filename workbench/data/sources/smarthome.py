@@ -1,7 +1,7 @@
 """Toyota Smarthome, trimmed: 31 activities of 18 seniors, 7 cameras (Das et al., ICCV 2019).
 
 Layout: files are found by name anywhere below the root: ``mp4/<Activity>_pPP_rRR_vVV_cCC.mp4`` and the poses of
-version 1.2, ``<stem>_pose3d.json`` (see lcrnet.py). Those of version 1.1, ``<stem>.json``, are the data set
+version 1.2, ``<stem>_pose3d.json`` (see formats/lcrnet.py). Those of version 1.1, ``<stem>.json``, are the data set
 smarthome_v1.
 
 Protocols, with mean per-class accuracy over the classes of the protocol (45 to 4,070 clips a class):
@@ -20,7 +20,8 @@ from pathlib import Path
 
 from workbench.data.catalog import Dataset
 from workbench.data.files import facts
-from workbench.data.sources import lcrnet, official
+from workbench.data.formats import lcrnet
+from workbench.data.sources import official
 
 STEM = r"([A-Za-z][A-Za-z.]*)_p(\d+)_r(\d+)_v(\d+)_c(\d+)"
 PROTOCOLS = ("cs", "cv1", "cv2", "cs-full")
@@ -37,6 +38,11 @@ CAMERAS = {
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is a folder with videos, poses or both, data/smarthome where it is None."""
     return open_version("smarthome", "_pose3d", root, protocol, split)
+
+
+def open_v1(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
+    """The same with the poses of version 1.1, ``<stem>.json``; data/smarthome_v1 where ``root`` is None."""
+    return open_version("smarthome_v1", "", root, protocol, split)
 
 
 def open_version(name: str, ending: str, root: str | Path | None, protocol: str | None, split: str) -> Dataset:

@@ -20,6 +20,7 @@ import pandas as pd
 from workbench.data.catalog import Dataset
 from workbench.data.files import facts
 from workbench.data.files.text import Damage, load, numbers
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 
 PROTOCOLS = ("official", "clean", "all")
@@ -44,7 +45,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
         protocol,
         split,
         rate=RATE,
-        reader=official.PoseReader(),
+        reader=PoseReader(),
         metric="event_map",
     )
 

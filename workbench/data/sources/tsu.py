@@ -1,7 +1,7 @@
 """Toyota Smarthome Untrimmed: 536 long videos of 18 seniors, 51 activities that overlap (Dai et al., TPAMI 2022).
 
 Layout, anywhere below the root: ``PxxTxxCxx.mp4``, ``PxxTxxCxx.csv`` (``event,start_frame,end_frame``) and the poses
-``results_PxxTxxCxx_lcrnet+v3d.json`` (see lcrnet.py). Frames count at 25 per second of the distributed files.
+``results_PxxTxxCxx_lcrnet+v3d.json`` (see formats/lcrnet.py). Frames count at 25 per second of the distributed files.
 
 Protocols, mAP over frames: ``cs`` (351 videos train, 185 test) and ``cv`` (cameras 1, 3, 4, 6, 7 against 2 and 5, 369
 and 167). They read the CSV files, which are the reference; ``cs-json`` and ``cv-json`` read the intervals of the
@@ -22,7 +22,8 @@ import pandas as pd
 from workbench.data.catalog import Dataset
 from workbench.data.files import facts, jsons
 from workbench.data.files.text import Damage, load
-from workbench.data.sources import lcrnet, official, smarthome
+from workbench.data.formats import lcrnet
+from workbench.data.sources import official, smarthome
 
 STEM = r"P(\d\d)T(\d\d)C(\d\d)"
 PROTOCOLS = ("cs", "cv", "cs-json", "cv-json")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from workbench.data.catalog import Dataset
 from workbench.data.files import facts
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 
 STEM = r"v_([A-Za-z]+)_g(\d\d)_c(\d\d)"
@@ -36,4 +37,4 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
             part = "test" if (group - 1) // 7 + 1 == int(protocol[5]) else "train"
             subject = f"{classes[label]} {match[2]}"
             rows.append({"id": stem, "label": label, "part": part, "subject": subject, "video": videos[stem]})
-    return official.dataset("ucf101", rows, classes, protocol, split, reader=official.PoseReader())
+    return official.dataset("ucf101", rows, classes, protocol, split, reader=PoseReader())

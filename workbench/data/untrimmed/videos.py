@@ -8,14 +8,13 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from workbench.data import contents
-from workbench.data.catalog import SOURCES, SPLITS, UNTRIMMED, Dataset, Reader, measure, open_dataset
+from workbench.data.catalog import SOURCES, SPLITS, UNTRIMMED, Dataset, Reader, measure, open_dataset, opener
 from workbench.media.files import clock
 from workbench.types import Pose, Skeleton, Truth
 
@@ -204,7 +203,7 @@ def open_untrimmed(
     if split not in (*SPLITS, "all"):
         raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}, all")
     if name in UNTRIMMED:
-        return import_module(UNTRIMMED[name]).open(root, protocol, split)
+        return opener(UNTRIMMED[name])(root, protocol, split)
     if name not in SOURCES:
         raise ValueError(f"unknown untrimmed data set {name!r}; known: {', '.join([*UNTRIMMED, *SOURCES])}")
     return of_dataset(open_dataset(name, root, protocol, split))

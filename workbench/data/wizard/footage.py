@@ -12,7 +12,7 @@ import pandas as pd
 
 from workbench.data import spelling
 from workbench.data.files.places import Folder
-from workbench.data.sources import openpose, posefiles
+from workbench.data.formats import openpose, posefiles
 
 #: How names of video files end.
 VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ts", ".mts"}

@@ -14,7 +14,7 @@ from workbench.data import spelling
 from workbench.data.catalog import SPLITS, measure
 from workbench.data.files import written
 from workbench.data.files.places import Folder
-from workbench.data.sources.manifest import leave_out
+from workbench.data.own.manifest import leave_out
 from workbench.data.wizard import footage, naming
 from workbench.data.wizard.footage import Proposal
 from workbench.media import video

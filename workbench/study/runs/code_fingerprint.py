@@ -29,7 +29,7 @@ def fingerprint(system: str, dataset: str) -> str:
     kind = SYSTEMS[system]
     own = kind.__module__.startswith("workbench.")
     source = (SOURCES | UNTRIMMED).get(dataset)
-    starts = [*STARTS, *([kind.__module__] if own else []), *([source] if source else [])]
+    starts = [*STARTS, *([kind.__module__] if own else []), *([source.partition(":")[0]] if source else [])]
     words = [f"{module} {_content(module)[0]}" for module in sorted(_reached(starts))]
     words += [] if own else [inspect.getsource(part) for part in vars(kind).values() if inspect.isfunction(part)]
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]

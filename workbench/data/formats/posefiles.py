@@ -25,20 +25,23 @@ import numpy as np
 
 from workbench.data.catalog import shown
 from workbench.data.files.tables import read_arrays
-from workbench.data.sources import coco, openpose, people
-from workbench.data.sources.official import files_of, fitted
+from workbench.data.formats import coco, openpose, people
+from workbench.data.formats.pose_reader import files_of, fitted
 from workbench.media import video
 from workbench.types import Pose, Skeleton
 
 #: ending: "module:function" of each function (path -> Pose or tuple of Poses, each of one space) that reads it. A new
 #: format is one line.
 READERS = {
-    ".npz": ("workbench.data.sources.posefiles:read_npz",),
-    ".skeleton": ("workbench.data.sources.ntu:read_skeleton", "workbench.data.sources.ntu:read_pixels"),
-    ".coco.json": ("workbench.data.sources.coco:read_skeleton",),
-    ".openpose.json": ("workbench.data.sources.openpose:read_skeleton",),
-    ".mediapipe.json": ("workbench.data.sources.mediapipe:read_poses",),
-    ".lcrnet.json": ("workbench.data.sources.lcrnet:read_camera", "workbench.data.sources.lcrnet:read_pixels"),
+    ".npz": ("workbench.data.formats.posefiles:read_npz",),
+    ".skeleton": (
+        "workbench.data.formats.ntu_skeleton:read_skeleton",
+        "workbench.data.formats.ntu_skeleton:read_pixels",
+    ),
+    ".coco.json": ("workbench.data.formats.coco:read_skeleton",),
+    ".openpose.json": ("workbench.data.formats.openpose:read_skeleton",),
+    ".mediapipe.json": ("workbench.data.formats.mediapipe:read_poses",),
+    ".lcrnet.json": ("workbench.data.formats.lcrnet:read_camera", "workbench.data.formats.lcrnet:read_pixels"),
 }
 
 #: Those of detectors: the reader wants to know the video's number of frames and its (width, height).

@@ -21,8 +21,8 @@ import numpy as np
 
 from workbench.data.files import jsons
 from workbench.data.files.text import Damage
-from workbench.data.sources import people
-from workbench.data.sources.people import WIDER, People, placed, track
+from workbench.data.formats import people
+from workbench.data.formats.people import WIDER, People, placed, track
 from workbench.types import Pose, Skeleton
 
 SKELETON = Skeleton.named("coco_17")

@@ -24,8 +24,8 @@ from workbench.data.catalog import Dataset
 from workbench.data.files import tarred
 from workbench.data.files.faults import Faults
 from workbench.data.files.tables import DAMAGE
-from workbench.data.sources.manifest import parts
-from workbench.data.sources.posefiles import of_arrays
+from workbench.data.formats.posefiles import of_arrays
+from workbench.data.own.manifest import parts
 from workbench.types import Pose, Skeleton
 
 FACTS = {"name": str, "classes": list, "protocol": str, "mirrored": bool, "metric": str, "shards": list}

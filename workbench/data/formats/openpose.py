@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.data.files import jsons
 from workbench.data.files.text import Damage
-from workbench.data.sources.people import People, placed, track
+from workbench.data.formats.people import People, placed, track
 from workbench.types import Pose, Skeleton
 
 #: Schemas by the number of joints: COCO's own (other programs write it in this form), OpenPose's COCO, and BODY_25.

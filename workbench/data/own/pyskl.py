@@ -4,7 +4,7 @@
 img_shape or original_shape (2D)}]}``. 2D poses (C = 2) are in pixels, 3D ones (C = 3) in metres, of the schemas in
 ``SKELETONS``. Lists may be tuples or arrays, numbers arrays of one. Entries that are not so are left out and named;
 ids that differ in a video's suffix or folder alone are taken for the same, and it is said. Read by the restricted
-unpickler (see unpickling.py).
+unpickler (see files/unpickling.py).
 
 Protocols are what the names of the splits say: ``xsub`` of ``xsub_train`` and ``xsub_val``; ``split`` of plain
 ``train`` and ``val``. What the file calls val is what these libraries report, so it is the test part, unless there is a
@@ -27,6 +27,7 @@ import pandas as pd
 from workbench.data.catalog import Dataset
 from workbench.data.files import facts, unpickling
 from workbench.data.files.text import ABSURD
+from workbench.data.formats.pose_reader import fitted
 from workbench.data.sources import official
 from workbench.types import Pose, Skeleton, Truth
 
@@ -304,4 +305,4 @@ class Annotations:
 
     def _of_space(self, row: pd.Series, space: str) -> Pose | None:
         pose = read_skeleton(self.entries[row["id"]].fields, f"{self.path}, {row['id']}")
-        return official.fitted(pose, int(row["frames"]), f"{self.path}, {row['id']},") if pose.space == space else None
+        return fitted(pose, int(row["frames"]), f"{self.path}, {row['id']},") if pose.space == space else None

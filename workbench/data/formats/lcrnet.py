@@ -15,7 +15,7 @@ import numpy as np
 from workbench.data.files import jsons
 from workbench.data.files.tables import read_arrays
 from workbench.data.files.text import Damage
-from workbench.data.sources.official import PoseReader
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.types import Pose, Skeleton
 
 SKELETON = Skeleton.named("lcrnet_13")

@@ -14,8 +14,8 @@ import numpy as np
 
 from workbench.data.files import jsons
 from workbench.data.files.text import Damage
-from workbench.data.sources.official import fitted
-from workbench.data.sources.people import in_pixels
+from workbench.data.formats.people import in_pixels
+from workbench.data.formats.pose_reader import fitted
 from workbench.types import Pose, Skeleton
 
 SKELETON = Skeleton.named("mediapipe_33")

@@ -44,8 +44,8 @@ from workbench.data.files import intervals, lengths, tabular
 from workbench.data.files.faults import Faults, of_row
 from workbench.data.files.places import Folder
 from workbench.data.files.tables import require
-from workbench.data.sources import posefiles
-from workbench.data.sources.posefiles import PoseFiles
+from workbench.data.formats import posefiles
+from workbench.data.formats.posefiles import PoseFiles
 from workbench.types import Skeleton
 
 PROTOCOLS = ("split", "<name> of a column split_<name>", "leave-out:<subject>[,<subject>...]")

@@ -17,7 +17,7 @@ import numpy as np
 
 from workbench.data.files import jsons
 from workbench.data.files.text import Damage
-from workbench.data.sources.official import fitted
+from workbench.data.formats.pose_reader import fitted
 from workbench.types import Pose, Skeleton
 
 MOST_PERSONS, MOST_FRAMES = 64, 1_000_000
