@@ -18,8 +18,8 @@ from tests.fixtures import fake_synthadl
 from workbench.study import fit
 from workbench.study.runs import run_folder
 from workbench.study.train import checkpoint, loop
-from workbench.systems.pose_lstm import PoseLSTMClassifier
-from workbench.systems.vpn import VPN
+from workbench.systems.baselines.pose_lstm import PoseLSTMClassifier
+from workbench.systems.vpn.vpn import VPN
 
 PRESET = {
     "base": "tiny",

@@ -31,12 +31,12 @@ def changed(tmp_path, monkeypatch):
 
 
 def test_it_follows_what_the_system_imports_and_no_other_system(changed):
-    before = changed("workbench/systems/vpn.py", "")
-    assert changed("workbench/systems/vpn.py", "\n# a comment\n") == before
-    assert changed("workbench/systems/p_i3d.py", "\nEXTRA = 1\n") == before
+    before = changed("workbench/systems/vpn/vpn.py", "")
+    assert changed("workbench/systems/vpn/vpn.py", "\n# a comment\n") == before
+    assert changed("workbench/systems/thesis/p_i3d.py", "\nEXTRA = 1\n") == before
     assert changed("workbench/metrics/statistics.py", "\nEXTRA = 1\n") == before
     assert changed("workbench/show/player.py", "\nEXTRA = 1\n") == before
-    after = changed("workbench/systems/vpn.py", "\nEXTRA = 1\n")
+    after = changed("workbench/systems/vpn/vpn.py", "\nEXTRA = 1\n")
     assert after != before
     # Through others: the loop, the video network, the decoder, what writes files whole.
     files = (

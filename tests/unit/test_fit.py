@@ -21,7 +21,7 @@ from workbench.study.runs import run_folder
 from workbench.study.runs.init_weights import initialise
 from workbench.study.runs.store import Store
 from workbench.study.train import checkpoint
-from workbench.systems.vpn import VPN
+from workbench.systems.vpn.vpn import VPN
 from workbench.types import Batch, Output, Truth
 
 PRESET = {

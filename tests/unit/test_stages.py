@@ -19,9 +19,9 @@ from workbench.study.runs import run_folder
 from workbench.study.train import optim
 from workbench.study.train.stage_data import Kept
 from workbench.systems import Stage, System
+from workbench.systems.baselines.pose_lstm import PoseLSTMClassifier
 from workbench.systems.common.building import assemble
 from workbench.systems.common.composite import member_stages
-from workbench.systems.pose_lstm import PoseLSTMClassifier
 from workbench.types import Output
 
 COUNTS: dict[str, int] = {}

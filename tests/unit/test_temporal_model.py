@@ -18,8 +18,8 @@ from workbench.study.runs import run_folder
 from workbench.study.train import optim
 from workbench.study.train.stage_data import Kept
 from workbench.systems.common.building import Setting, assemble
-from workbench.systems.global_model import GlobalModel
-from workbench.systems.temporal_model import BASES, PoseNetworks, TemporalModel, thinned
+from workbench.systems.thesis.global_model import GlobalModel
+from workbench.systems.thesis.temporal_model import BASES, PoseNetworks, TemporalModel, thinned
 from workbench.types import Batch, Output, Skeleton
 
 SETTING = Setting(5, Skeleton.named("kinect_v2"), (8, 32, 32), 6, width=0.125, output_stride=(4, 16, 16))

@@ -27,7 +27,7 @@ import pandas as pd
 from workbench.data.catalog import Dataset
 from workbench.data.files import facts, unpickling
 from workbench.data.files.text import ABSURD
-from workbench.data.formats.pose_reader import fitted
+from workbench.data.formats.pose_reader import TOLERANCE, fitted
 from workbench.data.sources import official
 from workbench.types import Pose, Skeleton, Truth
 
@@ -195,7 +195,7 @@ def _entry(annotation: Any, where: str) -> Entry:
     frames = _one(annotation.get("total_frames", shape[1]))
     if type(frames) is not int or not 0 < frames < 10_000_000:
         raise ValueError(f"{where}: {str(frames)[:40]} frames can't be")
-    if abs(frames - shape[1]) > max(official.TOLERANCE, 0.02 * frames):
+    if abs(frames - shape[1]) > max(TOLERANCE, 0.02 * frames):
         raise ValueError(f"{where}: total_frames says {frames}, keypoint has {shape[1]} frames")
     _check_values(annotation, shape, where)
     return Entry(id, label, frames, skeleton, axes, annotation)

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from workbench import losses
 from workbench.nets.temporal.masks import real
+from workbench.systems.augmented_rgb.detector import TRAINING, Detector, FilterOptions
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.common.composite import member_stages, pack, unpack
-from workbench.systems.detector import TRAINING, Detector, FilterOptions
 from workbench.types import Batch, Output
 
 #: The modalities that a teacher reads.

@@ -9,7 +9,7 @@ from typing import Literal
 from torch import Tensor
 
 from workbench.systems.common.composite import combine
-from workbench.systems.temporal_model import TemporalModel, TemporalModelOptions
+from workbench.systems.thesis.temporal_model import TemporalModel, TemporalModelOptions
 from workbench.types import Batch, Output
 
 

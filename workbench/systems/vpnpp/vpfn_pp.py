@@ -7,10 +7,10 @@ from typing import Literal
 
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.common.composite import Combine
-from workbench.systems.vfn_pp import VFNPP
-from workbench.systems.vpn_a import AttentionOptions
-from workbench.systems.vpn_f import shared
-from workbench.systems.vpn_pp import Students, TwoLevels
+from workbench.systems.vpnpp.vfn_pp import VFNPP
+from workbench.systems.vpnpp.vpn_a import AttentionOptions
+from workbench.systems.vpnpp.vpn_f import shared
+from workbench.systems.vpnpp.vpn_pp import Students, TwoLevels
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from torch import Tensor
 from workbench.systems.common.base import Stage
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.common.composite import Combine, combine, unpack
-from workbench.systems.perf_stream import PerfStream
-from workbench.systems.vpn_f import FeatureDistilled, FeatureOptions, shared
+from workbench.systems.perfnet.perf_stream import PerfStream
+from workbench.systems.vpnpp.vpn_f import FeatureDistilled, FeatureOptions, shared
 from workbench.types import Batch, Output
 
 

@@ -17,12 +17,12 @@ from torch import Tensor, nn
 
 from workbench import losses
 from workbench.nets import AGCN, Modulation, NonLocal
+from workbench.systems.baselines.rgb import RGB, RGBOptions
 from workbench.systems.common.base import Stage
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.common.composite import member_stages, unpack
-from workbench.systems.rgb import RGB, RGBOptions
-from workbench.systems.vpn import VPN, VPNOptions
-from workbench.systems.vpn_f import Distilled, FeatureDistillation, StudentOptions, contrast, shared
+from workbench.systems.vpn.vpn import VPN, VPNOptions
+from workbench.systems.vpnpp.vpn_f import Distilled, FeatureDistillation, StudentOptions, contrast, shared
 from workbench.types import Batch, Output
 
 

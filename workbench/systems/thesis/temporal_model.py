@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from workbench.nets.attention import AttentionPoint, Modulation
 from workbench.nets.pose.persons import mean_over_persons
+from workbench.systems.baselines.rgb import RGB
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.common.composite import member_stages
-from workbench.systems.p_i3d import PI3D, Region
-from workbench.systems.rgb import RGB
-from workbench.systems.separable_sta import SeparableSTA
-from workbench.systems.vpn import VPN, PoseNorm
+from workbench.systems.thesis.p_i3d import PI3D, Region
+from workbench.systems.thesis.separable_sta import SeparableSTA
+from workbench.systems.vpn.vpn import VPN, PoseNorm
 from workbench.types import Batch, Output
 
 BASES: dict[str, type[System]] = {"rgb": RGB, "p_i3d": PI3D, "separable_sta": SeparableSTA, "vpn": VPN}

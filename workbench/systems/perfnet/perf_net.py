@@ -22,7 +22,7 @@ from workbench import losses
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.common.composite import member_stages
-from workbench.systems.perf_stream import READS, TRAINING, PerfStream, StreamOptions
+from workbench.systems.perfnet.perf_stream import READS, TRAINING, PerfStream, StreamOptions
 from workbench.types import Batch, Output
 
 

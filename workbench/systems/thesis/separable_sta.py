@@ -21,8 +21,8 @@ from workbench.nets.attention import Guide, modulated_channels, truth_apart
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.common.composite import member_stages
-from workbench.systems.p_i3d import ADAM, PoseNetwork
-from workbench.systems.vpn import PoseNorm, Scores
+from workbench.systems.thesis.p_i3d import ADAM, PoseNetwork
+from workbench.systems.vpn.vpn import PoseNorm, Scores
 from workbench.types import Batch, Output
 
 Attention = Literal[

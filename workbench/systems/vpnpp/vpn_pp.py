@@ -10,12 +10,12 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor
 
-from workbench.systems.agcn import AGCNClassifier
+from workbench.systems.baselines.agcn import AGCNClassifier
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.common.composite import Combine, Composite, combine, member_stages, unpack
-from workbench.systems.vpn_a import ROLES, VPNA, AttentionOptions, VPNAOptions
-from workbench.systems.vpn_f import VPNF, FeatureDistillation, Given, f_s, shared
+from workbench.systems.vpnpp.vpn_a import ROLES, VPNA, AttentionOptions, VPNAOptions
+from workbench.systems.vpnpp.vpn_f import VPNF, FeatureDistillation, Given, f_s, shared
 from workbench.types import Batch, Output
 
 

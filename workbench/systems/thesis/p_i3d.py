@@ -17,12 +17,12 @@ from torch import Tensor, nn
 from workbench import losses
 from workbench.nets import I3D
 from workbench.nets.attention import AttentionPoint, Modulation, modulate, modulated_channels
+from workbench.systems.baselines.pose_lstm import PoseLSTMClassifier, PoseLSTMOptions
+from workbench.systems.baselines.rgb import RGB, RGBOptions
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.common.composite import member_stages
-from workbench.systems.pose_lstm import PoseLSTMClassifier, PoseLSTMOptions
-from workbench.systems.rgb import RGB, RGBOptions
-from workbench.systems.vpn import PoseNorm, Scores
+from workbench.systems.vpn.vpn import PoseNorm, Scores
 from workbench.types import Batch, Output
 
 Region = Literal["left_hand", "right_hand", "full_body", "upper_body", "full_frame"]

@@ -16,7 +16,7 @@ from torch import Tensor
 from workbench import losses
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting, assemble
-from workbench.systems.perf_stream import PerfStream
+from workbench.systems.perfnet.perf_stream import PerfStream
 from workbench.types import Batch, Output
 
 # The streams whose logits join the student's: MARS, MARS+RGB, MARS+Flow, MARS+RGB+Flow.

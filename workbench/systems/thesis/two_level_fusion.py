@@ -21,13 +21,13 @@ from torch import Tensor, nn
 
 from workbench import losses
 from workbench.nets.pooling import max_min
+from workbench.systems.baselines.pose_lstm import PoseLSTMClassifier
 from workbench.systems.common import linear
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.common.composite import member_stages
 from workbench.systems.common.pair_memory import PairMemory, confused_pairs, join
-from workbench.systems.dense_trajectories import CodebookOptions, codebook
-from workbench.systems.pose_lstm import PoseLSTMClassifier
+from workbench.systems.thesis.dense_trajectories import CodebookOptions, codebook
 from workbench.types import Batch, Output
 
 Cue = Literal["appearance", "motion", "pose"]

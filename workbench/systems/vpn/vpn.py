@@ -19,9 +19,9 @@ from torch.nn.utils.parametrizations import spectral_norm
 from workbench import losses
 from workbench.nets import AttentionPoint, Modulation, PoseGCN, PoseLSTM, modulate, truth_weights
 from workbench.nets.attention import Guide, modulated_channels, truth_apart
+from workbench.systems.baselines.pose_lstm import POSE_OPTIMIZER
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting
-from workbench.systems.pose_lstm import POSE_OPTIMIZER
 from workbench.types import Batch, Output
 
 Embedding = Literal["normalized_euclidean", "kl_visual_pose", "kl_pose_visual", "kl_bidirectional", "manhattan", "none"]

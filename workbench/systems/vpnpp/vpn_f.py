@@ -15,11 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workbench import losses
-from workbench.systems.agcn import AGCNClassifier
+from workbench.systems.baselines.agcn import AGCNClassifier
+from workbench.systems.baselines.rgb import RGB
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.common.composite import member_stages, pack, unpack
-from workbench.systems.rgb import RGB
 from workbench.types import Batch, Output
 
 # CRD's published numbers: length of an embedding, and negatives that a bank holds for each clip.
