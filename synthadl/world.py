@@ -27,13 +27,14 @@ from safefiles.processes import cores, starting
 from safefiles.reading import present, read_json, read_parquet
 from safefiles.video import write
 from safefiles.workers import pool
-from synthadl import render, truth, untrimmed
+from synthadl import truth, untrimmed
 from synthadl.actions import ACTIONS, PAIRS, PRETRAIN_ACTIONS, perform
-from synthadl.body import Subject
-from synthadl.camera import aim
-from synthadl.performance import Performance
+from synthadl.drawing import render
+from synthadl.drawing.camera import aim
+from synthadl.drawing.scene import Scene, stage
+from synthadl.people.body import Subject
+from synthadl.people.performance import Performance
 from synthadl.plan import CLIP, ROOM, plan, sequence, setup_camera, subject_seed
-from synthadl.scene import Scene, stage
 from synthadl.settings import KNOBS, SIZES, Settings, settle
 
 __all__ = ["ACTIONS", "KNOBS", "PRETRAIN_ACTIONS", "SIZES", "generate", "plan"]
