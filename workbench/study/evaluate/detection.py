@@ -23,7 +23,8 @@ from workbench.study.evaluate.gradient_shares import by_stage
 from workbench.study.evaluate.inference import predict
 from workbench.study.features import encoders
 from workbench.study.runs import hardware
-from workbench.study.runs.run_folder import AGAIN, Run, flat
+from workbench.study.runs.run_folder import AGAIN, Run
+from workbench.study.runs.run_table import flat
 from workbench.study.runs.store import row_of
 
 #: Overlaps at which events are counted.

@@ -20,7 +20,8 @@ from safefiles import checksums, drafts
 from safefiles.locks import turn
 from safefiles.reading import present
 from workbench.study import files
-from workbench.study.runs.run_folder import Run, flat
+from workbench.study.runs.run_folder import Run
+from workbench.study.runs.run_table import flat
 from workbench.study.sweep.plan import Cell
 
 Record = dict[str, Any]

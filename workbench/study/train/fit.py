@@ -20,7 +20,8 @@ from workbench.study.evaluate.evaluate import evaluate
 from workbench.study.features import encoders
 from workbench.study.runs import code_fingerprint, hardware
 from workbench.study.runs.init_weights import initialise
-from workbench.study.runs.run_folder import Data, Run, create, make_system, outdated, run_of
+from workbench.study.runs.run_folder import Data, Run, make_system
+from workbench.study.runs.run_identity import create, outdated, run_of
 from workbench.study.runs.store import row_of
 from workbench.study.train import checkpoint, optim
 from workbench.study.train.loop import Training
