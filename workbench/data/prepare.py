@@ -13,11 +13,11 @@ from tqdm import tqdm
 
 from safefiles.locks import turn
 from safefiles.processes import cores
-from workbench.data.catalog import Dataset
 from workbench.data.clips.clip_spec import ClipSpec
 from workbench.data.clips.loader import check_needs
 from workbench.data.clips.prepared_clips import Clips
 from workbench.data.clips.read_clip import verified
+from workbench.data.dataset import Dataset
 from workbench.data.files.written import save
 from workbench.media.files.ingest import is_known
 

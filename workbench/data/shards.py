@@ -21,8 +21,8 @@ from tqdm import tqdm
 
 from safefiles import checksums
 from safefiles.locks import turn
-from workbench.data.catalog import Dataset
 from workbench.data.clips.read_clip import verified
+from workbench.data.dataset import Dataset
 from workbench.data.files import tarred
 from workbench.data.prepare import Outcome
 from workbench.types import Pose

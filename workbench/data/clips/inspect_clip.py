@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from workbench.data.catalog import Dataset
 from workbench.data.clips.augment import Augment, View
 from workbench.data.clips.clip_spec import ClipSpec, evaluation_windows, train_window
 from workbench.data.clips.collate import Room
 from workbench.data.clips.loader import USUAL, check_needs
 from workbench.data.clips.prepared_clips import Clips
 from workbench.data.clips.read_clip import Cut
+from workbench.data.dataset import Dataset
 from workbench.media import pose, video
 from workbench.types import Batch, Clip, Pose, Truth
 

@@ -13,11 +13,11 @@ import torch
 from torch.utils.data import DataLoader
 
 from safefiles.processes import cores
-from workbench.data.catalog import Dataset
 from workbench.data.clips.augment import Augment
 from workbench.data.clips.clip_spec import ClipSpec, evaluation_windows
 from workbench.data.clips.collate import Maker, Task, generator
 from workbench.data.clips.prepared_clips import Clips
+from workbench.data.dataset import Dataset
 from workbench.media.flow import make_solver
 from workbench.types import TENSORS, Batch
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.data.catalog import Dataset
 from workbench.data.clips.cache import Store, open_store
 from workbench.data.clips.clip_spec import ClipSpec, candidates
 from workbench.data.clips.read_clip import Cut
+from workbench.data.dataset import Dataset
 from workbench.media import regions, trajectories
 from workbench.types import Pose
 

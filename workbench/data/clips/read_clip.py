@@ -9,8 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from workbench.data.catalog import Dataset
 from workbench.data.clips.clip_spec import ClipSpec
+from workbench.data.dataset import Dataset
 from workbench.media import flow, pose, regions, trajectories, video
 from workbench.media.video import VideoInfo
 from workbench.types import Clip, Pose

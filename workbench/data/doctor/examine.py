@@ -13,7 +13,8 @@ from tqdm import tqdm
 
 from safefiles.processes import cores
 from workbench.data import catalog
-from workbench.data.catalog import SPLITS, Dataset
+from workbench.data.catalog import SPLITS
+from workbench.data.dataset import Dataset
 from workbench.data.doctor import files, joints, sights, tables, twins  # noqa: F401 (they register their checks)
 from workbench.data.doctor.case import Case
 from workbench.data.doctor.registry import CHECKS, Check, Finding, Note, Survey

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from workbench.data.catalog import Dataset
 from workbench.data.clips.clip_spec import ClipSpec
 from workbench.data.clips.read_clip import area_box
+from workbench.data.dataset import Dataset
 from workbench.media import rendering, video
 from workbench.types import Pose
 

@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 
 from safefiles.drafts import replacing
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import intervals
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.data.catalog import shown
+from workbench.data.dataset import shown
 from workbench.types import Pose, Truth
 
 #: So many frames may be missing at the end of a pose file, or be there beyond the video's end: the recorders of both

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.data.catalog import shown
+from workbench.data.dataset import shown
 from workbench.data.files.tables import read_arrays
 from workbench.data.formats import coco, openpose, people
 from workbench.data.formats.pose_reader import files_of, fitted
@@ -134,7 +134,7 @@ class PoseFiles:
         return None
 
     def edges(self, row) -> np.ndarray:
-        """As ``catalog.shown``: intervals in a manifest were read off a player."""
+        """As ``dataset.shown``: intervals in a manifest were read off a player."""
         return shown(row)
 
     def files(self, row) -> list[Path]:

@@ -39,7 +39,8 @@ import pandas as pd
 
 from safefiles.reading import present, read_yaml
 from workbench.data import spelling
-from workbench.data.catalog import SPLITS, Dataset, measure
+from workbench.data.catalog import SPLITS
+from workbench.data.dataset import Dataset, measure
 from workbench.data.files import intervals, lengths, tabular
 from workbench.data.files.faults import Faults, of_row
 from workbench.data.files.places import Folder

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts, unpickling
 from workbench.data.files.text import ABSURD
 from workbench.data.formats.pose_reader import TOLERANCE, fitted

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import tarred
 from workbench.data.files.faults import Faults
 from workbench.data.files.tables import DAMAGE

@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts
 from workbench.data.files.text import Damage, load, table
 from workbench.data.formats.pose_reader import PoseReader

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts
 from workbench.data.files.text import Damage, load
 from workbench.data.formats.pose_reader import PoseReader

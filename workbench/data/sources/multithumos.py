@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts, jsons
 from workbench.data.files.text import Damage
 from workbench.data.formats.pose_reader import PoseReader

@@ -27,7 +27,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts
 from workbench.data.formats import ntu_skeleton
 from workbench.data.sources import official

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts, jsons, text
 from workbench.data.files.text import Damage
 from workbench.data.formats.pose_reader import PoseReader

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import lengths
 from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.layouts import LAYOUTS

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts, text
 from workbench.data.files.text import Damage
 from workbench.data.formats.pose_reader import PoseReader

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts
 from workbench.data.files.text import Damage, load, numbers
 from workbench.data.formats.pose_reader import PoseReader

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import contents
-from workbench.data.catalog import SOURCES, SPLITS, UNTRIMMED, Dataset, Reader, measure, open_dataset, opener
+from workbench.data.catalog import SOURCES, SPLITS, UNTRIMMED, open_dataset, opener
+from workbench.data.dataset import Dataset, Reader, measure
 from workbench.media.files import clock
 from workbench.types import Pose, Skeleton, Truth
 
@@ -81,7 +82,7 @@ class Untrimmed:
 
     def edges(self, i: int) -> np.ndarray:
         """float64 [frames + 1]: when each frame of video i begins to be shown and when the last one ends, in seconds on
-        a player's clock: the file's own times, where intervals are meant so (see ``catalog.shown``), else n / fps."""
+        a player's clock: the file's own times, where intervals are meant so (see ``dataset.shown``), else n / fps."""
         row = self.table.iloc[i]
         own = getattr(self.reader, "edges", None)
         return np.arange(self.lengths[i] + 1) / float(row["fps"]) if own is None else own(row)

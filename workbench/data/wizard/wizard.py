@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import spelling
-from workbench.data.catalog import SPLITS, measure
+from workbench.data.catalog import SPLITS
+from workbench.data.dataset import measure
 from workbench.data.files import written
 from workbench.data.files.places import Folder
 from workbench.data.own.manifest import leave_out
