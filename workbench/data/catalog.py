@@ -85,9 +85,9 @@ def opener(address: str) -> Callable[..., Any]:
     return getattr(import_module(module), function)
 
 
-def _expected(name: str, said: str) -> str:
-    """What the folder of a public set should hold, unless it was ``said``; "" for other sets."""
-    if name not in LAYOUTS or "--root" in said:
+def _expected(name: str, problem: str) -> str:
+    """What the folder of a public set should hold, unless ``problem`` tells of the root; "" for other sets."""
+    if name not in LAYOUTS or "--root" in problem:
         return ""
     return f"; --root names the folder of {name}, and expected in it are {LAYOUTS[name]} (docs/data.md)"
 
@@ -100,8 +100,8 @@ def open_parts(
     if name not in TABLES:
         return {split: open_dataset(name, root, protocol, split) for split in splits}
     whole = open_dataset(name, root, protocol, "all")
-    places = {split: np.flatnonzero(whole.table["split"].to_numpy() == split) for split in splits}
-    return {split: dataclasses.replace(whole.subset(rows), split=split) for split, rows in places.items()}
+    rows_of = {split: np.flatnonzero(whole.table["split"].to_numpy() == split) for split in splits}
+    return {split: dataclasses.replace(whole.subset(rows), split=split) for split, rows in rows_of.items()}
 
 
 def guess(root: str | Path | None) -> str:

@@ -172,9 +172,9 @@ class Dataset:
     def fingerprint(self) -> str:
         """Changes whenever the clips or a file they are read from do: names, sizes and times of change."""
         digest = hashlib.sha256()
-        known: dict[str, os.stat_result] = {}
+        states_of: dict[str, os.stat_result] = {}
         for name, paths in zip(self.ids, self._files, strict=True):
-            states = [known.get(path) or known.setdefault(path, os.stat(path)) for path in paths]
+            states = [states_of.get(path) or states_of.setdefault(path, os.stat(path)) for path in paths]
             digest.update(repr([name, *((state.st_size, state.st_mtime_ns) for state in states)]).encode())
         return digest.hexdigest()
 
@@ -191,8 +191,8 @@ def files_of(table: pd.DataFrame, reader: Reader) -> list[list[str]]:
     """The files that each row is read from."""
     names, spelled = list(table), {}
     rows = zip(*(table[name].tolist() for name in names), strict=True)
-    found = ([os.fspath(path) for path in reader.files(dict(zip(names, row, strict=True)))] for row in rows)
-    return [[spelled.setdefault(path, path) for path in paths] for paths in found]
+    paths_of_rows = ([os.fspath(path) for path in reader.files(dict(zip(names, row, strict=True)))] for row in rows)
+    return [[spelled.setdefault(path, path) for path in paths] for paths in paths_of_rows]
 
 
 def shown(row: pd.Series) -> np.ndarray:
@@ -220,7 +220,7 @@ def measure(videos: Sequence[str]) -> pd.DataFrame:
         return info.frames, info.fps, ""
 
     with ThreadPoolExecutor(cores()) as pool:
-        found = list(
+        rows = list(
             tqdm(pool.map(facts, videos), "checking videos", len(videos), unit="file", disable=len(videos) < 20)
         )
-    return pd.DataFrame(found, columns=["frames", "fps", "problem"])
+    return pd.DataFrame(rows, columns=["frames", "fps", "problem"])

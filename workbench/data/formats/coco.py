@@ -68,7 +68,7 @@ def _people(content: Any, path: str | Path) -> People:
 
 def _detections(content: list, path: str | Path) -> list[tuple[Any, np.ndarray]]:
     """(image_id, float [17,3]) of each entry."""
-    found = []
+    detections = []
     for entry, detection in enumerate(content):
         where = f"{path}, entry {entry}"
         if not isinstance(detection, dict):
@@ -76,26 +76,26 @@ def _detections(content: list, path: str | Path) -> list[tuple[Any, np.ndarray]]
         values = detection.get("keypoints")
         count = len(values) // 3 if isinstance(values, list) and len(values) // 3 in WIDER else JOINTS
         points = jsons.numbers(values, count * 3, f"{where}, keypoints").reshape(count, 3)[:JOINTS]
-        found.append((detection.get("image_id"), points))
-    return found
+        detections.append((detection.get("image_id"), points))
+    return detections
 
 
 def _tracks(detections: list[dict]) -> list[int | None]:
     """The track of each; None where a detection has none."""
-    return [track(one.get("track_id", one.get("idx"))) for one in detections]
+    return [track(detection.get("track_id", detection.get("idx"))) for detection in detections]
 
 
 def _of_annotations(content: dict, path: str | Path) -> People:
-    found = _detections(jsons.member(content, "annotations", list, str(path)), path)
+    detections = _detections(jsons.member(content, "annotations", list, str(path)), path)
     images = content.get("images")
     if not isinstance(images, list) or not images:
-        numbered = [_frame_number(name, f"{path}, entry {entry}") for entry, (name, _) in enumerate(found)]
-        rows = [(number, points) for (number, _), (_, points) in zip(numbered, found, strict=True)]
+        numbered = [_frame_number(name, f"{path}, entry {entry}") for entry, (name, _) in enumerate(detections)]
+        rows = [(number, points) for (number, _), (_, points) in zip(numbered, detections, strict=True)]
         padded = any(zeros for _, zeros in numbered)
         return People(rows, SKELETON, padded=padded, who=_tracks(content["annotations"]))
     numbers, padded = _table(images, path)
     rows = []
-    for entry, (name, points) in enumerate(found):
+    for entry, (name, points) in enumerate(detections):
         if name not in numbers:
             raise Damage(f"{path}, entry {entry}: image_id {str(name)[:40]!r} is not in images")
         rows.append((numbers[name], points))
@@ -125,7 +125,7 @@ def _table(images: list, path: str | Path) -> tuple[dict[Any, int], bool]:
         named = []
     if named and len({number for number, _ in named}) == len(named):
         return {id: number for id, (number, _) in zip(ids, named, strict=True)}, any(zeros for _, zeros in named)
-    return {id: place for place, id in enumerate(ids)}, False
+    return {id: position for position, id in enumerate(ids)}, False
 
 
 def _frame_number(value: Any, where: str) -> tuple[int, bool]:
@@ -142,18 +142,18 @@ def _of_mmpose(content: list, where: str) -> People:
     which nobody is found."""
     rows, listed, who = [], [], []
     for entry, frame in enumerate(content):
-        here = f"{where} {entry}"
-        number = jsons.member(frame, "frame_id", int, here)
+        field = f"{where} {entry}"
+        number = jsons.member(frame, "frame_id", int, field)
         if number < 0:
-            raise Damage(f"{here}: expected a frame_id from 0 on, got {number}")
+            raise Damage(f"{field}: expected a frame_id from 0 on, got {number}")
         listed.append(number)
-        for instance in jsons.member(frame, "instances", list, here):
-            points = jsons.member(instance, "keypoints", list, here)
+        for instance in jsons.member(frame, "instances", list, field):
+            points = jsons.member(instance, "keypoints", list, field)
             if len(points) not in WIDER:
-                raise Damage(f"{here}: expected {JOINTS} keypoints, got {len(points)}")
-            places = [jsons.numbers(point, 2, f"{here}, keypoints") for point in points]
+                raise Damage(f"{field}: expected {JOINTS} keypoints, got {len(points)}")
+            positions = [jsons.numbers(point, 2, f"{field}, keypoints") for point in points]
             scores = instance.get("keypoint_scores", [1.0] * len(points))
-            scores = jsons.numbers(scores, len(points), f"{here}, keypoint_scores")
-            rows.append((number, np.column_stack([places, scores])[:JOINTS]))
+            scores = jsons.numbers(scores, len(points), f"{field}, keypoint_scores")
+            rows.append((number, np.column_stack([positions, scores])[:JOINTS]))
             who.append(track(instance.get("track_id")))
     return People(rows, SKELETON, first=0 if 0 in listed else 1, who=who)

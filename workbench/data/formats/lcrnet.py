@@ -46,8 +46,8 @@ def read_camera(path: str | Path) -> Pose:
     deep, flat = _numbers(content, path, "pose3d", 3), _numbers(content, path, "pose2d", 2)
     agreement = [_agreement(deep[..., axis], flat[..., axis]) for axis in (0, 1)]
     signs = [-1 if agreement[0] < -0.5 else 1, -1 if agreement[1] > 0.5 else 1, 1]
-    found = Pose(deep, SKELETON, "camera", np.arange(deep.shape[1]))
-    return replace(found, joints=deep * np.array(signs, np.float32))
+    pose = Pose(deep, SKELETON, "camera", np.arange(deep.shape[1]))
+    return replace(pose, joints=deep * np.array(signs, np.float32))
 
 
 def _agreement(first: np.ndarray, second: np.ndarray) -> float:

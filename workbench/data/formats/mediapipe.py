@@ -36,9 +36,9 @@ def read_poses(
     entries = content.get("frames") if isinstance(content, dict) else content
     if not isinstance(entries, list) or not entries:
         raise Damage(f"{path}: expected a list with one entry of landmarks a frame")
-    seen = [_persons(entry, "pose_landmarks", f"{path}, entry {i}") for i, entry in enumerate(entries)]
+    pictured = [_persons(entry, "pose_landmarks", f"{path}, entry {i}") for i, entry in enumerate(entries)]
     world = [_persons(entry, "pose_world_landmarks", f"{path}, entry {i}") for i, entry in enumerate(entries)]
-    values, confidence = _arrays(seen, path)
+    values, confidence = _arrays(pictured, path)
     poses = [Pose(in_pixels(values[..., :2], size), SKELETON, "image", np.arange(len(entries)), confidence)]
     if any(world):
         values, confidence = _arrays(world, path)

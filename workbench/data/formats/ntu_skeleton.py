@@ -58,11 +58,11 @@ def _read(path: str | Path, bodies: str) -> tuple[np.ndarray, np.ndarray, list[l
     if bodies not in ("order", "identity"):
         raise ValueError(f"bodies must be order or identity, got {bodies!r}")
     tokens = Tokens(path)
-    places, ids = _structure(tokens)
-    rows = np.concatenate([np.zeros((0, FIELDS)), *(_body(tokens, place) for place, _, _ in places)])
-    rows = rows.reshape(len(places), JOINTS, FIELDS)
-    frames = np.array([frame for _, frame, _ in places], int)
-    slots = np.array([slot for _, _, slot in places], int)
+    bodies_at, ids = _structure(tokens)
+    rows = np.concatenate([np.zeros((0, FIELDS)), *(_body(tokens, start) for start, _, _ in bodies_at)])
+    rows = rows.reshape(len(bodies_at), JOINTS, FIELDS)
+    frames = np.array([frame for _, frame, _ in bodies_at], int)
+    slots = np.array([slot for _, _, slot in bodies_at], int)
     if bodies == "identity":
         slots = _follow(rows[..., :3].mean(axis=1), frames, [name for frame in ids for name in frame])
     shape = (max(slots, default=0) + 1, len(ids), JOINTS)
@@ -74,7 +74,7 @@ def _read(path: str | Path, bodies: str) -> tuple[np.ndarray, np.ndarray, list[l
 
 def _structure(tokens: Tokens) -> tuple[list[tuple[int, int, int]], list[list[str]]]:
     """Where the joints of each body begin, its frame and its place in the frame; and the ids by frame."""
-    places, ids = [], []
+    bodies_at, ids = [], []
     count = tokens.whole(0, 1, 100_000, "a number of frames")
     at = 1
     for frame in range(count):
@@ -84,18 +84,18 @@ def _structure(tokens: Tokens) -> tuple[list[tuple[int, int, int]], list[list[st
             names.append(tokens.word(at))
             at += BODY_FIELDS
             tokens.whole(at, JOINTS, JOINTS, "the number of joints")
-            places.append((at + 1, frame, slot))
+            bodies_at.append((at + 1, frame, slot))
             at += 1 + JOINTS * FIELDS
         ids.append(names)
     tokens.end(at)
-    return places, ids
+    return bodies_at, ids
 
 
-def _body(tokens: Tokens, place: int) -> np.ndarray:
-    rows = tokens.numbers(place, JOINTS * FIELDS).reshape(JOINTS, FIELDS)
+def _body(tokens: Tokens, start: int) -> np.ndarray:
+    rows = tokens.numbers(start, JOINTS * FIELDS).reshape(JOINTS, FIELDS)
     wrong = np.flatnonzero(~np.isin(rows[:, 11], (0, 1, 2)))
     if len(wrong):
-        raise tokens.damage(place + int(wrong[0]) * FIELDS + 11, "a tracking state of 0, 1 or 2")
+        raise tokens.damage(start + int(wrong[0]) * FIELDS + 11, "a tracking state of 0, 1 or 2")
     return rows
 
 
@@ -103,8 +103,8 @@ def _follow(centres: np.ndarray, frames: np.ndarray, names: list[str]) -> np.nda
     """The row of each body [n]: that of its id, or, for a new id, the free one whose last body was nearest."""
     rows, owner, last = np.zeros(len(names), int), {}, []
     for frame in np.unique(frames):
-        here, taken, new = np.flatnonzero(frames == frame), set(), []
-        for body in here:
+        present, taken, new = np.flatnonzero(frames == frame), set(), []
+        for body in present:
             row = owner.get(names[body])
             if row is None or row in taken:
                 new.append(body)
@@ -114,7 +114,7 @@ def _follow(centres: np.ndarray, frames: np.ndarray, names: list[str]) -> np.nda
         for body in new:
             rows[body] = owner[names[body]] = _free_row(centres[body], last, taken)
             taken.add(rows[body])
-        for body in here:
+        for body in present:
             last += [centres[body]] * (rows[body] + 1 - len(last))
             last[rows[body]] = centres[body]
     return rows

@@ -62,8 +62,8 @@ def _of_frames(frames: list[tuple[int, object, Path]]) -> People:
             points = jsons.member(person, "pose_keypoints_2d", list, str(file))
             joints = joints or len(points) // 3
             if joints not in SKELETONS or len(points) != joints * 3:
-                known = " or ".join(str(3 * count) for count in SKELETONS)
-                raise Damage(f"{file}: expected {known} numbers a person, all alike, got {len(points)}")
+                counts = " or ".join(str(3 * count) for count in SKELETONS)
+                raise Damage(f"{file}: expected {counts} numbers a person, all alike, got {len(points)}")
             rows.append((number, jsons.numbers(points, joints * 3, str(file)).reshape(joints, 3)))
             who.append(track(person.get("person_id")))
     # Where nobody is seen at all, the schema can't be told; BODY_25 is what OpenPose writes unless told otherwise.
@@ -80,7 +80,7 @@ def _of_clip(content: dict, path: Path) -> People:
             raise Damage(f"{where}: expected a frame_index from 1 on, got {number}")
         listed.append(number)
         for person in jsons.member(frame, "skeleton", list, where):
-            places = jsons.numbers(jsons.member(person, "pose", list, where), 36, f"{where}, pose").reshape(18, 2)
+            positions = jsons.numbers(jsons.member(person, "pose", list, where), 36, f"{where}, pose").reshape(18, 2)
             scores = jsons.numbers(jsons.member(person, "score", list, where), 18, f"{where}, score")
-            rows.append((number, np.column_stack([places, scores])))
+            rows.append((number, np.column_stack([positions, scores])))
     return People(rows, SKELETONS[18], first=1)

@@ -85,18 +85,18 @@ def first_number(people: People, numbers: Sequence[int], frames: int | None) -> 
     no video of this length has, begins with the smallest. What is left is habit: ffmpeg, which pads numbers with zeros,
     counts from 1; all others count from 0.
     """
-    told = _told(people, numbers, frames)
-    return told if told is not None else int(people.padded)
+    number = _stated_number(people, numbers, frames)
+    return number if number is not None else int(people.padded)
 
 
 def is_guess(people: People, frames: int | None) -> bool:
     """Whether it is habit alone that tells where the padded numbers of ``people`` count from: with ``frames`` in the
     video they may as well count from 0."""
     numbers = [number for number, _ in people.rows] if people.listed is None else people.listed
-    return people.padded and _told(people, numbers, frames) is None
+    return people.padded and _stated_number(people, numbers, frames) is None
 
 
-def _told(people: People, numbers: Sequence[int], frames: int | None) -> int | None:
+def _stated_number(people: People, numbers: Sequence[int], frames: int | None) -> int | None:
     """As ``first_number``; None where only habit tells."""
     lowest, highest = min(numbers, default=0), max(numbers, default=0)
     if people.first is not None and (frames is None or highest - people.first < frames or people.listed is None):
@@ -129,16 +129,16 @@ def _bodies(people: People) -> list[int]:
     as AlphaPose calls everybody 0 that it does not follow."""
     numbers = [number for number, _ in people.rows]
     who = list(people.who) or [None] * len(numbers)
-    seen = [(number, one) for number, one in zip(numbers, who, strict=True) if one is not None]
-    if len(set(seen)) < len(seen):
-        who, seen = [None] * len(numbers), []
-    tracks = [one for one, _ in Counter(one for _, one in seen).most_common(MOST_PERSONS // 2)]
-    places = {one: body for body, one in enumerate(tracks)}
+    tracked = [(number, track) for number, track in zip(numbers, who, strict=True) if track is not None]
+    if len(set(tracked)) < len(tracked):
+        who, tracked = [None] * len(numbers), []
+    tracks = [track for track, _ in Counter(track for _, track in tracked).most_common(MOST_PERSONS // 2)]
+    body_of = {track: body for body, track in enumerate(tracks)}
     others, bodies = Counter(), []
-    for number, one in zip(numbers, who, strict=True):
-        if one not in places:
+    for number, track in zip(numbers, who, strict=True):
+        if track not in body_of:
             others[number] += 1
-        bodies.append(places.get(one, len(places) + others[number] - 1))
+        bodies.append(body_of.get(track, len(body_of) + others[number] - 1))
     return bodies
 
 
@@ -155,11 +155,11 @@ def track(value: Any) -> int | None:
 def in_pixels(joints: np.ndarray, size: tuple[float, float] | None) -> np.ndarray:
     """joints [...,2] as they are, or, where all are shares of the picture's sides (0 to 1, or -1 to 1 as OpenPose's
     keypoint_scale 4 writes them), in pixels of a picture of ``size`` (width, height), where that is known."""
-    known = joints[np.isfinite(joints).all(axis=-1)]
-    if size is None or not len(known) or np.abs(known).max() > SHARE:
+    finite = joints[np.isfinite(joints).all(axis=-1)]
+    if size is None or not len(finite) or np.abs(finite).max() > SHARE:
         return joints
     # No person is a pixel tall: what lies within one is no pixel.
-    shares = (joints + 1) / 2 if known.min() < -0.05 else joints
+    shares = (joints + 1) / 2 if finite.min() < -0.05 else joints
     return (shares * np.array(size, np.float32)).astype(joints.dtype)
 
 

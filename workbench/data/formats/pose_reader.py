@@ -63,12 +63,12 @@ def fitted(pose: Pose, frames: int, path: str) -> Pose:
 
     ValueError naming ``path`` if the lengths differ by more.
     """
-    known = pose.joints.shape[1]
-    if abs(known - frames) > max(TOLERANCE, 0.02 * frames):
-        raise ValueError(f"{path} has poses for {known} frames, its video has {frames}")
-    if known == frames:
+    length = pose.joints.shape[1]
+    if abs(length - frames) > max(TOLERANCE, 0.02 * frames):
+        raise ValueError(f"{path} has poses for {length} frames, its video has {frames}")
+    if length == frames:
         return pose
-    missing = max(frames - known, 0)
+    missing = max(frames - length, 0)
     joints = np.pad(pose.joints[:, :frames], ((0, 0), (0, missing), (0, 0), (0, 0)), constant_values=np.nan)
     confidence = pose.confidence
     if confidence is not None:

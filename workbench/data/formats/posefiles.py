@@ -60,8 +60,8 @@ def read(path: str | Path, frames: int | None = None, size: tuple[float, float] 
     poses = {}
     for name in READERS[kind(path)]:
         module, _, function = name.partition(":")
-        found = getattr(import_module(module), function)(path, **about)
-        poses |= {pose.space: pose for pose in (found if isinstance(found, tuple) else (found,))}
+        result = getattr(import_module(module), function)(path, **about)
+        poses |= {pose.space: pose for pose in (result if isinstance(result, tuple) else (result,))}
     return poses
 
 
@@ -81,7 +81,7 @@ def kind(path: str | Path) -> str:
 
 def ending(path: str | Path) -> str:
     """The ending in ``READERS`` that the name has; "" for none."""
-    return next((known for known in READERS if str(path).lower().endswith(known)), "")
+    return next((end for end in READERS if str(path).lower().endswith(end)), "")
 
 
 def read_npz(path: str | Path) -> tuple[Pose, ...]:
@@ -147,21 +147,19 @@ class PoseFiles:
 
     def _load(self, row, space: str) -> Pose | None:
         path = row["pose"]
-        found = read(path, int(row["frames"]), _size(row)).get(space) if path else None
-        if found is None:
+        pose = read(path, int(row["frames"]), _size(row)).get(space) if path else None
+        if pose is None:
             return None
-        if found.skeleton != self.skeleton and not np.isfinite(found.joints).any():
+        if pose.skeleton != self.skeleton and not np.isfinite(pose.joints).any():
             # Who found nobody may not tell in which joints.
-            return _nobody(self.skeleton, found)
-        if found.skeleton != self.skeleton:
-            raise ValueError(
-                f"{path} is a {found.skeleton.name} skeleton, that of the data set is {self.skeleton.name}"
-            )
+            return _nobody(self.skeleton, pose)
+        if pose.skeleton != self.skeleton:
+            raise ValueError(f"{path} is a {pose.skeleton.name} skeleton, that of the data set is {self.skeleton.name}")
         if kind(path) != ".npz":
-            return fitted(found, int(row["frames"]), path)
-        if len(found.frame_numbers) != row["frames"]:
-            raise ValueError(f"{path} has poses for {len(found.frame_numbers)} frames, the video has {row['frames']}")
-        return found
+            return fitted(pose, int(row["frames"]), path)
+        if len(pose.frame_numbers) != row["frames"]:
+            raise ValueError(f"{path} has poses for {len(pose.frame_numbers)} frames, the video has {row['frames']}")
+        return pose
 
 
 def _size(row) -> tuple[int, int] | None:
@@ -172,6 +170,6 @@ def _size(row) -> tuple[int, int] | None:
     return info.width, info.height
 
 
-def _nobody(skeleton: Skeleton, found: Pose) -> Pose:
-    joints = np.full((1, len(found.frame_numbers), skeleton.count, found.joints.shape[3]), np.nan, np.float32)
-    return Pose(joints, skeleton, found.space, found.frame_numbers)
+def _nobody(skeleton: Skeleton, pose: Pose) -> Pose:
+    joints = np.full((1, len(pose.frame_numbers), skeleton.count, pose.joints.shape[3]), np.nan, np.float32)
+    return Pose(joints, skeleton, pose.space, pose.frame_numbers)

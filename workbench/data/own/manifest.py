@@ -106,7 +106,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     classes = _classes(labelled["label"], beside, faults)
     faults.check()
     for group in spelling.near(classes):
-        warnings.warn(f"{path}: classes that look alike and are {len(group)}: {spelling.shown(group)}", stacklevel=3)
+        warnings.warn(f"{path}: classes that look alike and are {len(group)}: {spelling.quoted(group)}", stacklevel=3)
     number = {name: label for label, name in enumerate(classes)}
     table["label"] = -1 if untrimmed else table["label"].map(number).astype(int)
     skeleton = _skeleton(table, faults)
@@ -147,8 +147,8 @@ def identities(videos: list[str]) -> list[str]:
     stem_of = {name: _stem(name) for name in dict.fromkeys(videos)}
     stems = [stem_of[name] for name in videos]
     # A path that is listed twice is one video, and its id is then told to be there twice.
-    taken = Counter(stem.casefold() for stem in stem_of.values())
-    return [stem if taken[stem.casefold()] == 1 else name for stem, name in zip(stems, videos, strict=True)]
+    counts = Counter(stem.casefold() for stem in stem_of.values())
+    return [stem if counts[stem.casefold()] == 1 else name for stem, name in zip(stems, videos, strict=True)]
 
 
 def _stem(name: str) -> str:
@@ -169,27 +169,27 @@ def _check_ids(table: pd.DataFrame, faults: Faults) -> None:
 
 def _resolve(table: pd.DataFrame, column: str, folders: list[Folder], faults: Faults) -> None:
     """Turns a column of files into absolute paths in the first of ``folders`` that has them."""
-    given = table[column].tolist()
+    names = table[column].tolist()
     poses = column == "pose"
-    answers = _find_all(dict.fromkeys(name for name in given if name.strip()), folders, poses)
-    found = [answers.get(name, ("", "")) for name in given]
+    answers = _find_all(dict.fromkeys(name for name in names if name.strip()), folders, poses)
+    resolved = [answers.get(name, ("", "")) for name in names]
     for wrong, words in (("missing", "that do not exist in"), ("outside", "that lie outside of")):
-        cases = [of_row(given[row], row) for row, (_, problem) in enumerate(found) if problem == wrong]
+        cases = [of_row(names[row], row) for row, (_, problem) in enumerate(resolved) if problem == wrong]
         faults.add(f"{column} files {words} {folders[0].root}", cases)
-    table[column] = [path for path, _ in found]
+    table[column] = [path for path, _ in resolved]
     if poses:
-        known = {path: posefiles.kind(path) for path, _ in answers.values() if path}
-        unknown = [of_row(given[row], row) for row, (path, _) in enumerate(found) if path and not known[path]]
+        kinds = {path: posefiles.kind(path) for path, _ in answers.values() if path}
+        unknown = [of_row(names[row], row) for row, (path, _) in enumerate(resolved) if path and not kinds[path]]
         faults.add(f"pose files of an unknown kind; what is read are {posefiles.KNOWN}", unknown)
 
 
 def _find_all(names: Iterable[str], folders: list[Folder], or_folder: bool) -> dict[str, tuple[str, str]]:
     """What the first of ``folders`` that has a file answers, by name; what the first one does where none has it."""
-    found = folders[0].find_all(names, or_folder)
+    answers = folders[0].find_all(names, or_folder)
     for folder in folders[1:]:
-        missing = [name for name, (path, _) in found.items() if not path]
-        found |= {name: answer for name, answer in folder.find_all(missing, or_folder).items() if answer[0]}
-    return found
+        missing = [name for name, (path, _) in answers.items() if not path]
+        answers |= {name: answer for name, answer in folder.find_all(missing, or_folder).items() if answer[0]}
+    return answers
 
 
 def parts(table: pd.DataFrame, protocol: str | None, path: Path, faults: Faults) -> tuple[list[str], str]:
@@ -218,12 +218,12 @@ def _parts_named(values: list[str], column: str, path: Path) -> list[str]:
     """``values`` with capitals, blanks and other usual names of parts as the parts; a warning says which."""
     meant = {value: PARTS.get(value.strip().casefold(), value.strip().casefold()) for value in set(values)}
     meant = {old: new if new in (*SPLITS, "unused") else old for old, new in meant.items()}
-    found = [meant[value] for value in values]
-    changed = {old: new for old, new in zip(values, found, strict=True) if old != new}
+    parts = [meant[value] for value in values]
+    changed = {old: new for old, new in zip(values, parts, strict=True) if old != new}
     if changed:
-        said = ", ".join(f"{old!r} as {new}" for old, new in changed.items())
-        warnings.warn(f"{path}: {column} is read with {said}", tabular.TableNote, stacklevel=4)
-    return found
+        readings = ", ".join(f"{old!r} as {new}" for old, new in changed.items())
+        warnings.warn(f"{path}: {column} is read with {readings}", tabular.TableNote, stacklevel=4)
+    return parts
 
 
 def leave_out(subjects: list[str], left_out: list[str], path: Path) -> dict[str, str]:
@@ -282,12 +282,12 @@ def _instances(table: pd.DataFrame, faults: Faults) -> pd.DataFrame:
 def _classes(labels: pd.Series, beside: Beside, faults: Faults) -> list[str]:
     """All class names in the order of their labels: those that the .yaml lists, else those that occur."""
     faults.add("rows without a label", [f"row {row + 1}" for row, name in enumerate(labels) if not name.strip()])
-    found = set(labels)
+    names = set(labels)
     if beside.classes is not None:
-        unknown = sorted(name for name in found - set(beside.classes) if name.strip())
+        unknown = sorted(name for name in names - set(beside.classes) if name.strip())
         faults.add(f"labels that are none of the {len(beside.classes)} classes listed", map(repr, unknown))
         return beside.classes
-    return sorted(found, key=_numeric if all(map(_is_number, found)) else None)
+    return sorted(names, key=_numeric if all(map(_is_number, names)) else None)
 
 
 def _is_number(text: str) -> bool:
@@ -302,9 +302,9 @@ def _numeric(text: str) -> tuple[int, str]:
 def _skeleton(table: pd.DataFrame, faults: Faults) -> Skeleton | None:
     """The schema that most of a few pose files have, of those that can be read and show somebody; a clip with another
     is left out when it is read. The first readable one's where nobody is seen; ManifestError where none can be read."""
-    given = list(dict.fromkeys(table["pose"][table["pose"] != ""]))
+    paths = list(dict.fromkeys(table["pose"][table["pose"] != ""]))
     schemas, empty, problems = [], [], []
-    for path in given:
+    for path in paths:
         try:
             pose = next(iter(posefiles.read(path).values()))
         except ValueError as problem:
@@ -313,7 +313,7 @@ def _skeleton(table: pd.DataFrame, faults: Faults) -> Skeleton | None:
         (schemas if np.isfinite(pose.joints).any() else empty).append(pose.skeleton)
         if len(schemas) == VOTES:
             break
-    if given and not schemas and not empty:
+    if paths and not schemas and not empty:
         faults.add("not one pose file can be read; the first", problems[:1])
     votes = Counter(schemas or empty[:1])
     return votes.most_common(1)[0][0] if votes else None

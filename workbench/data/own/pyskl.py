@@ -155,7 +155,7 @@ def _load(path: str, changed: int) -> tuple[dict[str, list[str]], dict[str, Entr
     if not isinstance(splits, dict) or not isinstance(annotations, list | tuple) or not len(annotations):
         raise ValueError(f"{path}: expected a pickle with split and annotations")
     parts = {name: _ids(ids, name, path) for name, ids in splits.items()}
-    entries, bad, known = {}, [], set()
+    entries, bad, left_out = {}, [], set()
     for number, annotation in enumerate(annotations):
         where = f"{path}, annotation {number}"
         try:
@@ -165,34 +165,34 @@ def _load(path: str, changed: int) -> tuple[dict[str, list[str]], dict[str, Entr
             entries[entry.id] = entry
         except ValueError as problem:
             bad.append(str(problem).removeprefix(f"{path}, "))
-            known |= {str(annotation.get("frame_dir"))} if isinstance(annotation, dict) else set()
+            left_out |= {str(annotation.get("frame_dir"))} if isinstance(annotation, dict) else set()
     if not entries:
         raise ValueError(f"{path}: not one of its {len(bad)} annotations can be used; {bad[0]}")
     if bad:
         text = f"{path}: {len(bad)} of {len(annotations)} left out: {'; '.join(bad[:10])}"
         warnings.warn(text + (f"; and {len(bad) - 10} more" if len(bad) > 10 else ""), official.LeftOut, stacklevel=2)
-    return _named_alike(parts, entries, known, path), entries
+    return _named_alike(parts, entries, left_out, path), entries
 
 
 def _ids(ids: Any, name: Any, path: str) -> list[str]:
-    found = unpickling.plain(ids)
-    if not isinstance(name, str) or not isinstance(found, list | tuple) or not all(isinstance(id, str) for id in found):
-        raise ValueError(f"{path}: expected lists of ids in split, by name, got {name!r} with {str(found)[:60]}")
-    return list(found)
+    names = unpickling.plain(ids)
+    if not isinstance(name, str) or not isinstance(names, list | tuple) or not all(isinstance(id, str) for id in names):
+        raise ValueError(f"{path}: expected lists of ids in split, by name, got {name!r} with {str(names)[:60]}")
+    return list(names)
 
 
 def _entry(annotation: Any, where: str) -> Entry:
     """One entry, checked; ValueError beginning with ``where``."""
     if not isinstance(annotation, dict):
         raise ValueError(f"{where}: expected an object with frame_dir, label and keypoint")
-    id, label = annotation.get("frame_dir", annotation.get("filename")), _one(annotation.get("label"))
+    id, label = annotation.get("frame_dir", annotation.get("filename")), _single(annotation.get("label"))
     if not isinstance(id, str) or not id:
         raise ValueError(f"{where}: expected frame_dir with its name, got {str(id)[:40]!r}")
     where = f"{where} ({id})"
     if type(label) is not int or not 0 <= label < 100_000:
         raise ValueError(f"{where}: expected one label from 0 on, got {str(unpickling.plain(label))[:40]!r}")
     skeleton, axes, shape = _layout(annotation, where)
-    frames = _one(annotation.get("total_frames", shape[1]))
+    frames = _single(annotation.get("total_frames", shape[1]))
     if type(frames) is not int or not 0 < frames < 10_000_000:
         raise ValueError(f"{where}: {str(frames)[:40]} frames can't be")
     if abs(frames - shape[1]) > max(TOLERANCE, 0.02 * frames):
@@ -206,17 +206,17 @@ def _check_values(annotation: dict, shape: tuple[int, ...], where: str) -> None:
     values = unpickling.plain_array(annotation["keypoint"], f"{where}, keypoint,")
     if np.isinf(values).any() or (values.dtype.itemsize > 2 and (np.abs(values) >= ABSURD).any()):
         raise ValueError(f"{where}: keypoint holds numbers that can't be coordinates")
-    seen = np.isfinite(values).all(axis=3) & (values != 0).any(axis=3)
+    visible = np.isfinite(values).all(axis=3) & (values != 0).any(axis=3)
     if annotation.get("keypoint_score") is not None:
         scores = unpickling.plain_array(annotation["keypoint_score"], f"{where}, keypoint_score,")
         if scores.shape != shape[:3]:
             raise ValueError(f"{where}: expected keypoint_score {shape[:3]}, got {scores.shape}")
-        seen &= scores > 0
-    if not seen.any():
+        visible &= scores > 0
+    if not visible.any():
         raise ValueError(f"{where}: no joint of any person is known in any frame")
 
 
-def _one(value: Any) -> Any:
+def _single(value: Any) -> Any:
     """The number of an array or list of one; anything else as it is."""
     value = unpickling.plain(value)
     while isinstance(value, list | tuple) and len(value) == 1:
@@ -231,8 +231,8 @@ def _layout(annotation: dict, where: str) -> tuple[Skeleton, int, tuple[int, ...
     scored = annotation.get("keypoint_score") is None and axes == 3 and (shape[2], 3) not in SKELETONS
     layout = (shape[2], 2 if scored else axes) if len(shape) == 4 else None
     if layout not in SKELETONS or 0 in shape or np.prod(shape) > MOST:
-        known = ", ".join(f"{v} x {c}" for v, c in SKELETONS)
-        raise ValueError(f"{where}: expected keypoint [M,T,V,C] with V x C one of {known}, got {shape}")
+        layouts = ", ".join(f"{v} x {c}" for v, c in SKELETONS)
+        raise ValueError(f"{where}: expected keypoint [M,T,V,C] with V x C one of {layouts}, got {shape}")
     return Skeleton.named(SKELETONS[layout]), layout[1], shape
 
 
@@ -247,8 +247,9 @@ def _named_alike(
     short = _by(_stem, entries)
     same = {id: short[_stem(id)] for id in missing if _stem(id) in short}
     if same:
-        one = sorted(same)[0]
-        text = f"{path}: {len(same)} ids of its splits are taken for entries of like name, as {one!r} for {same[one]!r}"
+        first = sorted(same)[0]
+        example = f"{first!r} for {same[first]!r}"
+        text = f"{path}: {len(same)} ids of its splits are taken for entries of like name, as {example}"
         warnings.warn(text, official.LeftOut, stacklevel=4)
     gone = sorted(missing - set(same) - bad)
     if gone:
@@ -258,10 +259,10 @@ def _named_alike(
 
 def _by(key: Callable[[str], str], entries: Iterable[str]) -> dict[str, str]:
     """Ids by a short form, where that is of one alone."""
-    found = defaultdict(list)
+    by_key = defaultdict(list)
     for id in entries:
-        found[key(id)].append(id)
-    return {short: ids[0] for short, ids in found.items() if len(ids) == 1}
+        by_key[key(id)].append(id)
+    return {short: ids[0] for short, ids in by_key.items() if len(ids) == 1}
 
 
 def _stem(id: str) -> str:

@@ -78,8 +78,8 @@ def _clips(path: Path, classes: int) -> list[dict[str, Any]]:
         row = _row(path, key, tarred.read(path, *files["json"]), classes)
         # A video of the same place in another file, or in one that was written anew, is another video.
         digest = hashlib.sha256(repr([str(path), changed, *files[videos[0]]]).encode()).hexdigest()[:32]
-        place = {"video": str(path), "spool": f"{digest}.{videos[0]}", "film": tuple(files[videos[0]])}
-        rows.append({"subject": "", "camera": "", "view": "", "setup": "", **row, **place, "poses": files.get("npz")})
+        source = {"video": str(path), "spool": f"{digest}.{videos[0]}", "film": tuple(files[videos[0]])}
+        rows.append({"subject": "", "camera": "", "view": "", "setup": "", **row, **source, "poses": files.get("npz")})
     return rows
 
 
@@ -130,7 +130,7 @@ class Shards:
                 poses = {pose.space: pose for pose in of_arrays(dict(file), name)}
         except DAMAGE as error:
             raise ValueError(f"{name} cannot be read: {error}") from None
-        found = poses.get(space)
-        if found is not None and found.joints.shape[1] != row["frames"]:
-            raise ValueError(f"{name} have {found.joints.shape[1]} frames, the video has {row['frames']}")
-        return found
+        wanted_pose = poses.get(space)
+        if wanted_pose is not None and wanted_pose.joints.shape[1] != row["frames"]:
+            raise ValueError(f"{name} have {wanted_pose.joints.shape[1]} frames, the video has {row['frames']}")
+        return wanted_pose

@@ -60,28 +60,28 @@ _RENAMED = {"scrubbing": "cleaning"}
 
 def open_cad60(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder that holds data1 to data4, data/cad60 where it is None."""
-    place = official.folder(root, "cad60")
+    folder = official.folder(root, "cad60")
     protocol = official.choose("cad60", protocol, PROTOCOLS_60)
-    left, _, environment = protocol.removeprefix("leave-out:").partition("/")
+    tested, _, environment = protocol.removeprefix("leave-out:").partition("/")
     everything = list(facts.classes("cad60").values())
     classes = list(ENVIRONMENTS[environment]) if environment else everything
-    poses = official.by_name(path for path in official.walk(place, (".txt",)) if path.stem.isdigit())
-    videos = official.by_name(official.walk(place, official.VIDEOS))
-    labels = {row["id"]: row["activity"] for row in facts.columns("cad60_sequences.csv")} | activities(place)
+    poses = official.by_name(path for path in official.walk(folder, (".txt",)) if path.stem.isdigit())
+    videos = official.by_name(official.walk(folder, official.VIDEOS))
+    labels = {row["id"]: row["activity"] for row in facts.columns("cad60_sequences.csv")} | activities(folder)
     persons = {row["id"]: int(row["folder"][-1]) for row in facts.columns("cad60_sequences.csv")}
-    files = official.matching({**poses, **videos}, r"\d{10}", "cad60", place)
-    known = [name for name in files if labels.get(name) in everything and name in persons]
-    official.left_out("cad60", set(files) - set(known), "are still, random or without a label")
+    files = official.matching({**poses, **videos}, r"\d{10}", "cad60", folder)
+    names = [name for name in files if labels.get(name) in everything and name in persons]
+    official.left_out("cad60", set(files) - set(names), "are still, random or without a label")
     rows = [
         {
             "id": name,
             "label": classes.index(labels[name]),
-            "part": "test" if persons[name] == int(left) else "train",
+            "part": "test" if persons[name] == int(tested) else "train",
             "subject": persons[name],
             "video": videos.get(name, ""),
             "pose": poses.get(name, ""),
         }
-        for name in known
+        for name in names
         if labels[name] in classes
     ]
     return official.dataset(
@@ -98,28 +98,28 @@ def open_cad60(root: str | Path | None, protocol: str | None, split: str) -> Dat
 
 def open_cad120(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder of the subjects' folders, data/cad120 where it is None."""
-    place = official.folder(root, "cad120")
+    folder = official.folder(root, "cad120")
     protocol = official.choose("cad120", protocol, PROTOCOLS_120)
-    left = int(protocol.removeprefix("leave-out:"))
-    poses = official.by_name(path for path in official.walk(place, (".txt",)) if path.stem.isdigit())
-    videos = official.by_name(official.walk(place, official.VIDEOS))
+    tested = int(protocol.removeprefix("leave-out:"))
+    poses = official.by_name(path for path in official.walk(folder, (".txt",)) if path.stem.isdigit())
+    videos = official.by_name(official.walk(folder, official.VIDEOS))
     subjects = {row["id"]: int(row["subject"]) for row in facts.columns("cad120_sequences.csv")}
-    labels = activities(place)
-    files = official.matching({**poses, **videos}, r"\d{10}", "cad120", place)
+    labels = activities(folder)
+    files = official.matching({**poses, **videos}, r"\d{10}", "cad120", folder)
     for name in files:
         labels.setdefault(name, (poses.get(name) or videos[name]).parent.name)
-    known = [name for name in files if labels[name] in ACTIVITIES and name in subjects]
-    official.left_out("cad120", set(files) - set(known), "are in no fold or in no activity's folder")
+    names = [name for name in files if labels[name] in ACTIVITIES and name in subjects]
+    official.left_out("cad120", set(files) - set(names), "are in no fold or in no activity's folder")
     rows = [
         {
             "id": name,
             "label": ACTIVITIES.index(labels[name]),
-            "part": "test" if subjects[name] == left else "train",
+            "part": "test" if subjects[name] == tested else "train",
             "subject": subjects[name],
             "video": videos.get(name, ""),
             "pose": poses.get(name, ""),
         }
-        for name in known
+        for name in names
     ]
     return official.dataset(
         "cad120",
@@ -153,8 +153,8 @@ def read_skeleton(path: str | Path) -> Pose:
     """joints float32 [1,T,15,3], camera space: metres (the file has millimetres), x right, y up, z away; confidence
     float32 [1,T,15] in [0,1]. ValueError naming file and line if anything but the format is in the file."""
     values = _lines(path)
-    places = _FIRST[:, None] + np.arange(4)
-    points = values[:, places]
+    columns = _FIRST[:, None] + np.arange(4)
+    points = values[:, columns]
     confidence = points[..., 3]
     if not ((confidence >= 0) & (confidence <= 1)).all():
         row = int(np.flatnonzero(~((confidence >= 0) & (confidence <= 1)).all(axis=1))[0])
@@ -187,13 +187,13 @@ def _lines(path: str | Path) -> np.ndarray:
 
 def activities(root: Path) -> dict[str, str]:
     """Activity by sequence id, from every ``activityLabel.txt`` below ``root``."""
-    found = {}
+    by_sequence = {}
     for path in official.walk(root, ("activitylabel.txt",)):
         for line in load(path).decode("utf-8", "replace").splitlines():
             fields = [field.strip() for field in line.split(",")]
             if len(fields) >= 2 and fields[0].isdigit():
-                found[fields[0]] = fields[1]
-    return found
+                by_sequence[fields[0]] = fields[1]
+    return by_sequence
 
 
 READER = PoseReader(read_skeleton)

@@ -33,39 +33,39 @@ def folder(root: str | Path | None, name: str) -> Path:
     return path.absolute()
 
 
-def choose(name: str, protocol: str | None, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
-    """The protocol that is meant, the first of ``known`` where none is named; ValueError listing them otherwise."""
-    known = list(known)
-    wanted = known[0] if protocol is None else (aliases or {}).get(protocol, protocol)
-    if wanted not in known:
-        raise ValueError(f"{name} has no protocol {protocol!r}; known: {', '.join(known)}")
-    return wanted
+def choose(name: str, protocol: str | None, protocols: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
+    """The protocol that is meant, the first of ``protocols`` where none is named; ValueError listing them otherwise."""
+    protocols = list(protocols)
+    chosen = protocols[0] if protocol is None else (aliases or {}).get(protocol, protocol)
+    if chosen not in protocols:
+        raise ValueError(f"{name} has no protocol {protocol!r}; known: {', '.join(protocols)}")
+    return chosen
 
 
 def walk(root: Path, suffixes: Iterable[str], skip: str = r"depth|_ir$") -> list[Path]:
     """Files below ``root`` that end in one of ``suffixes`` (lower case), sorted; folders that match ``skip`` are not
     entered, nor are hidden ones and those that a link has led to before."""
-    found, seen, ends, never = [], set(), tuple(suffixes), re.compile(skip, re.IGNORECASE)
-    for place, folders, names in os.walk(root, followlinks=True):
-        identity = os.path.realpath(place)
-        if identity in seen:
+    paths, visited, ends, never = [], set(), tuple(suffixes), re.compile(skip, re.IGNORECASE)
+    for folder, folders, names in os.walk(root, followlinks=True):
+        identity = os.path.realpath(folder)
+        if identity in visited:
             folders.clear()
             continue
-        seen.add(identity)
+        visited.add(identity)
         folders[:] = sorted(f for f in folders if not f.startswith(".") and not never.search(f))
-        found += [Path(place, name) for name in names if name.lower().endswith(ends) and not name.startswith(".")]
-    return sorted(found)
+        paths += [Path(folder, name) for name in names if name.lower().endswith(ends) and not name.startswith(".")]
+    return sorted(paths)
 
 
 def by_name(paths: Iterable[Path], ending: str = "") -> dict[str, Path]:
     """Paths by what they are called without suffix and without ``ending``; ValueError if two are called the same."""
-    found: dict[str, Path] = {}
+    named: dict[str, Path] = {}
     for path in paths:
         name = path.stem.removesuffix(ending)
-        if name in found:
-            raise ValueError(f"{name} is there twice, as {found[name]} and {path}; one of them has to go")
-        found[name] = path
-    return found
+        if name in named:
+            raise ValueError(f"{name} is there twice, as {named[name]} and {path}; one of them has to go")
+        named[name] = path
+    return named
 
 
 def matching(files: Mapping[str, Path], pattern: str, name: str, root: Path) -> dict[str, re.Match]:
@@ -115,13 +115,13 @@ def dataset(
         table[column] = [str(Path(path).absolute()) if path else "" for path in table[column]]
     if not (table["pose"] != "").any():
         skeleton = None
-    seen = table["video"] != ""
-    if seen.any() and not seen.all():
-        left_out(name, table["id"][~seen], "have a pose but no video, as others have")
-        table = table[seen]
+    filmed = table["video"] != ""
+    if filmed.any() and not filmed.all():
+        left_out(name, table["id"][~filmed], "have a pose but no video, as others have")
+        table = table[filmed]
     table = table if split == "all" else table[table["part"] == split]
     table = table.sort_values("id", kind="stable").reset_index(drop=True).rename(columns={"part": "split"})
-    if len(table) and not seen.any():
+    if len(table) and not filmed.any():
         if count is None:
             raise FileNotFoundError(f"none of the videos of {name} is there")
         table = table.join(lengths.of(table["pose"].tolist(), count, fps))
@@ -148,17 +148,17 @@ def untrimmed(
     ``rate`` frames per second. A data set of which only some videos are there keeps these.
     """
     table = videos.assign(label=-1)
-    seen = table["video"] != ""
-    if seen.any() and not seen.all():
-        left_out(name, table["id"][~seen], "are not there")
-        table = table[seen]
+    filmed = table["video"] != ""
+    if filmed.any() and not filmed.all():
+        left_out(name, table["id"][~filmed], "are not there")
+        table = table[filmed]
     table = table.reset_index(drop=True)
-    if not seen.any():
+    if not filmed.any():
         frames = (table["duration"].fillna(0) * rate).round().astype(int)
         table = table.assign(frames=frames, fps=rate, problem="")
-    kept = intervals[intervals["video"].isin(table["id"])].reset_index(drop=True)
+    instances = intervals[intervals["video"].isin(table["id"])].reset_index(drop=True)
     skeleton = skeleton if (table["pose"] != "").any() else None
-    return Dataset(name, classes, skeleton, table, reader, protocol, split, mirrored, kept, metric)
+    return Dataset(name, classes, skeleton, table, reader, protocol, split, mirrored, instances, metric)
 
 
 INTERVALS = ["video", "label", "start", "end", "ambiguous"]
@@ -184,10 +184,10 @@ def intervals_table(name: str, rows: list[tuple], durations: Mapping[str, float]
 def videos_table(rows: list[dict], split: str) -> pd.DataFrame:
     """``rows`` (id, part and what is known of video, pose, subject, camera, view, setup, duration; and more) as a table
     sorted by id, the part as its column split: those of one split, or "all"."""
-    known = ["id", "video", "pose", "subject", "camera", "view", "setup", "duration"]
-    more = [column for column in (rows[0] if rows else ()) if column not in (*known, "part")]
-    table = pd.DataFrame(rows, columns=[*known, *more, "part"]).rename(columns={"part": "split"})
-    table[known[1:-1]] = table[known[1:-1]].astype(object).fillna("")
+    columns = ["id", "video", "pose", "subject", "camera", "view", "setup", "duration"]
+    more = [column for column in (rows[0] if rows else ()) if column not in (*columns, "part")]
+    table = pd.DataFrame(rows, columns=[*columns, *more, "part"]).rename(columns={"part": "split"})
+    table[columns[1:-1]] = table[columns[1:-1]].astype(object).fillna("")
     table["duration"] = table["duration"].astype(float)
     table = table if split == "all" else table[table["split"] == split]
     return table.sort_values("id", kind="stable").reset_index(drop=True)

@@ -47,13 +47,13 @@ def open_v1(root: str | Path | None, protocol: str | None, split: str) -> Datase
 
 def open_version(name: str, ending: str, root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """The clips with the poses whose names end in ``ending``."""
-    place = official.folder(root, name)
+    folder = official.folder(root, name)
     protocol = official.choose(name, protocol, PROTOCOLS, ALIASES)
     classes = list(facts.classes("smarthome31" if protocol.startswith("cs") else "smarthome_cv19").values())
-    files = [path for path in official.walk(place, (".json",)) if path.stem.endswith("_pose3d") == bool(ending)]
+    files = [path for path in official.walk(folder, (".json",)) if path.stem.endswith("_pose3d") == bool(ending)]
     poses = official.by_name(files, ending)
-    videos = official.by_name(official.walk(place, official.VIDEOS))
-    matches = official.matching({**poses, **videos}, STEM, name, place)
+    videos = official.by_name(official.walk(folder, official.VIDEOS))
+    matches = official.matching({**poses, **videos}, STEM, name, folder)
     official.left_out(name, [stem for stem in matches if stem.startswith("Pour.Fromcup_")], "are of no official class")
     rows = []
     for stem, match in matches.items():

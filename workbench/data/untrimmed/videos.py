@@ -111,11 +111,11 @@ class Untrimmed:
         True from an interval's start up to, not including, its end; ambiguous intervals say nothing.
         """
         times = self.edges(i)[:-1] if times is None else np.asarray(times, np.float64)
-        found = np.zeros((len(times), len(self.classes)), bool)
+        active = np.zeros((len(times), len(self.classes)), bool)
         for row in self.annotated(i).itertuples():
             if not row.ambiguous:
-                found[:, row.label] |= clock.between(times, row.start, row.end)
-        return found
+                active[:, row.label] |= clock.between(times, row.start, row.end)
+        return active
 
     def labels_at(self, i: int, rate: float) -> np.ndarray:
         """bool [T,N]: ``labels`` at ``rate`` moments a second from the video's beginning to its end."""
@@ -170,19 +170,19 @@ class Untrimmed:
     def subset(self, indices: Sequence[int]) -> Untrimmed:
         """The same data set with the videos at ``indices`` only, in that order, and their intervals."""
         table = self.table.iloc[list(indices)].reset_index(drop=True)
-        kept = self.intervals[self.intervals["video"].isin(table["id"])].reset_index(drop=True)
-        return dataclasses.replace(self, table=table, intervals=kept)
+        intervals = self.intervals[self.intervals["video"].isin(table["id"])].reset_index(drop=True)
+        return dataclasses.replace(self, table=table, intervals=intervals)
 
 
 def _problem(intervals: pd.DataFrame, ids: set[str], classes: int) -> str:
     """What is wrong with the intervals, of the first one it is wrong with; nothing if all is well."""
     named = intervals["video"].isin(ids)
     label, start, end = (intervals[name].to_numpy(np.float64) for name in ("label", "start", "end"))
-    known = np.isin(label, range(classes)) | ((label == ANY) & intervals["ambiguous"].to_numpy(bool))
+    labelled = np.isin(label, range(classes)) | ((label == ANY) & intervals["ambiguous"].to_numpy(bool))
     ordered = np.isfinite(start) & np.isfinite(end) & (end >= start)
     for holds, expected in (
         (named, "names a video that is not in the table"),
-        (known, f"has no label from 0 to {classes - 1}"),
+        (labelled, f"has no label from 0 to {classes - 1}"),
         (ordered, "does not end after it starts"),
     ):
         if not holds.all():
