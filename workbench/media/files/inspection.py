@@ -235,8 +235,8 @@ def _seconds(text: str) -> float:
 
 
 def _span(times: list[int | None], stream: av.VideoStream) -> float:
-    known = [time for time in times if time is not None]
-    return float((max(known) - min(known)) * stream.time_base) if known else 0.0
+    valid = [time for time in times if time is not None]
+    return float((max(valid) - min(valid)) * stream.time_base) if valid else 0.0
 
 
 def _describe(path: str, container: av.container.InputContainer, scan: _Scan) -> VideoInfo:

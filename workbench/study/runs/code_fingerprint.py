@@ -36,14 +36,14 @@ def fingerprint(system: str, dataset: str) -> str:
 
 
 def _reached(starts: list[str]) -> set[str]:
-    found: set[str] = set()
+    modules: set[str] = set()
     waiting = list(starts)
     while waiting:
         module = waiting.pop()
-        if module not in found and module not in LISTS:
-            found.add(module)
+        if module not in modules and module not in LISTS:
+            modules.add(module)
             waiting += _content(module)[1]
-    return found
+    return modules
 
 
 @cache

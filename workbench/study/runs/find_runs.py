@@ -28,8 +28,8 @@ def open_run(run: str, root: str | Path = "runs", data: Origin = None) -> Run:
         return latest(root, data, system=run.removeprefix(LATEST))
     folder = Path(root) / run
     if Path(run).name != run or not present(folder / "config.json"):
-        there = ", ".join(found.id for found in all_runs(root)) or "none"
-        raise FileNotFoundError(f"{Path(root).absolute()} has no run {run!r}; it has: {there}")
+        ids = ", ".join(run_there.id for run_there in all_runs(root)) or "none"
+        raise FileNotFoundError(f"{Path(root).absolute()} has no run {run!r}; it has: {ids}")
     return Run(run, folder)
 
 
@@ -64,9 +64,9 @@ def latest(root: str | Path = "runs", data: Origin = None, **filters: Any) -> Ru
     for run in fitting:
         if data is None or (run.about_the_same(data) if isinstance(data, Run) else run.learnt_from(data, seen)):
             return run
-    wanted = ", ".join(f"{name}={value!r}" for name, value in filters.items()) or "any configuration"
+    filter_words = ", ".join(f"{name}={value!r}" for name, value in filters.items()) or "any configuration"
     rest = _elsewhere(fitting, data, root, filters.get("system", "rgb"))
-    raise FileNotFoundError(f"{Path(root).absolute()} has no finished run with {wanted}{rest}")
+    raise FileNotFoundError(f"{Path(root).absolute()} has no finished run with {filter_words}{rest}")
 
 
 def finished(root: str | Path = "runs") -> list[Run]:
@@ -76,25 +76,29 @@ def finished(root: str | Path = "runs") -> list[Run]:
 
 def newest(root: str | Path, **filters: Any) -> list[Run]:
     """Finished runs with these values, the last finished first."""
-    found = [run for run in finished(root) if all(getattr(run.config, name) == told for name, told in filters.items())]
-    return sorted(found, key=lambda run: run.weights.stat().st_mtime_ns, reverse=True)
+    fitting = [
+        run for run in finished(root) if all(getattr(run.config, name) == value for name, value in filters.items())
+    ]
+    return sorted(fitting, key=lambda run: run.weights.stat().st_mtime_ns, reverse=True)
 
 
 def _elsewhere(fitting: list[Run], data: Origin, root: str | Path, system: str) -> str:
     """Where the runs are that were found but are about other data, and the command that trains one on ``data``."""
     if isinstance(data, Run):
-        about, here, where = data.config, data.known["root"], f"the data of {data.id}"
+        about, root_here, where = data.config, data.known["root"], f"the data of {data.id}"
     else:
-        here = None if data is None else str(Path(data).resolve())
-        dataset = next((run.config.dataset for run in all_runs(root) if run.known["root"] == here is not None), AUTO)
+        root_here = None if data is None else str(Path(data).resolve())
+        dataset = next(
+            (run.config.dataset for run in all_runs(root) if run.known["root"] == root_here is not None), AUTO
+        )
         about = TrainConfig(system=system, dataset=dataset, root=data and str(data))
-        where = here
+        where = root_here
     train = f"train one with `{training_data.how_to_train(system, about, root)}`"
     if data is None or not fitting:
         return f"; {train}"
     if not isinstance(data, Run) and not Path(data).exists():
         open_split(about, "train")  # says what is missing, and how it is made
-    since = {here: ", which has changed since or was parted by another protocol"}
+    since = {root_here: ", which has changed since or was parted by another protocol"}
     named = [(run.id, run.known["root"]) for run in fitting[:3]]
     others = "; ".join(f"{name} of {root or fitting[0].config.dataset}{since.get(root, '')}" for name, root in named)
     return f" on {where}, only on other data ({others}); {train}"
@@ -103,7 +107,7 @@ def _elsewhere(fitting: list[Run], data: Origin, root: str | Path, system: str) 
 def all_runs(root: str | Path) -> list[Run]:
     """Runs under ``root``, by name; folders that are none are not. One whose configuration is damaged is left out, with
     a warning."""
-    found = []
+    runs = []
     for folder in sorted(path for path in Path(root).iterdir() if path.is_dir()) if Path(root).is_dir() else []:
         path = folder / "config.json"
         if not present(path):
@@ -111,5 +115,5 @@ def all_runs(root: str | Path) -> list[Run]:
         if problem := checksums.damage(path):
             warnings.warn(f"{path} {problem}: run {folder.name} is left out; {files.REMEDY}", stacklevel=3)
         else:
-            found.append(Run(folder.name, folder))
-    return found
+            runs.append(Run(folder.name, folder))
+    return runs

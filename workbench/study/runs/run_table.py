@@ -29,7 +29,7 @@ def table(root: str | Path = "runs", runs: Iterable[Run] | None = None) -> pd.Da
 
 def recent(root: str | Path, run: Run, others: int = 9) -> pd.DataFrame:
     """``table`` of a run and of so many others on the same data that were finished last."""
-    rest = [one for one in find_runs.newest(root) if one.id != run.id and one.about_the_same(run)]
+    rest = [other for other in find_runs.newest(root) if other.id != run.id and other.about_the_same(run)]
     return table(root, [run, *rest[:others]])
 
 
@@ -41,13 +41,13 @@ def summary(root: str | Path = "runs", data: str | Path | None = None) -> pd.Dat
     if everything.empty:
         return everything
     done = everything[everything["status"] == "finished"]
-    shown = done[["system", "options", "protocol", "seed"]].copy()
+    columns = done[["system", "options", "protocol", "seed"]].copy()
     for name, label in (("top1", "top-1 %"), ("mean_class", "mean per class %"), ("ranking", "attention ranking %")):
-        shown[label] = 100 * done[f"test_{name}"] if f"test_{name}" in done else float("nan")
+        columns[label] = 100 * done[f"test_{name}"] if f"test_{name}" in done else float("nan")
     if "test_top1_low" in done:
         low, high = 100 * done["test_top1_low"], 100 * done["test_top1_high"]
-        shown["95 % interval of top-1"] = [f"{a:.0f} to {b:.0f}" for a, b in zip(low, high, strict=True)]
-    return shown.round(1)
+        columns["95 % interval of top-1"] = [f"{a:.0f} to {b:.0f}" for a, b in zip(low, high, strict=True)]
+    return columns.round(1)
 
 
 def flat(metrics: dict[str, Any]) -> dict[str, float]:

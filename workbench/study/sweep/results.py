@@ -48,15 +48,15 @@ class Results:
 
     def values(self, row: str, column: Column) -> dict[int, float]:
         """What was measured, by seed, in the column's unit."""
-        found = {}
+        by_seed = {}
         for seed in self.seeds:
             entry = self.entry(row, column, seed)
             if entry is not None and entry.cell:
                 numbers = self._numbers(entry.cell)
                 number = numbers.get(f"test_{column.metric}", numbers.get(column.metric))
                 if number is not None and np.isfinite(number):
-                    found[seed] = column.scale * number
-        return found
+                    by_seed[seed] = column.scale * number
+        return by_seed
 
     def reason(self, row: str, column: Column) -> str:
         """Why there is no value at all; empty where there is one."""
