@@ -77,8 +77,8 @@ class Report:
         if self.errors:
             return f"{text}training would be wrong: {', '.join(self.errors)}"
         if self.warnings:
-            return f"{text}nothing wrong, look at: {', '.join(self.warnings)}"
-        return f"{text}nothing wrong"
+            return f"{text}no errors, warnings: {', '.join(self.warnings)}"
+        return f"{text}no errors, no warnings"
 
     def text(self) -> str:
         """The table (check, verdict, count, example) and the summary."""

@@ -23,7 +23,7 @@ UNITS = {"millimetres": 1000.0, "centimetres": 100.0}
 
 @check(
     "pose files",
-    "Every pose file can be read and has one pose for each frame of its video and one place for each joint of the "
+    "Every pose file can be read. It has one pose for each frame of its video and one position for each joint of the "
     "schema.",
     tolerance=0.02,
 )
@@ -40,9 +40,9 @@ def pose_files(case: Case) -> Finding | None:
 
 @check(
     "frames of poses",
-    "Files of 2D poses tell which frame each pose is of. Where none is called 0, and nothing else tells, frames whose "
-    "names are padded with zeros are taken to count from 1, as ffmpeg does it: if they do not, all poses are a frame "
-    "early. A frame called 0, or a table of all images, tells.",
+    "A file of 2D poses shows the frame of each pose. If no frame is called 0 and nothing else decides, zero-padded "
+    "frame numbers are assumed to count from 1, as in ffmpeg. If this is wrong, all poses are one frame early. A "
+    "frame called 0, or a table of all images, decides.",
     severity="warning",
 )
 def numbered(case: Case) -> Finding | None:
@@ -53,8 +53,8 @@ def numbered(case: Case) -> Finding | None:
 
 @check(
     "flat poses without video",
-    "2D poses without a video are in pixels. Shares of the picture can't be made pixels where its size is unknown: x "
-    "and y then have different units, and bodies are as much too narrow as the picture is wide.",
+    "2D poses without a video are in pixels. Relative coordinates cannot be converted to pixels without the size of "
+    "the picture: x and y then have different units, and bodies look too narrow by the aspect ratio of the picture.",
 )
 def flat_units(case: Case) -> Finding | None:
     if case.pixels is None or case.filmed:
@@ -68,7 +68,7 @@ def flat_units(case: Case) -> Finding | None:
 
 @check(
     "clips without poses",
-    "Where some clips have poses, all have. Systems that read poses leave the others out.",
+    "If some clips have poses, all have. Systems that read poses leave out the other clips.",
     tolerance=0.02,
 )
 def without(case: Case) -> Finding | None:
@@ -80,7 +80,7 @@ def without(case: Case) -> Finding | None:
 
 @check(
     "gaps in poses",
-    "Somebody is seen in most frames. Gaps are filled by what is known before and after.",
+    "A person is detected in most frames. Gaps are filled from the poses before and after.",
     severity="warning",
 )
 def gaps(case: Case) -> Finding | None:
@@ -94,7 +94,7 @@ def gaps(case: Case) -> Finding | None:
 
 @check(
     "zeros for missing joints",
-    "A joint that is not seen is missing and not at 0, which networks take for a place.",
+    "A joint that is not detected is missing (NaN). A network takes a 0 for a position.",
     tolerance=0.02,
 )
 def zeros(case: Case) -> Finding | None:
@@ -109,7 +109,7 @@ def zeros(case: Case) -> Finding | None:
 
 @check(
     "frozen poses",
-    "Poses change. Those that do not were copied from one frame to the others.",
+    "Poses change over time. Constant poses were copied from one frame to the others.",
     severity="warning",
 )
 def frozen(case: Case) -> Finding | None:
@@ -124,8 +124,8 @@ def frozen(case: Case) -> Finding | None:
 
 @check(
     "order of joints",
-    "Neighbours in the schema are neighbours in the body: read in the right order, bones are short. Catches another "
-    "schema, another order, and coordinates that are stored by axis and read by joint.",
+    "Neighbours in the schema are neighbours in the body: in the right order, bones are short. This check detects "
+    "another schema, another order, and coordinates that are stored by axis and read by joint.",
     tolerance=0.05,
 )
 def order(case: Case) -> Finding | None:
@@ -147,8 +147,8 @@ def order(case: Case) -> Finding | None:
 
 @check(
     "order of flat joints",
-    "As the order of joints, of 2D poses that no other reading fits better: foreshortening, too, brings joints "
-    "together that no bone joins.",
+    "The same check as the order of joints, for 2D poses without a better reading. Foreshortening also moves joints "
+    "together that no bone connects.",
     severity="warning",
     tolerance=0.05,
 )
@@ -166,8 +166,8 @@ def flat_order(case: Case) -> Finding | None:
 
 @check(
     "order along limbs",
-    "The wrist is farther from the shoulder than the elbow is, at least when the arm is straight; so are ankle, knee "
-    "and hip.",
+    "The wrist is farther from the shoulder than the elbow, at least if the arm is straight. The same holds for "
+    "ankle, knee and hip.",
     tolerance=0.3,
 )
 def limbs(case: Case) -> Finding | None:
@@ -183,7 +183,7 @@ def limbs(case: Case) -> Finding | None:
 
 @check(
     "bones of one length",
-    "Bones do not grow or shrink from frame to frame. One that does is badly seen, or is no bone.",
+    "Bones do not change their length from frame to frame. A bone that does is badly detected, or is not a bone.",
     severity="warning",
 )
 def rigid(case: Case) -> Finding | None:
@@ -197,7 +197,7 @@ def rigid(case: Case) -> Finding | None:
 
 @check(
     "both sides alike",
-    "A limb's bones are as long on the left as on the right.",
+    "The bones of a limb have the same length on the left and on the right.",
     tolerance=0.05,
 )
 def alike(case: Case) -> Finding | None:
@@ -210,8 +210,8 @@ def alike(case: Case) -> Finding | None:
 
 @check(
     "left and right",
-    "Toes, nose, knees and elbows show where a body's front is, and so which side is its left. Where that contradicts "
-    "the names of the joints, left and right are exchanged or an odd number of axes is turned round.",
+    "Toes, nose, knees and elbows show the front of a body, and so its left side. If this contradicts the names of "
+    "the joints, left and right are exchanged, or an odd number of axes is reversed.",
     tolerance=0.1,
 )
 def sides(case: Case) -> Finding | None:
@@ -240,7 +240,7 @@ def flipping(case: Case) -> Finding | None:
 
 @check(
     "axes",
-    "People stand: y points up from hips to shoulders. Persons who lie, and cameras that look down steeply, are few.",
+    "People stand: y points up from hips to shoulders. Only few people lie, and only few cameras look down steeply.",
     tolerance=0.4,
 )
 def axes(case: Case) -> Finding | None:
@@ -257,7 +257,7 @@ def axes(case: Case) -> Finding | None:
 
 @check(
     "in front of the camera",
-    "z points away from the camera, so nobody is at a negative z. (Poses that count from the hips are all right.)",
+    "z points away from the camera, so no person is at a negative z. (Poses relative to the hips are correct, too.)",
     tolerance=0.05,
 )
 def in_front(case: Case) -> Finding | None:
@@ -273,7 +273,7 @@ def in_front(case: Case) -> Finding | None:
     return Finding(f"behind the camera in {behind:.0%} of the poses", behind) if behind > 0.1 else FINE
 
 
-@check("units", "Poses are in metres: persons are between 0.7 and 2.6 tall.", tolerance=0.05)
+@check("units", "Poses are in metres: people are between 0.7 and 2.6 tall.", tolerance=0.05)
 def units(case: Case) -> Finding | None:
     if case.pose is None:
         return None

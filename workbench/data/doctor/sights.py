@@ -17,7 +17,7 @@ MARGIN = 0.15
 
 @check(
     "joints in the picture",
-    "Joints in pixels lie within the picture. Where they do not, they are of another resolution, or no pixels at all.",
+    "Joints in pixels lie within the picture. If they do not, they belong to another resolution, or are not pixels.",
     tolerance=0.05,
 )
 def within(case: Case) -> Finding | None:
@@ -41,7 +41,7 @@ def within(case: Case) -> Finding | None:
 
 @check(
     "3D against pixels",
-    "What is farther right in 3D is farther right in the picture, and what is higher is higher.",
+    "A point farther right in 3D is farther right in the picture, and a higher point is higher.",
     tolerance=0.05,
 )
 def projection(case: Case) -> Finding | None:
@@ -84,8 +84,8 @@ def _correlations(solid: np.ndarray, flat: np.ndarray) -> np.ndarray:
 
 @check(
     "skeleton on the person",
-    "Where the camera stands still, what moves in the picture lies in the person's box. Where it does not, a crop to "
-    "the person misses the person.",
+    "If the camera does not move, the moving pixels lie in the person's box. If they do not, a crop to the person "
+    "misses the person.",
     tolerance=0.1,
 )
 def on_person(case: Case) -> Finding | None:
@@ -103,8 +103,8 @@ def on_person(case: Case) -> Finding | None:
 
 @check(
     "crops",
-    "A crop to the person, as training makes it, shows the person: at least half of the box lies within the "
-    "picture, and, where the truth is known, what makes the label lies in it.",
+    "A crop to the person, made as in training, shows the person: at least half of the box lies within the picture. "
+    "If the truth is known, the region that decides the label lies in the crop.",
     tolerance=0.05,
 )
 def crops(case: Case) -> Finding | None:
@@ -138,8 +138,8 @@ LAG_GAIN = 0.13
 
 @check(
     "poses in time",
-    "Joints move when and where the picture moves. Where they do so some frames earlier or later, pose files begin at "
-    "another frame than videos, or frames were dropped.",
+    "Joints move when and where the picture moves. If they do so some frames earlier or later, the pose files begin "
+    "at another frame than the videos, or frames were dropped.",
     tolerance=0.3,
 )
 def in_time(case: Case) -> Finding | None:

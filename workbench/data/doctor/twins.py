@@ -17,7 +17,7 @@ MEAN, WORST = 2.0, 14.0
 
 @check(
     "files in one part",
-    "No file, byte for byte, is in two parts. All files are compared, also where a sample is examined.",
+    "No file, byte for byte, is in two parts. All files are compared, even if only a sample is examined.",
     of="set",
 )
 def same_files(survey: Survey) -> list[Finding] | None:
@@ -53,8 +53,8 @@ def _digest(path: str | Path) -> str:
 
 @check(
     "films in one part",
-    "No film is in two parts, also if it was encoded again: clips whose pictures agree from first to last are found. "
-    "In a sample only clips of the sample are compared.",
+    "No film is in two parts, even in another encoding. This check finds clips whose pictures agree from first to "
+    "last. In a sample, only clips of the sample are compared.",
     of="notes",
 )
 def same_films(survey: Survey) -> list[Finding] | None:
