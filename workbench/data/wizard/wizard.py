@@ -130,21 +130,23 @@ def _collect(root: Path, proposal: Proposal) -> pd.DataFrame:
     if not len(table):
         raise ValueError(f"{root} holds no videos in folders by class, such as {root.name}/walk/ann.mp4")
     if table["label"].nunique() < 2:
-        raise ValueError(f"{root} holds videos of one class only ({table['label'][0]!r}); it takes one folder a class")
+        raise ValueError(
+            f"{root} holds videos of one class only ({table['label'][0]!r}); a manifest needs one folder for each class"
+        )
     where = "the folder within train, val or test" if by_part else "the folder's name"
     proposal.said.append(f"class: {where}; {table['label'].nunique()} classes, {len(table)} videos")
-    proposal.warn("videos outside of a class's folder, left out", loose)
+    proposal.warn("videos outside the class folders, left out", loose)
     proposal.warn(
-        "links that lead out of the folder, left out; give the folder that they lead to, or copies",
+        "links that lead out of the folder, left out; use the target folder, or copies",
         outside,
     )
-    proposal.warn("links that lead nowhere, and what is no file, left out", nowhere)
+    proposal.warn("broken links and special files, left out", nowhere)
     alike = [spelling.quoted(group) for group in spelling.near(table["label"])]
-    proposal.warn("names of classes that look alike and are different classes, rename folders", alike)
+    proposal.warn("different classes with similar names; rename folders", alike)
     table["pose"] = footage.poses(root, safe, table["video"].tolist(), proposal)
     footage.warn_of_others(root, others, table, proposal)
     if (table["pose"] != "").any():
-        proposal.said.append(f"poses: those of the same name beside {(table['pose'] != '').sum()} videos")
+        proposal.said.append(f"poses: files with the same name beside {(table['pose'] != '').sum()} videos")
     return table
 
 
@@ -161,13 +163,13 @@ def _subjects(stems: list[str], labels: pd.Series, pattern: str | None, proposal
     else:
         performers = naming.find(stems, labels.tolist())
         if performers is None:
-            proposal.said.append("subject: none, nothing in the file names looks like one (--subject-pattern tells)")
+            proposal.said.append("subject: none found in the file names (set --subject-pattern)")
             return [""] * len(stems), False
         subjects, certain = spelling.merged(performers.names), performers.certain
-        how = performers.how if certain else f"a guess, {performers.how} (--subject-pattern tells better)"
+        how = performers.how if certain else f"a guess, {performers.how} (set --subject-pattern if it is wrong)"
     _say_found(proposal, "subject", subjects, how)
     alike = [spelling.quoted(group) for group in spelling.near(subjects)]
-    proposal.warn("names of subjects that look alike and are different subjects", alike)
+    proposal.warn("different subjects with similar names", alike)
     return subjects, certain
 
 
@@ -184,7 +186,7 @@ def _counted(root: Path, table: pd.DataFrame, proposal: Proposal) -> pd.DataFram
         facts = measure(full)
         notes = [video.probe(path).note for path, text in zip(full, facts["problem"], strict=True) if not text]
     home = f"{root.absolute()}{os.sep}"
-    proposal.warn("videos to know something about", [note.replace(home, "") for note in notes if note])
+    proposal.warn("notes on videos", [note.replace(home, "") for note in notes if note])
     proposal.warn("videos that cannot be read, left out", [text for text in facts["problem"] if text])
     good = (facts["problem"] == "").to_numpy()
     if not good.any():
@@ -205,11 +207,11 @@ def _split(table: pd.DataFrame, split: str, seed: int, certain: bool, proposal: 
         split = "subject" if len(subjects) >= 3 else "clip"
     if split == "clip":
         proposal.said.append(
-            f"split: drawn from seed {seed}, of each class {TEST:.0%} for test and {VALIDATION:.0%} for validation"
+            f"split: random with seed {seed}, of each class {TEST:.0%} for test and {VALIDATION:.0%} for validation"
         )
         proposal.warned.append(
-            "a split by clip may leak: clips of one person, place or recording in training and in test make results "
-            "look better than they are"
+            "a split by clip may leak: with clips of one person, place or recording in training and test, results look "
+            "better than they are"
         )
         films, together = _films(table)
         if together:
@@ -221,18 +223,16 @@ def _split(table: pd.DataFrame, split: str, seed: int, certain: bool, proposal: 
     if kind not in ("subject", "leave-one-out", "leave-out") or (kind == "leave-out") != bool(names):
         raise ValueError(f"unknown split {split!r}; known: {', '.join(WAYS)}")
     if len(subjects) < 3:
-        raise ValueError(
-            f"the split {split!r} needs 3 subjects or more, {len(subjects)} found; --subject-pattern tells who performs"
-        )
+        raise ValueError(f"the split {split!r} needs 3 subjects or more, {len(subjects)} found; set --subject-pattern")
     if kind == "subject":
         roles = _by_subject(subjects, seed)
     else:
         left_out = [name.strip() for name in names.split(",")] if names else subjects[:1]
         roles = leave_out(subjects, left_out, proposal.folder)
     told = [f"{part} {', '.join(name for name in subjects if roles[name] == part)}" for part in SPLITS]
-    alone = "no one is in two parts" if certain else "if these are the performers, no one is in two parts"
+    alone = "nobody is in two parts" if certain else "if these are the performers, nobody is in two parts"
     proposal.said.append(f"split: by subject, {alone}; {'; '.join(told)}")
-    proposal.said.append(f"any other can be left out of training by protocol=leave-out:{subjects[-1]} and the like")
+    proposal.said.append(f"to leave out another subject, use for example protocol=leave-out:{subjects[-1]}")
     return [roles[subject] for subject in table["subject"]]
 
 
