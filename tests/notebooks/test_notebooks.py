@@ -122,7 +122,7 @@ def test_attention_maps_of_a_run_without_attention_are_labelled_blanks(place):
         "no such map",
         "no joint activations",
         "nothing to grade",
-        "no attention that could be exchanged",
+        "no attention to exchange",
         "nothing was exchanged",
     ):
         assert said in text
