@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.data.doctor.registry import Finding, Note, Survey, check
+from workbench.data.doctor.checks import Finding, Note, Survey, check
 
 #: Grey levels by which glimpses of the same film differ when it is encoded again: everywhere, and at the worst place.
 MEAN, WORST = 2.0, 14.0

@@ -10,8 +10,8 @@ import pandas as pd
 
 from workbench.data import spelling
 from workbench.data.doctor.case import Case
-from workbench.data.doctor.registry import FINE, Finding, Survey, check
-from workbench.data.wizard import naming
+from workbench.data.doctor.checks import FINE, Finding, Survey, check
+from workbench.data.wizard import performers
 
 #: Protocols that hold out something else than subjects: each of these columns says what.
 HELD_OUT = ("camera", "view", "setup")
@@ -235,7 +235,7 @@ def cuts(survey: Survey) -> list[Finding] | None:
         return None
     names = [survey.parts[part].videos[i] or survey.parts[part].ids[i] for part, i in clips]
     labels = [_name(survey.parts[part].classes, int(survey.parts[part].labels[i])) for part, i in clips]
-    table = pd.DataFrame({"label": labels, "film": naming.films([Path(name).stem for name in names], labels)})
+    table = pd.DataFrame({"label": labels, "film": performers.films([Path(name).stem for name in names], labels)})
     # In a class of one or two, what looks like a counter is all there is to tell clips apart by.
     table = table[table.groupby("label")["film"].transform("nunique") >= 3]
     table["part"] = [clips[k][0] for k in table.index]
