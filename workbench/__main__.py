@@ -167,7 +167,7 @@ def wizard(args: argparse.Namespace) -> None:
 
 
 def prepare(args: argparse.Namespace) -> int:
-    from workbench.data import catalog, shards
+    from workbench.data import catalog, write_shards
     from workbench.data import prepare as work
     from workbench.study.config.data_of import clip_spec
     from workbench.study.config.train_config import TrainConfig, parse_pairs
@@ -180,7 +180,7 @@ def prepare(args: argparse.Namespace) -> int:
     if args.poses:
         outcomes = [work.find_poses(catalog.open_dataset(name, root, args.protocol, "all"), args.poses)]
     elif args.shards:
-        outcomes = shards.write(parts, args.shards, int(args.shard_size * 1e6))
+        outcomes = write_shards.write(parts, args.shards, int(args.shard_size * 1e6))
     else:
         needs = frozenset(args.needs or needs_of(config, next(iter(parts.values()))))
         outcomes = list(work.prepare(parts, clip_spec(config), needs, args.cache, args.workers))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.fixtures import write_mp4
 from workbench.data import open_dataset, spelling
 from workbench.data.own import manifest
-from workbench.data.wizard import naming, wizard
+from workbench.data.wizard import performers, wizard
 from workbench.study.notebooks.configs import GradCam
 from workbench.views import boards
 
@@ -151,7 +151,7 @@ def test_the_wizard_names_classes_that_look_alike(tmp_path, clip):
 )
 def test_what_counts_is_no_person(ends):
     stems = [f"{name}_{end}" for name in ("walk", "sit", "run") for end in ends]
-    assert naming.find(stems, [stem.split("_")[0] for stem in stems]) is None
+    assert performers.find(stems, [stem.split("_")[0] for stem in stems]) is None
 
 
 def test_a_guess_is_worded_as_one_and_a_pattern_is_not(tmp_path, clip):

@@ -33,8 +33,8 @@ def stations(
     change = None if plain is None or weighed is None or plain.shape != weighed.shape else weighed - plain
     try:
         shares = contributions(system, maps, logits, label, against)
-        said = classes[shares.label] + ("" if against is None else f" over {classes[against]}")
-        what, cells = f"adds to {said}", shares.cells
+        question = classes[shares.label] + ("" if against is None else f" over {classes[against]}")
+        what, cells = f"adds to {question}", shares.cells
         total = f"sums to {cells.sum():+.3f}, with the bias {shares.bias:+.3f} the logit {shares.logit:+.3f}"
     except ValueError as problem:
         what, cells, total = "adds to the logit", None, str(problem)

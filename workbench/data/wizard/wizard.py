@@ -13,11 +13,11 @@ import pandas as pd
 from workbench.data import spelling
 from workbench.data.catalog import SPLITS
 from workbench.data.dataset import measure
-from workbench.data.files import written
-from workbench.data.files.places import Folder
+from workbench.data.files import written_manifest
+from workbench.data.files.safe_folder import Folder
 from workbench.data.own.manifest import leave_out
-from workbench.data.wizard import footage, naming
-from workbench.data.wizard.footage import Proposal
+from workbench.data.wizard import find_footage, performers
+from workbench.data.wizard.find_footage import Proposal
 from workbench.media import video
 from workbench.media.files.ingest import VideoNote
 
@@ -60,9 +60,9 @@ def propose(
     table = _collect(root, proposal)
     stems = [Path(name).stem for name in table["video"]]
     table["subject"], certain = _subjects(stems, table["label"], subject_pattern, proposal)
-    table["film"], table["camera"] = naming.films(stems, table["label"]), ""
+    table["film"], table["camera"] = performers.films(stems, table["label"]), ""
     if camera_pattern is not None:
-        table["camera"] = naming.by_pattern(stems, camera_pattern)
+        table["camera"] = performers.by_pattern(stems, camera_pattern)
         _say_found(proposal, "camera", table["camera"], f"the pattern {camera_pattern}")
     table = _counted(root, table, proposal)
     table["split"] = _split(table, split, seed, certain, proposal)
@@ -92,7 +92,7 @@ def write(proposal: Proposal, out: str | Path, force: bool = False) -> list[Path
             table[column] = [name and str(home.relative_to(target) / name) for name in table[column]]
     try:
         beside.unlink(missing_ok=True)
-        written.write(table, out, {"folder": str(home)} if elsewhere else None)
+        written_manifest.write(table, out, {"folder": str(home)} if elsewhere else None)
     except PermissionError:
         raise PermissionError(f"{out.absolute().parent} may not be written to; --out names another place") from None
     return [out, beside] if elsewhere else [out]
@@ -111,12 +111,12 @@ def next_steps(proposal: Proposal, out: str | Path) -> list[str]:
 def _collect(root: Path, proposal: Proposal) -> pd.DataFrame:
     """video, label, part and pose of every video in a class's folder, sorted by path."""
     safe, rows, loose, outside, nowhere, others = Folder(root), [], [], [], [], []
-    paths = footage.paths(root, proposal)
-    tops = {path.parts[0] for path in paths if len(path.parts) > 1 and path.suffix.lower() in footage.VIDEOS}
+    paths = find_footage.paths(root, proposal)
+    tops = {path.parts[0] for path in paths if len(path.parts) > 1 and path.suffix.lower() in find_footage.VIDEOS}
     by_part = bool(tops) and {top.lower() for top in tops} <= set(PARTS)
     depth = 2 if by_part else 1
     for path in paths:
-        if path.suffix.lower() not in footage.VIDEOS:
+        if path.suffix.lower() not in find_footage.VIDEOS:
             others.append(path)
         elif len(path.parts) <= depth:
             loose.append(str(path))
@@ -143,8 +143,8 @@ def _collect(root: Path, proposal: Proposal) -> pd.DataFrame:
     proposal.warn("broken links and special files, left out", nowhere)
     alike = [spelling.quoted(group) for group in spelling.near(table["label"])]
     proposal.warn("different classes with similar names; rename folders", alike)
-    table["pose"] = footage.poses(root, safe, table["video"].tolist(), proposal)
-    footage.warn_of_others(root, others, table, proposal)
+    table["pose"] = find_footage.poses(root, safe, table["video"].tolist(), proposal)
+    find_footage.warn_of_others(root, others, table, proposal)
     if (table["pose"] != "").any():
         proposal.said.append(f"poses: files with the same name beside {(table['pose'] != '').sum()} videos")
     return table
@@ -153,7 +153,7 @@ def _collect(root: Path, proposal: Proposal) -> pd.DataFrame:
 def _subjects(stems: list[str], labels: pd.Series, pattern: str | None, proposal: Proposal) -> tuple[list[str], bool]:
     """(who performs in each video, "" where nobody knows; whether that is no guess)."""
     if pattern is not None:
-        subjects = naming.by_pattern(stems, pattern)
+        subjects = performers.by_pattern(stems, pattern)
         missing = [stem for stem, subject in zip(stems, subjects, strict=True) if not subject]
         if missing:
             raise ValueError(
@@ -161,12 +161,12 @@ def _subjects(stems: list[str], labels: pd.Series, pattern: str | None, proposal
             )
         subjects, how, certain = spelling.merged(subjects), f"the pattern {pattern}", True
     else:
-        performers = naming.find(stems, labels.tolist())
-        if performers is None:
+        guess = performers.find(stems, labels.tolist())
+        if guess is None:
             proposal.said.append("subject: none found in the file names (set --subject-pattern)")
             return [""] * len(stems), False
-        subjects, certain = spelling.merged(performers.names), performers.certain
-        how = performers.how if certain else f"a guess, {performers.how} (set --subject-pattern if it is wrong)"
+        subjects, certain = spelling.merged(guess.names), guess.certain
+        how = guess.how if certain else f"a guess, {guess.how} (set --subject-pattern if it is wrong)"
     _say_found(proposal, "subject", subjects, how)
     alike = [spelling.quoted(group) for group in spelling.near(subjects)]
     proposal.warn("different subjects with similar names", alike)

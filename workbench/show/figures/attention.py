@@ -131,17 +131,17 @@ def graded(grades: Mapping[str, Mapping[str, Mapping[str, float]]], run: str) ->
     names = [METRICS.get(grade, common.text(grade)) for grade in grades]
     figure = make_subplots(1, len(grades), subplot_titles=names, horizontal_spacing=0.03, shared_yaxes=True)
     for column, sources in enumerate(grades.values(), 1):
-        known = {source: one for source, one in sources.items() if not source.startswith("minus_")}
-        value = np.array([one["value"] for one in known.values()])
-        high = np.array([one.get("high", one["value"]) for one in known.values()])
-        low = np.array([one.get("low", one["value"]) for one in known.values()])
+        intervals = {source: interval for source, interval in sources.items() if not source.startswith("minus_")}
+        value = np.array([interval["value"] for interval in intervals.values()])
+        high = np.array([interval.get("high", interval["value"]) for interval in intervals.values()])
+        low = np.array([interval.get("low", interval["value"]) for interval in intervals.values()])
         figure.add_bar(
             x=value,
-            y=[common.text(run if source == "system" else source.replace("_", " ")) for source in known],
+            y=[common.text(run if source == "system" else source.replace("_", " ")) for source in intervals],
             orientation="h",
             error_x={"array": high - value, "arrayminus": value - low, "thickness": 2},
-            marker_color=[common.COLORS[0] if source == "system" else "#9AA5B1" for source in known],
-            text=[f"{one:.2f}" for one in value],
+            marker_color=[common.COLORS[0] if source == "system" else "#9AA5B1" for source in intervals],
+            text=[f"{interval:.2f}" for interval in value],
             textposition="inside",
             insidetextanchor="start",
             hovertemplate="%{x:.3f}<extra></extra>",

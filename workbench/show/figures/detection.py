@@ -48,8 +48,10 @@ def timeline(
     of the lanes, which must then be numbers. ``customdata`` of every bar is its start, middle and end, and of a heat
     map's cell the time of its middle: what a click seeks to.
     """
-    shown = {run: table[table["score"] >= least] if len(table) else table for run, table in runs.items()}
-    labels = list(dict.fromkeys([*truth["label"], *(label for table in shown.values() for label in table["label"])]))
+    detections = {run: table[table["score"] >= least] if len(table) else table for run, table in runs.items()}
+    labels = list(
+        dict.fromkeys([*truth["label"], *(label for table in detections.values() for label in table["label"])])
+    )
     if not labels:
         return common.blank(heading, "this video has no action and no detection")
     labels.sort(key=lambda label: (isinstance(label, str), label))
@@ -64,7 +66,7 @@ def timeline(
     texts = [_name(label, names) for label in labels]
     for row, values in enumerate(maps.values(), 1):
         _heat(figure, np.asarray(values), labels, duration if moments is None else moments, unit, row)
-    parts = {"truth": truth, **shown}
+    parts = {"truth": truth, **detections}
     for index, (name, table) in enumerate(parts.items()):
         _bars(figure, name, table, labels, index, len(parts), unit, len(heights))
     for row in range(1, len(heights) + 1):
@@ -223,11 +225,11 @@ def _bars(
 ) -> None:
     start, end = table["start"].to_numpy(np.float64), table["end"].to_numpy(np.float64)
     scores = table["score"].to_numpy(np.float64) if "score" in table else np.ones(len(table))
-    place = {label: lane for lane, label in enumerate(labels)}
-    lanes = np.array([place[label] for label in table["label"]], np.float64)
+    lane_of = {label: lane for lane, label in enumerate(labels)}
+    lanes = np.array([lane_of[label] for label in table["label"]], np.float64)
     color = common.TRUTH if index == 0 else [common.COLORS[1], common.COLORS[0], common.COLORS[3]][(index - 1) % 3]
     solid = _solidity(scores)
-    said = f"{common.text(name)}, %{{customdata[0]:.1f}} to %{{customdata[2]:.1f}} {common.text(unit)}"
+    hover = f"{common.text(name)}, %{{customdata[0]:.1f}} to %{{customdata[2]:.1f}} {common.text(unit)}"
     figure.add_bar(
         base=start,
         x=end - start,
@@ -237,7 +239,7 @@ def _bars(
         name=common.text(name),
         marker={"color": color, "opacity": solid, "line": {"width": 0}},
         customdata=np.stack([start, (start + end) / 2, end, scores], 1),
-        hovertemplate=said + ("" if index == 0 else ", score %{customdata[3]:.2f}") + "<extra></extra>",
+        hovertemplate=hover + ("" if index == 0 else ", score %{customdata[3]:.2f}") + "<extra></extra>",
         row=row,
         col=1,
     )
@@ -250,5 +252,5 @@ def _solidity(scores: np.ndarray) -> np.ndarray:
 
 
 def _name(label: object, names: Mapping | Sequence[str] | None) -> str:
-    known = names is not None and (label in names if isinstance(names, Mapping) else not isinstance(label, str))
-    return common.text(names[label] if known else label)
+    has_name = names is not None and (label in names if isinstance(names, Mapping) else not isinstance(label, str))
+    return common.text(names[label] if has_name else label)

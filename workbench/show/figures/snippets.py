@@ -17,17 +17,17 @@ def covariances(matrices: Mapping[str, np.ndarray | None], threshold: float = 0.
     """Channel covariances [C,C] by name, None where there is none, each scaled to [0,1] and shown in two tones: at or
     above ``threshold``, and below. Their order of channels is each network's own."""
     heading = "Channels that rise and fall together"
-    there = {name: np.asarray(matrix, np.float64) for name, matrix in matrices.items() if matrix is not None}
-    if not there:
+    present = {name: np.asarray(matrix, np.float64) for name, matrix in matrices.items() if matrix is not None}
+    if not present:
         return common.blank(heading, "no run has a covariance")
-    titles = [common.text(name if name in there else f"{name}: not given") for name in matrices]
+    titles = [common.text(name if name in present else f"{name}: not given") for name in matrices]
     figure = make_subplots(1, len(matrices), subplot_titles=titles, horizontal_spacing=0.04)
     for column, name in enumerate(matrices, 1):
-        if name not in there:
+        if name not in present:
             figure.update_xaxes(visible=False, row=1, col=column)
             figure.update_yaxes(visible=False, row=1, col=column)
             continue
-        scaled = unit(there[name])
+        scaled = unit(present[name])
         colors = [[0, "white"], [0.5, "white"], [0.5, common.COLORS[0]], [1, common.COLORS[0]]]
         figure.add_heatmap(
             z=(scaled >= threshold).astype(float), zmin=0, zmax=1, colorscale=colors, showscale=False,
@@ -66,11 +66,11 @@ def against_time(table: pd.DataFrame) -> go.Figure:
     """Per-frame mAP against seconds of work for a minute of video. table: rows name, seconds (NaN: not known, left out
     and named below), frame_map in [0,1]."""
     heading = "The cost of the extra modality"
-    known = table[table["seconds"].notna()]
-    if known.empty:
+    timed = table[table["seconds"].notna()]
+    if timed.empty:
         return common.blank(heading, "no run has a measured time")
     figure = go.Figure()
-    for index, row in enumerate(known.itertuples()):
+    for index, row in enumerate(timed.itertuples()):
         figure.add_scatter(
             x=[row.seconds], y=[100 * row.frame_map], mode="markers+text", text=[common.text(row.name)],
             textposition="top center", marker={**common.marker(index), "size": 12}, showlegend=False,
@@ -81,5 +81,5 @@ def against_time(table: pd.DataFrame) -> go.Figure:
     below += f"; unknown: {common.text(unknown)}" if unknown else ""
     figure.update_xaxes(title_text="seconds for a minute of video", type="log")
     # Room for the name above the highest dot.
-    figure.update_yaxes(title_text="per-frame mAP (percent)", range=[0, max(10.0, 115 * known["frame_map"].max())])
+    figure.update_yaxes(title_text="per-frame mAP (percent)", range=[0, max(10.0, 115 * timed["frame_map"].max())])
     return common.finish(figure, heading, below, 420)

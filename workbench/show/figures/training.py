@@ -132,12 +132,12 @@ def _words(settings: Mapping[str, Any]) -> str:
     return f"{settings['name']}: {rest}" if rest else str(settings["name"])
 
 
-def results(found: pd.DataFrame, score: str = "top1", chance: float | None = None, split: str = "test") -> go.Figure:
+def results(runs: pd.DataFrame, score: str = "top1", chance: float | None = None, split: str = "test") -> go.Figure:
     """The ``score`` (a key of SCORES) of runs, a bar a row: columns id, <split>_<score> in [0,1], and with whiskers
     where its interval is there, <split>_<score>_low and _high; rows without are left out. ``chance`` is drawn as a
     line. A blank where nothing was measured."""
     name, heading = f"{split}_{score}", "Result on clips of unseen subjects"
-    measured = found.dropna(subset=name) if name in found else found.iloc[:0]
+    measured = runs.dropna(subset=name) if name in runs else runs.iloc[:0]
     if measured.empty:
         return common.blank(heading, f"no run has been evaluated on {split}")
     whiskers = {}
@@ -158,7 +158,7 @@ def results(found: pd.DataFrame, score: str = "top1", chance: float | None = Non
     )
     if chance is not None:
         figure.add_vline(chance, line_dash="dot", annotation_text="chance", annotation_position="bottom right")
-    written = [f"{common.text(run)}<br><b>{one:.1%}</b>" for run, one in zip(measured["id"], value, strict=True)]
+    written = [f"{common.text(run)}<br><b>{share:.1%}</b>" for run, share in zip(measured["id"], value, strict=True)]
     figure.update_yaxes(title_text="run", autorange="reversed", tickvals=list(range(len(value))), ticktext=written)
     figure.update_xaxes(title_text=SCORES[score][1], range=[0, 1])
     below = "whiskers: 95 % interval over clips (bootstrap)" if whiskers else "all videos of the split"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.data import spelling
-from workbench.data.files.places import Folder
+from workbench.data.files.safe_folder import Folder
 from workbench.data.formats import openpose, posefiles
 
 #: How names of video files end.

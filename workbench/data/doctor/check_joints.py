@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from workbench.data.doctor import bodies
+from workbench.data.doctor import body_geometry
 from workbench.data.doctor.case import Case
-from workbench.data.doctor.registry import FINE, Finding, check
+from workbench.data.doctor.checks import FINE, Finding, check
 from workbench.types import Pose
 
 #: Detours (see ``bodies.detour``) of right orders stay below these, by number of coordinates; foreshortening brings
@@ -133,10 +133,10 @@ def order(case: Case) -> Finding | None:
     if pose is None:
         return None
     size = pose.joints.shape[3]
-    value = bodies.detour(pose.joints, pose.skeleton)
+    value = body_geometry.detour(pose.joints, pose.skeleton)
     if not np.isfinite(value):
         return None
-    words, better = bodies.better_reading(pose.joints, pose.skeleton, value, GAIN[size])
+    words, better = body_geometry.better_reading(pose.joints, pose.skeleton, value, GAIN[size])
     # Of flat poses another reading may win by chance, but not where this one is good.
     if words and (size == 3 or value > 0.75 * DETOUR[2]):
         return Finding(f"bones are {value:.1f} times the shortest tree; read as {words}: {better:.1f}", value)
@@ -156,7 +156,7 @@ def flat_order(case: Case) -> Finding | None:
     pose = _any(case)
     if pose is None or pose.joints.shape[3] != 2:
         return None
-    value = bodies.detour(pose.joints, pose.skeleton)
+    value = body_geometry.detour(pose.joints, pose.skeleton)
     if not np.isfinite(value):
         return None
     if value <= DETOUR[2]:
@@ -173,7 +173,7 @@ def flat_order(case: Case) -> Finding | None:
 def limbs(case: Case) -> Finding | None:
     if case.pose is None:
         return None
-    value, name = bodies.folded(case.pose.joints, case.pose.skeleton)
+    value, name = body_geometry.folded(case.pose.joints, case.pose.skeleton)
     if not np.isfinite(value):
         return None
     return (
@@ -189,7 +189,7 @@ def limbs(case: Case) -> Finding | None:
 def rigid(case: Case) -> Finding | None:
     if case.pose is None:
         return None
-    value, name = bodies.stretch(case.pose.joints, case.pose.skeleton)
+    value, name = body_geometry.stretch(case.pose.joints, case.pose.skeleton)
     if not np.isfinite(value):
         return None
     return Finding(f"{name} changes its length by {value:.0%}", value) if value > 0.75 else FINE
@@ -203,7 +203,7 @@ def rigid(case: Case) -> Finding | None:
 def alike(case: Case) -> Finding | None:
     if case.pose is None:
         return None
-    value, name = bodies.lopsided(case.pose.joints, case.pose.skeleton)
+    value, name = body_geometry.lopsided(case.pose.joints, case.pose.skeleton)
     text = f"{name} and the same on the other side differ by a factor of {value:.1f}"
     return Finding(text, value) if value > 1.7 else FINE
 
@@ -217,7 +217,7 @@ def alike(case: Case) -> Finding | None:
 def sides(case: Case) -> Finding | None:
     if case.pose is None or case.pose.joints.shape[3] != 3:
         return None
-    value = bodies.handedness(case.pose.joints, case.pose.skeleton) * (-1 if case.dataset.mirrored else 1)
+    value = body_geometry.handedness(case.pose.joints, case.pose.skeleton) * (-1 if case.dataset.mirrored else 1)
     if not np.isfinite(value) or abs(value) < 0.3:
         return None
     return Finding("left is where right should be, or an axis is turned round", -value) if value < 0 else FINE
@@ -232,7 +232,7 @@ def flipping(case: Case) -> Finding | None:
     pose = _any(case)
     if pose is None:
         return None
-    share = bodies.flips(pose.joints, pose.skeleton)
+    share = body_geometry.flips(pose.joints, pose.skeleton)
     if not np.isfinite(share):
         return None
     return Finding(f"left and right are exchanged between {share:.0%} of the frames", share) if share > 0.03 else FINE
@@ -246,7 +246,7 @@ def flipping(case: Case) -> Finding | None:
 def axes(case: Case) -> Finding | None:
     if case.pose is None or case.pose.joints.shape[3] != 3:
         return None
-    up = bodies.upward(case.pose.joints, case.pose.skeleton)
+    up = body_geometry.upward(case.pose.joints, case.pose.skeleton)
     if not np.isfinite(up).all():
         return None
     if up[1] > 0.45:
@@ -265,7 +265,7 @@ def in_front(case: Case) -> Finding | None:
         return None
     depth = case.pose.joints[:, :, list(case.pose.skeleton.root), :].mean(axis=2)
     depth = depth[np.isfinite(depth).all(axis=2)]
-    tall = bodies.height(case.pose.joints, case.pose.skeleton)
+    tall = body_geometry.height(case.pose.joints, case.pose.skeleton)
     # Nothing is said of poses whose origin lies in the body.
     if not len(depth) or np.median(np.linalg.norm(depth, axis=1)) < 0.3 * tall:
         return None
@@ -277,7 +277,7 @@ def in_front(case: Case) -> Finding | None:
 def units(case: Case) -> Finding | None:
     if case.pose is None:
         return None
-    tall = bodies.height(case.pose.joints, case.pose.skeleton)
+    tall = body_geometry.height(case.pose.joints, case.pose.skeleton)
     if not np.isfinite(tall) or HEIGHTS[0] <= tall <= HEIGHTS[1]:
         return FINE if np.isfinite(tall) else None
     guess = [name for name, factor in UNITS.items() if HEIGHTS[0] <= tall / factor <= HEIGHTS[1]]

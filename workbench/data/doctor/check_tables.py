@@ -10,8 +10,8 @@ import pandas as pd
 
 from workbench.data import spelling
 from workbench.data.doctor.case import Case
-from workbench.data.doctor.registry import FINE, Finding, Survey, check
-from workbench.data.wizard import naming
+from workbench.data.doctor.checks import FINE, Finding, Survey, check
+from workbench.data.wizard import performers
 
 #: Protocols that hold out something else than subjects: each of these columns says what.
 HELD_OUT = ("camera", "view", "setup")
@@ -135,13 +135,13 @@ def subjects(survey: Survey) -> list[Finding] | None:
     if not survey.has("train", "test"):
         return None
     parts = {name: data.table for name, data in survey.parts.items()}
-    if not all("subject" in table and _known(table["subject"]).size for table in parts.values()):
+    if not all("subject" in table and _named(table["subject"]).size for table in parts.values()):
         return None
     findings = []
     for part, other in (("train", "test"), ("validation", "test"), ("train", "validation")):
         if part not in parts or other not in parts or _otherwise_apart(parts[part], parts[other]):
             continue
-        for name in sorted(set(_known(parts[part]["subject"])) & set(_known(parts[other]["subject"])), key=str):
+        for name in sorted(set(_named(parts[part]["subject"])) & set(_named(parts[other]["subject"])), key=str):
             at = int((parts[other]["subject"] == name).to_numpy().argmax())
             # Choosing by validation on known persons is unwise; testing on them is wrong.
             findings.append(
@@ -154,13 +154,13 @@ def _otherwise_apart(first: pd.DataFrame, second: pd.DataFrame) -> bool:
     """Whether a camera, view or setup is what keeps the two parts apart."""
     for column in HELD_OUT:
         if column in first and column in second:
-            a, b = set(_known(first[column])), set(_known(second[column]))
+            a, b = set(_named(first[column])), set(_named(second[column]))
             if a and b and not a & b:
                 return True
     return False
 
 
-def _known(values: pd.Series) -> np.ndarray:
+def _named(values: pd.Series) -> np.ndarray:
     return values[values.notna() & (values.astype(str) != "")].to_numpy()
 
 
@@ -189,7 +189,7 @@ def _first(survey: Survey, part: str, label: int) -> tuple[str, int] | None:
 def alike_names(survey: Survey) -> list[Finding]:
     classes = next(iter(survey.parts.values())).classes
     found = [Finding(f"classes {spelling.quoted(group)}", len(group)) for group in spelling.near(classes)]
-    known = [_known(data.table["subject"]) for data in survey.parts.values() if "subject" in data.table]
+    known = [_named(data.table["subject"]) for data in survey.parts.values() if "subject" in data.table]
     subjects = [str(name) for names in known for name in names]
     return found + [Finding(f"subjects {spelling.quoted(group)}", len(group)) for group in spelling.near(subjects)]
 
@@ -230,12 +230,12 @@ def intervals(case: Case) -> Finding | None:
 )
 def cuts(survey: Survey) -> list[Finding] | None:
     clips = [(part, i) for part, data in survey.parts.items() if data.instances is None for i in range(len(data))]
-    known = all("subject" in data.table and _known(data.table["subject"]).size for data in survey.parts.values())
+    known = all("subject" in data.table and _named(data.table["subject"]).size for data in survey.parts.values())
     if known or not survey.has("train", "test") or not clips:
         return None
     names = [survey.parts[part].videos[i] or survey.parts[part].ids[i] for part, i in clips]
     labels = [_name(survey.parts[part].classes, int(survey.parts[part].labels[i])) for part, i in clips]
-    table = pd.DataFrame({"label": labels, "film": naming.films([Path(name).stem for name in names], labels)})
+    table = pd.DataFrame({"label": labels, "film": performers.films([Path(name).stem for name in names], labels)})
     # In a class of one or two, what looks like a counter is all there is to tell clips apart by.
     table = table[table.groupby("label")["film"].transform("nunique") >= 3]
     table["part"] = [clips[k][0] for k in table.index]

@@ -6,9 +6,9 @@ import numpy as np
 
 from workbench.data.clips.clip_spec import ClipSpec
 from workbench.data.clips.read_clip import area_box
-from workbench.data.doctor import motion
+from workbench.data.doctor import picture_motion
 from workbench.data.doctor.case import Case
-from workbench.data.doctor.registry import FINE, Finding, check
+from workbench.data.doctor.checks import FINE, Finding, check
 from workbench.media.framing import person_box
 
 #: By this share of its longer side a person's box grows before it is asked whether what moves lies inside.
@@ -93,7 +93,7 @@ def on_person(case: Case) -> Finding | None:
     if moving is None:
         return None
     changed, joints = moving
-    share, area = motion.inside(changed, _boxes(joints))
+    share, area = picture_motion.inside(changed, _boxes(joints))
     if not np.isfinite(share):
         return None
     if area == 0 or not share < max(0.35, 1.2 * area):
@@ -146,17 +146,19 @@ def in_time(case: Case) -> Finding | None:
     moving = _moving(case)
     if moving is None:
         return None
-    correlations = motion.agreement(*moving)
+    correlations = picture_motion.agreement(*moving)
     if not np.isfinite(correlations).all():
         return None
-    lag = int(correlations.argmax()) - motion.LAGS
-    gain = correlations.max() - correlations[motion.LAGS]
+    lag = int(correlations.argmax()) - picture_motion.LAGS
+    gain = correlations.max() - correlations[picture_motion.LAGS]
     if correlations.max() < 0.35:
         return None
     if abs(lag) < 2 or gain < LAG_GAIN:
         return FINE
     text = f"poses fit the pictures {abs(lag)} frames {'later' if lag > 0 else 'earlier'} best"
-    return Finding(f"{text} (correlation {correlations.max():.2f}, as they are {correlations[motion.LAGS]:.2f})", gain)
+    return Finding(
+        f"{text} (correlation {correlations.max():.2f}, as they are {correlations[picture_motion.LAGS]:.2f})", gain
+    )
 
 
 def _moving(case: Case) -> tuple[np.ndarray, np.ndarray] | None:
@@ -166,7 +168,7 @@ def _moving(case: Case) -> tuple[np.ndarray, np.ndarray] | None:
     joints = case.joints_in_window
     if joints.shape[1] != len(case.window) or not np.isfinite(joints).any():
         return None
-    return (case.changed, joints) if motion.still_camera(case.changed) else None
+    return (case.changed, joints) if picture_motion.still_camera(case.changed) else None
 
 
 def _boxes(joints: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.data.doctor.case import Case
-from workbench.data.doctor.registry import FINE, Finding, Survey, check
+from workbench.data.doctor.checks import FINE, Finding, Survey, check
 
 #: Frames per second that cameras and data sets have.
 USUAL_RATES = (5.0, 61.0)
