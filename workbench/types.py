@@ -243,17 +243,19 @@ class Batch:
 
     def segment(self, granularity: int, i: int) -> Batch:
         """The clips [B] of segment ``i`` of ``granularity``, pictures as float; ValueError where there are none."""
-        if granularity not in (self.segments or {}):
-            there = ", ".join(map(str, self.segments or ())) or "none"
+        segments = self.segments or {}
+        if granularity not in segments:
+            there = ", ".join(map(str, segments)) or "none"
             raise ValueError(f"this batch has no segments of granularity {granularity}; it has: {there}")
-        part = self.segments[granularity]._each(lambda value: value[i::granularity])
+        part = segments[granularity]._each(lambda value: value[i::granularity])
         devices = [value.device for name in TENSORS if (value := getattr(part, name)) is not None]
         return part.to(devices[0]) if devices else part
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         """A copy with ``change`` of every tensor but features and those of segments."""
         values = {name: getattr(self, name) for name in (*TENSORS, "label", "frame_numbers", "mask")}
-        return replace(self, **{name: change(value) for name, value in values.items() if value is not None})
+        changed: dict[str, Any] = {name: change(value) for name, value in values.items() if value is not None}
+        return replace(self, **changed)
 
     def replace(self, **changes: Any) -> Batch:
         """A copy with some fields exchanged: ``batch.replace(pose=other)`` asks a counterfactual."""

@@ -72,7 +72,7 @@ def salvage(source: Path, target: Path) -> int:
         Unpickler=_Unpickler, load=lambda file, **how: _Unpickler(file, **how).load(), __name__="inert"
     )
     content = torch.load(source, map_location="cpu", weights_only=False, pickle_module=inert)
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for where, found in mappings(_plain(content, 0)):
         tensors |= {f"{where.replace('/', '.')}.{name}" if where else name: tensor for name, tensor in found.items()}
     if not tensors:
@@ -87,7 +87,7 @@ def _plain(value: Any, depth: int) -> Any:
         return None
     if isinstance(value, _Empty):
         held = value.held
-        inside = {}
+        inside: dict[str, Tensor] = {}
         for kind in ("_parameters", "_buffers", "_modules"):
             part = _plain(held.get(kind), depth + 1)
             inside |= _flat(part) if isinstance(part, Mapping) else {}
