@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -180,6 +180,20 @@ class Truth:
         return (self.frame_numbers >= self.interval[0]) & (self.frame_numbers < self.interval[1])
 
 
+#: A tensor of Batch.
+Field = Literal[
+    "video",
+    "pose",
+    "flow",
+    "parts",
+    "rendered",
+    "trajectories",
+    "truth",
+    "part_truth",
+    "label",
+    "frame_numbers",
+    "mask",
+]
 #: The fields of Batch that systems read, and those of them that may still be bytes.
 TENSORS = ("video", "pose", "flow", "parts", "rendered", "trajectories", "truth", "part_truth")
 PICTURES = ("video", "flow", "parts", "rendered")

@@ -123,6 +123,11 @@ class ContrastiveMemory(nn.Module):
     in the data set to be known.
     """
 
+    banks: Tensor
+    label: Tensor
+    next: Tensor
+    normalizers: Tensor
+
     def __init__(self, rows: int, size: int, temperature: float = 0.07) -> None:
         super().__init__()
         self.temperature = temperature
@@ -153,9 +158,11 @@ class ContrastiveMemory(nn.Module):
     def forward(self, teacher: Tensor, student: Tensor, label: Tensor) -> Tensor:
         """CRD of a batch, both directions: the student against the teacher's bank, the teacher against the
         student's. Arguments as in ``store``, which comes first."""
-        negative, total = self.negatives(label), 0.0
-        for i, (anchor, positive) in enumerate([(student, teacher), (teacher, student)]):
-            total = total + contrastive_representation(
+        negative = self.negatives(label)
+        one_way, other_way = (
+            contrastive_representation(
                 anchor, positive.detach(), self.banks[i], negative, self.normalizers[i], self.temperature
             )
-        return total
+            for i, (anchor, positive) in enumerate([(student, teacher), (teacher, student)])
+        )
+        return one_way + other_way

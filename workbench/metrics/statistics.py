@@ -28,7 +28,7 @@ class Spread(NamedTuple):
 
     mean: float
     std: float
-    count: int
+    count: int  # type: ignore[assignment]  # a field may hide tuple.count
 
     def __str__(self) -> str:
         return f"{self.mean:.3f} ± {self.std:.3f} (n={self.count})" if self.count > 1 else f"{self.mean:.3f} (n=1)"
@@ -77,10 +77,10 @@ def paired_difference(first: Any, second: Any, **options: Any) -> Interval:
 
 def over_seeds(values: Sequence[float]) -> Spread:
     """Mean and spread of one number per seed. ValueError without values."""
-    values = np.asarray(values, np.float64)
-    if values.ndim != 1 or len(values) == 0:
+    numbers = np.asarray(values, np.float64)
+    if numbers.ndim != 1 or len(numbers) == 0:
         raise ValueError("a spread needs at least one value")
-    return Spread(float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else float("nan"), len(values))
+    return Spread(float(numbers.mean()), float(numbers.std(ddof=1)) if len(numbers) > 1 else float("nan"), len(numbers))
 
 
 def mcnemar(first: Any, second: Any) -> float:
@@ -201,6 +201,6 @@ def cohens_h(first: float, second: float) -> float:
 def rank_agreement(first: Sequence[float], second: Sequence[float]) -> float:
     """Kendall's tau-b in [-1,1] between two rankings of the same rows; rows that are NaN in either are left out, and
     NaN is returned for fewer than two or where one side is all ties."""
-    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    both = np.isfinite(first) & np.isfinite(second)
-    return float(kendalltau(first[both], second[both]).statistic) if both.sum() > 1 else float("nan")
+    x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    both = np.isfinite(x) & np.isfinite(y)
+    return float(kendalltau(x[both], y[both]).statistic) if both.sum() > 1 else float("nan")

@@ -1,4 +1,4 @@
-"""What torch leaves open about modules: what a container holds (``ModuleDict[Stream]``), and a classifier that may lack."""
+"""What torch leaves open about modules: of which class a container's and a path's are; a classifier or none."""
 
 from __future__ import annotations
 
@@ -33,3 +33,11 @@ def classifier_of(network: nn.Module, layer: M | None) -> M:
     if layer is None:
         raise ValueError(f"this {type(network).__name__} has no classifier: build it with num_classes=...")
     return layer
+
+
+def submodule(network: nn.Module, path: str, kind: type[M]) -> M:
+    """The module of class ``kind`` at ``path`` in ``network``; TypeError where another stands there."""
+    module = network.get_submodule(path)
+    if not isinstance(module, kind):
+        raise TypeError(f"{path} of {type(network).__name__} is a {type(module).__name__}, expected {kind.__name__}")
+    return module

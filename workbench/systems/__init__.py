@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.nearest import hint
+from workbench.systems import border
 from workbench.systems.agcn import AGCNClassifier
 from workbench.systems.augmented_rgb import AugmentedRGB
 from workbench.systems.common.base import Stage, System
@@ -103,7 +104,7 @@ def build(
     kind = _system(name)
     options = choose(name, kind.Options, variant)
     chosen = backbone or kind.default_backbone or "i3d"
-    setting = Setting(num_classes, skeleton, clip, poses, chosen, width, output_stride, features)
+    setting = Setting(num_classes, border.schema(skeleton), clip, poses, chosen, width, output_stride, features)
     system = kind(setting, options)
     system.setting = setting
     return system

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import reduce
 from typing import Literal
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from workbench import losses
 from workbench.nets.fisher import FisherVector
+from workbench.nets.modules import ModuleDict
 from workbench.systems.common import linear
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting, assemble
@@ -55,7 +57,7 @@ class Codebook(System):
     def __init__(self, setting: Setting, options: CodebookOptions) -> None:
         super().__init__()
         self.num_classes, self.samples = setting.num_classes, options.samples
-        self.vectors = nn.ModuleDict(
+        self.vectors: ModuleDict[FisherVector] = ModuleDict(
             {name: FisherVector(SIZES[name], SIZES[name] // 2, options.gaussians) for name in options.descriptors}
         )
         self.features = sum(vector.features for vector in self.vectors.values())
@@ -77,7 +79,7 @@ class Codebook(System):
         """What the fit minimises: the error of the reductions, and minus the log-likelihood of the mixtures."""
         parts = self.split(self.take(batch, "trajectories"))
         terms = {name: self.vectors[name].loss(part) for name, part in parts.items()}
-        return {**terms, "total": sum(terms.values())}
+        return {**terms, "total": reduce(torch.add, terms.values())}
 
     def fit_codebook(self, train: Iterable[Batch], validation: Iterable[Batch] | None) -> dict[str, float]:
         """Fits every descriptor's mixture to tracks drawn from the training clips; returns their number."""
@@ -154,8 +156,8 @@ class DenseTrajectories(System):
     def fit_classifier(self, train: Iterable[Batch], validation: Iterable[Batch] | None) -> dict[str, float]:
         """The SVM, with the C that is best on the validation clips (see ``linear.keep`` where there are none)."""
         kept, held = linear.keep(train, validation)
-        pairs = [(split.features["fisher"], split.label) for split in (kept, held)]
-        found = linear.search(self.kind, *pairs, self.classifier.out_features)
+        fitted, chosen = [(split.features["fisher"], split.label) for split in (kept, held)]
+        found = linear.search(self.kind, fitted, chosen, self.classifier.out_features)
         found.copy_to(self.classifier)
         return {"cost": found.cost, "validation_accuracy": found.accuracy}
 

@@ -81,4 +81,4 @@ class LateFusion(Composite):
 
     def stages(self) -> list[Stage]:
         """Every member's own procedure, one after the other."""
-        return [stage for path in self.paths for stage in member_stages(path, self.get_submodule(path))]
+        return [stage for path in self.paths for stage in member_stages(path, self.member(path))]

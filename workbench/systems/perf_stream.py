@@ -12,16 +12,16 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.systems.common.base import Stage, System
+from workbench.systems.common.base import Stage, System, Training
 from workbench.systems.common.building import Setting
-from workbench.types import Batch, Output
+from workbench.types import Batch, Field, Output
 
 #: The field of Batch that a stream reads.
-READS = {"rgb": "video", "flow": "flow", "pose": "rendered"}
+READS: dict[str, Field] = {"rgb": "video", "flow": "flow", "pose": "rendered"}
 
 # Section 4. The rate is 1.6 for batches of 2048 clips and falls in proportion for 16; 2k steps of warm-up and 20k of
 # cosine are 8 and 82 passes over the "approximately 500k" clips of Kinetics-600.
-TRAINING = {
+TRAINING: Training = {
     "epochs": 90,
     "optimizer": {"name": "sgd", "lr": 1.6 * 16 / 2048, "momentum": 0.9, "weight_decay": 1e-4},
     "schedule": {"name": "cosine", "warmup": 8},

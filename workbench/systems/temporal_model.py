@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workbench.nets.attention import AttentionPoint, Modulation
+from workbench.nets.modules import ModuleDict, submodule
 from workbench.nets.pose.persons import mean_over_persons
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting, assemble
@@ -136,6 +137,11 @@ class TemporalModel(System):
     needs_test = frozenset({"video", "pose", "parts", "segments"})
     Options = TemporalModelOptions
 
+    options: TemporalModelOptions
+    pose_networks: ModuleDict[PoseNetworks]
+    segment_scores: ModuleDict[nn.Linear]
+    granularity_scores: nn.Linear
+
     def __init__(self, setting: Setting, options: TemporalModelOptions) -> None:
         super().__init__()
         self.options, self.base = options, base_of(setting, options)
@@ -144,15 +150,15 @@ class TemporalModel(System):
         self.needs_train, self.needs_test = self.base.needs_train | own, self.base.needs_test | own
 
         names, hidden = [str(g) for g in options.granularities], options.attention_hidden
-        inputs = self.base.classifier.in_features
-        self.recurrent = nn.ModuleDict({g: gru(inputs, options.hidden) for g in names})  # R^S_G
+        inputs = submodule(self.base, "classifier", nn.Linear).in_features
+        self.recurrent: ModuleDict[nn.GRU] = ModuleDict({g: gru(inputs, options.hidden) for g in names})  # R^S_G
         if self.attends:
             joints = setting.skeleton.count
             how = (hidden, options.dropout, options.normalize_steps)
             networks = {g: PoseNetworks(joints, int(g), *how) for g in names}
-            self.pose_networks = nn.ModuleDict(networks)
+            self.pose_networks = ModuleDict(networks)
         if options.segment_attention:
-            self.segment_scores = nn.ModuleDict({g: equal_scores(hidden, 1) for g in names})
+            self.segment_scores = ModuleDict({g: equal_scores(hidden, 1) for g in names})
         if options.granularity_attention:
             self.granularity_scores = equal_scores(hidden * len(names), len(names))
         self.segment_point, self.granularity_point = AttentionPoint(), AttentionPoint()
@@ -225,15 +231,15 @@ class TemporalModel(System):
 
     def backbone_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """The base's own, of the whole clip, as are the two below: its fine-tuning."""
-        return self.base.backbone_loss(self.base(batch), batch)
+        return self.base.loss_named("backbone_loss")(self.base(batch), batch)
 
     def part_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """The fine-tuning of its networks of body parts."""
-        return self.base.part_loss(self.base(batch), batch)
+        return self.base.loss_named("part_loss")(self.base(batch), batch)
 
     def pose_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """The training of its pose network before the whole's."""
-        return self.base.pose_loss(self.base(batch), batch)
+        return self.base.loss_named("pose_loss")(self.base(batch), batch)
 
     def stages(self) -> list[Stage]:
         """Algorithm 4: the base as its own paper trains it, on whole clips; then, on its features, all the rest. The

@@ -34,6 +34,9 @@ class VFNPP(FeatureDistilled):
     needs_test = frozenset({"video", "flow"})
     Options = VFNPPOptions
 
+    options: VFNPPOptions
+    teacher: PerfStream
+
     def __init__(self, setting: Setting, options: VFNPPOptions) -> None:
         teacher = assemble(PerfStream, setting, stream=options.teacher, **shared(PerfStream, options))
         super().__init__(setting, options, options.teacher, teacher, teacher.backbone.channels)

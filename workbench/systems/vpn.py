@@ -8,7 +8,7 @@ ECCV paper's, (A2) and (A3) the sections of its appendix; m x n and t_c are H' x
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -167,7 +167,13 @@ class VPN(System):
 
     needs_train = frozenset({"video", "pose", "truth", "label"})
     needs_test = frozenset({"video", "pose", "truth"})
-    Options = VPNOptions
+    Options: type[VPNOptions] = VPNOptions
+
+    options: VPNOptions
+    attention: AttentionNetwork
+    embedding: SpatialEmbedding
+    pose_backbone: nn.Module
+    pose_classifier: nn.Linear
 
     def __init__(self, setting: Setting, options: VPNOptions) -> None:
         super().__init__()
@@ -210,7 +216,9 @@ class VPN(System):
         f = self.backbone(video)  # [B,C,T',H',W']
         if f.shape[2] != self.t_c:
             raise ValueError(f"{video.shape[2]} frames give {f.shape[2]} time steps, this VPN was built for {self.t_c}")
-        h, maps, aux = self.read_pose(guide) if learns else (None, {}, {})  # h* [B,F]
+        maps, aux = {}, {}
+        if learns:
+            h, maps, aux = self.read_pose(guide)  # h* [B,F]
         # What follows is small beside the backbone, and is exact in fp32 whatever the backbone's precision.
         with torch.autocast(f.device.type, enabled=False):
             f = f.float()
@@ -240,13 +248,13 @@ class VPN(System):
         """Sets up what ``read_pose`` needs; returns F, the length of h*."""
         options = self.options
         if options.pose_backbone == "gcn":
-            self.pose_backbone = PoseGCN(
+            network = PoseGCN(
                 setting.skeleton, setting.poses, options.alpha, options.beta, options.far_pairs, options.pose_pooling
             )
-            features = self.pose_backbone.features
+            self.pose_backbone = network
             if options.pose_first:
-                self.pose_classifier = nn.Linear(features, setting.num_classes)
-            return features
+                self.pose_classifier = nn.Linear(network.features, setting.num_classes)
+            return network.features
         self.pose_backbone = PoseLSTM(setting.skeleton.count, options.lstm_hidden, residual=options.lstm_residual)
         self.pose_classifier = nn.Linear(options.lstm_hidden, setting.num_classes)  # for its pre-training alone
         return setting.poses * options.lstm_hidden
@@ -319,5 +327,6 @@ class VPN(System):
             needs = frozenset({"pose", "label"})
             stages.append(Stage("pose", trains=trained, loss="pose_loss", optimizer=POSE_OPTIMIZER, needs=needs))
             frozen = trained if lstm else ("pose_classifier",)
-        adam = {"optimizer": {"name": "adam", "lr": 0.01}} if self.options.optimizer == "adam" else {}
-        return [*stages, Stage("joint", freezes=frozen, **adam)]
+        joint = Stage("joint", freezes=frozen)
+        adam = replace(joint, optimizer={"name": "adam", "lr": 0.01})
+        return [*stages, adam if self.options.optimizer == "adam" else joint]

@@ -80,10 +80,12 @@ class VPNStar(VPN):
 
     Options = VPNStarOptions
 
+    options: VPNStarOptions
+
     def make_pose_backbone(self, setting: Setting) -> int:
-        persons = self.options.persons
-        self.pose_backbone = AGCN(None, setting.skeleton, persons, layers=2, width=setting.width)
-        return self.pose_backbone.channels
+        network = AGCN(None, setting.skeleton, self.options.persons, layers=2, width=setting.width)
+        self.pose_backbone = network
+        return network.channels
 
     def read_pose(self, pose: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
         h, joints = self.pose_backbone(pose)
@@ -132,10 +134,11 @@ class AttentionDistillation(nn.Module):
         cells = prod(grid)
         self.options = options
         self.student = nn.Linear(cells * keys, cells, bias=False)  # E_A
-        self.teacher = nn.Identity()
+        self.teacher: nn.Module = nn.Identity()
         if options.projection == "both":
-            self.teacher = nn.Linear(cells, cells, bias=False)
-            nn.init.eye_(self.teacher.weight)
+            projection = nn.Linear(cells, cells, bias=False)
+            nn.init.eye_(projection.weight)
+            self.teacher = projection
 
     def forward(self, teacher: Tensor, student: Tensor) -> tuple[Tensor, Tensor]:
         """The two embeddings, float [B,P], not yet of unit length."""
@@ -163,6 +166,10 @@ class VPNA(Distilled):
     needs_train = frozenset({"video", "pose", "label"})
     needs_test = frozenset({"video"})
     Options = VPNAOptions
+
+    options: VPNAOptions
+    student: SelfAttentive
+    distillation: AttentionDistillation | FeatureDistillation
 
     def __init__(self, setting: Setting, options: VPNAOptions) -> None:
         super().__init__()
@@ -206,7 +213,7 @@ class VPNA(Distilled):
         if not output.aux:
             return {"total": l_s, "classification": l_s}
         target, own = output.aux[f"{self.level}/teacher"], output.aux[f"{self.level}/student"]
-        l_d = self.distillation.loss(target, own, batch.label)
+        l_d = self.distillation.loss(target, own, self.take(batch, "label"))
         terms = {"total": l_s + self.options.beta * l_d, "classification": l_s, "distillation": l_d}
         if self.options.collaborative:
             l_t = self.joint_loss(output, batch)["total"]

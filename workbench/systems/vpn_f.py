@@ -176,6 +176,9 @@ class Distilled(System):
     training mode alone, but for the one whose feature the student is ``given``; ``teach`` and ``compare`` ask them at
     any time."""
 
+    student: RGB
+    name: str
+
     def __init__(self) -> None:
         super().__init__()
         self.given: Given | None = None
@@ -210,6 +213,10 @@ class Distilled(System):
 
 class FeatureDistilled(Distilled):
     """An RGB student with one ``teacher``, called ``name``, which is trained first."""
+
+    options: FeatureOptions
+    teacher: System
+    distillation: FeatureDistillation
 
     def __init__(self, setting: Setting, options: FeatureOptions, name: str, teacher: System, features: int) -> None:
         super().__init__()
@@ -249,7 +256,8 @@ class FeatureDistilled(Distilled):
         l_c = F.cross_entropy(output.logits, self.take(batch, "label"))
         if self.given is not None or self.options.distillation == "crd" or not output.aux:
             return {"total": l_c, "classification": l_c}
-        l_d = self.distillation.loss(output.aux["features/teacher"], output.aux["features/student"], batch.label)
+        teacher, student = output.aux["features/teacher"], output.aux["features/student"]
+        l_d = self.distillation.loss(teacher, student, self.take(batch, "label"))
         return {"total": l_c + self.options.alpha * l_d, "classification": l_c, "distillation": l_d}
 
     def crd_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
@@ -258,7 +266,8 @@ class FeatureDistilled(Distilled):
         l_c = F.cross_entropy(self.student.classifier(output.features.detach()), self.take(batch, "label"))
         if not output.aux:
             return {"total": l_c, "classification": l_c}
-        l_d = self.distillation.loss(output.aux["features/teacher"], output.aux["features/student"], batch.label)
+        teacher, student = output.aux["features/teacher"], output.aux["features/student"]
+        l_d = self.distillation.loss(teacher, student, self.take(batch, "label"))
         return {"total": l_c + l_d, "classification": l_c, "distillation": l_d}
 
     def student_stages(self) -> list[Stage]:
@@ -278,6 +287,8 @@ class VPNF(FeatureDistilled):
     needs_train = frozenset({"video", "pose", "label"})
     needs_test = frozenset({"video", "pose"})
     Options = VPNFOptions
+
+    teacher: AGCNClassifier
 
     def __init__(self, setting: Setting, options: VPNFOptions) -> None:
         teacher = assemble(AGCNClassifier, setting, **shared(AGCNClassifier, options))
