@@ -69,6 +69,7 @@ class Skeleton:
 
     @property
     def count(self) -> int:
+        """V, the number of joints."""
         return len(self.joints)
 
     def index(self, joint: str) -> int:

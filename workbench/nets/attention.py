@@ -82,6 +82,7 @@ class AttentionPoint(nn.Module):
     uniform = False
 
     def forward(self, weights: Tensor) -> Tensor:
+        """float [B,...] -> the same shape."""
         if not self.uniform:
             return weights
         return weights.mean(tuple(range(1, weights.dim())), keepdim=True).expand_as(weights)

@@ -108,6 +108,7 @@ def _flat(part: Mapping) -> dict[str, Tensor]:
 
 
 def main(arguments: list[str]) -> int:
+    """The command: 0 where the file was written, 1 where it can't be read, 2 for wrong arguments."""
     if len(arguments) != 2 or not arguments[1].endswith(".safetensors"):
         print("python -m workbench.nets.convert IN OUT.safetensors", file=sys.stderr)
         return 2

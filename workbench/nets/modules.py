@@ -16,8 +16,11 @@ class ModuleDict(nn.ModuleDict, Generic[M]):
     if TYPE_CHECKING:
 
         def __getitem__(self, key: str) -> M: ...
-        def items(self) -> ItemsView[str, M]: ...
-        def values(self) -> ValuesView[M]: ...
+        def items(self) -> ItemsView[str, M]:
+            """Names and modules."""
+
+        def values(self) -> ValuesView[M]:
+            """The modules."""
 
 
 class ModuleList(nn.ModuleList, Generic[M]):

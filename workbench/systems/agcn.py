@@ -55,6 +55,7 @@ class AGCNClassifier(System):
         self.bone_stream = AGCNClassifier(setting, replace(options, stream="bone")) if two else None
 
     def forward(self, batch: Batch) -> Output:
+        """Reads pose; maps: joints."""
         pose = self.take(batch, "pose")  # [B,M,t_p,V,3]
         features, joints = self.pose_backbone(pose if self.bones is None else self.bones(pose))  # [B,C], [B,t_p,V]
         output = Output(self.pose_backbone.classify(features), features, {"joints": joints})
@@ -78,4 +79,5 @@ class AGCNClassifier(System):
         return self.loss(output, batch)
 
     def stages(self) -> list[Stage]:
+        """The public code's recipe, in one stage."""
         return [Stage("pose", loss="pose_loss", **TRAINING)]

@@ -104,6 +104,7 @@ class AugmentedRGB(System):
         return sizes
 
     def forward(self, batch: Batch) -> Output:
+        """Reads features; the student's output, while training with those of its teachers in aux."""
         student = self.student(batch)
         if not self.training:
             return student

@@ -63,6 +63,7 @@ class Codebook(System):
         self.features = sum(vector.features for vector in self.vectors.values())
 
     def forward(self, batch: Batch) -> Output:
+        """Reads trajectories; features [B,F] of length 1, logits of zero."""
         parts = self.split(self.take(batch, "trajectories"))
         vectors = [self.vectors[name](part) for name, part in parts.items()]
         features = torch.cat(vectors, dim=1) / len(vectors) ** 0.5  # [B,F], of length 1 as each part is
@@ -107,6 +108,8 @@ class Codebook(System):
     def smallest(
         self, tracks: Tensor, numbers: Tensor, new: list[Tensor], generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
+        """``tracks`` with their ``numbers`` and the ``new`` ones, which draw theirs here; of more than ``samples``
+        those with the smallest numbers."""
         tracks = torch.cat([tracks, *new])
         numbers = torch.cat([numbers, torch.rand(len(tracks) - len(numbers), generator=generator)])
         if len(tracks) <= self.samples:
@@ -115,6 +118,7 @@ class Codebook(System):
         return tracks[order], numbers
 
     def stages(self) -> list[Stage]:
+        """One stage, in closed form."""
         return [Stage("codebook", loss="codebook_loss", solve="fit_codebook")]
 
 
@@ -140,17 +144,21 @@ class DenseTrajectories(System):
         self.classifier = nn.Linear(self.fisher.features, setting.num_classes)
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
+        """``fisher``: the codebook's vectors float [B,F] of the clips."""
         return {"fisher": self.fisher(batch).features}
 
     def forward(self, batch: Batch) -> Output:
+        """Reads trajectories, or features in their place."""
         features = (self.encode(batch) if batch.features is None else batch.features)["fisher"]  # [B,F]
         return Output(self.classifier(features), features)
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """The SVM's: squared hinge, of each class against the rest."""
         total = losses.squared_hinge(output.logits, self.take(batch, "label"))
         return {"total": total, "classification": total}
 
     def codebook_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """The codebook's own."""
         return self.fisher.codebook_loss(output, batch)
 
     def fit_classifier(self, train: Iterable[Batch], validation: Iterable[Batch] | None) -> dict[str, float]:
@@ -162,5 +170,6 @@ class DenseTrajectories(System):
         return {"cost": found.cost, "validation_accuracy": found.accuracy}
 
     def stages(self) -> list[Stage]:
+        """The codebook, then the classifier in closed form."""
         head = Stage("head", trains=("classifier",), cached="encode", solve="fit_classifier")
         return [*member_stages("fisher", self.fisher), head]

@@ -99,6 +99,7 @@ class Detector(System):
         return {name: stream.inputs for name, stream in self.streams.items()}
 
     def forward(self, batch: Batch) -> Output:
+        """Reads features and mask; logits [B,T,N], maps: see ``maps_of``."""
         features, mask = self.take(batch, "features"), batch.mask
         made = {name: stream(features, mask) for name, stream in self.streams.items()}
         sequence = torch.stack([f for f, _ in made.values()]).mean(0)  # F(i,t,c), [B,T,C]
@@ -121,6 +122,7 @@ class Detector(System):
         return self.loss(output, batch)
 
     def stages(self) -> list[Stage]:
+        """Section 4.2, in one stage."""
         return [Stage("detection", loss="detection_loss", **TRAINING)]
 
 

@@ -43,6 +43,8 @@ class EarlyFusionOptions:
 
 
 class EarlyFusion(Composite):
+    """One classifier, ``classifier``, of the features of all members."""
+
     needs_train = frozenset({"video", "pose", "label"})
     needs_test = frozenset({"video", "pose"})
     Options = EarlyFusionOptions
@@ -57,11 +59,13 @@ class EarlyFusion(Composite):
         self.classifier = nn.Linear(features, setting.num_classes)
 
     def forward(self, batch: Batch) -> Output:
+        """Reads what the members read; maps of equal names are the first member's."""
         outputs = self.run_members(batch)
         features = torch.cat([output.features for output in outputs.values()], dim=1)  # [B,F], F of all members
         return self.join(outputs, self.classifier(self.dropout(features)))
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of the common classifier."""
         total = F.cross_entropy(output.logits, self.take(batch, "label"))
         return {"total": total, "classification": total}
 

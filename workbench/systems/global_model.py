@@ -33,6 +33,7 @@ class GlobalModel(TemporalModel):
     options: GlobalModelOptions
 
     def forward(self, batch: Batch) -> Output:
+        """Reads what the Temporal Model and its base read, or features in their place."""
         if batch.features is not None:
             return self.fuse(self.classify(batch.features), batch.features["basic"], {})
         basic = self.base(batch)

@@ -93,9 +93,11 @@ class PartNetwork(RGB):
         self.place = place
 
     def forward(self, batch: Batch) -> Output:
+        """Reads the part at ``place`` as RGB reads the video."""
         return super().forward(batch.replace(video=self.take(batch, "parts")[:, self.place]))
 
     def part_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """``loss``, under the name that the whole has too."""
         return self.loss(output, batch)
 
 
@@ -117,6 +119,7 @@ class PoseNetwork(PoseLSTMClassifier):
         return steps.flatten(1), self.classifier(self.dropout(steps))
 
     def pose_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """``loss``, under the name that the whole has too."""
         return self.loss(output, batch)
 
 
@@ -164,6 +167,7 @@ class PI3D(System):
         self.classifier = nn.Linear(channels, setting.num_classes)
 
     def forward(self, batch: Batch) -> Output:
+        """Reads parts, and pose or part_truth with attention; maps: feature_map, parts, modulated."""
         crops = self.take(batch, "parts")
         if crops.shape[1] != len(self.parts):
             raise ValueError(f"batch.parts has {crops.shape[1]} parts a clip, expected {', '.join(self.parts)}")

@@ -71,6 +71,7 @@ class PerfNet(System):
         self.needs_test = self.needs_train - {"label"} if self.fuses else self.student.needs_test
 
     def forward(self, batch: Batch) -> Output:
+        """Reads video, while training or fused the teachers' pictures too; aux: the logits of each stream."""
         student = self.student(batch)
         if self.fuses:
             return self.fuse({"student": student, **self.teach(batch)})

@@ -75,11 +75,13 @@ class PerfStream(System):
         self.classifier = nn.Linear(self.backbone.channels, setting.num_classes)
 
     def forward(self, batch: Batch) -> Output:
+        """Reads the pictures of the stream; maps: feature_map."""
         f = self.backbone(self.take(batch, self.reads))  # [B,C,T',H',W']
         features = f.float().mean((2, 3, 4))  # [B,C]
         return Output(self.classifier(self.dropout(features)), features, maps={"feature_map": f})
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy."""
         return self.classification_loss(output, batch)
 
     def classification_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
@@ -88,4 +90,5 @@ class PerfStream(System):
         return {"total": total, "classification": total}
 
     def stages(self) -> list[Stage]:
+        """Section 4, in one stage."""
         return [Stage("backbone", loss="classification_loss", **TRAINING)]

@@ -112,6 +112,7 @@ class SeparableSTA(System):
 
     @property
     def branches(self) -> int:
+        """How many modulated maps are laid side by side."""
         return 2 if self.options.attention == "separable" else 1
 
     @property
@@ -125,6 +126,7 @@ class SeparableSTA(System):
         return len(self.weights) > self.branches
 
     def forward(self, batch: Batch) -> Output:
+        """Reads video, and pose or truth with attention; maps: feature_map, modulated, the weights by name."""
         video = self.take(batch, "video")
         g = self.backbone(video)  # [B,C,T',H',W']
         if g.shape[2] != self.grid[0] and {"temporal", "attention"} & set(self.weights):
@@ -198,6 +200,7 @@ class SeparableSTA(System):
         return self.regularized(output.aux["first_logits"], self.weights[:1], output, batch)
 
     def regularized(self, logits: Tensor, weights: tuple[str, ...], output: Output, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of ``logits`` with the terms of eq. 4.13 for ``weights``, by their names as maps."""
         total = F.cross_entropy(logits, self.take(batch, "label"))
         terms = {"classification": total}
         for name in weights if self.learns else ():

@@ -125,6 +125,7 @@ class PoseNetworks(nn.Module):
         return self.norm(steps.flatten(1)).view_as(steps)
 
     def encode(self, pose: Tensor) -> tuple[Tensor]:
+        """One body: [R,G x segment_poses,V,3] -> the output of R^p_G after each segment, [R,G,hidden]."""
         parts = pose.flatten(2).chunk(len(self.segments), dim=1)  # P_Gj, G times [B,segment_poses,3V]
         last = [network(part)[0][:, -1] for network, part in zip(self.segments, parts, strict=True)]
         return (self.dropout(self.whole(self.dropout(torch.stack(last, dim=1)))[0]),)
@@ -167,6 +168,7 @@ class TemporalModel(System):
         nn.init.xavier_normal_(self.classifier.weight)
 
     def forward(self, batch: Batch) -> Output:
+        """Reads segments, or features in their place; maps: segments/<G> [B,G], granularities."""
         return self.classify(self.encode(batch) if batch.features is None else batch.features)
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:

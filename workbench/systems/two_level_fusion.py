@@ -123,6 +123,7 @@ class TwoLevelFusion(System):
         self.register_buffer("scales", torch.ones(len(self.groups)))
 
     def forward(self, batch: Batch) -> Output:
+        """Reads the fields of its cues, or features in their place; maps: parts, which region is read."""
         found = self.read(batch, [int(self.region)]) if batch.features is None else batch.features
         # What follows is small beside the networks, and is exact in fp32 whatever their precision.
         with torch.autocast(self.alpha.device.type, enabled=False):
@@ -197,6 +198,7 @@ class TwoLevelFusion(System):
         return {"total": total, "classification": total}
 
     def codebook_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """The codebook's own."""
         return self.fisher.codebook_loss(output, batch)
 
     @torch.no_grad()
@@ -271,6 +273,7 @@ def time_step(frames: int, length: int, steps: int) -> int:
 
 
 def accuracy(scores: Tensor, label: Tensor) -> float:
+    """The share in [0,1] of clips whose highest of scores [n,N] is that of their label [n]."""
     return float((scores.argmax(1) == label).float().mean())
 
 

@@ -43,6 +43,7 @@ class VFNPP(FeatureDistilled):
         self.needs_test |= teacher.needs_test if options.with_flow else frozenset()
 
     def forward(self, batch: Batch) -> Output:
+        """Reads video, while training or with_flow flow too."""
         output = super().forward(batch)
         if self.training or not self.options.with_flow:
             return output
@@ -55,5 +56,6 @@ class VFNPP(FeatureDistilled):
         return self.teacher.classification_loss(unpack("teacher/flow", output.aux), batch)
 
     def stages(self) -> list[Stage]:
+        """The flow stream, then the student."""
         teacher = Stage("teacher/flow", ("teacher",), loss="classification_loss", part="teacher")
         return [teacher, *self.student_stages()]

@@ -103,6 +103,7 @@ class Scores(nn.Module):
         nn.init.zeros_(self.score.bias)
 
     def forward(self, h: Tensor) -> Tensor:
+        """float [B,F] -> [B,count]."""
         return self.score(torch.tanh(self.hidden(h)))
 
 
@@ -115,6 +116,7 @@ class PoseNorm(nn.BatchNorm1d):
     """
 
     def forward(self, h: Tensor) -> Tensor:
+        """float [B,F] -> the same shape."""
         if len(h) > 1:
             return super().forward(h)
         return F.batch_norm(h, self.running_mean, self.running_var, eps=self.eps)
@@ -134,6 +136,7 @@ class AttentionNetwork(nn.Module):
         self.temporal = Scores(features, hidden, t_c) if temporal else None
 
     def forward(self, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """h* float [B,F] -> z1 [B,mn] and the weights by name."""
         h = self.norm(h)
         z1 = self.spatial(h)
         weights = {"spatial": torch.sigmoid(z1).view(-1, self.m, self.n)}
@@ -157,6 +160,7 @@ class SpatialEmbedding(nn.Module):
         self.pose = spectral_norm(nn.Linear(cells, size, bias=False))  # T_p
 
     def forward(self, f: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """f float [B,C,T',H',W'] and z1 [B,mn] -> f_e and P_e, [B,D_e] each."""
         f_s = F.adaptive_avg_pool2d(f.sum(2), self.grid)  # [B,C,m,n], unchanged where f has m x n cells
         return self.visual(f_s.flatten(1)), self.pose(latent)
 
@@ -206,6 +210,7 @@ class VPN(System):
         return ("spatial", "temporal") if self.options.temporal else ("spatial",)
 
     def forward(self, batch: Batch) -> Output:
+        """Reads video, and pose or truth; maps: feature_map, modulated, spatial, temporal, attention, joints."""
         guide, learns = self.take(batch, self.options.guide), self.options.guide == "pose"
         if learns and guide.shape[2] != self.poses:
             raise ValueError(f"batch.pose has {guide.shape[2]} poses a clip, this VPN was built for {self.poses}")

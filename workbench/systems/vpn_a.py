@@ -83,11 +83,13 @@ class VPNStar(VPN):
     options: VPNStarOptions
 
     def make_pose_backbone(self, setting: Setting) -> int:
+        """Sets up two layers of AGCN; returns their channels."""
         network = AGCN(None, setting.skeleton, self.options.persons, layers=2, width=setting.width)
         self.pose_backbone = network
         return network.channels
 
     def read_pose(self, pose: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        """h* [B,F] of poses [B,M,t_p,V,3], with the map ``joints``."""
         h, joints = self.pose_backbone(pose)
         return h, {"joints": joints}, {}
 
@@ -95,6 +97,7 @@ class VPNStar(VPN):
     joint_loss = VPN.loss
 
     def stages(self) -> list[Stage]:
+        """VPN's, each with a loss of its own name."""
         return [replace(stage, loss=f"{stage.name}_loss") for stage in super().stages()]
 
 
@@ -115,6 +118,7 @@ class SelfAttentive(RGB):
         self.block = NonLocal(self.backbone.channels, bn_momentum=options.bn_momentum, gamma=options.block_gamma)
 
     def forward(self, batch: Batch) -> Output:
+        """Reads video; maps: feature_map, modulated, affinity."""
         f = self.backbone(self.take(batch, "video"))  # f_S [B,C,T',H',W']
         modulated, affinity = self.block.attend(f)  # f'_S as f_S; A_S [B,P,P']
         features = modulated.float().mean((2, 3, 4))  # [B,C]
@@ -151,6 +155,7 @@ class AttentionDistillation(nn.Module):
             return self.teacher(teacher.float().flatten(1)), self.student(student.float().flatten(1))
 
     def loss(self, teacher: Tensor, student: Tensor, label: Tensor) -> Tensor:
+        """How far the embeddings [B,P] of teacher and student are from what they should be, to be minimised."""
         if self.options.distillation == "scd":
             return contrast(teacher, student, label, self.options)
         return losses.attention_distillation(teacher, student, self.options.reduction)  # L_D, eq. 2
@@ -192,9 +197,11 @@ class VPNA(Distilled):
             self.distillation = FeatureDistillation(modulated, channels, kind, options, reduction)
 
     def teach(self, batch: Batch) -> dict[str, Output]:
+        """VPN*'s output; reads video and pose."""
         return {"vpn": self.teacher(batch)}  # T_A(V_i, P_i), A_T [B,T',H',W'] among its maps
 
     def compare(self, student: Output, taught: dict[str, Output]) -> dict[str, Tensor]:
+        """See ``Distilled``; at the chosen level."""
         teacher = taught["vpn"]
         if self.level == "attention":
             target, own = teacher.maps["attention"], student.maps["affinity"]  # A_T, A_S

@@ -161,6 +161,7 @@ class Given(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, student: Output, feature: Tensor) -> Output:
+        """``student`` with the scores of T_F(P) ``feature`` [B,F] added, and that beside its features."""
         logits = student.logits + self.classifier(self.dropout(feature))
         return replace(student, logits=logits, features=torch.cat([student.features, feature], dim=1))
 
@@ -184,6 +185,7 @@ class Distilled(System):
         self.given: Given | None = None
 
     def forward(self, batch: Batch) -> Output:
+        """Reads video, while training what its teachers read too; maps of teachers as teacher/<name>."""
         student = self.student(batch)  # S(V_i)
         if not self.training:
             return student if self.given is None else self.given(student, self.feature(batch))
@@ -232,6 +234,7 @@ class FeatureDistilled(Distilled):
         self.distillation = FeatureDistillation(features, channels, options.distillation, options, options.reduction)
 
     def forward(self, batch: Batch) -> Output:
+        """As ``Distilled``; CRD's memory keeps what it has seen."""
         output = super().forward(batch)
         if self.training and self.given is None and self.options.distillation == "crd":
             embeddings = output.aux["features/teacher"], output.aux["features/student"]
@@ -239,12 +242,15 @@ class FeatureDistilled(Distilled):
         return output
 
     def feature(self, batch: Batch) -> Tensor:
+        """T_F's features [B,F]."""
         return self.teacher(batch).features
 
     def teach(self, batch: Batch) -> dict[str, Output]:
+        """The teacher's output, by its name."""
         return {self.name: self.teacher(batch)}  # T_F(P_i) [B,F]
 
     def compare(self, student: Output, taught: dict[str, Output]) -> dict[str, Tensor]:
+        """See ``Distilled``: features, if they aren't given."""
         if self.given is not None:
             return {}
         pair = self.distillation(taught[self.name].features.detach(), f_s(student))  # T_F(P_i), E_F(V_i) [B,F]
@@ -299,4 +305,5 @@ class VPNF(FeatureDistilled):
         return self.teacher.pose_loss(unpack("teacher/pose", output.aux), batch)
 
     def stages(self) -> list[Stage]:
+        """The teacher, then the student."""
         return [*member_stages("teacher", self.teacher), *self.student_stages()]

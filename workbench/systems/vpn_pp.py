@@ -67,12 +67,15 @@ class TwoLevels(VPNA):
             self.feature_distillation = FeatureDistillation(features, self.student.backbone.channels, "scd", options)
 
     def feature(self, batch: Batch) -> Tensor:
+        """T_F's features [B,F]."""
         return self.pose_teacher(batch).features
 
     def teach(self, batch: Batch) -> dict[str, Output]:
+        """The outputs of T_F, pose, and of VPN*, vpn."""
         return {"pose": self.pose_teacher(batch)} | super().teach(batch)
 
     def compare(self, student: Output, taught: dict[str, Output]) -> dict[str, Tensor]:
+        """See ``Distilled``: features, if they aren't given, and attention."""
         if self.given is not None:
             return super().compare(student, taught)
         # Figure 7: f_S is what self-attention reads.
@@ -110,6 +113,7 @@ class TwoLevels(VPNA):
         return self.pose_teacher.pose_loss(unpack("teacher/pose", output.aux), batch)
 
     def stages(self) -> list[Stage]:
+        """T_F, then the student by the chosen ``combination``."""
         own = ("student", "feature_distillation" if self.given is None else "given")
         features = Stage("features", own, loss="feature_loss")
         attended = ("student", "teacher", "distillation", *(() if self.given is None else ("given",)))
@@ -138,6 +142,7 @@ class Students(Composite):
             setattr(self, name, partial(self.member_losses, name=name))
 
     def forward(self, batch: Batch) -> Output:
+        """Reads what the students read, in evaluation what ``streams`` read too; one score of them all."""
         outputs = self.run_members(batch)
         if not self.training:
             outputs |= {name: self.member(path)(batch) for name, path in self.streams.items()}
@@ -168,6 +173,7 @@ class Students(Composite):
         return self.member(path).loss(unpack(path, output.aux), batch)
 
     def stages(self) -> list[Stage]:
+        """Every student's own procedure, one after the other."""
         return [stage for path in self.paths for stage in member_stages(path, self.member(path))]
 
 

@@ -61,6 +61,7 @@ def write_activitynet_truth(
 
 
 def write_activitynet_detections(path: str | os.PathLike, predictions: Any) -> None:
+    """Writes a table of video, label, start, end, score; raises as ``checked``."""
     results: dict[str, list] = {}
     for row in checked(predictions, "table of predictions", scored=True).itertuples():
         entry = {"label": str(row.label), "score": row.score, "segment": [row.start, row.end]}

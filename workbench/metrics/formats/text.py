@@ -124,4 +124,5 @@ def write(path: str | os.PathLike, lines: Iterable[str]) -> None:
 
 
 def write_json(path: str | os.PathLike, values: Any) -> None:
+    """Replaces ``path`` by ``values`` as one line of JSON; ValueError for NaN and infinity."""
     write(path, [json.dumps(values, ensure_ascii=False, allow_nan=False)])

@@ -57,6 +57,7 @@ class UnitTCN(nn.Module):
         self.bn = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """float [R,C,t_p,V] -> [R,O,ceil(t_p / stride),V]."""
         return self.bn(self.conv(x))
 
 
@@ -88,6 +89,7 @@ class UnitGCN(nn.Module):
         nn.init.constant_(self.bn.weight, 1e-6)  # the unit starts as its residual
 
     def forward(self, x: Tensor) -> Tensor:
+        """float [R,C,t_p,V] -> [R,O,t_p,V], >= 0."""
         links = self.graph + self.PA + self.own_links(x)  # A_k + B_k + C_k [R,3,V,V]
         gathered = (x.flatten(1, 2)[:, None] @ links).view(len(x), -1, *x.shape[2:])  # [R,3*C,t_p,V]
         # The three W_k side by side are one convolution of the three results.
@@ -118,6 +120,7 @@ class Unit(nn.Module):
             self.residual = nn.Identity() if same else UnitTCN(inputs, outputs, kernel=1, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        """float [R,C,t_p,V] -> [R,O,ceil(t_p / stride),V], >= 0."""
         y = self.tcn1(self.gcn1(x))
         return F.relu(y if self.residual is None else y + self.residual(x))
 

@@ -95,6 +95,7 @@ class PoseGCN(nn.Module):
         return h, joints
 
     def encode(self, pose: Tensor) -> tuple[Tensor, Tensor]:
+        """One body: [R,t_p,V,3] -> h* [R,features], and the activation of the joints [R,t_p,V]."""
         f = self.graph_convolution(pose)  # [B,t_p,V,64]
         x = torch.cat([f, pose], dim=3).permute(0, 3, 1, 2)  # [B,64+3,t_p,V]
         x = self.conv3(self.conv2(self.conv1(x)))  # [B,128,t_p,V]

@@ -58,6 +58,7 @@ class SamePool(nn.MaxPool3d):
         self.relu = relu
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T,H,W] -> [B,C,ceil(T/s),ceil(H/s),ceil(W/s)], of the same type."""
         if max(self.kernel_size) == 1:
             return x
         before = [same_padding(*axis)[0] for axis in zip(x.shape[2:], self.kernel_size, self.stride, strict=True)]
@@ -77,6 +78,7 @@ class Unit3D(nn.Module):
         self.relu = relu
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T,H,W] -> [B,O,T,H,W]."""
         x = self.bn(self.conv3d(x))
         return F.relu_(x) if self.relu else x
 
@@ -89,6 +91,7 @@ class Stem(Unit3D):
         self.conv3d.stride, self.conv3d.padding = (2, 2, 2), (0, 0, 0)
 
     def forward(self, video: Tensor) -> Tensor:
+        """video [B,C,T,H,W] -> [B,O,ceil(T/2),ceil(H/2),ceil(W/2)], in autocast's type."""
         kind = video.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else video.dtype
         # Three channels starve a bf16 matrix unit: folded, this layer takes half the time. In fp32 it takes longer.
@@ -96,6 +99,7 @@ class Stem(Unit3D):
         return self.bn(convolve(video, dtype))
 
     def direct(self, video: Tensor, dtype: torch.dtype) -> Tensor:
+        """The convolution as it is written, of the video as ``dtype``."""
         pads = [side for size in reversed(video.shape[2:]) for side in same_padding(size, 7, 2)]
         return self.conv3d(F.pad(video.to(dtype), pads))
 
@@ -128,6 +132,7 @@ class Inception(nn.Module):
         self.channels = b0 + b1b + b2b + b3b
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T,H,W] -> [B,channels,T,H,W]."""
         return torch.cat([self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(self.b3a(x))], dim=1)
 
 

@@ -37,6 +37,7 @@ class FeatureGating(nn.Module):
         nn.init.zeros_(self.fc.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T',H',W'] -> the same shape."""
         gates = self.fc(x.mean((2, 3, 4))).sigmoid()  # [B,C]
         return x * gates[:, :, None, None, None]
 
@@ -52,6 +53,7 @@ class MaxPool(nn.MaxPool3d):
         super().__init__(window, stride, padding)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T,H,W] -> the largest value in each window, of the same type."""
         sizes = zip(self.kernel_size, x.shape[2:], self.padding, strict=True)
         window = [min(kernel, size + 2 * padding) for kernel, size, padding in sizes]
         # Autocast would pool in fp32: two copies for the same maxima.

@@ -45,6 +45,7 @@ class NonLocal(nn.Module):
         self.point = AttentionPoint()
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B,C,T',H',W'] -> z of the same shape."""
         return self.attend(x)[0]
 
     def attend(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -41,6 +41,7 @@ class Bottleneck(nn.Module):
             self.downsample = nn.Sequential(projection, nn.BatchNorm3d(outputs, momentum=momentum))
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T,H,W] -> [B,2 inner,T/s,H/s,W/s], >= 0."""
         y = F.relu_(self.bn1(self.conv1(x)))
         y = F.relu_(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))

@@ -30,6 +30,7 @@ class BasicConv3d(nn.Module):
         self.bn = nn.BatchNorm3d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T,H,W] -> [B,O,T,H,W], >= 0."""
         return F.relu_(self.bn(self.conv(x)))
 
 
@@ -46,6 +47,7 @@ class SepConv3d(nn.Module):
         self.gating = FeatureGating(outputs) if gated else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T,H,W] -> [B,O,T/s,H/s,W/s]."""
         x = F.relu_(self.bn_s(self.conv_s(x)))
         return self.gating(F.relu_(self.bn_t(self.conv_t(x))))
 
@@ -59,6 +61,7 @@ class PatchStem(BasicConv3d):
         super().__init__(8 * inputs, outputs, (2, 4, 4))
 
     def forward(self, video: Tensor) -> Tensor:
+        """video [B,C,T,H,W] -> [B,O,ceil(T/2),ceil(H/2),ceil(W/2)], >= 0."""
         video = F.pad(video, [side for size in reversed(video.shape[2:]) for side in (0, size % 2)])
         batch, channels, t, h, w = video.shape
         pixels = video.reshape(batch, channels, t // 2, 2, h // 2, 2, w // 2, 2).permute(0, 3, 5, 7, 1, 2, 4, 6)
@@ -81,6 +84,7 @@ class SepInception(nn.Module):
         self.channels = sum(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T,H,W] -> [B,channels,T,H,W]."""
         branches = (self.branch0, self.branch1, self.branch2, self.branch3)
         return torch.cat([gate(branch(x)) for gate, branch in zip(self.gating, branches, strict=True)], dim=1)
 

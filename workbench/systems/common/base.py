@@ -98,6 +98,7 @@ class System(nn.Module):
         return value
 
     def forward(self, batch: Batch) -> Output:
+        """The output of a batch that ``__call__`` has checked; ValueError where it doesn't fit."""
         raise NotImplementedError
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:

@@ -22,6 +22,7 @@ class Kept(NamedTuple):
     label: np.ndarray
 
     def rows(self, chosen: np.ndarray) -> Kept:
+        """The clips of ``chosen``, indices or bool [n]."""
         return Kept({name: value[chosen] for name, value in self.features.items()}, self.label[chosen])
 
 
@@ -34,6 +35,7 @@ class Found(NamedTuple):
     accuracy: float
 
     def copy_to(self, layer: nn.Linear) -> None:
+        """Writes weight and bias into ``layer``, of as many classes and features."""
         layer.weight.data.copy_(torch.from_numpy(self.weight))
         layer.bias.data.copy_(torch.from_numpy(self.bias))
 
