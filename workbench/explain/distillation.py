@@ -45,6 +45,7 @@ class Lesson:
 
     @cached_property
     def pairs(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """By level, teacher's and student's embeddings float [S,F], each row of length 1."""
         return {level: (_unit(teacher), _unit(student)) for level, (teacher, student) in self.embeddings.items()}
 
     def teacher(self, name: str | None = None) -> str:

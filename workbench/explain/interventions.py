@@ -37,6 +37,7 @@ class Move:
     reach: float | None = 1.0
 
     def __call__(self, subject: Subject) -> Subject:
+        """The subject after the change; ValueError where it lacks what is changed."""
         [joint] = subject.indices((self.joint,))
         frames = np.arange(_inside(subject, self.frame)[1])
         weight = np.ones(len(frames)) if self.reach is None else (frames == self.frame).astype(float)
@@ -64,9 +65,11 @@ class Drop:
 
     @property
     def everywhere(self) -> bool:
+        """Whether all frames are meant."""
         return self.frames is None
 
     def __call__(self, subject: Subject) -> Subject:
+        """The subject after the change; ValueError where it lacks what is changed."""
         chosen, (start, end) = subject.indices(self.joints), _span(subject, self.frames)
 
         def edit(joints: np.ndarray, frames: np.ndarray) -> np.ndarray:
@@ -86,6 +89,7 @@ class Freeze:
     frame: int = 0
 
     def __call__(self, subject: Subject) -> Subject:
+        """The subject after the change; ValueError where it lacks what is changed."""
         chosen, (frame, _) = subject.indices(self.joints), _inside(subject, self.frame)
 
         def edit(joints: np.ndarray, frames: np.ndarray) -> np.ndarray:
@@ -108,6 +112,7 @@ class Jitter:
     seed: int = 0
 
     def __call__(self, subject: Subject) -> Subject:
+        """The subject after the change; ValueError where it lacks what is changed."""
         chosen, rng = subject.indices(self.joints), np.random.default_rng(self.seed)
         shaken = subject.bodies if subject.pixels is None else subject.pixels.joints
         noise = np.zeros(shaken.shape)
@@ -123,6 +128,7 @@ class Mirror:
     everywhere: ClassVar[bool] = True
 
     def __call__(self, subject: Subject) -> Subject:
+        """The subject after the change; ValueError where it lacks what is changed."""
         subject.indices(())
 
         def edit(joints: np.ndarray, frames: np.ndarray) -> np.ndarray:
@@ -144,6 +150,7 @@ class Transplant:
     donor: Subject
 
     def __call__(self, subject: Subject) -> Subject:
+        """The subject after the change; ValueError where it lacks what is changed."""
         chosen = subject.indices(self.joints)
         if self.donor.skeleton != subject.skeleton:
             theirs = "no skeleton" if self.donor.skeleton is None else self.donor.skeleton.name
@@ -168,6 +175,7 @@ class Shuffle:
     seed: int = 0
 
     def __call__(self, subject: Subject) -> Subject:
+        """The subject after the change; ValueError where it lacks what is changed."""
         order = self.order(subject.frames)
         batch, pixels, changes = subject.batch, subject.pixels, {}
         if self.what != "video" and batch.pose is not None:
@@ -183,6 +191,7 @@ class Shuffle:
 
     @property
     def of(self) -> tuple[str, ...]:
+        """The modalities whose order changes."""
         return ("pose", "video") if self.what == "both" else (self.what,)
 
     def order(self, frames: int) -> np.ndarray:
@@ -202,9 +211,11 @@ class Cover:
 
     @property
     def everywhere(self) -> bool:
+        """Whether all frames are meant."""
         return self.frames is None
 
     def __call__(self, subject: Subject) -> Subject:
+        """The subject after the change; ValueError where it lacks what is changed."""
         changes = {}
         for name in ("video", "rendered"):
             if (pictures := getattr(subject.batch, name)) is not None:

@@ -88,6 +88,7 @@ class WhatIf:
 
     @property
     def system(self) -> nn.Module:
+        """The system that is asked."""
         return self._reuse.system
 
     def ask(self, changes: Sequence[Change] = ()) -> Answer:

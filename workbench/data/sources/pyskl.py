@@ -297,9 +297,11 @@ class Annotations:
         return self._of_space(row, "image")
 
     def truth(self, row: pd.Series) -> Truth | None:
+        """None: nobody knows."""
         return None
 
     def files(self, row: pd.Series) -> list[Path]:
+        """The one file of all clips."""
         return [self.path]
 
     def _of_space(self, row: pd.Series, space: str) -> Pose | None:

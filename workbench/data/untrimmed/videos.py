@@ -64,10 +64,12 @@ class Untrimmed:
 
     @cached_property
     def ids(self) -> list[str]:
+        """The names of the videos, in order."""
         return self.table["id"].tolist()
 
     @cached_property
     def videos(self) -> list[str]:
+        """The file of each video."""
         return self.table["video"].tolist()
 
     @cached_property

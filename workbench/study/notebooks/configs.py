@@ -64,6 +64,7 @@ class OfRun(Notebook):
     clip: Named = Field(default=0, description="position or id of the clip")
 
     def needed(self) -> list[str]:
+        """The runs that the notebook reads."""
         return [self.run]
 
 
@@ -79,6 +80,7 @@ class TwoRuns(Notebook):
     split: Split = "test"
 
     def needed(self) -> list[str]:
+        """The runs that the notebook reads."""
         return [self.first, self.second]
 
 
@@ -197,6 +199,7 @@ class Detection(TwoRuns):
     pose_seconds: float | None = Field(default=None, gt=0, description="what the poses of a frame take to find")
 
     def needed(self) -> list[str]:
+        """The runs that the notebook reads."""
         return [self.first, self.second, *(run for run in (self.two_stream, self.boundaries) if run)]
 
 
@@ -210,6 +213,7 @@ class Explorer(OfRun):
     steps: int = Field(default=8, ge=1, le=64, description="points on the insertion and deletion curves")
 
     def needed(self) -> list[str]:
+        """The runs that the notebook reads."""
         return [self.run, self.other]
 
 
@@ -224,6 +228,7 @@ class Distillation(OfRun):
     paper: str = Field(default="notebooks/papers/vpnpp_figure8.yaml", description="what the paper prints")
 
     def needed(self) -> list[str]:
+        """The runs that the notebook reads."""
         return [self.run, self.baseline]
 
 

@@ -40,6 +40,7 @@ class Limits:
 
 
 def folder(cell: Cell) -> Path:
+    """Where the records of cells are."""
     return Path(cell.runs) / "cells"
 
 

@@ -32,6 +32,7 @@ class Swept:
 
     @property
     def failed(self) -> list[Record]:
+        """The records of cells that didn't end well."""
         return [record for record in self.records if record["status"] != DONE]
 
 
