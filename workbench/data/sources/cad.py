@@ -30,7 +30,7 @@ def read_skeleton(path: str | Path) -> Pose:
         in [0,1].
 
     Raises:
-        ValueError: anything but the format in the file, with file and line (Damage is one).
+        Damage: a ValueError, of anything but the format in the file, with file and line.
     """
     values = _lines(path)
     places = _FIRST[:, None] + np.arange(4)

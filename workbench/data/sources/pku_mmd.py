@@ -44,7 +44,7 @@ def read_skeleton(path: str | Path) -> Pose:
         body whose joints are all zero is absent, hence NaN.
 
     Raises:
-        ValueError: anything else in the file, with file and line (Damage is one).
+        Damage: a ValueError, of anything else in the file, with file and line.
     """
     values = text.table(path, text.load(path).rstrip().splitlines(), BODIES * JOINTS * 3)
     if not len(values):
