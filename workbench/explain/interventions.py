@@ -93,7 +93,7 @@ class Freeze:
         chosen, (frame, _) = subject.indices(self.joints), _inside(subject, self.frame)
 
         def edit(joints: np.ndarray, frames: np.ndarray) -> np.ndarray:
-            still, middle = int(np.abs(frames - frame).argmin()), root(joints, subject.skeleton)
+            still, middle = int(np.abs(frames - frame).argmin()), root(joints, subject.schema)
             held = joints[:, still : still + 1] - middle[:, still : still + 1] + middle
             joints[:, :, chosen] = held[:, :, chosen]
             return joints
@@ -132,8 +132,8 @@ class Mirror:
         subject.indices(())
 
         def edit(joints: np.ndarray, frames: np.ndarray) -> np.ndarray:
-            middle = root(joints, subject.skeleton)
-            joints = joints[:, :, subject.skeleton.mirror]
+            middle = root(joints, subject.schema)
+            joints = joints[:, :, subject.schema.mirror]
             joints[..., 0] = 2 * middle[..., 0] - joints[..., 0]
             return joints
 
@@ -153,8 +153,8 @@ class Transplant:
         """The subject after the change; ValueError where it lacks what is changed."""
         chosen = subject.indices(self.joints)
         if self.donor.skeleton != subject.skeleton:
-            theirs = "no skeleton" if self.donor.skeleton is None else self.donor.skeleton.name
-            raise ValueError(f"joints of {theirs} can't be given to {subject.skeleton.name}")
+            whose = "no skeleton" if self.donor.skeleton is None else self.donor.skeleton.name
+            raise ValueError(f"joints of {whose} can't be given to {subject.schema.name}")
         changed = subject
         if subject.pixels is not None and self.donor.pixels is not None:
             mine, theirs = subject.pixels.joints, self.donor.pixels.joints
@@ -260,7 +260,7 @@ def changed_fields(before: Batch, after: Batch) -> set[str]:
 def _graft(mine: np.ndarray, theirs: np.ndarray, chosen: np.ndarray, subject: Subject) -> np.ndarray:
     joints, bodies = mine.copy(), min(len(mine), len(theirs))
     moments = ((np.arange(mine.shape[1]) + 0.5) * theirs.shape[1] / mine.shape[1]).astype(int)
-    given = (theirs - root(theirs, subject.skeleton))[:bodies, moments] + root(mine, subject.skeleton)[:bodies]
+    given = (theirs - root(theirs, subject.schema))[:bodies, moments] + root(mine, subject.schema)[:bodies]
     joints[:bodies, :, chosen] = given[:, :, chosen]
     return joints.astype(np.float32)
 
