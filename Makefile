@@ -65,8 +65,8 @@ test-cluster: $(VENV)/installed  ## test sweeps with SLURM and Dask, and trainin
 test-gpu: $(VENV)/installed  ## measure speed, memory, DDP and parity on the GPUs of this machine for docs/bench.md; without a GPU a dry run
 	@PYTHONPATH=. $(BIN)/python bench/gpu.py
 
-lint: $(VENV)/installed   ## ruff and the import contracts
-	@$(BIN)/ruff check -q . && $(BIN)/ruff format --check -q . && $(BIN)/lint-imports
+lint: $(VENV)/installed   ## ruff, the import contracts and the types
+	@$(BIN)/ruff check -q . && $(BIN)/ruff format --check -q . && $(BIN)/lint-imports && $(BIN)/mypy
 
 lab: $(VENV)/installed    ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
@@ -91,5 +91,5 @@ lock: $(VENV)/installed   ## pin the installed versions
 	@$(PIP) freeze --exclude-editable | sed -E 's/\+cpu//; s/^(decord==.*)/\1 ; sys_platform != "darwin" or platform_machine != "arm64"/' > requirements.lock
 
 clean:           ## delete the outputs of the commands; keep .venv and your own files
-	@rm -rf docs/_build docs/tutorials tests/artifacts .pytest_cache .ruff_cache
+	@rm -rf docs/_build docs/tutorials tests/artifacts .pytest_cache .ruff_cache .mypy_cache
 	@$(BIN)/python -m workbench.cleaning gallery runs $(WORLD) data/cache

@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT))
 from workbench import __version__  # noqa: E402
 
 project, author, release = "Video-pose workbench", "the workbench's authors", __version__
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build", "study", "pictures"]
 html_theme = "pydata_sphinx_theme"
 html_title = project
@@ -37,9 +37,13 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_typehints = "signature"
 autodoc_preserve_defaults = True
+# Where a formula comes from: the paper, with equation or section.
+napoleon_custom_sections = ["Source"]
+napoleon_numpy_docstring = False
 linkcheck_ignore = [r"https?://.*"]
 
 TUTORIALS = HERE / "tutorials"
+SECTIONS = ("Args:", "Returns:", "Raises:", "Source:")
 
 
 def lay_notebooks(app) -> None:
@@ -56,22 +60,27 @@ def lay_notebooks(app) -> None:
 
 
 def as_paragraphs(app, what, name, obj, options, lines: list[str]) -> None:
-    """Docstrings are plain text: paragraphs stay, indented tables and lists are shown as they are typed."""
+    """Docstrings are plain text: paragraphs stay, indented tables and lists are shown as they are typed. Sections are
+    napoleon's, which comes after."""
     text = inspect.cleandoc("\n".join(lines))
     blocks = []
     for block in re.split(r"\n\s*\n", text):
         rows = block.split("\n")
-        if len(rows) > 1 and any(row.startswith((" ", "- ")) for row in rows[1:]):
+        if rows[0] in SECTIONS:
+            if rows[0] == "Returns:":  # of an empty type: napoleon takes what stands before a colon for it
+                rows[1] = f"    : {rows[1].strip()}"
+            blocks.append(_escaped("\n".join(rows), r"([*|]|_(?!\w))"))
+        elif len(rows) > 1 and any(row.startswith((" ", "- ")) for row in rows[1:]):
             blocks.append("::\n\n" + "\n".join(f"    {row}" for row in rows))
         else:
             blocks.append(re.sub(r"(?<!`)([*|_])(?=\w|\W)", r"\\\1", block) if "``" not in block else _escaped(block))
     lines[:] = "\n\n".join(blocks).split("\n") if text else []
 
 
-def _escaped(block: str) -> str:
+def _escaped(block: str, special: str = r"([*|_])") -> str:
     """Stars, bars and underscores outside of literals mean themselves."""
     parts = re.split(r"(``[^`]*``)", block)
-    return "".join(part if part.startswith("``") else re.sub(r"([*|_])", r"\\\1", part) for part in parts)
+    return "".join(part if part.startswith("``") else re.sub(special, r"\\\1", part) for part in parts)
 
 
 def from_elsewhere(app, what, name, obj, skip, options) -> bool | None:
@@ -83,4 +92,4 @@ def from_elsewhere(app, what, name, obj, skip, options) -> bool | None:
 def setup(app) -> None:
     app.connect("autodoc-skip-member", from_elsewhere)
     app.connect("builder-inited", lay_notebooks)
-    app.connect("autodoc-process-docstring", as_paragraphs)
+    app.connect("autodoc-process-docstring", as_paragraphs, priority=400)

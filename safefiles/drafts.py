@@ -55,7 +55,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         room = "; free some space and start the same command again" if problem.errno in FULL else ""
         words = f"{path} can't be written: {problem.strerror or problem}; {kept}{room}"
         sentence = OSError(problem.errno, words)
-        sentence.told = True
+        vars(sentence)["told"] = True
         raise sentence from None
     finally:
         with suppress(OSError):

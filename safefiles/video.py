@@ -18,11 +18,20 @@ _SETTINGS = {"preset": "veryfast", "x264-params": "mbtree=0"}
 
 
 def write(path: str | os.PathLike, frames: np.ndarray | Iterable[np.ndarray], fps: float, crf: int = 18) -> None:
-    """Writes ``frames`` (uint8 [T,H,W,3] RGB, or one [H,W,3] after the other) as H.264, yuv420p, closed GOP.
+    """Writes frames as H.264, yuv420p, closed GOP.
 
-    Atomic: ``path`` is complete or untouched. One encoder thread, so that equal frames give equal files. ``crf`` is
-    x264's quality, 0 (lossless) to 51. ValueError if there is no frame, a side is odd (yuv420p stores colour for pairs
-    of pixels; nothing is padded or cut in silence), or sizes differ; OSError if the file can't be written.
+    Atomic: ``path`` is complete or untouched. One encoder thread, so that equal frames give equal files.
+
+    Args:
+        path: the file.
+        frames: uint8 [T,H,W,3] RGB, or one [H,W,3] after the other.
+        fps: above 0, frames a second.
+        crf: x264's quality, 0 (lossless) to 51.
+
+    Raises:
+        ValueError: no frame, fps <= 0, sizes that differ, or an odd side: yuv420p stores colour for pairs of pixels,
+            and nothing is padded or cut in silence.
+        OSError: the file can't be written.
     """
     path = Path(path)
     if not 0 < fps < float("inf"):

@@ -51,6 +51,7 @@ def _is_made(path: Path) -> bool:
 
 
 def main(folders: list[str]) -> int:
+    """The command: 0 where the folders were cleaned, 2 where none is named."""
     if not folders:
         print("name the folders to clean", file=sys.stderr)
         return 2

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -69,6 +69,7 @@ class Skeleton:
 
     @property
     def count(self) -> int:
+        """V, the number of joints."""
         return len(self.joints)
 
     def index(self, joint: str) -> int:
@@ -180,6 +181,20 @@ class Truth:
         return (self.frame_numbers >= self.interval[0]) & (self.frame_numbers < self.interval[1])
 
 
+#: A tensor of Batch.
+Field = Literal[
+    "video",
+    "pose",
+    "flow",
+    "parts",
+    "rendered",
+    "trajectories",
+    "truth",
+    "part_truth",
+    "label",
+    "frame_numbers",
+    "mask",
+]
 #: The fields of Batch that systems read, and those of them that may still be bytes.
 TENSORS = ("video", "pose", "flow", "parts", "rendered", "trajectories", "truth", "part_truth")
 PICTURES = ("video", "flow", "parts", "rendered")
@@ -243,17 +258,19 @@ class Batch:
 
     def segment(self, granularity: int, i: int) -> Batch:
         """The clips [B] of segment ``i`` of ``granularity``, pictures as float; ValueError where there are none."""
-        if granularity not in (self.segments or {}):
-            there = ", ".join(map(str, self.segments or ())) or "none"
+        segments = self.segments or {}
+        if granularity not in segments:
+            there = ", ".join(map(str, segments)) or "none"
             raise ValueError(f"this batch has no segments of granularity {granularity}; it has: {there}")
-        part = self.segments[granularity]._each(lambda value: value[i::granularity])
+        part = segments[granularity]._each(lambda value: value[i::granularity])
         devices = [value.device for name in TENSORS if (value := getattr(part, name)) is not None]
         return part.to(devices[0]) if devices else part
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         """A copy with ``change`` of every tensor but features and those of segments."""
         values = {name: getattr(self, name) for name in (*TENSORS, "label", "frame_numbers", "mask")}
-        return replace(self, **{name: change(value) for name, value in values.items() if value is not None})
+        changed: dict[str, Any] = {name: change(value) for name, value in values.items() if value is not None}
+        return replace(self, **changed)
 
     def replace(self, **changes: Any) -> Batch:
         """A copy with some fields exchanged: ``batch.replace(pose=other)`` asks a counterfactual."""

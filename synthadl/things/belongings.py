@@ -9,6 +9,7 @@ PAPER, SOLE, STALK = (0.86, 0.85, 0.8), (0.5, 0.5, 0.48), (0.42, 0.25, 0.12)
 
 
 def book(look: Look) -> list[Solid]:
+    """A book, open unless ``look`` says otherwise."""
     cover, page = colors_of(look, (0.55, 0.08, 0.08), PAPER)
     if not look.get("open", True):
         return [box((0, 0, 0), (0.1, 0.022, 0.13), cover), box((0.004, 0, 0), (0.1, 0.014, 0.126), page)]
@@ -21,14 +22,17 @@ def book(look: Look) -> list[Solid]:
 
 
 def tablet(look: Look) -> list[Solid]:
+    """A tablet, its screen up."""
     return [box((0, 0, 0), (0.15, 0.01, 0.105), (0.85, 0.92, 1.0), "screen", (0.1, 0.35, 0.95), gloss=0.4, glow=0.55)]
 
 
 def paper(look: Look) -> list[Solid]:
+    """A sheet with lines."""
     return [box((0, 0.003, 0), (0.125, 0.003, 0.17), PAPER, "lines", (0.4, 0.4, 0.45))]
 
 
 def phone(look: Look) -> list[Solid]:
+    """A phone, its screen up."""
     case, _ = colors_of(look, (0.02, 0.02, 0.03))
     return [
         box((0, -0.002, 0), (0.043, 0.007, 0.085), case, gloss=0.4),
@@ -37,10 +41,12 @@ def phone(look: Look) -> list[Solid]:
 
 
 def keyboard(look: Look) -> list[Solid]:
+    """A keyboard."""
     return [box((0, 0.014, 0), (0.23, 0.014, 0.085), (0.04, 0.04, 0.045), "keys", (0.42, 0.42, 0.45))]
 
 
 def glasses(look: Look) -> list[Solid]:
+    """Glasses, the sides towards -z."""
     frame, lens = colors_of(look, (0.015, 0.015, 0.02), (0.03, 0.04, 0.06))
     solids = [rod((-0.015, 0.008, 0.004), (0.015, 0.008, 0.004), 0.006, 0.006, frame)]
     for side in (-1, 1):
@@ -50,6 +56,7 @@ def glasses(look: Look) -> list[Solid]:
 
 
 def shoe(look: Look) -> list[Solid]:
+    """A shoe, its tip along z."""
     color, sole = colors_of(look, (0.75, 0.75, 0.75), SOLE)
     return [
         rod((0, 0.05, -0.022), (0, 0.045, 0.175), 0.05, 0.04, color),
@@ -60,11 +67,13 @@ def shoe(look: Look) -> list[Solid]:
 
 
 def pen(look: Look) -> list[Solid]:
+    """A pen, its tip at the origin."""
     color, tip = colors_of(look, (0.05, 0.1, 0.6))
     return [rod((0, 0.03, 0), (0, 0.171, 0), 0.009, 0.009, color), frustum((0, 0, 0), 0.03, 0.002, 0.008, tip)]
 
 
 def toothbrush(look: Look) -> list[Solid]:
+    """A toothbrush, its head at the origin."""
     color, _ = colors_of(look, (0.1, 0.5, 0.85))
     return [
         rod((0, -0.015, -0.015), (0, 0.19, -0.015), 0.009, 0.011, color),
@@ -73,6 +82,7 @@ def toothbrush(look: Look) -> list[Solid]:
 
 
 def comb(look: Look) -> list[Solid]:
+    """A comb."""
     color, _ = colors_of(look, (0.35, 0.1, 0.03))
     return [
         box((0, 0, -0.014), (0.008, 0.1, 0.012), color),
@@ -81,6 +91,7 @@ def comb(look: Look) -> list[Solid]:
 
 
 def apple(look: Look) -> list[Solid]:
+    """An apple."""
     color, _ = colors_of(look, (0.7, 0.05, 0.04))
     return [
         ball((0, 0, 0), (0.05, 0.046, 0.05), color, gloss=0.4),
@@ -89,6 +100,7 @@ def apple(look: Look) -> list[Solid]:
 
 
 def broom(look: Look) -> list[Solid]:
+    """A broom, its head at the origin."""
     color, head = colors_of(look, (0.6, 0.4, 0.15), (0.75, 0.15, 0.1))
     return [
         rod((0, 0.06, 0), (0, 1.22, 0), 0.016, 0.016, color),
@@ -98,6 +110,7 @@ def broom(look: Look) -> list[Solid]:
 
 
 def carton(look: Look) -> list[Solid]:
+    """A closed carton with tape."""
     color, tape = colors_of(look, (0.5, 0.33, 0.16), (0.4, 0.26, 0.12))
     return [
         box((0, 0.12, 0), (0.18, 0.12, 0.14), color, "fabric"),
@@ -106,12 +119,14 @@ def carton(look: Look) -> list[Solid]:
 
 
 def dumbbell(look: Look) -> list[Solid]:
+    """A dumbbell along x."""
     color, _ = colors_of(look, (0.06, 0.06, 0.07))
     discs = [frustum((x, 0, 0), 0.055, 0.055, 0.055, color, turn=rotation(z=-90)) for x in (-0.13, 0.075)]
     return [rod((-0.1, 0, 0), (0.1, 0, 0), 0.016, 0.016, STEEL), *discs]
 
 
 def hat(look: Look) -> list[Solid]:
+    """A hat with a brim in front."""
     color, band = colors_of(look, (0.1, 0.15, 0.45))
     return [
         frustum((0, 0, 0), 0.016, 0.16, 0.155, color),
@@ -122,5 +137,6 @@ def hat(look: Look) -> list[Solid]:
 
 
 def sphere(look: Look) -> list[Solid]:
+    """A ball with bands."""
     color, second = colors_of(look, (0.85, 0.3, 0.05))
     return [ball((0, 0, 0), (0.12, 0.12, 0.12), color, "bands", second)]

@@ -15,6 +15,7 @@ def colors_of(look: Look, first, second=INK):
 
 
 def cup(look: Look) -> list[Solid]:
+    """A paper cup with a band, full."""
     color, band = colors_of(look, (0.75, 0.1, 0.08), WHITE)
     return [
         frustum((0, 0, 0), 0.125, 0.038, 0.05, color, "label", band),
@@ -23,6 +24,7 @@ def cup(look: Look) -> list[Solid]:
 
 
 def mug(look: Look) -> list[Solid]:
+    """A mug with a handle, full."""
     color, _ = colors_of(look, WHITE)
     return [
         frustum((0, 0, 0), 0.11, 0.05, 0.05, color),
@@ -34,6 +36,7 @@ def mug(look: Look) -> list[Solid]:
 
 
 def bottle(look: Look) -> list[Solid]:
+    """A bottle with a label and a narrow neck."""
     color, label = colors_of(look, (0.12, 0.5, 0.2), WHITE)
     return [
         frustum((0, 0, 0), 0.18, 0.0425, 0.0425, color, "label", label, gloss=0.5),
@@ -43,6 +46,7 @@ def bottle(look: Look) -> list[Solid]:
 
 
 def can(look: Look) -> list[Solid]:
+    """A drink can."""
     color, metal = colors_of(look, (0.8, 0.05, 0.05), STEEL)
     return [
         frustum((0, 0.008, 0), 0.124, 0.0425, 0.0425, color, "label", WHITE, gloss=0.5),
@@ -52,6 +56,7 @@ def can(look: Look) -> list[Solid]:
 
 
 def kettle(look: Look) -> list[Solid]:
+    """A kettle with spout and arched handle."""
     color, grip = colors_of(look, STEEL)
     arch = [(0, 0.17, 0.075), (0, 0.235, 0.05), (0, 0.235, -0.05), (0, 0.17, -0.075)]
     return [
@@ -63,6 +68,7 @@ def kettle(look: Look) -> list[Solid]:
 
 
 def grain_box(look: Look) -> list[Solid]:
+    """An open box of cereal."""
     color, label = colors_of(look, (0.85, 0.55, 0.08), (0.7, 0.1, 0.06))
     return [
         box((0, 0.125, 0), (0.065, 0.125, 0.04), color, "label", label),
@@ -71,6 +77,7 @@ def grain_box(look: Look) -> list[Solid]:
 
 
 def bowl(look: Look) -> list[Solid]:
+    """A bowl, full."""
     color, _ = colors_of(look, (0.8, 0.78, 0.7))
     return [
         frustum((0, 0, 0), 0.085, 0.05, 0.105, color),
@@ -79,6 +86,7 @@ def bowl(look: Look) -> list[Solid]:
 
 
 def pot(look: Look) -> list[Solid]:
+    """A pot with two handles, full."""
     color, grip = colors_of(look, (0.3, 0.32, 0.36))
     return [
         frustum((0, 0, 0), 0.15, 0.13, 0.14, color, gloss=0.6),
@@ -89,11 +97,13 @@ def pot(look: Look) -> list[Solid]:
 
 
 def plate(look: Look) -> list[Solid]:
+    """A flat plate."""
     color, _ = colors_of(look, WHITE)
     return [frustum((0, 0, 0), 0.02, 0.08, 0.135, color), frustum((0, 0.019, 0), 0.003, 0.09, 0.09, (0.6, 0.62, 0.66))]
 
 
 def knife(look: Look) -> list[Solid]:
+    """A knife that points along z."""
     return [
         rod((0, 0, -0.05), (0, 0, 0.05), 0.017, 0.015, INK),
         box((0, -0.005, 0.165), (0.004, 0.026, 0.12), (0.72, 0.74, 0.78), gloss=0.9),
@@ -101,6 +111,7 @@ def knife(look: Look) -> list[Solid]:
 
 
 def spoon(look: Look) -> list[Solid]:
+    """A spoon, its bowl down."""
     color, _ = colors_of(look, (0.5, 0.3, 0.12))
     return [
         rod((0, 0.05, 0), (0, 0.26, 0), 0.008, 0.01, color),
@@ -109,6 +120,7 @@ def spoon(look: Look) -> list[Solid]:
 
 
 def bread(look: Look) -> list[Solid]:
+    """A loaf with one end cut."""
     crust, crumb = (0.52, 0.27, 0.08), (0.85, 0.68, 0.4)
     return [
         rod((-0.085, 0.06, 0), (0.085, 0.06, 0), 0.06, 0.06, crust),
@@ -118,6 +130,7 @@ def bread(look: Look) -> list[Solid]:
 
 
 def tea_bag(look: Look) -> list[Solid]:
+    """A tea bag that hangs from its tag."""
     return [
         rod((0, 0, 0), (0, -0.1, 0), 0.004, 0.004, WHITE),
         box((0, -0.13, 0), (0.027, 0.034, 0.008), (0.55, 0.38, 0.18)),
@@ -126,6 +139,7 @@ def tea_bag(look: Look) -> list[Solid]:
 
 
 def sponge(look: Look) -> list[Solid]:
+    """A sponge with a rough side."""
     return [
         box((0, 0.022, 0), (0.07, 0.022, 0.045), (0.85, 0.7, 0.08), "speckle", (0.7, 0.5, 0.05)),
         box((0, 0.051, 0), (0.07, 0.009, 0.045), (0.08, 0.4, 0.15)),
@@ -133,6 +147,7 @@ def sponge(look: Look) -> list[Solid]:
 
 
 def cloth(look: Look) -> list[Solid]:
+    """A crumpled cloth."""
     color, second = colors_of(look, (0.75, 0.2, 0.25), WHITE)
     return [
         box((0, 0.008, 0), (0.115, 0.01, 0.095), color, "checks", second, turn=rotation(y=8)),
@@ -141,8 +156,10 @@ def cloth(look: Look) -> list[Solid]:
 
 
 def water_stream(look: Look) -> list[Solid]:
+    """A stream of length 1, downwards; ``Stream`` stretches it."""
     return [frustum((0, -1, 0), 1.0, 0.013, 0.009, (0.45, 0.68, 0.95), gloss=0.8, glow=0.35)]
 
 
 def grain_stream(look: Look) -> list[Solid]:
+    """A stream of grain of length 1, downwards; ``Stream`` stretches it."""
     return [frustum((0, -1, 0), 1.0, 0.026, 0.014, GRAIN, "speckle", (0.8, 0.62, 0.3))]

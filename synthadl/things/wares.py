@@ -24,6 +24,7 @@ class Ware(NamedTuple):
 
 
 def pan(look: Look) -> list[Solid]:
+    """A pan, its handle towards -z."""
     color, grip = colors_of(look, (0.08, 0.08, 0.09))
     return [
         frustum((0, 0, 0.1), 0.045, 0.1, 0.125, color, gloss=0.5),
@@ -33,6 +34,7 @@ def pan(look: Look) -> list[Solid]:
 
 
 def hammer(look: Look) -> list[Solid]:
+    """A hammer, its head up."""
     color, _ = colors_of(look, WOOD)
     return [
         rod((0, 0.015, 0), (0, 0.26, 0), 0.015, 0.013, color),
@@ -41,6 +43,7 @@ def hammer(look: Look) -> list[Solid]:
 
 
 def jar(look: Look) -> list[Solid]:
+    """A jar with a lid."""
     color, cap = colors_of(look, (0.7, 0.3, 0.05), WHITE)
     return [
         frustum((0, 0, 0), 0.13, 0.055, 0.055, color, "label", WHITE, gloss=0.6),
@@ -49,6 +52,7 @@ def jar(look: Look) -> list[Solid]:
 
 
 def remote(look: Look) -> list[Solid]:
+    """A remote control."""
     color, keys = colors_of(look, INK, (0.7, 0.7, 0.7))
     return [
         box((0, 0, 0), (0.028, 0.012, 0.1), color),
@@ -58,6 +62,7 @@ def remote(look: Look) -> list[Solid]:
 
 
 def teddy(look: Look) -> list[Solid]:
+    """A teddy bear."""
     color, paw = colors_of(look, FUR, (0.65, 0.45, 0.25))
     limbs = [ball((x * 0.07, y, 0.02), (0.028, 0.05, 0.03), paw) for x in (-1, 1) for y in (0.045, 0.12)]
     ears = [ball((x * 0.045, 0.245, 0), (0.022, 0.022, 0.012), color) for x in (-1, 1)]
@@ -66,6 +71,7 @@ def teddy(look: Look) -> list[Solid]:
 
 
 def vase(look: Look) -> list[Solid]:
+    """A vase with three flowers."""
     color, bloom = colors_of(look, (0.15, 0.3, 0.6), (0.85, 0.1, 0.2))
     stems = [rod((0, 0.14, 0), (x, 0.26, z), 0.006, 0.006, LEAF) for x, z in ((-0.05, 0), (0.05, 0.01), (0, -0.03))]
     blooms = [ball((x, 0.27, z), (0.03, 0.026, 0.03), bloom) for x, z in ((-0.05, 0), (0.05, 0.01), (0, -0.03))]
@@ -73,6 +79,7 @@ def vase(look: Look) -> list[Solid]:
 
 
 def torch(look: Look) -> list[Solid]:
+    """A torch that shines up."""
     color, _ = colors_of(look, (0.75, 0.6, 0.05))
     return [
         frustum((0, 0, 0), 0.14, 0.022, 0.022, color),
@@ -82,6 +89,7 @@ def torch(look: Look) -> list[Solid]:
 
 
 def brush(look: Look) -> list[Solid]:
+    """A paint brush, its hair up."""
     color, hair = colors_of(look, (0.7, 0.12, 0.08), (0.75, 0.65, 0.45))
     return [
         rod((0, 0.02, 0), (0, 0.15, 0), 0.016, 0.012, color),
@@ -91,11 +99,13 @@ def brush(look: Look) -> list[Solid]:
 
 
 def block(look: Look) -> list[Solid]:
+    """A block of wood."""
     color, _ = colors_of(look, WOOD)
     return [box((0, 0.06, 0), (0.1, 0.06, 0.09), color, "wood", tuple(0.6 * c for c in color))]
 
 
 def lid(look: Look) -> list[Solid]:
+    """A lid as wide as what it closes."""
     wide = look.get("wide", 0.05)
     color, knob = colors_of(look, STEEL)
     return [

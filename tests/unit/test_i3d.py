@@ -30,21 +30,21 @@ def test_same_padding_puts_the_odd_zero_after(size, kernel, stride, expected):
 )
 def test_pool_by_hand(row, window, stride, expected):
     x = torch.tensor(row, dtype=torch.float32).view(1, 1, 1, 1, -1)
-    pooled = SamePool([1, 1, window], [1, 1, stride])(x)
+    pooled = SamePool((1, 1, window), (1, 1, stride))(x)
     assert pooled.flatten().tolist() == expected
 
 
 def test_relu_behind_the_pool_is_relu_before_it():
     x = torch.randn(2, 3, 4, 5, 6, generator=torch.Generator().manual_seed(0))
-    after = SamePool([1, 3, 3], [1, 2, 2], relu=True)(x)
-    before = SamePool([1, 3, 3], [1, 2, 2])(x.relu())
+    after = SamePool((1, 3, 3), (1, 2, 2), relu=True)(x)
+    before = SamePool((1, 3, 3), (1, 2, 2))(x.relu())
     assert torch.equal(after, before)
 
 
 def test_pool_keeps_bf16_under_autocast():
     x = torch.randn(1, 8, 4, 6, 6).bfloat16()
     with torch.autocast("cpu", torch.bfloat16):
-        assert SamePool([3, 3, 3], [1, 1, 1])(x).dtype == torch.bfloat16
+        assert SamePool((3, 3, 3), (1, 1, 1))(x).dtype == torch.bfloat16
 
 
 @pytest.mark.parametrize("size", [(8, 10, 12), (7, 9, 11), (8, 9, 10), (1, 2, 3)])
@@ -86,9 +86,9 @@ def test_grid_tells_the_size_of_the_feature_map(output_stride, clip):
 def test_a_finer_stride_comes_out_of_the_last_pools():
     table = pool_table((4, 16, 8))
     # 5a gives up all its strides, and with a window of two its window; 4a only its last axis', and keeps the window.
-    assert table["5a_2x2"] == ([1, 1, 1], [1, 1, 1])
-    assert table["4a_3x3"] == ([3, 3, 3], [2, 2, 1])
-    assert table["3a_3x3"] == ([1, 3, 3], [1, 2, 2])
+    assert table["5a_2x2"] == ((1, 1, 1), (1, 1, 1))
+    assert table["4a_3x3"] == ((3, 3, 3), (2, 2, 1))
+    assert table["3a_3x3"] == ((1, 3, 3), (1, 2, 2))
 
 
 @pytest.mark.parametrize("output_stride", [(12, 32, 32), (4, 12, 12), (1, 2, 2), (8, 32)])

@@ -57,12 +57,22 @@ SPLITS = ("train", "validation", "test")
 def open_dataset(
     name: str = AUTO, root: str | Path | None = None, protocol: str | None = None, split: str = "train"
 ) -> Dataset:
-    """The clips of ``split`` (train, validation, test, or all) of the data set called ``name``.
+    """The clips of one split of a data set.
 
-    root is the folder (of synthadl, of shards, of a real data set) or the table (manifest: a CSV or parquet file) to
-    open; None is the source's default. "auto" looks at root (see ``guess``). protocol says who is held out (synthadl:
-    cs, cv, setup; manifest: split, leave-out:<subject>[,<subject>...]); None is the source's first. Raises ValueError
-    naming the valid ones for an unknown name, protocol or split, and FileNotFoundError naming the missing file.
+    Args:
+        name: the data set; "auto" looks at root (see ``guess``).
+        root: the folder (of synthadl, of shards, of a real data set) or the table (manifest: a CSV or parquet file) to
+            open; None: the source's default.
+        protocol: who is held out (synthadl: cs, cv, setup; manifest: split, leave-out:<subject>[,<subject>...]); None:
+            the source's first.
+        split: train, validation, test, or all.
+
+    Returns:
+        A Dataset; its files are opened clip by clip.
+
+    Raises:
+        ValueError: an unknown name, protocol or split; it names the valid ones.
+        FileNotFoundError: a missing file, by name.
     """
     if name in UNTRIMMED:
         raise ValueError(f"{name!r} has untrimmed videos, no clips: open it with open_untrimmed({name!r}, ...)")

@@ -120,6 +120,7 @@ class Memory:
         }
 
     def write(self, entries: dict[str, tuple[int, int, str]]) -> None:
+        """Adds ``entries``, by path, to the file; a warning where it can't be written."""
         if not entries:
             return
         try:

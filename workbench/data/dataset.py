@@ -31,13 +31,17 @@ class Reader(Protocol):
     intervals were read off a player's clock has ``edges(row)``, as ``shown`` gives them.
     """
 
-    def pose(self, row: pd.Series) -> Pose | None: ...
+    def pose(self, row: pd.Series) -> Pose | None:
+        """The joints of a clip in space, None where there are none."""
 
-    def pixels(self, row: pd.Series) -> Pose | None: ...
+    def pixels(self, row: pd.Series) -> Pose | None:
+        """The joints of a clip in its picture, None where there are none."""
 
-    def truth(self, row: pd.Series) -> Truth | None: ...
+    def truth(self, row: pd.Series) -> Truth | None:
+        """What makes the label of a clip what it is, None where nobody knows."""
 
-    def files(self, row: pd.Series) -> list[Path]: ...
+    def files(self, row: pd.Series) -> list[Path]:
+        """The files of a clip."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Dataset:
 
     @cached_property
     def ids(self) -> list[str]:
+        """The names of the clips, in order."""
         return self.table["id"].tolist()
 
     @cached_property
@@ -96,6 +101,7 @@ class Dataset:
 
     @cached_property
     def videos(self) -> list[str]:
+        """The video of each clip: its file."""
         return self.table["video"].tolist()
 
     @cached_property

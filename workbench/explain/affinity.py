@@ -13,7 +13,8 @@ def key_grid(keys: int, grid: Grid) -> Grid:
     """The grid (T', h, w) of a block's P' keys: that of its queries, or, sub-sampled, one of half as many rows and
     columns (rounded down, at least one). ValueError where P' is neither."""
     half = (grid[0], max(1, grid[1] // 2), max(1, grid[2] // 2))
-    for found in (tuple(grid), half):
+    t, h, w = grid
+    for found in ((t, h, w), half):
         if np.prod(found) == keys:
             return found
     raise ValueError(f"{keys} keys are neither the cells of {tuple(grid)} nor of {half}")

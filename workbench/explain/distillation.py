@@ -45,6 +45,7 @@ class Lesson:
 
     @cached_property
     def pairs(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """By level, teacher's and student's embeddings float [S,F], each row of length 1."""
         return {level: (_unit(teacher), _unit(student)) for level, (teacher, student) in self.embeddings.items()}
 
     def teacher(self, name: str | None = None) -> str:
@@ -106,15 +107,15 @@ def attention(system: torch.nn.Module, batch: Batch, clip: int = 0) -> dict[str,
     student, taught, embeddings = _ask(system, batch)
     views = {"student": _attended(student, clip)}
     views |= {f"teacher {name}": _attended(teacher, clip) for name, teacher in taught.items()}
-    maps = {title: {"attention": even_shares(attended), "as distilled": None} for title, attended in views.items()}
+    found: dict[str, dict[str, np.ndarray | None]]
+    found = {title: {"attention": even_shares(seen), "as distilled": None} for title, seen in views.items()}
     compared = next((pair for level, pair in embeddings.items() if level.endswith("attention")), None)
-    target = next(
-        (title for title, attended in reversed(views.items()) if title != "student" and attended is not None), None
-    )
-    if compared is not None and target is not None:
+    shown = [(title, seen.shape) for title, seen in views.items() if title != "student" and seen is not None]
+    if compared is not None and shown:
+        target, shape = shown[-1]
         for title, side in zip((target, "student"), compared, strict=True):
-            maps[title]["as distilled"] = _unit(side[clip : clip + 1].cpu().numpy())[0].reshape(views[target].shape)
-    return maps
+            found[title]["as distilled"] = _unit(side[clip : clip + 1].cpu().numpy())[0].reshape(shape)
+    return found
 
 
 def even_shares(weights: np.ndarray | None) -> np.ndarray | None:
@@ -163,8 +164,8 @@ def contrasts(lesson: Lesson, seed: int = 0) -> dict[str, Contrast]:
     found = {}
     for name, teacher in lesson.teachers.items():
         found[f"before, {name}"] = _split(relations(teacher.features, lesson.student.features, *pair[:2]), pair[2])
-    for level, (teacher, student) in lesson.pairs.items():
-        found[f"after, {level}"] = _split((student[pair[0]] * teacher[pair[1]]).sum(1), pair[2])
+    for level, (taught, own) in lesson.pairs.items():
+        found[f"after, {level}"] = _split((own[pair[0]] * taught[pair[1]]).sum(1), pair[2])
     return found
 
 
@@ -241,18 +242,19 @@ def _ask(system: torch.nn.Module, batch: Batch) -> tuple[Output, dict[str, Outpu
         raise ValueError(f"{type(system).__name__} must be in evaluation mode to be asked; call eval() first")
     with torch.inference_mode():
         batch = batch.to(next(system.parameters()).device)
-        taught = system.teach(batch) if hasattr(system, "teach") else {}
+        teach, compare = getattr(system, "teach", None), getattr(system, "compare", _as_they_come)
+        taught = {} if teach is None else teach(batch)
         if not taught:
             raise ValueError(f"{type(system).__name__} has no teacher; choose a run of a distilled system, like vpn_f")
         student = system(batch)
-        compared = system.compare(student, taught) if hasattr(system, "compare") else _as_they_come(student, taught)
+        compared = compare(student, taught)
     levels = [name.removesuffix("/teacher") for name in compared if name.endswith("/teacher")]
     sides = {level: (compared[f"{level}/teacher"], compared[f"{level}/student"]) for level in levels}
-    return student, taught, {level: tuple(side.float().flatten(1) for side in pair) for level, pair in sides.items()}
+    return student, taught, {level: (a.float().flatten(1), b.float().flatten(1)) for level, (a, b) in sides.items()}
 
 
 def _as_they_come(student: Output, taught: dict[str, Output]) -> dict[str, Tensor]:
-    found = {}
+    found: dict[str, Tensor] = {}
     for name, teacher in taught.items():
         for level in ("features", "logits"):
             sides = getattr(teacher, level), getattr(student, level)

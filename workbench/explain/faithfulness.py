@@ -79,7 +79,7 @@ def curves(
     kept["random"] = [_keep(np.zeros(grid), shares, rng) for _ in range(DRAWS)]
     kept["centre"] = [_keep(_centre(grid), shares, rng)]
     kept["uniform"] = [np.broadcast_to((1 - shares)[:, None, None, None], (len(shares), *grid)).copy()]
-    soft = _blurred(batch.video)
+    soft = _blurred(outputs.video(batch))
     found: dict[str, dict[str, np.ndarray]] = {"deletion": {}, "insertion": {}}
     for name, orders in kept.items():
         for kind, side in (("deletion", lambda one: one), ("insertion", lambda one: 1 - one)):
@@ -100,7 +100,7 @@ def _keep(values: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> n
 def _centre(grid: tuple[int, ...]) -> np.ndarray:
     """Highest in the middle of every axis."""
     axes = np.meshgrid(*[(np.arange(size) + 0.5) / size - 0.5 for size in grid], indexing="ij")
-    return -sum(axis**2 for axis in axes)
+    return -np.sum(np.square(axes), axis=0)
 
 
 def _blurred(video: Tensor) -> Tensor:
@@ -113,10 +113,10 @@ def _blurred(video: Tensor) -> Tensor:
 
 def _scores(system: nn.Module, batch: Batch, soft: Tensor, kept: np.ndarray, target: int) -> np.ndarray:
     """float64 [K]: the score of the target, of the video where ``kept`` [K,T',H',W'] is 1 and blurred where it is 0."""
-    scores = []
+    scores, video = [], outputs.video(batch)
     for part in np.array_split(kept, -(-len(kept) // TOGETHER)):
-        weights = torch.as_tensor(part, dtype=batch.video.dtype, device=batch.video.device)[:, None]
-        weights = functional.interpolate(weights, batch.video.shape[2:], mode="nearest-exact")
-        changed = repeated(batch, len(part)).replace(video=weights * batch.video + (1 - weights) * soft)
+        weights = torch.as_tensor(part, dtype=video.dtype, device=video.device)[:, None]
+        weights = functional.interpolate(weights, video.shape[2:], mode="nearest-exact")
+        changed = repeated(batch, len(part)).replace(video=weights * video + (1 - weights) * soft)
         scores.append(outputs.ask(system, changed).logits.softmax(-1)[:, target].double().cpu().numpy())
     return np.concatenate(scores)

@@ -40,11 +40,24 @@ class GradCAM:
 
 
 def gradcam(system: nn.Module, batch: Batch, target: int | Tensor | None = None, layer: str = "backbone") -> GradCAM:
-    """Both conventions of Grad-CAM at the output of the module called ``layer``.
+    """Both conventions of Grad-CAM at the output of a module.
 
-    batch: on the system's device, ``batch.video`` [B,3,T,H,W]; target: one class for all clips, int64 [B], or None for
-    the predicted class. Reads the gradient in evaluation mode and leaves mode and parameters as they were.
-    Raises ValueError where the batch has no video, the layer or class is unknown, or the layer's output is not 5D.
+    Reads the gradient in evaluation mode and leaves mode and parameters as they were.
+
+    Args:
+        system: what is explained.
+        batch: on the system's device, with video float [B,3,T,H,W].
+        target: one class for all clips, or int64 [B]; None: the predicted class.
+        layer: the path of the module; its output is [B,C,T',H',W'].
+
+    Returns:
+        The maps of the clips, with the weights of the channels and the explained class.
+
+    Raises:
+        ValueError: the batch has no video, the layer or class is unknown, or the layer's output is not 5D.
+
+    Source:
+        Selvaraju et al., "Grad-CAM" (ICCV 2017).
     """
     from captum._utils.gradient import compute_layer_gradients_and_eval
 

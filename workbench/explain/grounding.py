@@ -68,4 +68,5 @@ def _draw(frame: np.ndarray, body: np.ndarray, bones: Any) -> None:
 
 def _share(inside: np.ndarray, grid: tuple[int, ...]) -> np.ndarray:
     pixels = torch.from_numpy(inside.astype(np.float64))[None, None]
-    return functional.adaptive_avg_pool3d(pixels, grid)[0, 0].numpy()
+    t, h, w = grid
+    return functional.adaptive_avg_pool3d(pixels, (t, h, w))[0, 0].numpy()

@@ -37,6 +37,7 @@ class Move:
     reach: float | None = 1.0
 
     def __call__(self, subject: Subject) -> Subject:
+        """The subject after the change; ValueError where it lacks what is changed."""
         [joint] = subject.indices((self.joint,))
         frames = np.arange(_inside(subject, self.frame)[1])
         weight = np.ones(len(frames)) if self.reach is None else (frames == self.frame).astype(float)
@@ -64,9 +65,11 @@ class Drop:
 
     @property
     def everywhere(self) -> bool:
+        """Whether all frames are meant."""
         return self.frames is None
 
     def __call__(self, subject: Subject) -> Subject:
+        """The subject after the change; ValueError where it lacks what is changed."""
         chosen, (start, end) = subject.indices(self.joints), _span(subject, self.frames)
 
         def edit(joints: np.ndarray, frames: np.ndarray) -> np.ndarray:
@@ -86,10 +89,11 @@ class Freeze:
     frame: int = 0
 
     def __call__(self, subject: Subject) -> Subject:
+        """The subject after the change; ValueError where it lacks what is changed."""
         chosen, (frame, _) = subject.indices(self.joints), _inside(subject, self.frame)
 
         def edit(joints: np.ndarray, frames: np.ndarray) -> np.ndarray:
-            still, middle = int(np.abs(frames - frame).argmin()), root(joints, subject.skeleton)
+            still, middle = int(np.abs(frames - frame).argmin()), root(joints, subject.schema)
             held = joints[:, still : still + 1] - middle[:, still : still + 1] + middle
             joints[:, :, chosen] = held[:, :, chosen]
             return joints
@@ -108,6 +112,7 @@ class Jitter:
     seed: int = 0
 
     def __call__(self, subject: Subject) -> Subject:
+        """The subject after the change; ValueError where it lacks what is changed."""
         chosen, rng = subject.indices(self.joints), np.random.default_rng(self.seed)
         shaken = subject.bodies if subject.pixels is None else subject.pixels.joints
         noise = np.zeros(shaken.shape)
@@ -123,11 +128,12 @@ class Mirror:
     everywhere: ClassVar[bool] = True
 
     def __call__(self, subject: Subject) -> Subject:
+        """The subject after the change; ValueError where it lacks what is changed."""
         subject.indices(())
 
         def edit(joints: np.ndarray, frames: np.ndarray) -> np.ndarray:
-            middle = root(joints, subject.skeleton)
-            joints = joints[:, :, subject.skeleton.mirror]
+            middle = root(joints, subject.schema)
+            joints = joints[:, :, subject.schema.mirror]
             joints[..., 0] = 2 * middle[..., 0] - joints[..., 0]
             return joints
 
@@ -144,10 +150,11 @@ class Transplant:
     donor: Subject
 
     def __call__(self, subject: Subject) -> Subject:
+        """The subject after the change; ValueError where it lacks what is changed."""
         chosen = subject.indices(self.joints)
         if self.donor.skeleton != subject.skeleton:
-            theirs = "no skeleton" if self.donor.skeleton is None else self.donor.skeleton.name
-            raise ValueError(f"joints of {theirs} can't be given to {subject.skeleton.name}")
+            whose = "no skeleton" if self.donor.skeleton is None else self.donor.skeleton.name
+            raise ValueError(f"joints of {whose} can't be given to {subject.schema.name}")
         changed = subject
         if subject.pixels is not None and self.donor.pixels is not None:
             mine, theirs = subject.pixels.joints, self.donor.pixels.joints
@@ -168,6 +175,7 @@ class Shuffle:
     seed: int = 0
 
     def __call__(self, subject: Subject) -> Subject:
+        """The subject after the change; ValueError where it lacks what is changed."""
         order = self.order(subject.frames)
         batch, pixels, changes = subject.batch, subject.pixels, {}
         if self.what != "video" and batch.pose is not None:
@@ -183,6 +191,7 @@ class Shuffle:
 
     @property
     def of(self) -> tuple[str, ...]:
+        """The modalities whose order changes."""
         return ("pose", "video") if self.what == "both" else (self.what,)
 
     def order(self, frames: int) -> np.ndarray:
@@ -202,9 +211,11 @@ class Cover:
 
     @property
     def everywhere(self) -> bool:
+        """Whether all frames are meant."""
         return self.frames is None
 
     def __call__(self, subject: Subject) -> Subject:
+        """The subject after the change; ValueError where it lacks what is changed."""
         changes = {}
         for name in ("video", "rendered"):
             if (pictures := getattr(subject.batch, name)) is not None:
@@ -249,7 +260,7 @@ def changed_fields(before: Batch, after: Batch) -> set[str]:
 def _graft(mine: np.ndarray, theirs: np.ndarray, chosen: np.ndarray, subject: Subject) -> np.ndarray:
     joints, bodies = mine.copy(), min(len(mine), len(theirs))
     moments = ((np.arange(mine.shape[1]) + 0.5) * theirs.shape[1] / mine.shape[1]).astype(int)
-    given = (theirs - root(theirs, subject.skeleton))[:bodies, moments] + root(mine, subject.skeleton)[:bodies]
+    given = (theirs - root(theirs, subject.schema))[:bodies, moments] + root(mine, subject.schema)[:bodies]
     joints[:bodies, :, chosen] = given[:, :, chosen]
     return joints.astype(np.float32)
 

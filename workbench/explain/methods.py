@@ -42,11 +42,11 @@ def explain(
     target = int(output.logits[0].argmax()) if target is None else target
     if "feature_map" not in output.maps:
         raise ValueError(f"{type(system).__name__} has no feature map, whose cells explanations are given for")
-    grid = tuple(output.maps["feature_map"].shape[2:])
+    t, h, w = output.maps["feature_map"].shape[2:]
     was = system.training
     system.eval()
     try:
-        return {name: METHODS[name](system, batch, target, grid) for name in methods or METHODS}
+        return {name: METHODS[name](system, batch, target, (t, h, w)) for name in methods or METHODS}
     finally:
         system.train(was)
 
@@ -58,21 +58,24 @@ def _grad_cam(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.nd
 def _saliency(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray:
     from captum.attr import Saliency
 
-    return on_grid(Saliency(_score(system, batch)).attribute(batch.video.clone().requires_grad_(), target), grid)
+    video = outputs.video(batch).clone().requires_grad_()
+    return on_grid(Saliency(_score(system, batch)).attribute(video, target), grid)
 
 
 def _input_x_gradient(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray:
     from captum.attr import InputXGradient
 
-    return on_grid(InputXGradient(_score(system, batch)).attribute(batch.video.clone().requires_grad_(), target), grid)
+    video = outputs.video(batch).clone().requires_grad_()
+    return on_grid(InputXGradient(_score(system, batch)).attribute(video, target), grid)
 
 
 def _integrated_gradients(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray:
     from captum.attr import IntegratedGradients
 
-    mean = batch.video.mean((2, 3, 4), keepdim=True).expand_as(batch.video)
+    video = outputs.video(batch)
+    mean = video.mean((2, 3, 4), keepdim=True).expand_as(video)
     method = IntegratedGradients(_score(system, batch))
-    found = method.attribute(batch.video.clone(), mean, target, n_steps=STEPS, internal_batch_size=4)
+    found = method.attribute(video.clone(), mean, target, n_steps=STEPS, internal_batch_size=4)
     return on_grid(found, grid)
 
 
@@ -80,11 +83,12 @@ def _occlusion(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.n
     """What the score loses when a cell is covered with the clip's mean colour; cells that it gains by count nothing."""
     from captum.attr import Occlusion
 
-    window = [max(1, size // cells) for size, cells in zip(batch.video.shape[2:], grid, strict=True)]
-    mean = batch.video.mean((2, 3, 4), keepdim=True).expand_as(batch.video)
+    video = outputs.video(batch)
+    window = [max(1, size // cells) for size, cells in zip(video.shape[2:], grid, strict=True)]
+    mean = video.mean((2, 3, 4), keepdim=True).expand_as(video)
     with torch.no_grad():
         found = Occlusion(_score(system, batch)).attribute(
-            batch.video, (3, *window), (3, *window), mean, target, perturbations_per_eval=8
+            video, (3, *window), (3, *window), mean, target, perturbations_per_eval=8
         )
     return on_grid(found.clamp(min=0), grid)
 

@@ -20,6 +20,13 @@ def ask(system: torch.nn.Module, batch: Batch) -> Output:
             part.training = training
 
 
+def video(batch: Batch) -> torch.Tensor:
+    """The pictures of ``batch``, float [B,3,T,H,W]; ValueError where it has none."""
+    if batch.video is None:
+        raise ValueError("explanations of a picture need a batch with batch.video [B,3,T,H,W], this one has none")
+    return batch.video
+
+
 def arrays(output: Output, clip: int = 0) -> dict[str, np.ndarray]:
     """The maps of one clip of the batch by name, without the batch axis, float32 (see types.MAPS for the other axes).
 

@@ -46,6 +46,7 @@ class Reuse:
         self._inside = False
 
     def __call__(self, batch: Batch) -> Output:
+        """The system's output for ``batch``, as ``ask`` gives it."""
         self.ran, self.kept = [], []
         self._asked += 1
         with self._listening():
@@ -55,6 +56,7 @@ class Reuse:
         return output
 
     def forget(self) -> None:
+        """Drops what is kept."""
         self._memory.clear()
 
     @contextmanager

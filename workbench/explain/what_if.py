@@ -88,6 +88,7 @@ class WhatIf:
 
     @property
     def system(self) -> nn.Module:
+        """The system that is asked."""
         return self._reuse.system
 
     def ask(self, changes: Sequence[Change] = ()) -> Answer:
@@ -162,7 +163,8 @@ def table(asked: WhatIf, questions: Mapping[str, Sequence[Change]]) -> pd.DataFr
     """A row a question (name -> changes): its answer, or why it can't be asked; of the class that was the answer
     before, the softmax score in [0,1] (``score``) and what it lost (``loss``); the milliseconds, the modules that were
     run again, and what should have followed but only the loader can make (``untouched``)."""
-    before, rows = asked.original, []
+    before = asked.original
+    rows: list[dict[str, Any]] = []
     names = asked.classes or [str(label) for label in range(len(before.scores))]
     for name, changes in questions.items():
         try:

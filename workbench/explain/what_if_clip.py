@@ -49,22 +49,28 @@ class Subject:
                 return value.shape[1 if value.ndim == 2 else 2]
         if self.pixels is not None:
             return self.pixels.joints.shape[1]
-        return self.batch.pose.shape[2]
+        return self.bodies.shape[1]
 
     @property
     def steps(self) -> np.ndarray:
         """int64 [t_p]: the clip's frame that is nearest to each pose of the batch."""
         if self.pose_numbers is None or self.batch.frame_numbers is None:
-            count = self.batch.pose.shape[2]
+            count = self.bodies.shape[1]
             return ((np.arange(count) + 0.5) * self.frames / count).astype(np.int64)
         numbers = self.batch.frame_numbers[0].cpu().numpy()
         return np.abs(np.asarray(self.pose_numbers)[:, None] - numbers).argmin(1)
 
-    def indices(self, joints: tuple[str, ...]) -> np.ndarray:
-        """int64: where the named joints stand; ValueError for an unknown one, or without a skeleton."""
+    @property
+    def schema(self) -> Skeleton:
+        """The skeleton; ValueError where there is none."""
         if self.skeleton is None:
             raise ValueError("this clip comes without a skeleton: there are no joints to change")
-        return np.array([self.skeleton.index(joint) for joint in joints], np.int64)
+        return self.skeleton
+
+    def indices(self, joints: tuple[str, ...]) -> np.ndarray:
+        """int64: where the named joints stand; ValueError for an unknown one, or without a skeleton."""
+        schema = self.schema
+        return np.array([schema.index(joint) for joint in joints], np.int64)
 
     @property
     def bodies(self) -> np.ndarray:
@@ -110,6 +116,8 @@ class Subject:
 
     def person(self, body: int) -> int:
         """Which person on the picture is body number ``body`` of the network: the one that it fits best."""
+        if self.pixels is None:
+            raise ValueError("this clip has no joints in pixels: nobody is seen in its picture")
         people, poses = self.pixels.joints[:, self.steps], self.bodies[body]
         if len(people) == 1:
             return 0

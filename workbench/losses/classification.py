@@ -10,12 +10,26 @@ from workbench.losses.shapes import agree
 
 
 def fine_tuning(logits: Tensor, label: Tensor, weight: Tensor, factor: float = 0.0) -> dict[str, Tensor]:
-    """Cross-entropy + ``factor`` ||W||^2 of the last layer's weights W, as the thesis fine-tunes I3D (4.6.1: "a
-    regularization with a weighting factor of 0.001 between the penultimate layer and the classification layer"). It
-    doesn't say of what: table 6.7 calls it kernel regularization, L2, whose sum of squares is Keras'.
+    """Cross-entropy + ``factor`` ||W||^2 of the last layer's weights W, as the thesis fine-tunes I3D.
 
-    logits: float [B,N]; label: int64 [B]; weight: float [N,C]. "total" and its terms by name, scalars; without a factor
-    there is no term "regularizer"."""
+    "A regularization with a weighting factor of 0.001 between the penultimate layer and the classification layer"
+    (4.6.1) doesn't say of what: table 6.7 calls it kernel regularization, L2, whose sum of squares is Keras'.
+
+    Args:
+        logits: float [B,N].
+        label: int64 [B].
+        weight: W, float [N,C].
+        factor: >= 0; at 0 there is no term "regularizer".
+
+    Returns:
+        "total" and its terms by name, scalars.
+
+    Raises:
+        ValueError: shapes that don't agree.
+
+    Source:
+        Thesis, 4.6.1 and table 6.7.
+    """
     agree("fine_tuning", logits=(logits, "B N"), label=(label, "B"))
     l_c = F.cross_entropy(logits, label)
     if not factor:
@@ -25,8 +39,21 @@ def fine_tuning(logits: Tensor, label: Tensor, weight: Tensor, factor: float = 0
 
 
 def every_step(logits: Tensor, label: Tensor) -> Tensor:
-    """Cross-entropy of every time step against the clip's label, averaged over steps, a scalar: how the papers train
-    their pose LSTMs. logits: float [B,t_p,N]; label: int64 [B]."""
+    """Cross-entropy of every time step against the clip's label: how the papers train their pose LSTMs.
+
+    Args:
+        logits: float [B,t_p,N].
+        label: int64 [B].
+
+    Returns:
+        A scalar, the mean over batch and steps.
+
+    Raises:
+        ValueError: shapes that don't agree.
+
+    Source:
+        VPN (ECCV 2020), appendix 2.
+    """
     agree("every_step", logits=(logits, "B t_p N"), label=(label, "B"))
     steps = logits.shape[1]
     return F.cross_entropy(logits.flatten(0, 1), label.repeat_interleave(steps))

@@ -24,17 +24,29 @@ def supervised_contrastive(
     similarity: Similarity = "raw",
     temperature: float = 0.07,
 ) -> Tensor:
-    """-L_SCD, a scalar >= 0: eq. 1 is a log-likelihood, which eq. 3 subtracts; here its sign is turned already.
+    """-L_SCD: eq. 1 is a log-likelihood, which eq. 3 subtracts; here its sign is turned already.
 
-    teacher, student: float [B,F], row by row the two sides of a video-pose pair; positive: bool [B], whether the pair
-    is of one clip; m > 0, the ratio of the number of negatives to that of the data set's clips. The sum over pairs is
-    divided by the number of positives.
+    The sum over pairs is divided by the number of positives. s of a pair is as likely as not where s = log m.
 
-    similarity: s of a pair, which is as likely as not where s = log m. raw is the product of the embeddings as they
-    come, as printed (the public code too). temperature is their cosine divided by ``temperature``, CRD's (0.07). unit
-    is the cosine itself: s is then above log m = log(N/|D|), -3 to -8, whatever the student does, negative pairs push
-    all the time, positive ones hardly pull, and the student ends anti-parallel to its own teacher.
-    Raises ValueError for shapes that don't agree, m <= 0, temperature <= 0, no positive pair, or another similarity.
+    Args:
+        teacher: float [B,F], row by row one side of a video-pose pair.
+        student: float [B,F], the other side.
+        positive: bool [B], whether the pair is of one clip.
+        m: above 0, the ratio of the number of negatives to that of the data set's clips.
+        similarity: what s is. raw is the product of the embeddings as they come, as printed (the public code too).
+            temperature is their cosine divided by ``temperature``. unit is the cosine itself: s is then above
+            log m = log(N/|D|), -3 to -8, whatever the student does, negative pairs push all the time, positive ones
+            hardly pull, and the student ends anti-parallel to its own teacher.
+        temperature: above 0; 0.07 is CRD's.
+
+    Returns:
+        A scalar >= 0.
+
+    Raises:
+        ValueError: shapes that don't agree, m <= 0, temperature <= 0, no positive pair, or another similarity.
+
+    Source:
+        VPN++ (TPAMI 2021), eq. 1.
     """
     agree("supervised_contrastive", teacher=(teacher, "B F"), student=(student, "B F"), positive=(positive, "B"))
     if m <= 0 or temperature <= 0:
@@ -56,30 +68,63 @@ def supervised_contrastive(
 
 
 def attention_distillation(teacher: Tensor, student: Tensor, reduction: Reduction = "sum") -> Tensor:
-    """L_D = ||A_T+ - E_A(A_S)||^2 (eq. 2) of two attention embeddings, each divided by its L2 norm; mean over the
-    batch. teacher, student: float [B,P].
+    """L_D = ||A_T+ - E_A(A_S)||^2 of two attention embeddings, each divided by its L2 norm.
 
-    reduction: sum over the P cells, as printed and in the public code, a scalar in [0,4]; or their mean, "a classical
-    Mean Squared Error" of the text, in [0,4/P]: weights for one are not those for the other. ValueError where shapes
-    differ or for another reduction.
+    Args:
+        teacher: A_T+, float [B,P].
+        student: E_A(A_S), float [B,P].
+        reduction: the sum over the P cells, as printed and in the public code, or their mean, "a classical Mean Squared
+            Error" of the text. Weights for one are not those for the other.
+
+    Returns:
+        A scalar, the mean over the batch: of the sum in [0,4], of the mean in [0,4/P].
+
+    Raises:
+        ValueError: shapes that differ, or another reduction.
+
+    Source:
+        VPN++ (TPAMI 2021), eq. 2.
     """
     agree("attention_distillation", teacher=(teacher, "B P"), student=(student, "B P"))
     return _squares(F.normalize(teacher, dim=1) - F.normalize(student, dim=1), reduction)
 
 
 def feature_distillation(teacher: Tensor, student: Tensor, reduction: Reduction = "mean") -> Tensor:
-    """Squared distance of two embeddings float [B,F] as they come, the "MSE" of table 1; mean over the batch.
-    reduction: mean over the F channels or their sum. ValueError as ``attention_distillation``."""
+    """Squared distance of two embeddings as they come, the "MSE" of table 1.
+
+    Args:
+        teacher: float [B,F].
+        student: float [B,F].
+        reduction: the mean over the F channels, or their sum.
+
+    Returns:
+        A scalar >= 0, the mean over the batch.
+
+    Raises:
+        ValueError: shapes that differ, or another reduction.
+
+    Source:
+        VPN++ (TPAMI 2021), table 1.
+    """
     agree("feature_distillation", teacher=(teacher, "B F"), student=(student, "B F"))
     return _squares(teacher - student, reduction)
 
 
 def best_constant(teacher: Tensor, reduction: Reduction = "sum") -> Tensor:
-    """``attention_distillation`` of the best student that gives every clip the same embedding, a scalar: what a student
-    must stay below to have learnt anything of a clip's own attention.
+    """``attention_distillation`` of the best student that gives every clip the same embedding.
 
-    teacher: float [S,P], of all clips that the loss is a mean over. With t_i of unit length and their mean m, the loss
-    2 - 2 m.c is least for c = m/|m|, where it is 2 - 2|m|. ValueError for another reduction.
+    A student must stay below it to have learnt anything of a clip's own attention. With t_i of unit length and their
+    mean m, the loss 2 - 2 m.c is least for c = m/|m|, where it is 2 - 2|m|.
+
+    Args:
+        teacher: float [S,P], of all clips that the loss is a mean over.
+        reduction: as in ``attention_distillation``.
+
+    Returns:
+        A scalar >= 0.
+
+    Raises:
+        ValueError: another reduction.
     """
     least = 2 - 2 * F.normalize(teacher, dim=1).mean(0).norm()
     return least / (teacher.shape[1] if _means(reduction) else 1)
@@ -99,12 +144,27 @@ def _means(reduction: Reduction) -> bool:
 def contrastive_representation(
     anchor: Tensor, positive: Tensor, bank: Tensor, negative: Tensor, normalizer: float | Tensor, temperature: float
 ) -> Tensor:
-    """One direction of CRD, a scalar >= 0: -1/B sum_i [log h(i, its positive) + sum_j log(1 - h(i, negative j))] with
-    h(a, b) = e^(a.b/temperature) / (e^(a.b/temperature) + n Z), n being the negatives of a (CRD's eq. 18 and 19).
+    """One direction of CRD: -1/B sum_i [log h(i, its positive) + sum_j log(1 - h(i, negative j))].
 
-    anchor, positive: float [B,F] of the same clips, one network's and the other's; bank: float [K,F], the other
-    network's memory; negative: bool [B,K], which of it are an anchor's negatives; all of unit length. normalizer is Z,
-    the mean of e^(a.b/temperature). An anchor without negatives is held against one that costs nothing.
+    h(a, b) = e^(a.b/temperature) / (e^(a.b/temperature) + n Z), n being the negatives of a. All rows are of unit
+    length. An anchor without negatives is held against one that costs nothing.
+
+    Args:
+        anchor: float [B,F], one network's embeddings.
+        positive: float [B,F], the other network's of the same clips.
+        bank: float [K,F], the other network's memory.
+        negative: bool [B,K], which of it are an anchor's negatives.
+        normalizer: Z, the mean of e^(a.b/temperature).
+        temperature: above 0.
+
+    Returns:
+        A scalar >= 0.
+
+    Raises:
+        ValueError: shapes that don't agree.
+
+    Source:
+        CRD (ICLR 2020), eq. 18 and 19.
     """
     rows = {"anchor": (anchor, "B F"), "positive": (positive, "B F"), "bank": (bank, "K F")}
     agree("contrastive_representation", **rows, negative=(negative, "B K"))
@@ -122,6 +182,11 @@ class ContrastiveMemory(nn.Module):
     banks have a row for every clip and move it by half towards the clip's new embedding, which takes the clip's place
     in the data set to be known.
     """
+
+    banks: Tensor
+    label: Tensor
+    next: Tensor
+    normalizers: Tensor
 
     def __init__(self, rows: int, size: int, temperature: float = 0.07) -> None:
         super().__init__()
@@ -153,9 +218,11 @@ class ContrastiveMemory(nn.Module):
     def forward(self, teacher: Tensor, student: Tensor, label: Tensor) -> Tensor:
         """CRD of a batch, both directions: the student against the teacher's bank, the teacher against the
         student's. Arguments as in ``store``, which comes first."""
-        negative, total = self.negatives(label), 0.0
-        for i, (anchor, positive) in enumerate([(student, teacher), (teacher, student)]):
-            total = total + contrastive_representation(
+        negative = self.negatives(label)
+        one_way, other_way = (
+            contrastive_representation(
                 anchor, positive.detach(), self.banks[i], negative, self.normalizers[i], self.temperature
             )
-        return total
+            for i, (anchor, positive) in enumerate([(student, teacher), (teacher, student)])
+        )
+        return one_way + other_way

@@ -20,11 +20,23 @@ from torch import Tensor
 def multi_label(
     logits: Tensor, label: Tensor, mask: Tensor | None = None, reduction: Literal["sum", "mean"] = "sum"
 ) -> Tensor:
-    """Binary cross-entropy of each class by itself (section 4.2), mean over real snippets. logits float [B,T,N]; label
-    float or bool [B,T,N], 1 where the snippet shows the class.
+    """Binary cross-entropy of each class by itself.
 
-    reduction: "sum" over the N classes is the cross-entropy of a snippet's N independent labels, and what the authors'
-    public detection code does (PDAN, train.py); "mean" divides it by N.
+    Args:
+        logits: float [B,T,N].
+        label: float or bool [B,T,N], 1 where the snippet shows the class.
+        mask: bool [B,T], True where a snippet is real; None: all are.
+        reduction: "sum" over the N classes is the cross-entropy of a snippet's N independent labels, and what the
+            authors' public detection code does (PDAN, train.py); "mean" divides it by N.
+
+    Returns:
+        A scalar >= 0, the mean over real snippets.
+
+    Raises:
+        ValueError: shapes that don't agree, no real snippet, or another reduction.
+
+    Source:
+        Augmented-RGB (ICCV 2021), section 4.2.
     """
     _valid("multi_label", "reduction", reduction, ("sum", "mean"))
     logits, label, mask = _aligned("multi_label", logits, label, mask)
@@ -40,15 +52,28 @@ def atomic(
     mask: Tensor | None = None,
     reading: Literal["printed", "mean"] = "printed",
 ) -> Tensor:
-    """-L_Atomic, >= 0: eq. 1 is a log-likelihood, whose sign is turned here, so that it can be added (eq. 7).
+    """-L_Atomic: eq. 1 is a log-likelihood, whose sign is turned here, so that it can be added (eq. 7).
 
-    Row by row student and teacher are a pair of videos: positive bool [B] tells the pairs of one video from those of
-    two with different labels, whose mask is True where both have a snippet. phi > 0 is the ratio of the batch's
-    negative snippets to the snippets of the training set. Features are multiplied as they come.
+    Features are multiplied as they come.
 
-    reading "printed": what positive pairs say is divided by the number of their snippets, and what negative pairs say
-    by their length T only, each pair by its own, so that it grows with the number of pairs. "mean": the sum over
-    negative pairs is divided by their number too. Raises ValueError too for phi <= 0, or no positive pair.
+    Args:
+        student: float [P,T,C], row by row the student's side of a pair of videos.
+        teacher: float [P,T,C], the teacher's side; it gets no gradient.
+        positive: bool [P], True for pairs of one video, False for those of two with different labels.
+        phi: above 0, the ratio of the batch's negative snippets to the snippets of the training set.
+        mask: bool [P,T], True where both videos have a snippet; None: everywhere.
+        reading: "printed" divides what positive pairs say by the number of their snippets, and what negative pairs
+            say by their length T only, each pair by its own, so that it grows with the number of pairs. "mean" divides
+            the sum over negative pairs by their number too.
+
+    Returns:
+        A scalar >= 0.
+
+    Raises:
+        ValueError: shapes that don't agree, no real snippet, phi <= 0, no positive pair, or another reading.
+
+    Source:
+        Augmented-RGB (ICCV 2021), eq. 1.
     """
     _valid("atomic", "reading", reading, ("printed", "mean"))
     student, teacher, mask = _aligned("atomic", student, teacher, mask)
@@ -70,8 +95,21 @@ def atomic(
 
 
 def covariance(features: Tensor, mask: Tensor | None = None) -> Tensor:
-    """float [B,C,C], the covariance of every two channels over a video's real snippets (eq. 2), by T - 1; zero for a
-    video of one snippet. features float [B,T,C]."""
+    """The covariance of every two channels over a video's real snippets, by T - 1.
+
+    Args:
+        features: float [B,T,C].
+        mask: bool [B,T], True where a snippet is real; None: all are.
+
+    Returns:
+        float [B,C,C], zero for a video of one snippet.
+
+    Raises:
+        ValueError: shapes that don't agree, or no real snippet.
+
+    Source:
+        Augmented-RGB (ICCV 2021), eq. 2.
+    """
     features, _, mask = _aligned("covariance", features, features, mask, frozen=False)
     count = mask.sum(1)[:, None, None]
     mean = features.sum(1, keepdim=True) / count.clamp(min=1)
@@ -82,11 +120,25 @@ def covariance(features: Tensor, mask: Tensor | None = None) -> Tensor:
 def global_contextual(
     student: Tensor, teacher: Tensor, mask: Tensor | None = None, reading: Literal["squared", "mean"] = "squared"
 ) -> Tensor:
-    """L_Global (eq. 3 and 4): the squared distance of two videos' channel covariances, on and above the diagonal, mean
-    over videos. It does not depend on the order of the snippets.
+    """L_Global: the squared distance of two videos' channel covariances, on and above the diagonal.
 
-    reading: eq. 4 prints the squared norm, a sum over C(C+1)/2 entries; the text before it calls it a mean square
-    error, which is that sum divided by their number.
+    It does not depend on the order of the snippets.
+
+    Args:
+        student: float [B,T,C], of the student's videos.
+        teacher: likewise, of the same videos; it gets no gradient.
+        mask: bool [B,T], True where a snippet is real; None: all are.
+        reading: "squared" is eq. 4's squared norm, a sum over C(C+1)/2 entries; "mean" is the mean square error
+            that the text before it names, that sum divided by their number.
+
+    Returns:
+        A scalar >= 0, the mean over videos.
+
+    Raises:
+        ValueError: shapes that don't agree, no real snippet, or another reading.
+
+    Source:
+        Augmented-RGB (ICCV 2021), eq. 3 and 4.
     """
     _valid("global_contextual", "reading", reading, ("squared", "mean"))
     student, teacher, mask = _aligned("global_contextual", student, teacher, mask)
@@ -101,11 +153,24 @@ def boundary_saliency(
     reading: Literal["per_step", "printed"] = "per_step",
     mask: Tensor | None = None,
 ) -> Tensor:
-    """L_Boundary (eq. 5 and 6): how differently two videos' features change from snippet to snippet, mean over videos.
+    """L_Boundary: how differently two videos' features change from snippet to snippet.
 
-    reading "printed": eq. 5 adds up signed changes over time and channels before they are compared, so that all but
-    the first and the last snippet cancel out. "per_step" compares the change of the feature vector at every step: L1
-    over channels, mean over the T - 1 steps. A video of one snippet has no step and adds zero.
+    Args:
+        student: float [B,T,C], of the student's videos.
+        teacher: likewise, of the same videos; it gets no gradient.
+        reading: "per_step" compares the change of the feature vector at every step: L1 over channels, mean over the
+            T - 1 steps. "printed" adds up signed changes over time and channels before they are compared, as eq. 5
+            does, so that all but the first and the last snippet cancel out.
+        mask: bool [B,T], True where a snippet is real; None: all are.
+
+    Returns:
+        A scalar >= 0, the mean over videos; a video of one snippet has no step and adds zero.
+
+    Raises:
+        ValueError: shapes that don't agree, no real snippet, or another reading.
+
+    Source:
+        Augmented-RGB (ICCV 2021), eq. 5 and 6.
     """
     _valid("boundary_saliency", "reading", reading, ("per_step", "printed"))
     student, teacher, mask = _aligned("boundary_saliency", student, teacher, mask)
@@ -117,8 +182,22 @@ def boundary_saliency(
 
 
 def hallucination(student: Tensor, teacher: Tensor, mask: Tensor | None = None) -> Tensor:
-    """Mean squared error of the sigmoids of student and teacher (Hoffman et al., "Learning with Side Information
-    through Modality Hallucination", CVPR 2016, eq. 1, there a sum), in [0,1], over real snippets and channels."""
+    """Mean squared error of the sigmoids of student and teacher.
+
+    Args:
+        student: float [B,T,C], of the student's videos.
+        teacher: likewise, of the same videos; it gets no gradient.
+        mask: bool [B,T], True where a snippet is real; None: all are.
+
+    Returns:
+        A scalar in [0,1], the mean over real snippets and channels; the paper prints a sum.
+
+    Raises:
+        ValueError: shapes that don't agree, or no real snippet.
+
+    Source:
+        Hoffman et al., "Learning with Side Information through Modality Hallucination" (CVPR 2016), eq. 1.
+    """
     student, teacher, mask = _aligned("hallucination", student, teacher, mask)
     return F.mse_loss(student[mask].sigmoid(), teacher[mask].sigmoid())
 
@@ -126,10 +205,23 @@ def hallucination(student: Tensor, teacher: Tensor, mask: Tensor | None = None) 
 def graph_distillation(
     student: Tensor, teachers: Sequence[Tensor], edges: Tensor | None = None, mask: Tensor | None = None
 ) -> Tensor:
-    """sum_k e_k (1 - cos(student, teacher_k)), in [0,2], mean over real snippets: the imitation loss of graph
-    distillation (Luo et al., "Graph Distillation for Action Detection with Privileged Modalities", ECCV 2018, section
-    3.2) towards one node. edges float [B,T,K] are the weights of its edges, which sum to 1 over the K teachers; None:
-    all are alike. ValueError too for no teacher or another number of edges."""
+    """sum_k e_k (1 - cos(student, teacher_k)): the imitation loss of graph distillation towards one node.
+
+    Args:
+        student: float [B,T,C].
+        teachers: one or more float [B,T,C], which get no gradient.
+        edges: e, float [B,T,K], the weights of the node's edges, of sum 1 over the K teachers; None: all are alike.
+        mask: bool [B,T], True where a snippet is real; None: all are.
+
+    Returns:
+        A scalar in [0,2], the mean over real snippets.
+
+    Raises:
+        ValueError: shapes that don't agree, no real snippet, no teacher, or another number of edges.
+
+    Source:
+        Luo et al., "Graph Distillation for Action Detection with Privileged Modalities" (ECCV 2018), section 3.2.
+    """
     if not teachers:
         raise ValueError("graph_distillation needs one or more teachers, got none")
     apart = []

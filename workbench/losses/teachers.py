@@ -14,14 +14,25 @@ REDUCTIONS = ("mean", "sum")
 
 
 def logit_mse(student: Tensor, teachers: Sequence[Tensor], unified: bool = False, reduction: str = "mean") -> Tensor:
-    """sum_i MSE(T_i, S), the distillation term of PERF-Net's eq. 1, a scalar >= 0.
+    """sum_i MSE(T_i, S), the distillation term of PERF-Net.
 
-    student: float [B,N], the logits S; teachers: one or more float [B,N], the logits T_i, which get no gradient.
-    unified: MSE(sum_i T_i, S) instead, the paper's "unified loss": the student mimics the late fusion of its teachers.
-    reduction "mean": MSE is the mean over clips and classes, as the name says and the paper ("mean squared loss"); a
-    class then counts 1/N, so that the term is weaker beside the cross-entropy the more classes there are. "sum": the
-    sum over classes, N times as much, the mean over clips. ValueError for no teacher, one whose logits have another
-    shape, or another reduction.
+    Args:
+        student: the logits S, float [B,N].
+        teachers: one or more of the logits T_i, float [B,N]; they get no gradient.
+        unified: MSE(sum_i T_i, S) instead, the paper's "unified loss": the student mimics the late fusion of its
+            teachers.
+        reduction: "mean" is over clips and classes, as the name says and the paper ("mean squared loss"); a class then
+            counts 1/N, so that the term is weaker beside the cross-entropy the more classes there are. "sum" is over
+            classes, N times as much, with the mean over clips.
+
+    Returns:
+        A scalar >= 0.
+
+    Raises:
+        ValueError: no teacher, one whose logits have another shape, or another reduction.
+
+    Source:
+        PERF-Net (WACV 2022), eq. 1 and section 3.3.
     """
     if reduction not in REDUCTIONS:
         raise ValueError(f"logit_mse: reduction must be one of {', '.join(REDUCTIONS)}, got {reduction!r}")
@@ -36,8 +47,22 @@ def logit_mse(student: Tensor, teachers: Sequence[Tensor], unified: bool = False
 
 
 def mars(student: Tensor, teacher: Tensor) -> Tensor:
-    """Mean squared error of the student's pooled features to the flow stream's, a scalar >= 0; MARS adds 50 of it to
-    the cross-entropy. student, teacher: float [B,F]; the teacher gets no gradient. ValueError where their shapes
-    differ."""
+    """Mean squared error of the student's pooled features to the flow stream's.
+
+    MARS adds 50 of it to the cross-entropy.
+
+    Args:
+        student: float [B,F].
+        teacher: float [B,F]; it gets no gradient.
+
+    Returns:
+        A scalar >= 0.
+
+    Raises:
+        ValueError: shapes that differ.
+
+    Source:
+        MARS (CVPR 2019).
+    """
     agree("mars", teacher=(teacher, "B F"), student=(student, "B F"))
     return F.mse_loss(student, teacher.detach())

@@ -43,11 +43,22 @@ _HIDDEN = (
 
 
 def degrade(pose: Pose, level: str, seed: int | np.random.Generator) -> Pose:
-    """``pose`` at quality ``level``: "high" (as recorded), "medium" or "low"; any space and schema.
+    """A pose as a worse estimator would give it.
 
     Same pose, level and seed, same result. Joints are disturbed, exchanged between left and right, and removed (NaN,
     confidence 0), never added. The same seed disturbs, exchanges and removes the same joints of a person in the same
-    frames, whether they are given in camera space or as pixels. ValueError for an unknown level.
+    frames, whether they are given in camera space or as pixels.
+
+    Args:
+        pose: in any space and schema.
+        level: "high" (as recorded), "medium" or "low".
+        seed: a number, or a generator that is drawn from.
+
+    Returns:
+        A Pose of the same shape and space.
+
+    Raises:
+        ValueError: an unknown level.
     """
     if level not in LEVELS:
         raise ValueError(f"pose quality must be one of {', '.join(LEVELS)}, got {level!r}")

@@ -24,10 +24,18 @@ SCALE_STEP, EPSILON = 0.5, 0.02
 
 
 def compute(clip: Clip, method: str = "tvl1") -> np.ndarray:
-    """float32 [T-1,H,W,2]: how far each pixel moves from each frame of ``clip`` to the next (x right, y down), pixels.
+    """Optical flow: how far each pixel moves from each frame to the next.
 
-    Not clipped. ValueError for an unknown method or fewer than two frames; ImportError where "tvl1" is asked of an
-    OpenCV without its contrib modules.
+    Args:
+        clip: two frames or more.
+        method: "tvl1" (the papers') or "dis" (faster).
+
+    Returns:
+        float32 [T-1,H,W,2], x right and y down, in pixels, not clipped.
+
+    Raises:
+        ValueError: an unknown method, or fewer than two frames.
+        ImportError: "tvl1" is asked of an OpenCV without its contrib modules.
     """
     if len(clip.frames) < 2:
         raise ValueError(f"flow needs two frames or more, {clip.source or 'the clip'} has {len(clip.frames)}")

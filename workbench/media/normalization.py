@@ -13,29 +13,45 @@ OPTIONS = {"how": ("thesis", "agcn"), "reference": ("frame", "first"), "exact": 
 def normalize(
     pose: Pose, how: str = "thesis", reference: str = "frame", exact: str = "x", mirrored: bool = True
 ) -> Pose:
-    """``pose`` (D = 3, space "camera") in body-centred coordinates, space "normalised".
+    """A pose in body-centred coordinates.
 
     "thesis" (section 3.3.1, following the NTU paper): origin at the hip centre, X parallel to right hip -> left hip,
     Y towards hip centre -> spine, all divided by the distance of those two. The two directions are not quite
-    orthogonal: X is kept and Y made orthogonal to it, as "parallel" against "towards" reads; ``exact`` = "y" is the
-    reverse. Z = X x Y: to the back of the body in plain camera space, to its front on Kinect's mirrored axes. The text
-    speaks of the skeleton at each time step, so origin, axes and scale are those of each frame; ``reference`` =
-    "first" takes them from the first frame that shows them and so keeps where the person walks and turns.
+    orthogonal: X is kept and Y made orthogonal to it, as "parallel" against "towards" reads. Z = X x Y: to the back of
+    the body in plain camera space, to its front on Kinect's mirrored axes. The text speaks of the skeleton at each time
+    step, so origin, axes and scale are those of each frame.
 
     "agcn" (2s-AGCN, data_gen/preprocess.py): origin at the middle of the spine in each frame; in the first frame the
     spine is turned parallel to +z and then right minus left shoulder (not hip) parallel to +x, and these two rotations
     hold for all frames. No scaling. (The second rotation can tilt the spine slightly away from z again, as in the
     original.) The recipe counts on Kinect's mirrored pictures, in which a person who faces the sensor has the right
-    shoulder at +x. In pictures that are not ``mirrored`` that direction is -x and the rotation would be by half a turn
-    about an axis that noise decides: pass False, and x is reversed first. ``reference`` and ``exact`` do not apply.
+    shoulder at +x. In other pictures that direction is -x and the rotation would be by half a turn about an axis that
+    noise decides.
 
     2D joints (space "image", pixels, y down) are not turned, since a picture does not tell how a body is turned: y is
     turned up, z is 0, origins are as above in each frame, and all is divided by the length of body 0's trunk, hips to
     shoulders, in the picture (the median over time), in both ways. Coordinates are then of the same size in all videos.
 
     In both, body 0 sets the frame of reference for all bodies (``main_person`` brings the main actor to the front);
-    where it lacks a joint that is needed, the nearest frame in time that has all of them stands in. ValueError if there
-    is none, if ``pose`` is normalised already or 3D in image space, or for an unknown option.
+    where it lacks a joint that is needed, the nearest frame in time that has all of them stands in.
+
+    Args:
+        pose: D = 3 in space "camera" (metres), or D = 2 in space "image" (pixels).
+        how: "thesis" or "agcn".
+        reference: of "thesis" alone. "first" takes origin, axes and scale from the first frame that shows them, and so
+            keeps where the person walks and turns; "frame" from each.
+        exact: of "thesis" alone, which axis is kept: "x", or "y", to which X is then made orthogonal.
+        mirrored: of "agcn" alone. False for pictures that are not mirrored: x is reversed first.
+
+    Returns:
+        float32 [M,T,V,3] in space "normalised".
+
+    Raises:
+        ValueError: no frame has the joints that are needed, ``pose`` is normalised already or 3D in image space, or an
+            unknown option.
+
+    Source:
+        Thesis, section 3.3.1; 2s-AGCN (CVPR 2019), data_gen/preprocess.py.
     """
     for name, value in (("how", how), ("reference", reference), ("exact", exact)):
         if value not in OPTIONS[name]:

@@ -63,7 +63,19 @@ def crop(pixels: Pose, box: np.ndarray | tuple, size: tuple[int, int]) -> Pose:
 
 
 def sample(pose: Pose, count: int, rng: np.random.Generator | None = None) -> Pose:
-    """``count`` = t_p poses, one of each equal segment of the time: its middle, or with ``rng`` a random place."""
+    """Poses at even distances: one of each equal segment of the time.
+
+    Args:
+        pose: T poses.
+        count: t_p, how many are taken; poses repeat where there are fewer.
+        rng: where it draws a random place in each segment; None: its middle.
+
+    Returns:
+        A Pose of ``count`` poses.
+
+    Raises:
+        ValueError: a count below 1, or a pose without frames.
+    """
     return _frames(pose, sample_uniform(pose.joints.shape[1], count, rng))
 
 
@@ -87,7 +99,17 @@ def _frames(pose: Pose, rows: np.ndarray) -> Pose:
 
 
 def bones(pose: Pose) -> np.ndarray:
-    """float32 [M,T,V,D]: each joint minus its parent (2s-AGCN's bones), zero at roots; NaN if either is missing."""
+    """Each joint minus its parent, 2s-AGCN's bones.
+
+    Args:
+        pose: in any space.
+
+    Returns:
+        float32 [M,T,V,D] in the pose's unit, zero at roots; NaN if either joint is missing.
+
+    Source:
+        2s-AGCN (CVPR 2019).
+    """
     return pose.joints - pose.joints[:, :, parents(pose.skeleton)]
 
 

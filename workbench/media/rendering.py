@@ -45,12 +45,25 @@ def draw(
     colors: str = "fine",
     ratio_aware: bool = True,
 ) -> np.ndarray:
-    """uint8 [T,H,W,3] RGB: the skeletons of ``pose`` on ``frames`` (uint8 [T,H,W,3], left as they are) or on black.
+    """Skeletons drawn on frames, or on black.
 
-    pose in image space, pixels of ``frames``, any schema and number of persons, one pose a frame; what is missing is
-    left out. marker "bar" draws bones as lines, "dot" joints as discs; colors "fine" gives each of 13 limbs its own,
-    "coarse" the six of head, body, arms and legs; ``ratio_aware`` widths are proportional to the person's box in that
-    frame, else all are equal. ValueError for an unknown option, another space, or another number of poses than frames.
+    Args:
+        frames: uint8 [T,H,W,3] RGB; they are left as they are.
+        pose: in image space, pixels of ``frames``, any schema and number of persons, one pose a frame; what is missing
+            is left out.
+        background: "frame" or "black".
+        marker: "bar" draws bones as lines, "dot" joints as discs.
+        colors: "fine" gives each of 13 limbs its own, "coarse" the six of head, body, arms and legs.
+        ratio_aware: widths are proportional to the person's box in that frame, else all are equal.
+
+    Returns:
+        uint8 [T,H,W,3] RGB.
+
+    Raises:
+        ValueError: an unknown option, another space, or another number of poses than frames.
+
+    Source:
+        PERF-Net (WACV 2022), section 3.1.
     """
     for name, value in (("background", background), ("marker", marker), ("colors", colors)):
         if value not in OPTIONS[name]:

@@ -36,7 +36,19 @@ __all__ = [
 
 
 def probe(path: str | os.PathLike, cache_dir: str | os.PathLike | None = None) -> VideoInfo:
-    """The verified facts about ``path``; the first call decodes all of it (see ``ingest``, also for what is raised)."""
+    """The verified facts about a video; the first call decodes all of it.
+
+    Args:
+        path: the file.
+        cache_dir: where facts are kept; None: $WORKBENCH_CACHE, or ~/.cache/workbench.
+
+    Returns:
+        Its size, rate, number of frames and the like.
+
+    Raises:
+        FileNotFoundError: no such file.
+        VideoError: the file is no whole video, see ``ingest``.
+    """
     return ingest(path, cache_dir)
 
 
@@ -45,11 +57,19 @@ def read(
     frame_numbers: Sequence[int] | np.ndarray | None = None,
     cache_dir: str | os.PathLike | None = None,
 ) -> Clip:
-    """Exactly the frames ``frame_numbers``, counted from 0, in the given order, repeats allowed; None: all of them.
+    """Exactly the frames that are asked for, decoded in this process.
 
-    Frames are uint8 [T,H,W,3] RGB and upright, whatever the file's rotation. ``path`` is verified first (see
-    ``ingest``, also for what is raised) unless it is the VideoInfo that ``ingest`` returned. Decodes in this process.
-    VideoError if a number is out of range.
+    Args:
+        path: the file, which is verified first (see ``ingest``), or the VideoInfo that ``ingest`` returned.
+        frame_numbers: int [T], counted from 0, in the given order, repeats allowed; None: all frames.
+        cache_dir: where facts are kept; None: $WORKBENCH_CACHE, or ~/.cache/workbench.
+
+    Returns:
+        A Clip whose frames are uint8 [T,H,W,3] RGB and upright, whatever the file's rotation.
+
+    Raises:
+        FileNotFoundError: no such file.
+        VideoError: a number out of range, or the file is no whole video, see ``ingest``.
     """
     info = path if isinstance(path, VideoInfo) else ingest(path, cache_dir)
     numbers = np.arange(info.frames) if frame_numbers is None else np.asarray(frame_numbers, np.int64)

@@ -150,8 +150,8 @@ def _overlap(source: int, target: int) -> np.ndarray:
 def _on_grid(attention: Any, mask: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     attention = _map(attention, 3)
     mask = as_array(mask).astype(bool)
-    visible = resample(mask.any((1, 2)), attention.shape[:1]) if mask.ndim == 3 else None
-    return attention, resample(mask, attention.shape), visible
+    share = resample(mask, attention.shape)
+    return attention, share, resample(mask.any((1, 2)), attention.shape[:1])
 
 
 def _map(values: Any, dimensions: int) -> np.ndarray:

@@ -11,10 +11,20 @@ import numpy as np
 
 
 def top_k(logits: Any, labels: Any, k: int = 1) -> float:
-    """Share in [0,1] of clips whose label is among the ``k`` highest logits.
+    """Share of clips whose label is among the ``k`` highest logits.
 
     Of classes that tie the first in class order is ahead, as in argmax, so that constant logits do not score 1.
-    ValueError where the shapes do not match, k is outside [1,N], there is no clip or a logit is NaN.
+
+    Args:
+        logits: float [S,N].
+        labels: int [S].
+        k: in [1,N].
+
+    Returns:
+        A float in [0,1].
+
+    Raises:
+        ValueError: shapes that do not match, k outside [1,N], no clip, or a logit that is NaN.
     """
     return float(hits(logits, labels, k).mean())
 
@@ -30,13 +40,36 @@ def hits(logits: Any, labels: Any, k: int = 1) -> np.ndarray:
 
 
 def mean_class_accuracy(logits: Any, labels: Any) -> float:
-    """Mean over the classes that have clips of the share of their clips predicted right, in [0,1]."""
+    """Mean over the classes that have clips of the share of their clips predicted right.
+
+    Args:
+        logits: float [S,N].
+        labels: int [S].
+
+    Returns:
+        A float in [0,1].
+
+    Raises:
+        ValueError: as ``top_k``.
+    """
     logits, labels = _checked(logits, labels)
     return float(np.nanmean(per_class(logits.argmax(1), labels, logits.shape[1])))
 
 
 def confusion(labels: Any, predictions: Any, n: int) -> np.ndarray:
-    """int64 [N,N] counts of clips: row the true class, column the predicted one. ValueError outside [0,n)."""
+    """How often each class is predicted as each.
+
+    Args:
+        labels: int [S], the true classes.
+        predictions: int [S].
+        n: N, the number of classes.
+
+    Returns:
+        int64 [N,N] counts of clips: row the true class, column the predicted one.
+
+    Raises:
+        ValueError: a class outside [0,n), or other numbers of labels than of predictions.
+    """
     labels, predictions = _classes(labels, n, "label"), _classes(predictions, n, "prediction")
     if labels.shape != predictions.shape:
         raise ValueError(f"{len(labels)} labels do not go with {len(predictions)} predictions")

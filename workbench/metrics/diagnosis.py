@@ -99,12 +99,12 @@ def truths_found(
 def missed_by_length(truths: pd.DataFrame, edges: Sequence[float] = LENGTHS) -> pd.DataFrame:
     """Rows ``group``, ``count``, ``missed`` (share in [0,1], NaN where the group is empty) of ``truths_found`` by
     length: up to the first edge, above it up to the second, and so on; ``edges`` grow."""
-    edges = np.asarray(edges, np.float64)
-    if edges.ndim != 1 or not len(edges) or (np.diff(edges) <= 0).any():
-        raise ValueError(f"the edges of lengths must grow, got {list(edges)}")
-    names = [f"up to {edges[0]:g}", *(f"{low:g} to {high:g}" for low, high in zip(edges[:-1], edges[1:], strict=True))]
-    place = np.searchsorted(edges, truths["length"].to_numpy(), "left")
-    return _missed(truths, place, [*names, f"over {edges[-1]:g}"])
+    ends = np.asarray(edges, np.float64)
+    if ends.ndim != 1 or not len(ends) or (np.diff(ends) <= 0).any():
+        raise ValueError(f"the edges of lengths must grow, got {list(ends)}")
+    names = [f"up to {ends[0]:g}", *(f"{low:g} to {high:g}" for low, high in zip(ends[:-1], ends[1:], strict=True))]
+    place = np.searchsorted(ends, truths["length"].to_numpy(), "left")
+    return _missed(truths, place, [*names, f"over {ends[-1]:g}"])
 
 
 def missed_by_overlap(truths: pd.DataFrame, most: int = 3) -> pd.DataFrame:

@@ -67,18 +67,28 @@ def event_map(
     rule: str = "thumos",
     classes: Sequence | None = None,
 ) -> MeanAP:
-    """Mean average precision of ``predictions`` (video, label, start, end, score) against ``ground_truth`` (video,
-    label, start, end, and where there are such rows ambiguous), at one threshold or several in (0,1].
+    """Mean average precision of predicted events against true ones, at one threshold or several.
 
-    classes: the labels that the mean is over. None: for thumos and activitynet the labels of the truth; for pku and
-    tsu, where every label of the truth is one of the data set's numbers, all 51 of them, as the official scripts
-    divide, else the labels of the truth. A class without a truth is NaN and left out of the mean under thumos and
-    activitynet, 0 under pku and tsu; a class without a prediction is 0. Predictions of labels outside the classes are
-    left out, with a warning that counts them. Ambiguous rows are no positives under any rule; only thumos spares the
-    false positives that touch them. Nothing is clipped to the length of a video (see ``clip_times``).
+    Nothing is clipped to the length of a video (see ``clip_times``).
 
-    ValueError for an empty truth, missing columns, times that are not finite, a score that is NaN, a threshold outside
-    (0,1], an unknown rule or a truth whose label is not among the classes.
+    Args:
+        predictions: a table of video, label, start, end, score. Those of labels outside the classes are left out, with
+            a warning that counts them.
+        ground_truth: a table of video, label, start, end, and where there are such rows ambiguous. Ambiguous rows are
+            no positives under any rule; only thumos spares the false positives that touch them.
+        iou: one threshold or several, in (0,1].
+        rule: whose evaluation: "thumos", "activitynet", "pku" or "tsu".
+        classes: the labels that the mean is over. None: for thumos and activitynet the labels of the truth; for pku and
+            tsu, where every label of the truth is one of the data set's numbers, all 51 of them, as the official
+            scripts divide, else the labels of the truth.
+
+    Returns:
+        ``per_class`` in [0,1] and ``mean``. A class without a truth is NaN and left out of the mean under thumos and
+        activitynet, 0 under pku and tsu; a class without a prediction is 0.
+
+    Raises:
+        ValueError: an empty truth, missing columns, times that are not finite, a score that is NaN, a threshold outside
+            (0,1], an unknown rule, or a truth whose label is not among the classes.
     """
     scored = match_events(predictions, ground_truth, iou, rule, classes)
     precision = average_precision(scored.matched.ranks, RULES[rule].interpolation)

@@ -87,6 +87,7 @@ class Coded:
         return len(self.key)
 
     def take(self, rows: np.ndarray) -> Coded:
+        """The events of ``rows`` int64 [n] alone, in that order."""
         return Coded(self.group[rows], self.video[rows], self.key[rows], self.start[rows], self.end[rows])
 
 

@@ -19,19 +19,25 @@ MEANS = ("positive", "nonzero", "all")
 
 
 def frame_map(scores: Any, labels: Any, over: str = "positive") -> MeanAP:
-    """``per_class, mean``: average precision float64 [N] in [0,1], NaN for a class that no step shows, and its mean.
+    """Average precision of each class over time steps, and its mean.
 
-    scores float [S,N] (logits or probabilities), labels bool or 0/1 [S,N]. Per class the steps are ordered by
-    descending score, steps of one score in their given order (as the stable sorts of torch and MATLAB leave them),
-    and the precisions at the steps that show the class are averaged: APMeter of the public TGM, PDAN, MS-TCT and TSU
-    code, and Charades' THUMOSeventclspr.
+    Per class the steps are ordered by descending score, steps of one score in their given order (as the stable sorts of
+    torch and MATLAB leave them), and the precisions at the steps that show the class are averaged: APMeter of the
+    public TGM, PDAN, MS-TCT and TSU code, and Charades' THUMOSeventclspr.
 
-    over: what the mean is taken over. "positive": classes with at least one positive step. "nonzero": classes whose
-    AP is above 0, the divisor of TSU_evaluation and of MS-TCT's and PDAN's logs, higher where a class is never found;
-    0 where there is none. "all": all N, an absent class counting 0, as TGM does. Where no class has a positive the
-    mean is NaN ("all": 0).
+    Args:
+        scores: float [S,N], logits or probabilities.
+        labels: bool or 0/1 [S,N].
+        over: what the mean is taken over. "positive": classes with at least one positive step. "nonzero": classes whose
+            AP is above 0, the divisor of TSU_evaluation and of MS-TCT's and PDAN's logs, higher where a class is never
+            found; 0 where there is none. "all": all N, an absent class counting 0, as TGM does.
 
-    ValueError for other shapes, labels other than 0 and 1, a NaN among the scores, no step, or another ``over``.
+    Returns:
+        ``per_class`` float64 [N] in [0,1], NaN for a class that no step shows, and ``mean``: NaN where no class has a
+        positive ("all": 0).
+
+    Raises:
+        ValueError: other shapes, labels other than 0 and 1, a NaN among the scores, no step, or another ``over``.
     """
     if over not in MEANS:
         raise ValueError(f"unknown mean over {over!r}; known: {', '.join(MEANS)}")

@@ -58,7 +58,8 @@ def modulated_channels(channels: int, how: Modulation) -> int:
 def truth_weights(truth: Tensor, grid: tuple[int, int, int] | torch.Size) -> Tensor:
     """The known truth in the place of attention: Batch.truth float [B,T,H,W] averaged onto ``grid`` (T',H',W') and
     divided by each clip's largest value, float [B,T',H',W'] in [0,1]; ones for a clip in which nothing is marked."""
-    cells = F.adaptive_avg_pool3d(truth[:, None].float(), tuple(grid))[:, 0]
+    t, h, w = grid
+    cells = F.adaptive_avg_pool3d(truth[:, None].float(), (t, h, w))[:, 0]
     largest = cells.amax((1, 2, 3), keepdim=True)
     return torch.where(largest > 0, cells / largest.clamp_min(1e-12), 1.0)
 
@@ -81,6 +82,7 @@ class AttentionPoint(nn.Module):
     uniform = False
 
     def forward(self, weights: Tensor) -> Tensor:
+        """float [B,...] -> the same shape."""
         if not self.uniform:
             return weights
         return weights.mean(tuple(range(1, weights.dim())), keepdim=True).expand_as(weights)

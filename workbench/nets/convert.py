@@ -72,7 +72,7 @@ def salvage(source: Path, target: Path) -> int:
         Unpickler=_Unpickler, load=lambda file, **how: _Unpickler(file, **how).load(), __name__="inert"
     )
     content = torch.load(source, map_location="cpu", weights_only=False, pickle_module=inert)
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
     for where, found in mappings(_plain(content, 0)):
         tensors |= {f"{where.replace('/', '.')}.{name}" if where else name: tensor for name, tensor in found.items()}
     if not tensors:
@@ -87,7 +87,7 @@ def _plain(value: Any, depth: int) -> Any:
         return None
     if isinstance(value, _Empty):
         held = value.held
-        inside = {}
+        inside: dict[str, Tensor] = {}
         for kind in ("_parameters", "_buffers", "_modules"):
             part = _plain(held.get(kind), depth + 1)
             inside |= _flat(part) if isinstance(part, Mapping) else {}
@@ -108,6 +108,7 @@ def _flat(part: Mapping) -> dict[str, Tensor]:
 
 
 def main(arguments: list[str]) -> int:
+    """The command: 0 where the file was written, 1 where it can't be read, 2 for wrong arguments."""
     if len(arguments) != 2 or not arguments[1].endswith(".safetensors"):
         print("python -m workbench.nets.convert IN OUT.safetensors", file=sys.stderr)
         return 2

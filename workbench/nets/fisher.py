@@ -63,7 +63,7 @@ class FisherVector(nn.Module):
         rows = descriptors.flatten(0, -2)
         rows = rows[rows.isfinite().all(1)]
         if not len(rows):
-            return sum(parameter.sum() * 0 for parameter in self.parameters())
+            return torch.stack([parameter.sum() * 0 for parameter in self.parameters()]).sum()
         x = self.reduce(rows)
         error = (rows - self.centre - x @ self.axes).square().sum(1).mean()
         return error - self.log_likelihoods(x.detach()).logsumexp(1).mean()

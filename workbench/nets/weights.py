@@ -55,17 +55,27 @@ class Report:
 
 
 def load(module: nn.Module, path: str | Path, prefix: str = "") -> Report:
-    """Copies the tensors of a file into ``module``, by name; returns what matched and what did not.
+    """Copies the tensors of a file into a module, by name, as the module's type and on its device.
 
-    path: .safetensors, .npz, or a torch file of tensors (.pt, .pth, ...), nested in whatever envelope. prefix:
-    read only the file's names below it, e.g. "backbone" to take the backbone out of a whole system. Otherwise names
-    are tried as they are, translated from a public network's (``layouts``), and without a wrapper ("module.",
+    Names are tried as they are, translated from a public network's (``layouts``), and without a wrapper ("module.",
     "backbone.", ...), in the module and in each network inside it, and the reading that fits most tensors is taken: so
     a public I3D checkpoint, plain or saved from DataParallel, loads into an I3D, into a system that has one, and into
-    each of the I3Ds of a system that has several alike (see ``fitting``). Tensors are converted to the module's
-    type and device. Raises FileNotFoundError; ValueError, before anything has changed, where the file can't be read,
-    holds objects other than tensors, a number that is not finite, or has no tensor for the module or most of them in
-    other shapes. A warning says aloud that the first layer kept its values, as of two channels where it has three.
+    each of the I3Ds of a system that has several alike (see ``fitting``). A warning says aloud that the first layer
+    kept its values, as of two channels where it has three. Nothing is unpickled but tensors.
+
+    Args:
+        module: a network, or a system.
+        path: .safetensors, .npz, or a torch file of tensors (.pt, .pth, ...), nested in whatever envelope.
+        prefix: read only the file's names below it, as they are, e.g. "backbone" to take the backbone out of a whole
+            system.
+
+    Returns:
+        What matched and what did not.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: before anything has changed, where the file can't be read, holds objects other than tensors, a
+            number that is not finite, or has no tensor for the module or most of them in other shapes.
     """
     path = Path(path)
     tensors = read(path, None if prefix else module.state_dict())
@@ -117,7 +127,19 @@ def card_of(path: Path) -> Path:
 
 
 def save(module: nn.Module, path: str | Path) -> Path:
-    """Writes the module's tensors as safetensors, whole or not at all; ValueError for another file name ending."""
+    """Writes a module's tensors as safetensors, whole or not at all.
+
+    Args:
+        module: a network, or a system.
+        path: a name that ends in .safetensors.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: another file name ending.
+        OSError: the file can't be written.
+    """
     from safetensors.torch import save_file
 
     path = Path(path)
@@ -129,8 +151,19 @@ def save(module: nn.Module, path: str | Path) -> Path:
 
 
 def read(path: str | Path, own: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
-    """The tensors of a file by name, on the CPU: of several state dicts in it the one that fits ``own`` best, without a
-    wrapper's name in front of all (see ``envelopes``); raises as ``load`` does."""
+    """The tensors of a file, on the CPU, without a wrapper's name in front of all.
+
+    Args:
+        path: as in ``load``.
+        own: the tensors to be filled: of several state dicts in the file the one that fits them best is read.
+
+    Returns:
+        Tensors by name.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file can't be read, or holds objects other than tensors or a number that is not finite.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no weights file {path}")

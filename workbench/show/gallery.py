@@ -172,6 +172,7 @@ def opening(source: str) -> tuple[str, str]:
 
 
 def markdown(text: str) -> Markup:
+    """HTML of Markdown with formulas; what could run a script is taken out."""
     return Markup(re.sub(r"\${1,2}([^$<]+)\${1,2}", formula, clean(markdown2html_mistune(text)))) if text else Markup()
 
 
@@ -255,6 +256,7 @@ def number(value: object, digits: int | None = None) -> str:
 
 
 def digits_of(value: float) -> int:
+    """Decimals with which a value is printed."""
     return 1 if abs(value) >= 10 else 3
 
 

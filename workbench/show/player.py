@@ -28,18 +28,28 @@ _OPEN, _CLOSE = "<!--player script-->", "<!--/player script-->"
 class Player(anywidget.AnyWidget):
     """Plays a clip with every map in step; scrubs frame by frame without asking the kernel.
 
-    clip: what is shown, uint8 [T,H,W,3]. pixels: Pose in clip pixels (space "image") on the clip's frames, or None.
-    maps: name -> float [T',H',W'], [T,H,W] or [H',W'], or None where the system lacks it (a labelled blank); a step t'
-    covers the frames [t' T/T', (t'+1) T/T'), a cell the same share of the picture. A map finer than 64 cells on a side
-    is averaged down to that. temporal: name -> float [T']. truth: on the clip's frames, in clip pixels. title and
-    caption are text, never HTML. tracks: two to four runs side by side on the same clip (up to six panes where each
-    pins a map of its own), instead of maps and temporal; maps of one name share a colour scale. edited: what was done
-    to the clip, and the tools that the viewer gets. quality: of the JPEG pictures, 1..100.
-
     ``frame`` is the frame in view, synchronised both ways when the player rests. ``update`` exchanges what is drawn
     over the clip. ``on_edit(callback)`` hears what the viewer does: {"kind": "joint", "person", "joint" (its index),
     "frame", "x", "y", "done" (let go)} or {"kind": "cover", "box", "frame"}, in clip pixels; the player waits for an
-    ``update`` before it tells more. ValueError where sizes do not fit.
+    ``update`` before it tells more.
+
+    Args:
+        clip: what is shown, uint8 [T,H,W,3].
+        pixels: Pose in clip pixels (space "image") on the clip's frames, or None.
+        maps: name -> float [T',H',W'], [T,H,W] or [H',W'], or None where the system lacks it (a labelled blank); a step
+            t' covers the frames [t' T/T', (t'+1) T/T'), a cell the same share of the picture. A map finer than 64 cells
+            on a side is averaged down to that.
+        temporal: name -> float [T'].
+        truth: on the clip's frames, in clip pixels.
+        title: text, never HTML.
+        caption: text, never HTML.
+        tracks: two to four runs side by side on the same clip (up to six panes where each pins a map of its own),
+            instead of maps and temporal; maps of one name share a colour scale.
+        quality: of the JPEG pictures, 1 to 100.
+        edited: what was done to the clip, and the tools that the viewer gets.
+
+    Raises:
+        ValueError: sizes that do not fit, or a clip without frames.
     """
 
     _esm = HERE / "player.js"

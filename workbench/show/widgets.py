@@ -257,8 +257,10 @@ def without_none(annotation: Any) -> tuple[Any, bool]:
 
 
 def chosen(value: Any) -> Any:
+    """The value of a menu, None for its entry ``NONE``."""
     return None if value == NONE else value
 
 
 def same(value: Any) -> Any:
+    """The value itself."""
     return value

@@ -21,6 +21,7 @@ REMEDY = "start the command that made it again: it sets the file aside and makes
 
 
 def write_json(path: Path, values: Any) -> None:
+    """Replaces ``path`` by ``values`` as JSON, whole or not at all."""
     write(path, json_bytes(values))
 
 

@@ -13,6 +13,7 @@ from workbench.systems.baselines.early_fusion import EarlyFusion
 from workbench.systems.baselines.late_fusion import LateFusion
 from workbench.systems.baselines.pose_lstm import PoseLSTMClassifier
 from workbench.systems.baselines.rgb import RGB
+from workbench.systems.common import border
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import BACKBONES, Option, Setting, choose
 from workbench.systems.common.building import variants as _declared
@@ -67,7 +68,11 @@ SYSTEMS.update(
 
 
 def names() -> list[str]:
-    """The names that ``build`` knows."""
+    """The systems that there are.
+
+    Returns:
+        The names that ``build`` knows, baselines first.
+    """
     return list(SYSTEMS)
 
 
@@ -97,13 +102,32 @@ def build(
     features: Mapping[str, int] | None = None,
     **variant: Any,
 ) -> System:
-    """An untrained system. The arguments before ``variant`` are ``Setting``'s (a system ignores those of a modality
-    that it does not read; backbone None is the published one); ``variant`` are the options of ``variants(name)``.
-    ValueError listing the valid ones otherwise."""
+    """An untrained system.
+
+    A system ignores the sizes of a modality that it does not read.
+
+    Args:
+        name: one of ``names()``.
+        num_classes: N, how many classes.
+        skeleton: the schema of the poses, or its name.
+        clip: (T,H,W), frames and pixels.
+        width: scales the channels of the backbones; 1 is the published width.
+        output_stride: (T,H,W), input frames and pixels a cell of the feature map.
+        poses: t_p, poses a clip.
+        backbone: the video backbone; None: the published one.
+        features: how many channels the features of snippets have, by modality; None: as the backbones make them.
+        **variant: the options of ``variants(name)``.
+
+    Returns:
+        The system, in training mode, on the CPU.
+
+    Raises:
+        ValueError: an unknown name or option, or a value that is not valid; it lists the valid ones.
+    """
     kind = _system(name)
     options = choose(name, kind.Options, variant)
     chosen = backbone or kind.default_backbone or "i3d"
-    setting = Setting(num_classes, skeleton, clip, poses, chosen, width, output_stride, features)
+    setting = Setting(num_classes, border.schema(skeleton), clip, poses, chosen, width, output_stride, features)
     system = kind(setting, options)
     system.setting = setting
     return system

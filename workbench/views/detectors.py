@@ -59,6 +59,7 @@ class Shown:
 
     @property
     def truth(self) -> pd.DataFrame:
+        """The events of the videos, by interval."""
         return self.data.intervals
 
     def profile(self, name: str, iou: float) -> pd.DataFrame:

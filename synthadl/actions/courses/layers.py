@@ -40,6 +40,7 @@ class Stack:
         self.base, self.layers = base, layers
 
     def mirrored(self, flip: np.ndarray) -> Stack:
+        """The same motion with left and right exchanged by ``flip`` int64 [V]."""
         return Stack(self.base.mirrored(flip), [(track.mirrored(flip), *rest) for track, *rest in self.layers])
 
     def play(

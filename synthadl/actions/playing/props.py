@@ -79,7 +79,8 @@ class Rig(Protocol):
     frames: dict[str, tuple[np.ndarray, np.ndarray]]
     travel: np.ndarray | None
 
-    def palm(self, side: str, depth: float) -> np.ndarray: ...
+    def palm(self, side: str, depth: float) -> np.ndarray:
+        """float64 [T,3]: the point ``depth`` metres below the wrist of ``side``."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class Still:
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def place(self, rig: Rig) -> np.ndarray:
+        """float64 [T,4,4]: where it stands."""
         turn = np.broadcast_to(motion.rotation(self.turn), (rig.count, 3, 3))
         path = motion.matrix(turn, np.broadcast_to(self.point, (rig.count, 3)))
         return path if rig.travel is None else np.linalg.inv(rig.travel) @ path
@@ -110,6 +112,7 @@ class Held:
     depth: float = 0.03
 
     def place(self, rig: Rig) -> np.ndarray:
+        """float64 [T,4,4]: in the hand, or between both."""
         turn = rig.frames[self.frame][0] @ motion.rotation(self.turn)
         where = np.mean([rig.palm(side, self.depth) for side in self.hands], axis=0)
         return motion.matrix(turn, where - motion.rotate(turn, np.array(self.grip)))
@@ -124,6 +127,7 @@ class Worn:
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     def place(self, rig: Rig) -> np.ndarray:
+        """float64 [T,4,4]: on the body."""
         turn, origin = rig.frames[self.frame]
         return motion.matrix(turn @ motion.rotation(self.turn), origin + motion.rotate(turn, self.point))
 
@@ -171,6 +175,7 @@ class Stream:
     look: dict = field(default_factory=dict)
 
     def place(self, rig: Rig) -> np.ndarray:
+        """float64 [T,4,4]: from the spout down to the target; NaN while nothing runs."""
         source, target = self.source.place(rig), self.target.place(rig)
         top = source[:, :3, 3] + motion.rotate(source[:, :3, :3], np.array(self.spout))
         length = np.maximum(top[:, 1] - target[:, 1, 3] - 0.02, 0.02)

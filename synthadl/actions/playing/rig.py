@@ -36,6 +36,7 @@ class Rig:
 
     @property
     def count(self) -> int:
+        """T, the number of moments."""
         return len(self.t)
 
     def palm(self, side: str, depth: float) -> np.ndarray:

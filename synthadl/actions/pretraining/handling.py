@@ -117,6 +117,7 @@ class Handling:
 
     @property
     def kind(self) -> str:
+        """The name of the thing."""
         return self.thing.kind
 
     def place(self, x: float, row: float) -> np.ndarray:
@@ -129,6 +130,7 @@ class Handling:
         return [float(t) for t in start + (end - start) * np.concatenate([[0.0], np.cumsum(widths) / widths.sum()])]
 
     def phases(self, *shares: float) -> list[float]:
+        """The times of ``shares`` of the handling; see ``cuts``."""
         return self.cuts(self.score.begin, self.score.end, *shares)
 
     def lying(self, spot: np.ndarray | None = None, turn: tuple | None = None, up: float | None = None) -> Still:

@@ -104,6 +104,7 @@ class Loader:
         return {"epoch": self.epoch, "position": self._given}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
+        """Goes on where ``state_dict`` was taken."""
         self.epoch, self._start, self._given = state["epoch"], state["position"], state["position"]
 
     def __iter__(self) -> Iterator[Batch]:

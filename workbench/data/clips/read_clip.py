@@ -33,6 +33,7 @@ class Cut:
 
     @cached_property
     def info(self) -> VideoInfo:
+        """What the video file says of itself."""
         return verified(self.dataset, self.i)
 
     @cached_property
@@ -134,6 +135,7 @@ class Cut:
 
     @cached_property
     def bodies(self) -> np.ndarray:
+        """Every body of the clip in its picture; see ``all_bodies``."""
         return all_bodies(self.dataset, self.spec, self.i)
 
     @cached_property

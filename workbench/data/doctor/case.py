@@ -30,6 +30,7 @@ class Case:
 
     @cached_property
     def row(self) -> pd.Series:
+        """The clip's row of the table."""
         return self.dataset.table.iloc[self.i]
 
     @property

@@ -67,6 +67,7 @@ class Report:
 
     @property
     def warnings(self) -> list[str]:
+        """The names of the checks that warn."""
         return [result.check.name for result in self.results if result.verdict == "warning"]
 
     def result(self, name: str) -> Result:

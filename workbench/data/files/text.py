@@ -46,6 +46,7 @@ class Tokens:
         return len(self._words)
 
     def word(self, at: int) -> str:
+        """The word at a place; Damage behind the last one."""
         if at >= len(self):
             raise Damage(f"{self.path} ends on line {self._line(len(self) - 1)}, in the middle of a frame")
         return self._words[at].decode("ascii", "replace")
@@ -74,6 +75,7 @@ class Tokens:
             raise self.damage(at, "the end of the file")
 
     def damage(self, at: int, expected: str) -> Damage:
+        """What is wrong with the word at a place, with file and line."""
         return Damage(f"{self.path}, line {self._line(at)}: expected {expected}, got {self.word(at)[:40]!r}")
 
     def _line(self, at: int) -> int:

@@ -33,13 +33,21 @@ FRAME_FIELDS = ("frame_id", "frame_index", "frame_number", "frame", "frame_idx")
 
 
 def read_skeleton(path: str | Path, frames: int | None = None, size: tuple[float, float] | None = None) -> Pose:
-    """joints float32 [M,T,17,2] in image space (pixels of the video, y down), confidence float32 [M,T,17] in [0,1].
+    """The bodies of one file of COCO keypoints, as detectors write them (see above).
 
-    T is ``frames``, where the video's are known, else up to the last that is named; ``size`` (width, height) makes
-    pixels of shares of the picture. M: one body for each track, where the file has ``idx`` (AlphaPose) or ``track_id``;
-    else the most persons of any frame, in the order of the file, which is no identity.
-    A joint of confidence 0 is NaN, as is a frame nobody was found in. ValueError naming file and entry if anything else
-    is in the file.
+    Args:
+        path: the JSON file.
+        frames: T, where the video's are known; None: up to the last that is named.
+        size: (width, height), which makes pixels of shares of the picture.
+
+    Returns:
+        A Pose in image space: joints float32 [M,T,17,2] in pixels of the video, y down; confidence float32 [M,T,17] in
+        [0,1]. One body for each track, where the file has ``idx`` (AlphaPose) or ``track_id``; else the most persons of
+        any frame, in the order of the file, which is no identity. A joint of confidence 0 is NaN, as is a frame nobody
+        was found in.
+
+    Raises:
+        ValueError: anything else in the file, with file and entry.
     """
     return placed(_people(jsons.read(path), path), path, frames, size)
 

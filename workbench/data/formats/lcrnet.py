@@ -24,9 +24,18 @@ JOINTS, MOST_PERSONS = 13, 64
 
 
 def read_skeleton(path: str | Path) -> Pose:
-    """joints float32 [M,T,13,3] exactly as stored, in the network's own world space (metres, y up, z away from the
-    camera); see ``read_camera`` for the direction of x. M is the most detections of any frame, at least 1, in the order
-    of the file, which is no identity; a frame without a detection is NaN. ValueError naming file and frame otherwise.
+    """The detections of one file of LCR-Net, exactly as stored; see ``read_camera`` for the direction of x.
+
+    Args:
+        path: the JSON file.
+
+    Returns:
+        A Pose in the network's own world space: joints float32 [M,T,13,3] in metres, y up, z away from the camera. M is
+        the most detections of any frame, at least 1, in the order of the file, which is no identity; a frame without a
+        detection is NaN.
+
+    Raises:
+        ValueError: anything else in the file, with file and frame.
     """
     return _pose(path, "pose3d", 3, "camera")
 

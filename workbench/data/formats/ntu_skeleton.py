@@ -21,13 +21,21 @@ TRACKED = np.array([0.0, 0.5, 1.0], np.float32)
 
 
 def read_skeleton(path: str | Path, bodies: str = "order") -> Pose:
-    """joints float32 [M,T,25,3], camera space: metres, x right in the (mirrored) picture, y up, z away.
+    """The bodies of one .skeleton file of NTU RGB+D.
 
-    confidence float32 [M,T,25]: 1 tracked, 0.5 inferred, 0 not tracked. M is the most bodies of any frame, at least 1;
-    a body that a frame lacks is NaN, as is what the file calls NaN. ``bodies``: "order" puts the first body of each
-    frame into row 0, the second into row 1, as the official reader and 2s-AGCN do; "identity" keeps a body that goes by
-    the same id in its row, and a new id goes on in the free row whose last body was nearest. ValueError naming file and
-    line if anything but this is in the file.
+    Args:
+        path: the file.
+        bodies: "order" puts the first body of each frame into row 0, the second into row 1, as the official reader and
+            2s-AGCN do; "identity" keeps a body that goes by the same id in its row, and a new id goes on in the free
+            row whose last body was nearest.
+
+    Returns:
+        A Pose in camera space: joints float32 [M,T,25,3] in metres, x right in the (mirrored) picture, y up, z away;
+        confidence float32 [M,T,25], 1 tracked, 0.5 inferred, 0 not tracked. M is the most bodies of any frame, at least
+        1; a body that a frame lacks is NaN, as is what the file calls NaN.
+
+    Raises:
+        ValueError: anything else in the file, with file and line, or another ``bodies``.
     """
     joints, states, _ = _read(path, bodies)
     return Pose(joints[..., :3], KINECT, "camera", np.arange(joints.shape[1]), states)

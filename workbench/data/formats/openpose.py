@@ -18,16 +18,23 @@ _FRAME = re.compile(r".*?(\d+)_keypoints\.json", re.ASCII)
 
 
 def read_skeleton(path: str | Path, frames: int | None = None, size: tuple[float, float] | None = None) -> Pose:
-    """joints float32 [M,T,V,2] in image space (pixels, y down), confidence float32 [M,T,V] in [0,1]; V is 17, 18 or 25.
+    """The bodies that OpenPose found in one video.
 
-    ``path`` is the folder that --write_json filled, ``<name>_<frame number>_keypoints.json``, one file a frame; or one
-    file of such a folder; or one file of Kinetics-skeleton. Frames count from 0; a folder whose numbers begin later
-    than the video ends (--frame_first of a longer one) begins with the video.
+    Args:
+        path: the folder that --write_json filled, ``<name>_<frame number>_keypoints.json``, one file a frame; or one
+            file of such a folder; or one file of Kinetics-skeleton. Frames count from 0; a folder whose numbers begin
+            later than the video ends (--frame_first of a longer one) begins with the video.
+        frames: T, where the video's are known; None: up to the last that is named.
+        size: (width, height), by which coordinates that are shares of the picture, as Kinetics-skeleton's are, become
+            pixels.
 
-    T is ``frames``, where the video's are known, else up to the last that is named. Coordinates that are shares of the
-    picture, as Kinetics-skeleton's are, become pixels by ``size`` (width, height). M: one body for each ``person_id``
-    of --tracking; else the most persons of any frame, in the order of the files, which is no identity. A joint of
-    confidence 0 is NaN. ValueError naming the file if anything else is in it.
+    Returns:
+        A Pose in image space: joints float32 [M,T,V,2] in pixels, y down, V being 17, 18 or 25; confidence float32
+        [M,T,V] in [0,1]. One body for each ``person_id`` of --tracking; else the most persons of any frame, in the
+        order of the files, which is no identity. A joint of confidence 0 is NaN.
+
+    Raises:
+        ValueError: anything else in a file, by name.
     """
     path = Path(path)
     return placed(_people(path), path, frames, size)

@@ -38,6 +38,7 @@ class PoseReader:
         return self._fitted(self.read_pixels, row)
 
     def truth(self, row: pd.Series) -> Truth | None:
+        """None: no public file tells it."""
         return None
 
     def edges(self, row: pd.Series) -> np.ndarray:
@@ -45,6 +46,7 @@ class PoseReader:
         return shown(row) if self.rate is None else np.arange(int(row["frames"]) + 1) / self.rate
 
     def files(self, row: pd.Series) -> list[Path]:
+        """The files of a clip."""
         return [path for name in ("video", "pose") if row[name] for path in files_of(Path(row[name]))]
 
     def _fitted(self, read: Callable[[Path], Pose] | None, row: pd.Series) -> Pose | None:

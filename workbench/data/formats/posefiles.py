@@ -131,6 +131,7 @@ class PoseFiles:
         return self._load(row, "image")
 
     def truth(self, row) -> None:
+        """None: nobody knows."""
         return None
 
     def edges(self, row) -> np.ndarray:
@@ -138,6 +139,7 @@ class PoseFiles:
         return shown(row)
 
     def files(self, row) -> list[Path]:
+        """The files of a clip."""
         return [path for name in ("video", "pose") if row[name] for path in files_of(Path(row[name]))]
 
     def doubt(self, row) -> str:

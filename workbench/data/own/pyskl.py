@@ -74,11 +74,19 @@ class Entry:
 
 
 def read_skeleton(annotation: dict, where: str) -> Pose:
-    """One entry of ``annotations`` -> joints float32 [M,T,V,C]: image space with confidence, or camera space (C = 3).
+    """The bodies of one entry of ``annotations``.
 
-    A joint of confidence 0, and a body that is all zero in a frame, is NaN. Of 26, 133 and 136 joints the 17 of COCO
-    are read; three numbers a joint of a 2D schema are x, y and confidence. ValueError beginning with ``where``
-    otherwise.
+    Args:
+        annotation: the entry. Of 26, 133 and 136 joints the 17 of COCO are read; three numbers a joint of a 2D schema
+            are x, y and confidence.
+        where: what the entry is called in messages.
+
+    Returns:
+        A Pose: joints float32 [M,T,V,C], in image space with confidence or, where C is 3, in camera space. A joint of
+        confidence 0, and a body that is all zero in a frame, is NaN.
+
+    Raises:
+        ValueError: anything else in the entry.
     """
     if not isinstance(annotation, dict) or "keypoint" not in annotation:
         raise ValueError(f"{where} has no keypoint")
@@ -299,9 +307,11 @@ class Annotations:
         return self._of_space(row, "image")
 
     def truth(self, row: pd.Series) -> Truth | None:
+        """None: nobody knows."""
         return None
 
     def files(self, row: pd.Series) -> list[Path]:
+        """The one file of all clips."""
         return [self.path]
 
     def _of_space(self, row: pd.Series, space: str) -> Pose | None:

@@ -116,9 +116,11 @@ class Shards:
         return self._load(row, "image")
 
     def truth(self, row: pd.Series) -> None:
+        """None: nobody knows."""
         return None
 
     def files(self, row: pd.Series) -> list[Path]:
+        """The shard of a clip."""
         return [Path(row["video"])]
 
     def _load(self, row: pd.Series, space: str) -> Pose | None:

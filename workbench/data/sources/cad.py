@@ -150,8 +150,18 @@ def sub_activities(path: str | Path) -> pd.DataFrame:
 
 
 def read_skeleton(path: str | Path) -> Pose:
-    """joints float32 [1,T,15,3], camera space: metres (the file has millimetres), x right, y up, z away; confidence
-    float32 [1,T,15] in [0,1]. ValueError naming file and line if anything but the format is in the file."""
+    """The body of one skeleton file of CAD-60 or CAD-120.
+
+    Args:
+        path: the file, in millimetres.
+
+    Returns:
+        A Pose in camera space: joints float32 [1,T,15,3] in metres, x right, y up, z away; confidence float32 [1,T,15]
+        in [0,1].
+
+    Raises:
+        Damage: a ValueError, of anything but the format in the file, with file and line.
+    """
     values = _lines(path)
     columns = _FIRST[:, None] + np.arange(4)
     points = values[:, columns]

@@ -29,10 +29,18 @@ JOINTS, MOST_BODIES = 20, 6
 
 
 def read_skeleton(path: str | Path) -> Pose:
-    """joints float32 [M,T,20,3], camera space: metres, x right in the (mirrored) picture, y up, z away.
+    """The bodies of one skeleton file of MSRDailyActivity3D.
 
-    M is the most bodies of any frame, at least 1; frames without a body are NaN. No confidence: the file's column for
-    it says little. ValueError naming file and line if anything else is in the file.
+    Args:
+        path: the file.
+
+    Returns:
+        A Pose in camera space: joints float32 [M,T,20,3] in metres, x right in the (mirrored) picture, y up, z away. M
+        is the most bodies of any frame, at least 1; frames without a body are NaN. No confidence: the file's column for
+        it says little.
+
+    Raises:
+        ValueError: anything else in the file, with file and line.
     """
     first = text.load(path).splitlines()[0].split()
     return _pose(_derived(path) if len(first) == 5 else _rows(path)[..., 0, :3], "camera")

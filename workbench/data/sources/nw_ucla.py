@@ -32,10 +32,17 @@ _FRAME = re.compile(r"frame_(\d+)_tc_.*_skeletons\.txt")
 
 
 def read_skeleton(path: str | Path) -> Pose:
-    """joints float32 [M,T,20,3], camera space: metres, x right in the (mirrored) picture, y up, z away.
+    """The bodies of one clip of N-UCLA.
 
-    ``path`` is a JSON file (M = 1, no confidence) or a folder of raw frames (M up to 6; confidence 1 tracked, 0.5
-    inferred, 0 not; a frame without a body is NaN). ValueError naming file and line if anything else is in there.
+    Args:
+        path: a JSON file (one body, no confidence) or a folder of raw frames (up to six bodies).
+
+    Returns:
+        A Pose in camera space: joints float32 [M,T,20,3] in metres, x right in the (mirrored) picture, y up, z away;
+        confidence float32 [M,T,20] of raw frames, 1 tracked, 0.5 inferred, 0 not. A frame without a body is NaN.
+
+    Raises:
+        ValueError: anything else in there, with file and line.
     """
     return _read_folder(Path(path)) if Path(path).is_dir() else _read_json(Path(path))
 

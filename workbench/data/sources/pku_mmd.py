@@ -35,10 +35,17 @@ BODIES, JOINTS = 2, 25
 
 
 def read_skeleton(path: str | Path) -> Pose:
-    """joints float32 [2,T,25,3], camera space: metres, x right in the (mirrored) picture, y up, z away.
+    """The two bodies of one skeleton file of PKU-MMD: one line a frame, 2 bodies x 25 joints x (x, y, z).
 
-    One line a frame, 2 bodies x 25 joints x (x, y, z); a body whose joints are all zero is absent, hence NaN.
-    ValueError naming file and line otherwise.
+    Args:
+        path: the file.
+
+    Returns:
+        A Pose in camera space: joints float32 [2,T,25,3] in metres, x right in the (mirrored) picture, y up, z away; a
+        body whose joints are all zero is absent, hence NaN.
+
+    Raises:
+        Damage: a ValueError, of anything else in the file, with file and line.
     """
     values = text.table(path, text.load(path).rstrip().splitlines(), BODIES * JOINTS * 3)
     if not len(values):

@@ -75,6 +75,7 @@ def how(root: Path, more: str = "", again: bool = False) -> str:
 
 
 def check_splits(values: pd.Series, column: str, path: Path) -> None:
+    """ValueError for a split that is none of ``SPLITS``, nor unused."""
     unknown = sorted(set(values) - {*SPLITS, "unused"})
     if unknown:
         raise ValueError(f"{path}: {column} holds {unknown[0]!r}; expected {', '.join(SPLITS)} or unused")
@@ -99,6 +100,7 @@ def _pose_quality(path: Path) -> str:
 
 
 def check_quality(value: object, path: Path) -> None:
+    """ValueError for a pose_quality that is none of ``LEVELS``."""
     if not isinstance(value, str) or value not in LEVELS:
         raise ValueError(f"{path}: pose_quality should be one of {', '.join(LEVELS)}, it is {value!r}")
 
@@ -119,6 +121,7 @@ class Arrays:
         return Pose(self._load(row, "pixels")[None], KINECT, "image", np.arange(row["frames"]))
 
     def truth(self, row: pd.Series) -> Truth:
+        """What the world knows of a clip."""
         arrays = read_arrays(row["arrays"], ("truth_joints", "truth_mask", "truth_box", "interval"))
         start, end = arrays["interval"].tolist()
         return Truth(
@@ -130,6 +133,7 @@ class Arrays:
         )
 
     def files(self, row: pd.Series) -> list[Path]:
+        """The video and the arrays of a clip."""
         return [Path(row["video"]), Path(row["arrays"])]
 
     def _load(self, row: pd.Series, name: str) -> np.ndarray:

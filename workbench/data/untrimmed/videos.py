@@ -64,10 +64,12 @@ class Untrimmed:
 
     @cached_property
     def ids(self) -> list[str]:
+        """The names of the videos, in order."""
         return self.table["id"].tolist()
 
     @cached_property
     def videos(self) -> list[str]:
+        """The file of each video."""
         return self.table["video"].tolist()
 
     @cached_property
@@ -106,9 +108,14 @@ class Untrimmed:
         return self.intervals.iloc[self._rows.get(self.ids[i], np.empty(0, np.int64))]
 
     def labels(self, i: int, times: np.ndarray | None = None) -> np.ndarray:
-        """bool [T,N]: which actions go on in video i at ``times``, float seconds [T]; None: when its frames begin.
+        """Which actions go on in a video.
 
-        True from an interval's start up to, not including, its end; ambiguous intervals say nothing.
+        Args:
+            i: the video.
+            times: float seconds [T]; None: when its frames begin.
+
+        Returns:
+            bool [T,N], True from an interval's start up to, not including, its end; ambiguous intervals say nothing.
         """
         times = self.edges(i)[:-1] if times is None else np.asarray(times, np.float64)
         active = np.zeros((len(times), len(self.classes)), bool)
@@ -196,12 +203,21 @@ def _problem(intervals: pd.DataFrame, ids: set[str], classes: int) -> str:
 def open_untrimmed(
     name: str, root: str | Path | None = None, protocol: str | None = None, split: str = "train"
 ) -> Untrimmed:
-    """The videos of ``split`` (train, validation, test, or all) of the untrimmed data set called ``name``: synthadl_u,
-    one of the public sets with intervals (charades, pku_mmd, tsu, thumos14, multithumos), or a manifest with intervals.
+    """The videos of one split of an untrimmed data set.
 
-    root is the folder or table to open, protocol who is held out (synthadl_u: cs, cv, setup); None is the source's
-    first. Raises ValueError naming the valid ones for an unknown name, protocol or split, or where clips have one label
-    each, and FileNotFoundError naming the missing file.
+    Args:
+        name: synthadl_u, one of the public sets with intervals (charades, pku_mmd, tsu, thumos14, multithumos), or a
+            manifest with intervals.
+        root: the folder or table to open; None: the source's default.
+        protocol: who is held out (synthadl_u: cs, cv, setup); None: the source's first.
+        split: train, validation, test, or all.
+
+    Returns:
+        The videos with their intervals.
+
+    Raises:
+        ValueError: an unknown name, protocol or split, or clips that have one label each; it names the valid ones.
+        FileNotFoundError: a missing file, by name.
     """
     if split not in (*SPLITS, "all"):
         raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}, all")

@@ -39,6 +39,7 @@ def _exactly(channel: socket.socket, count: int) -> bytes:
 
 
 def send(channel: socket.socket, message: bytes) -> None:
+    """One message: its length in four bytes, then itself."""
     channel.sendall(struct.pack("<I", len(message)) + message)
 
 
@@ -74,6 +75,7 @@ class Solution:
         self._pose.close()
 
     def __call__(self, frame: np.ndarray, number: int) -> np.ndarray | None:
+        """``rows`` of the body in a frame uint8 [H,W,3], None where none is seen."""
         result = self._pose.process(frame)
         if result.pose_landmarks is None:
             return None
@@ -102,6 +104,7 @@ class Task:
         self._landmarker.close()
 
     def __call__(self, frame: np.ndarray, number: int) -> np.ndarray | None:
+        """``rows`` of the body in a frame uint8 [H,W,3], None where none is seen."""
         picture = self._picture(image_format=self._srgb, data=frame)
         result = self._landmarker.detect_for_video(picture, round(number * self._step))
         if not result.pose_landmarks:
@@ -110,12 +113,14 @@ class Task:
 
 
 def rows(world: list, image: list) -> np.ndarray:
+    """float64 [33,6]: x, y, z in metres, x, y in shares of the picture, visibility in [0,1]."""
     return np.array([
         (a.x, a.y, a.z, b.x, b.y, b.visibility) for a, b in zip(world, image, strict=True)
     ])  # fmt: skip
 
 
 def main() -> None:
+    """The process: serves the socket and the model that its arguments name."""
     model = sys.argv[2] if len(sys.argv) > 2 else None
     serve(socket.socket(fileno=int(sys.argv[1])), Solution if model is None else lambda fps: Task(fps, model))
 

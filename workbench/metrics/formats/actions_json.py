@@ -56,7 +56,7 @@ def write_actions_json(
     truth = checked(truth, "ground truth", scored=False)
     if unknown := sorted(set(truth["video"]) - set(durations)):
         raise ValueError(f"video {unknown[0]!r} has no duration")
-    entries = {
+    entries: dict[str, dict[str, Any]] = {
         str(video): {
             "subset": subset if isinstance(subset, str) else subset[video],
             "duration": float(duration),

@@ -52,7 +52,7 @@ def write_activitynet_truth(
     truth = truth[~ambiguous(truth)]
     if unknown := sorted(set(truth["video"]) - set(durations)):
         raise ValueError(f"video {unknown[0]!r} has no duration")
-    database = {
+    database: dict[str, dict[str, Any]] = {
         str(video): {"subset": subset, "duration": float(long), "annotations": []} for video, long in durations.items()
     }
     for row in truth.itertuples():
@@ -61,6 +61,7 @@ def write_activitynet_truth(
 
 
 def write_activitynet_detections(path: str | os.PathLike, predictions: Any) -> None:
+    """Writes a table of video, label, start, end, score; raises as ``checked``."""
     results: dict[str, list] = {}
     for row in checked(predictions, "table of predictions", scored=True).itertuples():
         entry = {"label": str(row.label), "score": row.score, "segment": [row.start, row.end]}
@@ -75,7 +76,7 @@ def _events(path: str | os.PathLike, video: str, entries: Any, scored: bool = Fa
         segment = entry.get("segment") if isinstance(entry, dict) else None
         if not isinstance(segment, list) or len(segment) != 2 or "label" not in entry:
             raise ValueError(f"{place}: expected a label and a segment of start and end, got {str(entry)[:80]}")
-        event = {"video": video, "label": str(entry["label"])}
+        event: dict[str, Any] = {"video": video, "label": str(entry["label"])}
         event |= {name: text.number(value, place, name) for name, value in zip(("start", "end"), segment, strict=True)}
         found.append(event | ({"score": text.number(entry.get("score"), place, "score")} if scored else {}))
     return found

@@ -60,11 +60,11 @@ def _once(pairs: list[tuple[str, Any]], path: str | os.PathLike) -> dict:
     return found
 
 
-def member(value: Any, kind: type, place: str) -> Any:
+def member(value: Any, kind: type[dict] | type[list], place: str) -> Any:
     """``value``, which must be a ``kind`` (dict or list); ValueError naming the place otherwise."""
     if not isinstance(value, kind):
-        names = {dict: "an object", list: "a list"}
-        raise ValueError(f"{place}: expected {names[kind]}, got {str(value)[:80]}")
+        expected = "an object" if kind is dict else "a list"
+        raise ValueError(f"{place}: expected {expected}, got {str(value)[:80]}")
     return value
 
 
@@ -124,4 +124,5 @@ def write(path: str | os.PathLike, lines: Iterable[str]) -> None:
 
 
 def write_json(path: str | os.PathLike, values: Any) -> None:
+    """Replaces ``path`` by ``values`` as one line of JSON; ValueError for NaN and infinity."""
     write(path, [json.dumps(values, ensure_ascii=False, allow_nan=False)])

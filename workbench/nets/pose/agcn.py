@@ -13,7 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.nets.modules import ModuleList, classifier_of
 from workbench.types import Skeleton
+
+Pair = tuple[int, int]
 
 # Output channels at width 1, and stride in time, of the units l1 to l10.
 UNITS = ((64, 1), (64, 1), (64, 1), (64, 1), (128, 2), (128, 1), (128, 1), (256, 2), (256, 1), (256, 1))
@@ -32,15 +35,29 @@ def adjacency(skeleton: Skeleton) -> Tensor:
     return links / links.sum(1, keepdim=True).clamp(min=1)
 
 
+class HeConv2d(nn.Conv2d):
+    """A convolution with the public initialisation: He's, by the number of outputs, and no bias."""
+
+    bias: nn.Parameter
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int | Pair, stride: int | Pair = 1, padding: int | Pair = 0
+    ) -> None:
+        super().__init__(inputs, outputs, kernel, stride, padding)
+        nn.init.kaiming_normal_(self.weight, mode="fan_out")
+        nn.init.zeros_(self.bias)
+
+
 class UnitTCN(nn.Module):
     """Convolution over time and batch norm: [R,C,t_p,V] -> [R,O,ceil(t_p / stride),V]."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int = 9, stride: int = 1) -> None:
         super().__init__()
-        self.conv = _start(nn.Conv2d(inputs, outputs, (kernel, 1), (stride, 1), (kernel // 2, 0)))
+        self.conv = HeConv2d(inputs, outputs, (kernel, 1), (stride, 1), (kernel // 2, 0))
         self.bn = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """float [R,C,t_p,V] -> [R,O,ceil(t_p / stride),V]."""
         return self.bn(self.conv(x))
 
 
@@ -50,28 +67,35 @@ class UnitGCN(nn.Module):
     A_k is the skeleton, B_k (PA) is learned, C_k is the clip's own: softmax(theta(f_in)^T phi(f_in)) (eq. 5).
     """
 
+    graph: Tensor
+    conv_a: ModuleList[HeConv2d]
+    conv_b: ModuleList[HeConv2d]
+    conv_d: ModuleList[HeConv2d]
+
     def __init__(self, inputs: int, outputs: int, graph: Tensor) -> None:
         super().__init__()
         subsets, embedding = len(graph), outputs // 4
         self.register_buffer("graph", graph.clone(), persistent=False)
         self.PA = nn.Parameter(torch.full_like(graph, 1e-6))
-        self.conv_a = nn.ModuleList(_start(nn.Conv2d(inputs, embedding, 1)) for _ in range(subsets))  # theta
-        self.conv_b = nn.ModuleList(_start(nn.Conv2d(inputs, embedding, 1)) for _ in range(subsets))  # phi
-        self.conv_d = nn.ModuleList(_start(nn.Conv2d(inputs, outputs, 1)) for _ in range(subsets))  # W
+        self.conv_a = ModuleList(HeConv2d(inputs, embedding, 1) for _ in range(subsets))  # theta
+        self.conv_b = ModuleList(HeConv2d(inputs, embedding, 1) for _ in range(subsets))  # phi
+        self.conv_d = ModuleList(HeConv2d(inputs, outputs, 1) for _ in range(subsets))  # W
         for conv in self.conv_d:
             nn.init.normal_(conv.weight, 0, sqrt(2 / (outputs * inputs * subsets)))
-        self.down = nn.Identity()
+        self.down: nn.Module = nn.Identity()
         if inputs != outputs:
-            self.down = nn.Sequential(_start(nn.Conv2d(inputs, outputs, 1)), nn.BatchNorm2d(outputs))
+            self.down = nn.Sequential(HeConv2d(inputs, outputs, 1), nn.BatchNorm2d(outputs))
         self.bn = nn.BatchNorm2d(outputs)
         nn.init.constant_(self.bn.weight, 1e-6)  # the unit starts as its residual
 
     def forward(self, x: Tensor) -> Tensor:
+        """float [R,C,t_p,V] -> [R,O,t_p,V], >= 0."""
         links = self.graph + self.PA + self.own_links(x)  # A_k + B_k + C_k [R,3,V,V]
         gathered = (x.flatten(1, 2)[:, None] @ links).view(len(x), -1, *x.shape[2:])  # [R,3*C,t_p,V]
         # The three W_k side by side are one convolution of the three results.
         weight = torch.cat([conv.weight for conv in self.conv_d], dim=1)
-        y = F.conv2d(gathered, weight, sum(conv.bias for conv in self.conv_d))  # [R,O,t_p,V]
+        bias = sum((conv.bias for conv in self.conv_d), torch.zeros((), device=x.device))
+        y = F.conv2d(gathered, weight, bias)  # [R,O,t_p,V]
         return F.relu(self.bn(y) + self.down(x))
 
     def own_links(self, x: Tensor) -> Tensor:
@@ -96,6 +120,7 @@ class Unit(nn.Module):
             self.residual = nn.Identity() if same else UnitTCN(inputs, outputs, kernel=1, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        """float [R,C,t_p,V] -> [R,O,ceil(t_p / stride),V], >= 0."""
         y = self.tcn1(self.gcn1(x))
         return F.relu(y if self.residual is None else y + self.residual(x))
 
@@ -139,7 +164,7 @@ class AGCN(nn.Module):
         self.channels = inputs
         self.fc = nn.Linear(inputs, num_classes) if num_classes else None
         if self.fc is not None:
-            nn.init.normal_(self.fc.weight, 0, sqrt(2 / num_classes))
+            nn.init.normal_(self.fc.weight, 0, sqrt(2 / self.fc.out_features))
 
     def forward(self, pose: Tensor) -> tuple[Tensor, Tensor]:
         """pose float [B,M,t_p,V,3], M up to ``persons`` -> features [B,channels], and float >= 0 [B,t_p,V]: the mean
@@ -153,6 +178,10 @@ class AGCN(nn.Module):
             joints = F.interpolate(joints.transpose(1, 2), pose.shape[2], mode="linear").transpose(1, 2)
         return x.mean((1, 3, 4)), joints
 
+    def classify(self, features: Tensor) -> Tensor:
+        """Class scores [B,N] of features [B,channels]; ValueError without num_classes."""
+        return classifier_of(self, self.fc)(features)
+
     def normalize(self, pose: Tensor) -> Tensor:
         """Batch norm of every coordinate of every joint of every body: [B,M,t_p,V,3] -> [B*persons,3,t_p,V].
         ValueError for more bodies than ``persons`` or another number of joints."""
@@ -163,10 +192,3 @@ class AGCN(nn.Module):
         pose = F.pad(torch.nan_to_num(pose), (0, 0, 0, 0, 0, 0, 0, missing))
         x = self.data_bn(pose.permute(0, 1, 3, 4, 2).flatten(1, 3))  # [B,M*V*3,t_p], in the public order
         return x.unflatten(1, (self.persons, self.joints, 3)).permute(0, 1, 3, 4, 2).flatten(0, 1).contiguous()
-
-
-def _start(conv: nn.Conv2d) -> nn.Conv2d:
-    """The public initialisation: He's, by the number of outputs, and no bias."""
-    nn.init.kaiming_normal_(conv.weight, mode="fan_out")
-    nn.init.zeros_(conv.bias)
-    return conv

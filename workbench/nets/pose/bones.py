@@ -35,6 +35,8 @@ class Bones(nn.Module):
     A joint that is missing counts as zero, as in the public code: zero is also where normalisation puts the centre.
     """
 
+    parents: Tensor
+
     def __init__(self, skeleton: Skeleton) -> None:
         super().__init__()
         self.register_buffer("parents", torch.tensor(parents(skeleton)), persistent=False)

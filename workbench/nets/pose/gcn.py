@@ -70,6 +70,8 @@ class PoseGCN(nn.Module):
     pool, the public code pools by 4 in all; 1 takes none, which makes h* of 20 poses 64,000 numbers long.
     """
 
+    graph: Tensor
+
     def __init__(
         self,
         skeleton: Skeleton,
@@ -89,9 +91,11 @@ class PoseGCN(nn.Module):
     def forward(self, pose: Tensor) -> tuple[Tensor, Tensor]:
         """pose float [B,M,t_p,V,3] -> h* [B,features] and the activation of the joints, float >= 0 [B,t_p,V]: the
         mean over the channels of the last convolution, before it is pooled (the paper's figure 5a)."""
-        return mean_over_persons(self.encode, pose)
+        h, joints = mean_over_persons(self.encode, pose)
+        return h, joints
 
     def encode(self, pose: Tensor) -> tuple[Tensor, Tensor]:
+        """One body: [R,t_p,V,3] -> h* [R,features], and the activation of the joints [R,t_p,V]."""
         f = self.graph_convolution(pose)  # [B,t_p,V,64]
         x = torch.cat([f, pose], dim=3).permute(0, 3, 1, 2)  # [B,64+3,t_p,V]
         x = self.conv3(self.conv2(self.conv1(x)))  # [B,128,t_p,V]

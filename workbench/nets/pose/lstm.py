@@ -35,6 +35,7 @@ class PoseLSTM(nn.Module):
         return mean_over_persons(self.encode, pose)[0]
 
     def encode(self, pose: Tensor) -> tuple[Tensor]:
+        """One body: [R,t_p,V,3] -> the output at every step, float32 [R,t_p,hidden]."""
         x = pose.flatten(2)
         # Recurrence adds up rounding: bf16 would save little time here and lose the small motions.
         with torch.autocast(pose.device.type, enabled=False):

@@ -40,6 +40,7 @@ class GaussianMixtures(nn.Module):
         return self.attention.softmax(-1) @ self.gaussians()
 
     def forward(self, x: Tensor) -> Tensor:
+        """float [B,c_in,D,T] -> [B,c_out,D,T]."""
         batch, c_in, size, steps = x.shape
         apart = x.transpose(1, 2).reshape(batch * size, c_in, steps)  # every feature by itself
         filters = self.kernels().transpose(0, 1).reshape(c_in * self.c_out, 1, self.length)

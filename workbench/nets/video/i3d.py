@@ -11,7 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.nets.video.sizes import Axes, cells, scaled, thinned, total
+from workbench.nets.modules import classifier_of
+from workbench.nets.video.layers import VideoBackbone
+from workbench.nets.video.sizes import Axes, scaled, thinned, total
 
 # Channels of the branches b0, b1a, b1b, b2a, b2b, b3b at width 1.
 MIXED = {
@@ -48,11 +50,15 @@ class SamePool(nn.MaxPool3d):
     """Max pooling with "same" padding, and a ReLU behind it where the layer before has left its own out: the two
     commute, and there are fewer cells after a pool. Padded with nothing or with zeros is then the same too."""
 
-    def __init__(self, window: list[int], stride: list[int], relu: bool = False) -> None:
+    kernel_size: Axes
+    stride: Axes
+
+    def __init__(self, window: Axes, stride: Axes, relu: bool = False) -> None:
         super().__init__(window, stride)
         self.relu = relu
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T,H,W] -> [B,C,ceil(T/s),ceil(H/s),ceil(W/s)], of the same type."""
         if max(self.kernel_size) == 1:
             return x
         before = [same_padding(*axis)[0] for axis in zip(x.shape[2:], self.kernel_size, self.stride, strict=True)]
@@ -72,6 +78,7 @@ class Unit3D(nn.Module):
         self.relu = relu
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T,H,W] -> [B,O,T,H,W]."""
         x = self.bn(self.conv3d(x))
         return F.relu_(x) if self.relu else x
 
@@ -84,6 +91,7 @@ class Stem(Unit3D):
         self.conv3d.stride, self.conv3d.padding = (2, 2, 2), (0, 0, 0)
 
     def forward(self, video: Tensor) -> Tensor:
+        """video [B,C,T,H,W] -> [B,O,ceil(T/2),ceil(H/2),ceil(W/2)], in autocast's type."""
         kind = video.device.type
         dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else video.dtype
         # Three channels starve a bf16 matrix unit: folded, this layer takes half the time. In fp32 it takes longer.
@@ -91,6 +99,7 @@ class Stem(Unit3D):
         return self.bn(convolve(video, dtype))
 
     def direct(self, video: Tensor, dtype: torch.dtype) -> Tensor:
+        """The convolution as it is written, of the video as ``dtype``."""
         pads = [side for size in reversed(video.shape[2:]) for side in same_padding(size, 7, 2)]
         return self.conv3d(F.pad(video.to(dtype), pads))
 
@@ -119,10 +128,11 @@ class Inception(nn.Module):
         self.b0 = Unit3D(inputs, b0, 1, momentum)
         self.b1a, self.b1b = Unit3D(inputs, b1a, 1, momentum), Unit3D(b1a, b1b, 3, momentum)
         self.b2a, self.b2b = Unit3D(inputs, b2a, 1, momentum), Unit3D(b2a, b2b, 3, momentum)
-        self.b3a, self.b3b = SamePool([3, 3, 3], [1, 1, 1]), Unit3D(inputs, b3b, 1, momentum)
+        self.b3a, self.b3b = SamePool((3, 3, 3), (1, 1, 1)), Unit3D(inputs, b3b, 1, momentum)
         self.channels = b0 + b1b + b2b + b3b
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T,H,W] -> [B,channels,T,H,W]."""
         return torch.cat([self.b0(x), self.b1b(self.b1a(x)), self.b2b(self.b2a(x)), self.b3b(self.b3a(x))], dim=1)
 
 
@@ -130,7 +140,7 @@ class Half(nn.Sequential):
     """Layers of an I3D by their names there (see ``I3D.halves``)."""
 
 
-class I3D(nn.Module):
+class I3D(VideoBackbone):
     """video float [B,C,T,H,W] in [-1,1] -> the feature map Mixed_5c, [B, channels, T', H', W'], of any clip size.
 
     width scales every layer's channels, rounded to multiples of 8; the feature map has ``channels`` (1024 at width 1).
@@ -142,6 +152,16 @@ class I3D(nn.Module):
     bn_momentum is the public network's; a short training from scratch may want its batch statistics to move faster.
     Raises ValueError for an output_stride that is no power of two from (2, 2, 2) on.
     """
+
+    Mixed_3b: Inception
+    Mixed_3c: Inception
+    Mixed_4b: Inception
+    Mixed_4c: Inception
+    Mixed_4d: Inception
+    Mixed_4e: Inception
+    Mixed_4f: Inception
+    Mixed_5b: Inception
+    Mixed_5c: Inception
 
     def __init__(
         self,
@@ -193,7 +213,7 @@ class I3D(nn.Module):
         two. A head of its own that pools the map, as the systems' classifiers do, weighs all steps alike.
         """
         window = [min(size, length) for size, length in zip(HEAD, feature_map.shape[2:], strict=True)]
-        return self.logits["conv3d"](F.avg_pool3d(feature_map, window, stride=1)).mean((2, 3, 4))
+        return classifier_of(self, self.logits)["conv3d"](F.avg_pool3d(feature_map, window, stride=1)).mean((2, 3, 4))
 
     def halves(self, blocks: int) -> tuple[Half, Half]:
         """This network as two, one behind the other, which share its layers: the second holds the last ``blocks``
@@ -205,17 +225,13 @@ class I3D(nn.Module):
         cut = starts[len(starts) - 1 - blocks]
         return Half(OrderedDict(layers[:cut])), Half(OrderedDict(layers[cut:]))
 
-    def grid(self, clip: Axes) -> Axes:
-        """Size (T', H', W') of the feature map of a clip of ``clip`` (T, H, W) frames and pixels."""
-        return cells(clip, self.output_stride)
 
-
-def pool_table(output_stride: Axes) -> dict[str, tuple[list[int], list[int]]]:
+def pool_table(output_stride: Axes) -> dict[str, tuple[Axes, Axes]]:
     """Window and stride of every pool for a total stride no coarser than asked; raises as ``thinned``."""
     strides = thinned([STEM, *(stride for _, stride in POOLS.values())], output_stride)[1:]
     table = {}
     for (name, (window, full)), stride in zip(POOLS.items(), strides, strict=True):
         lost = [now < before for now, before in zip(stride, full, strict=True)]
-        kept = [1 if gone and size == 2 else size for gone, size in zip(lost, window, strict=True)]
-        table[name] = (kept, list(stride))
+        t, h, w = (1 if gone and size == 2 else size for gone, size in zip(lost, window, strict=True))
+        table[name] = ((t, h, w), stride)
     return table

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Literal, overload
+
 from torch import Tensor
 
 from workbench.nets.video.i3d import FULL_STRIDE, I3D
@@ -28,6 +30,11 @@ class I3DNonLocal(I3D):
     ) -> None:
         super().__init__(num_classes, in_channels, width, output_stride, bn_momentum)
         self.non_local = NonLocal(self.channels, bn_momentum=bn_momentum)
+
+    @overload
+    def forward(self, video: Tensor, details: Literal[False] = False) -> Tensor: ...
+    @overload
+    def forward(self, video: Tensor, details: Literal[True]) -> tuple[Tensor, Tensor, Tensor]: ...
 
     def forward(self, video: Tensor, details: bool = False) -> Tensor | tuple[Tensor, Tensor, Tensor]:
         """video [B,C,T,H,W] -> f'_S [B,channels,T',H',W']; with details f_S too, which is Mixed_5c before the block, of

@@ -6,6 +6,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.nets.video.sizes import Axes, cells
+
+
+class VideoBackbone(nn.Module):
+    """A network that maps video float [B,C,T,H,W] to a feature map float [B,channels,T',H',W'].
+
+    channels at its width; output_stride (time, height, width), input pixels a cell of the feature map.
+    """
+
+    channels: int
+    output_stride: Axes
+
+    def grid(self, clip: Axes) -> Axes:
+        """Size (T', H', W') of the feature map of a clip of ``clip`` (T, H, W) frames and pixels."""
+        return cells(clip, self.output_stride)
+
 
 class FeatureGating(nn.Module):
     """y = sigmoid(W avg(x) + b) x: [B,C,T',H',W'] -> the same, each channel weighed by what the whole clip shows.
@@ -21,6 +37,7 @@ class FeatureGating(nn.Module):
         nn.init.zeros_(self.fc.bias)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T',H',W'] -> the same shape."""
         gates = self.fc(x.mean((2, 3, 4))).sigmoid()  # [B,C]
         return x * gates[:, :, None, None, None]
 
@@ -28,7 +45,15 @@ class FeatureGating(nn.Module):
 class MaxPool(nn.MaxPool3d):
     """Max pooling that keeps the type of its input, and takes an axis smaller than the window for one window."""
 
+    kernel_size: Axes
+    stride: Axes
+    padding: Axes
+
+    def __init__(self, window: Axes, stride: Axes, padding: Axes) -> None:
+        super().__init__(window, stride, padding)
+
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T,H,W] -> the largest value in each window, of the same type."""
         sizes = zip(self.kernel_size, x.shape[2:], self.padding, strict=True)
         window = [min(kernel, size + 2 * padding) for kernel, size, padding in sizes]
         # Autocast would pool in fp32: two copies for the same maxima.

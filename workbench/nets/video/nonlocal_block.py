@@ -32,18 +32,20 @@ class NonLocal(nn.Module):
     ) -> None:
         super().__init__()
         inner = inter_channels or max(1, in_channels // 2)
-        self.g = nn.Conv3d(in_channels, inner, 1)
+        self.g: nn.Module = nn.Conv3d(in_channels, inner, 1)
         self.theta = nn.Conv3d(in_channels, inner, 1)
-        self.phi = nn.Conv3d(in_channels, inner, 1)
+        self.phi: nn.Module = nn.Conv3d(in_channels, inner, 1)
         self.sub_sample = sub_sample
         if sub_sample:
             pool = MaxPool((1, 2, 2), (1, 2, 2), padding=(0, 0, 0))
             self.g, self.phi = nn.Sequential(self.g, pool), nn.Sequential(self.phi, pool)
-        self.W = nn.Sequential(nn.Conv3d(inner, in_channels, 1), nn.BatchNorm3d(in_channels, momentum=bn_momentum))
-        nn.init.constant_(self.W[1].weight, gamma)
+        outward, norm = nn.Conv3d(inner, in_channels, 1), nn.BatchNorm3d(in_channels, momentum=bn_momentum)
+        self.W = nn.Sequential(outward, norm)
+        nn.init.constant_(norm.weight, gamma)
         self.point = AttentionPoint()
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [B,C,T',H',W'] -> z of the same shape."""
         return self.attend(x)[0]
 
     def attend(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -59,4 +61,5 @@ class NonLocal(nn.Module):
 
     def keys(self, grid: Axes) -> Axes:
         """The grid of the P' keys of a feature map of ``grid`` (T', H', W') cells."""
-        return (grid[0], *(max(1, size // 2) for size in grid[1:])) if self.sub_sample else tuple(grid)
+        t, h, w = grid
+        return (t, max(1, h // 2), max(1, w // 2)) if self.sub_sample else (t, h, w)

@@ -10,8 +10,9 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.nets.video.layers import FeatureGating, MaxPool
-from workbench.nets.video.sizes import Axes, cells, scaled, thinned, total
+from workbench.nets.modules import classifier_of
+from workbench.nets.video.layers import FeatureGating, MaxPool, VideoBackbone
+from workbench.nets.video.sizes import Axes, scaled, thinned, total
 
 # Channels inside a cell (four times as many leave it), and the temporal kernels of table 1: t_i = 3 for odd i.
 STAGES = {"res2": (64, (3, 3, 3)), "res3": (128, (3, 1, 3, 1)), "res4": (256, (3, 1) * 3), "res5": (512, (3, 1, 3))}
@@ -39,13 +40,14 @@ class Cell(nn.Module):
             self.downsample = nn.Sequential(projection, nn.BatchNorm3d(outputs, momentum=momentum))
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T,H,W] -> [B,4 inner,T,H/s,W/s], >= 0."""
         y = F.relu_(self.bn1(self.conv1(x)))
         y = F.relu_(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
         return F.relu_(y.add_(x if self.downsample is None else self.downsample(x)))
 
 
-class R3D50G(nn.Module):
+class R3D50G(VideoBackbone):
     """video float [B,C,T,H,W] in [-1,1] -> the feature map [B, channels, T, H', W'], of any clip size.
 
     There is a cell of the feature map for every frame. width scales the channels, rounded to multiples of 8; the
@@ -54,6 +56,11 @@ class R3D50G(nn.Module):
     ``grid`` tells T', H', W' in advance. With num_classes there is a classifier too, ``fc``, read by ``classify``.
     Raises ValueError for an output_stride that is no power of two from (1, 2, 2) on.
     """
+
+    res2: nn.Sequential
+    res3: nn.Sequential
+    res4: nn.Sequential
+    res5: nn.Sequential
 
     def __init__(
         self,
@@ -93,8 +100,4 @@ class R3D50G(nn.Module):
 
     def classify(self, feature_map: Tensor) -> Tensor:
         """Class scores [B,N] of a feature map of any size: mean over its cells, then ``fc``."""
-        return self.fc(feature_map.mean((2, 3, 4)))
-
-    def grid(self, clip: Axes) -> Axes:
-        """Size (T', H', W') of the feature map of a clip of ``clip`` (T, H, W) frames and pixels."""
-        return cells(clip, self.output_stride)
+        return classifier_of(self, self.fc)(feature_map.mean((2, 3, 4)))

@@ -10,8 +10,9 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.nets.video.layers import MaxPool
-from workbench.nets.video.sizes import Axes, cells, scaled, thinned, total
+from workbench.nets.modules import classifier_of
+from workbench.nets.video.layers import MaxPool, VideoBackbone
+from workbench.nets.video.sizes import Axes, scaled, thinned, total
 
 CARDINALITY = 32
 # Blocks of each stage, and channels in each group of its grouped convolutions (twice as many leave a block).
@@ -40,13 +41,14 @@ class Bottleneck(nn.Module):
             self.downsample = nn.Sequential(projection, nn.BatchNorm3d(outputs, momentum=momentum))
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T,H,W] -> [B,2 inner,T/s,H/s,W/s], >= 0."""
         y = F.relu_(self.bn1(self.conv1(x)))
         y = F.relu_(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
         return F.relu_(y.add_(x if self.downsample is None else self.downsample(x)))
 
 
-class ResNeXt3D(nn.Module):
+class ResNeXt3D(VideoBackbone):
     """video float [B,C,T,H,W] -> the feature map of layer4 [B, channels, T', H', W'], of any clip size.
 
     Videos of this workbench are in [-1,1]; the public weights were trained on pixels less their mean, in [0,255].
@@ -57,6 +59,11 @@ class ResNeXt3D(nn.Module):
     ``classify``.
     Raises ValueError for an output_stride that is no power of two from (1, 2, 2) on.
     """
+
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
 
     def __init__(
         self,
@@ -96,8 +103,4 @@ class ResNeXt3D(nn.Module):
 
     def classify(self, feature_map: Tensor) -> Tensor:
         """Class scores [B,N] of a feature map of any size: mean over its cells, then ``fc``."""
-        return self.fc(feature_map.mean((2, 3, 4)))
-
-    def grid(self, clip: Axes) -> Axes:
-        """Size (T', H', W') of the feature map of a clip of ``clip`` (T, H, W) frames and pixels."""
-        return cells(clip, self.output_stride)
+        return classifier_of(self, self.fc)(feature_map.mean((2, 3, 4)))

@@ -13,8 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.nets.modules import classifier_of
 from workbench.nets.video.i3d import FULL_STRIDE, MIXED, STEM, SamePool, pool_table
-from workbench.nets.video.layers import FeatureGating, MaxPool
+from workbench.nets.video.layers import FeatureGating, MaxPool, VideoBackbone
 from workbench.nets.video.sizes import Axes, cells, scaled, total
 
 Layout = Literal["s3dg", "s3d", "howto100m"]
@@ -29,6 +30,7 @@ class BasicConv3d(nn.Module):
         self.bn = nn.BatchNorm3d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T,H,W] -> [B,O,T,H,W], >= 0."""
         return F.relu_(self.bn(self.conv(x)))
 
 
@@ -45,6 +47,7 @@ class SepConv3d(nn.Module):
         self.gating = FeatureGating(outputs) if gated else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T,H,W] -> [B,O,T/s,H/s,W/s]."""
         x = F.relu_(self.bn_s(self.conv_s(x)))
         return self.gating(F.relu_(self.bn_t(self.conv_t(x))))
 
@@ -58,6 +61,7 @@ class PatchStem(BasicConv3d):
         super().__init__(8 * inputs, outputs, (2, 4, 4))
 
     def forward(self, video: Tensor) -> Tensor:
+        """video [B,C,T,H,W] -> [B,O,ceil(T/2),ceil(H/2),ceil(W/2)], >= 0."""
         video = F.pad(video, [side for size in reversed(video.shape[2:]) for side in (0, size % 2)])
         batch, channels, t, h, w = video.shape
         pixels = video.reshape(batch, channels, t // 2, 2, h // 2, 2, w // 2, 2).permute(0, 3, 5, 7, 1, 2, 4, 6)
@@ -80,11 +84,12 @@ class SepInception(nn.Module):
         self.channels = sum(outputs)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,T,H,W] -> [B,channels,T,H,W]."""
         branches = (self.branch0, self.branch1, self.branch2, self.branch3)
         return torch.cat([gate(branch(x)) for gate, branch in zip(self.gating, branches, strict=True)], dim=1)
 
 
-class S3DG(nn.Module):
+class S3DG(VideoBackbone):
     """video float [B,C,T,H,W] in [-1,1] -> the feature map Mixed_5c, [B, channels, T', H', W'], of any clip size.
 
     width scales every layer's channels, rounded to multiples of 8; the feature map has ``channels`` (1024 at width 1).
@@ -111,21 +116,23 @@ class S3DG(nn.Module):
         pools, gated, patches = pool_table(output_stride), layout != "s3d", layout == "howto100m"
         self.output_stride = total([STEM, *(stride for _, stride in pools.values())])
         # Without padding the last pool leaves out what fills no window; TensorFlow's fills up.
-        self.last_stride = (1, 1, 1) if patches else tuple(pools["5a_2x2"][1])
+        self.last_stride = (1, 1, 1) if patches else pools["5a_2x2"][1]
 
         def pool(name: str) -> nn.Module:
-            window, stride = pools[name]
-            return SamePool(window, stride) if patches else MaxPool(window, stride, [size // 3 for size in window])
+            (t, h, w), stride = pools[name]
+            return SamePool((t, h, w), stride) if patches else MaxPool((t, h, w), stride, (t // 3, h // 3, w // 3))
 
         stem, wide = scaled(64, width), scaled(192, width)
         first = PatchStem(in_channels, stem) if patches else SepConv3d(in_channels, stem, 7, stride=2)
-        layers = [first, pool("2a_3x3"), BasicConv3d(stem, stem), SepConv3d(stem, wide, 3, gated=gated), pool("3a_3x3")]
+        layers: list[nn.Module] = [first, pool("2a_3x3"), BasicConv3d(stem, stem)]
+        layers += [SepConv3d(stem, wide, 3, gated=gated), pool("3a_3x3")]
         channels = wide
         for name, branches in MIXED.items():
             if name in ("4b", "5b"):
                 layers.append(pool("4a_3x3" if name == "4b" else "5a_2x2"))
-            layers.append(SepInception(channels, [scaled(count, width) for count in branches], gated))
-            channels = layers[-1].channels
+            block = SepInception(channels, [scaled(count, width) for count in branches], gated)
+            layers.append(block)
+            channels = block.channels
         self.base = nn.Sequential(*layers)
         self.channels = channels
         self.fc = nn.Sequential(nn.Conv3d(channels, num_classes, 1)) if num_classes else None
@@ -141,10 +148,11 @@ class S3DG(nn.Module):
         """Class scores [B,N] of a feature map of any size: ``fc`` of its mean over cells and over pairs of time steps,
         as in the public network (the first step and the last are in one pair only)."""
         pairs = feature_map.mean((3, 4), keepdim=True).unfold(2, min(2, feature_map.shape[2]), 1)
-        return self.fc(pairs.mean((2, 5)).unsqueeze(2)).flatten(1)
+        return classifier_of(self, self.fc)(pairs.mean((2, 5)).unsqueeze(2)).flatten(1)
 
     def grid(self, clip: Axes) -> Axes:
         """Size (T', H', W') of the feature map of a clip of ``clip`` (T, H, W) frames and pixels."""
-        before = [whole // last for whole, last in zip(self.output_stride, self.last_stride, strict=True)]
-        sizes = zip(cells(clip, before), self.last_stride, strict=True)
-        return tuple(max(1, size // last) for size, last in sizes)
+        a, b, c = (whole // last for whole, last in zip(self.output_stride, self.last_stride, strict=True))
+        sizes = zip(cells(clip, (a, b, c)), self.last_stride, strict=True)
+        t, h, w = (max(1, size // last) for size, last in sizes)
+        return t, h, w

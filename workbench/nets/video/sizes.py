@@ -14,7 +14,8 @@ def scaled(channels: int, width: float, multiple: int = 8) -> int:
 
 def total(strides: list[Axes]) -> Axes:
     """Input pixels a cell (T,H,W) after layers of these strides."""
-    return tuple(prod(axis) for axis in zip(*strides, strict=True))
+    t, h, w = (prod(axis) for axis in zip(*strides, strict=True))
+    return t, h, w
 
 
 def thinned(strides: list[Axes], asked: Axes) -> list[Axes]:
@@ -35,9 +36,10 @@ def thinned(strides: list[Axes], asked: Axes) -> list[Axes]:
         for stride in reversed(kept[1:]):
             if stride[axis] == 2 and spare > 1:
                 stride[axis], spare = 1, spare // 2
-    return [tuple(stride) for stride in kept]
+    return [(t, h, w) for t, h, w in kept]
 
 
 def cells(clip: Axes, stride: Axes) -> Axes:
     """Size (T',H',W') of the feature map of a clip (T,H,W), where every layer rounds up."""
-    return tuple(-(-size // step) for size, step in zip(clip, stride, strict=True))
+    t, h, w = (-(-size // step) for size, step in zip(clip, stride, strict=True))
+    return t, h, w

@@ -32,7 +32,8 @@ def open_split(config: TrainConfig, split: str, root: str | None = None) -> Data
         where = root
     opened = open_untrimmed if config.detects else open_dataset
     dataset = opened(config.dataset, root=where, protocol=config.protocol, split=split)
-    limit = config.limit.get(split) if isinstance(config.limit, dict) else config.limit
+    limits = config.limit
+    limit = next((n for name, n in limits.items() if name == split), None) if isinstance(limits, dict) else limits
     if limit is None or len(dataset) <= limit:
         return dataset
     return dataset.subset(_some(dataset, limit))

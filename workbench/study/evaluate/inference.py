@@ -51,6 +51,7 @@ class Gathering:
         self._columns: dict[str, list[Tensor]] = {}
 
     def add(self, batch: Batch, output: Output) -> None:
+        """Keeps what is small of a batch's output."""
         self._ids += batch.ids
         row = {"/labels": batch.label, "/logits": output.logits, "/features": output.features} | small_maps(output)
         if "affinity" in output.maps:

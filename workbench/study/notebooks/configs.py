@@ -66,6 +66,7 @@ class OfRun(Notebook):
     clip: Named = Field(default=0, description="position or id of the clip")
 
     def needed(self) -> list[str]:
+        """The runs that the notebook reads."""
         return [self.run]
 
 
@@ -81,6 +82,7 @@ class TwoRuns(Notebook):
     split: Split = "test"
 
     def needed(self) -> list[str]:
+        """The runs that the notebook reads."""
         return [self.first, self.second]
 
 
@@ -211,6 +213,7 @@ class Detection(TwoRuns):
     )
 
     def needed(self) -> list[str]:
+        """The runs that the notebook reads."""
         return [self.first, self.second, *(run for run in (self.two_stream, self.boundaries) if run)]
 
 
@@ -224,6 +227,7 @@ class Explorer(OfRun):
     steps: int = Field(default=8, ge=1, le=64, description="points on the insertion and deletion curves")
 
     def needed(self) -> list[str]:
+        """The runs that the notebook reads."""
         return [self.run, self.other]
 
 
@@ -238,6 +242,7 @@ class Distillation(OfRun):
     paper: str = Field(default="notebooks/papers/vpnpp_figure8.yaml", description="file with the paper's numbers")
 
     def needed(self) -> list[str]:
+        """The runs that the notebook reads."""
         return [self.run, self.baseline]
 
 

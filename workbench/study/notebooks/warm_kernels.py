@@ -102,9 +102,11 @@ class Warm:
 
     @property
     def alive(self) -> bool:
+        """Whether the process runs."""
         return self._process.poll() is None
 
     def close(self) -> None:
+        """Ends the process and waits for that."""
         self._process.stdin.close()
         self._process.wait()
 
@@ -153,6 +155,7 @@ class Forked:
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
+        """The exit status, None while the kernel runs."""
         if self.returncode is None:
             try:
                 self.returncode = self._source.ask(what="poll", pid=self.pid)
@@ -161,16 +164,20 @@ class Forked:
         return self.returncode
 
     def wait(self) -> int:
+        """The exit status so far, without waiting: its parent waits."""
         return self.poll() or 0
 
     def send_signal(self, number: int) -> None:
+        """Sends a signal if the kernel runs."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
+        """Ends the kernel at once."""
         self.send_signal(signal.SIGKILL)
 
     def terminate(self) -> None:
+        """Asks the kernel to end."""
         self.send_signal(signal.SIGTERM)
 
 
@@ -181,6 +188,7 @@ class Provisioner(LocalProvisioner):
     started: Callable[[int], None]
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+        """A kernel from the warm process, or a new one where there is none; returns how it is reached."""
         kwargs["env"] = kept(kwargs.get("env") or os.environ)
         if self.source is None:
             connection = await super().launch_kernel(cmd, **kwargs)

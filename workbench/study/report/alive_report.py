@@ -44,10 +44,9 @@ class Living:
 
     @cached_property
     def alive(self) -> dict[str, Any] | None:
-        measurements = [
-            measured for run in self.runs.values() if (measured := run.metrics.get("test", {}).get("alive"))
-        ]
-        return alive.average(measurements) if measurements else None
+        """What attention does, averaged over the runs; None where no run says."""
+        told = [measured for run in self.runs.values() if (measured := run.metrics.get("test", {}).get("alive"))]
+        return alive.average(told) if told else None
 
     @cached_property
     def config(self) -> tuple[str, dict[str, Any]]:
@@ -57,6 +56,7 @@ class Living:
 
     @property
     def ceiling(self) -> bool:
+        """Whether the row reads the truth."""
         return is_ceiling(self.config[1])
 
 

@@ -9,7 +9,7 @@ import subprocess
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import nn
@@ -20,6 +20,9 @@ from workbench.study.config.train_config import TrainConfig
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
+#: As Fabric calls them.
+PRECISIONS: dict[str, Literal["32-true", "bf16-mixed", "16-mixed"]]
+PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 TORCHRUN = "TORCHELASTIC_RUN_ID"  # in the environment of the processes that torchrun starts
 #: Seconds for which a training looks how busy the machine is before it starts.
 LOOK = 0.3
@@ -82,7 +85,7 @@ def make_fabric(config: TrainConfig, choice: dict[str, Any]) -> Fabric:
         devices=config.devices,
         num_nodes=config.nodes,
         strategy=strategy,
-        precision={"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}[choice["precision"]],
+        precision=PRECISIONS[choice["precision"]],
     )
 
 

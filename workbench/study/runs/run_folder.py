@@ -66,11 +66,13 @@ class Run:
 
     @cached_property
     def config(self) -> TrainConfig:
+        """The configuration that the run was started with."""
         with reading(self.folder / "config.json", "the configuration of a run"):
             return parse(self._facts["config"])
 
     @property
     def classes(self) -> list[str]:
+        """The names of the classes, by label."""
         return self._facts["classes"]
 
     @property
@@ -97,6 +99,7 @@ class Run:
 
     @property
     def weights(self) -> Path:
+        """The file of the trained weights."""
         return self.folder / "weights.safetensors"
 
     @property
@@ -169,6 +172,7 @@ class Run:
         return path
 
     def dataset(self, split: str = "test") -> Dataset | Untrimmed:
+        """The data of a split, as the run has read it."""
         return open_split(self.config, split, root=self._facts["data"]["root"])
 
     def system(self) -> System:

@@ -135,7 +135,7 @@ def _unusable(file: Path) -> str:
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as base:
             tables = {name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
             whole = {"experiments", "runs", "metrics", "alembic_version"} <= tables
-            whole = whole and base.execute("SELECT version_num FROM alembic_version").fetchall()
+            whole = whole and bool(base.execute("SELECT version_num FROM alembic_version").fetchall())
             ((state, *_), *_) = base.execute("PRAGMA quick_check(1)")
     except sqlite3.Error as problem:
         return f"can't be read as a run store ({problem})"

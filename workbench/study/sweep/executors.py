@@ -150,4 +150,5 @@ def cluster(
 
 
 def failures(records: Iterable[Record]) -> list[Record]:
+    """The records of cells that didn't end well."""
     return [record for record in records if record["status"] != DONE]

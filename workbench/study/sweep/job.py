@@ -41,6 +41,7 @@ class Limits:
 
 
 def folder(cell: Cell) -> Path:
+    """Where the records of cells are."""
     return Path(cell.runs) / "cells"
 
 

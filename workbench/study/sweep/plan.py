@@ -133,6 +133,7 @@ class Maker:
     made: dict[tuple[str, str], Cell] = field(default_factory=dict)
 
     def entry(self, row: Row, column: Column) -> Entry:
+        """The entry of a row and a column: what has to be run for it, or why it can't."""
         try:
             if column.absent:
                 raise NotHere(column.absent)

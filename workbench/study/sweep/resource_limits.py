@@ -24,6 +24,7 @@ class Watch:
         self._over = threading.Event()
 
     def follow(self, pid: int) -> None:
+        """Counts a process in, from now on."""
         self._start = time.monotonic() if not self._pids else self._start
         self._pids.append(pid)
 

@@ -36,6 +36,7 @@ class Results:
 
     @cached_property
     def seeds(self) -> list[int]:
+        """The seeds of all entries, ascending."""
         return sorted({entry.seed for entry in self.entries})
 
     def entry(self, row: str, column: Column, seed: int) -> Entry | None:
@@ -123,6 +124,7 @@ class Results:
 
 
 def collect(paths: Iterable[str | Path], tables: list[Table], plan: Plan) -> list[Results]:
+    """The results of each table, in the order of ``paths``."""
     return [
         Results(Path(path), table, entries, plan)
         for path, table, entries in zip(paths, tables, plan.entries, strict=True)

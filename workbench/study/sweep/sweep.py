@@ -32,6 +32,7 @@ class Swept:
 
     @property
     def failed(self) -> list[Record]:
+        """The records of cells that didn't end well."""
         return [record for record in self.records if record["status"] != DONE]
 
 
@@ -43,14 +44,25 @@ def sweep(
     protocols: Iterable[str] | None = None,
     **where: Any,
 ) -> pd.DataFrame:
-    """Runs what is not yet done and returns one line a row and seed: system (the row's label), seed and the columns'
-    numbers, shares in percent; NaN for what is not run.
+    """Runs what is not yet done of a table.
 
-    ``rows`` are the ids to run, None all, under ``protocols`` (None: the file's). ``engine`` is serial (in this
-    process, without executing notebooks), processes or dask (one a core of this machine; each run is an executed
-    notebook under <runs>/cells), or the address of a running Dask scheduler. ``where`` replaces fields of TrainConfig
-    in every row (root, runs, cache, preset). A row with ``seeds`` runs with the first so many only. ValueError for a
-    bad file or an unknown row; RuntimeError where a row failed, all others being done.
+    Args:
+        path: the table, a YAML file (see notebooks/ablations).
+        seeds: runs of each row, with seeds 0 to seeds - 1; None: as the file says. A row with ``seeds`` of its own runs
+            with the first so many only.
+        rows: the ids of the rows to run; None: all.
+        engine: serial (in this process, without executing notebooks), processes or dask (one a core of this machine;
+            each run is an executed notebook under <runs>/cells), or the address of a running Dask scheduler.
+        protocols: who is held out; None: as the file says.
+        **where: fields of TrainConfig that are replaced in every row (root, runs, cache, preset).
+
+    Returns:
+        One line a row and seed: system (the row's label), seed and the columns' numbers, shares in percent; NaN for
+        what is not run.
+
+    Raises:
+        ValueError: a bad file, or an unknown row.
+        RuntimeError: a row failed; all others are done.
     """
     options = {"seeds": seeds, "rows": rows, "protocols": protocols, "where": where}
     if engine == "serial":

@@ -46,6 +46,7 @@ class Column(Config):
 
     @property
     def scale(self) -> float:
+        """What a share in [0,1] is multiplied by to be shown."""
         return 100.0 if self.unit == "percent" else 1.0
 
 
@@ -160,6 +161,7 @@ class Table(Config):
         return self
 
     def row(self, name: str) -> Row:
+        """The row called ``name``; StopIteration where there is none."""
         return next(row for row in self.rows if row.id == name)
 
     def of(self, claim: Claim) -> list[Column]:

@@ -26,6 +26,7 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
 
     @classmethod
     def of(cls, one: nn.modules.batchnorm._BatchNorm) -> SharedBatchNorm:
+        """The same layer with shared statistics; it takes over the tensors of ``one``."""
         made = cls(one.num_features, one.eps, one.momentum, one.affine, one.track_running_stats)
         made.weight, made.bias = one.weight, one.bias
         for name, buffer in one.named_buffers():
@@ -36,6 +37,7 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
         """Any number of dimensions."""
 
     def forward(self, x: Tensor) -> Tensor:
+        """[B,C,...] -> the same shape, by the statistics of all processes while training."""
         if not self.training:
             return super().forward(x)
         axes, shape = [0, *range(2, x.dim())], [1, -1] + [1] * (x.dim() - 2)
@@ -59,10 +61,12 @@ class Sum(torch.autograd.Function):
 
     @staticmethod
     def forward(context: Any, tensor: Tensor) -> Tensor:
+        """The sum over processes."""
         return _summed(tensor)
 
     @staticmethod
     def backward(context: Any, gradient: Tensor) -> Tensor:
+        """The sum of the gradients over processes."""
         return _summed(gradient)
 
 

@@ -33,13 +33,22 @@ if TYPE_CHECKING:
 
 
 def fit(config: TrainConfig | dict[str, Any]) -> str:
-    """Trains and evaluates what ``config`` describes and returns the run's id.
+    """Trains and evaluates a system.
 
     A finished run of the same configuration on the same data is not repeated; one that was killed goes on from its last
     checkpoint and, on the CPU, ends with the very weights it would have had. Where another process trains it, that one
-    is waited for. What is damaged is set aside and made again (see ``mend``). Raises ValueError for a bad
-    configuration, RuntimeError where training diverges or where too many clips are bad, OSError where a file can't be
-    written.
+    is waited for. What is damaged is set aside and made again (see ``mend``).
+
+    Args:
+        config: what is trained, on what, and how; a dict of TrainConfig's fields will do.
+
+    Returns:
+        The run's id, its folder's name.
+
+    Raises:
+        ValueError: a bad configuration.
+        RuntimeError: training diverges, or too many clips are bad.
+        OSError: a file can't be written.
     """
     config = parse(config)
     dataset, validation = open_split(config, "train"), open_split(config, "validation")

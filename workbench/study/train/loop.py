@@ -63,6 +63,7 @@ class Training:
         self._resume()
 
     def run_all(self) -> None:
+        """Every stage from the place on, then what ends a run."""
         while self.place.stage < len(self.stages):
             self._stage(self.stages[self.place.stage])
         if self.fabric.is_global_zero:

@@ -34,9 +34,11 @@ class Recognition:
     score = "top1"
 
     def hits(self, logits: Tensor, batch: Batch) -> dict[str, float]:
+        """How many clips are named rightly."""
         return {"top1": (logits.argmax(-1) == batch.label).sum().item()}
 
     def judge(self, answers: list[Answer]) -> dict[str, float]:
+        """Nothing: hits say it all."""
         return {}
 
 
@@ -46,13 +48,16 @@ class Detection:
     score = "frame_map"
 
     def hits(self, logits: Tensor, batch: Batch) -> dict[str, float]:
+        """Nothing: detection is judged over all videos."""
         return {}
 
     def judge(self, answers: list[Answer]) -> dict[str, float]:
+        """The mean average precision over frames."""
         scores = torch.cat([logits[mask] for logits, _, mask in answers]).float().cpu().numpy()
         labels = torch.cat([label[mask] for _, label, mask in answers]).cpu().numpy()
         return {"frame_map": float(np.nan_to_num(metrics.frame_map(scores, labels).mean))}
 
 
 def goal_of(config: TrainConfig) -> Goal:
+    """What a run is judged by."""
     return Detection() if config.detects else Recognition()

@@ -175,6 +175,7 @@ class Schedule:
             self.inner = lr_scheduler.ConstantLR(optimizer, factor=1.0)
 
     def step(self) -> None:
+        """After each step of the optimizer."""
         if self.name == "cosine":
             self.inner.step()
 
@@ -186,9 +187,11 @@ class Schedule:
             self.inner.step()
 
     def state_dict(self) -> dict[str, Any]:
+        """What ``load_state_dict`` goes on from."""
         return self.inner.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Goes on where ``state_dict`` was taken."""
         self.inner.load_state_dict(state)
 
 

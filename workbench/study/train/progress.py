@@ -34,5 +34,6 @@ def counted(values: dict[str, float], hits: dict[str, float], clips: int) -> dic
 
 
 def add(sums: dict[str, float], more: dict[str, float]) -> None:
+    """Adds the numbers of ``more`` to ``sums``, by name."""
     for name, value in more.items():
         sums[name] = sums.get(name, 0.0) + value

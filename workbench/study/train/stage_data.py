@@ -50,13 +50,16 @@ class Kept:
         return batches if self.train else len(range(self._rank, batches, self._world))
 
     def set_epoch(self, epoch: int) -> None:
+        """Begins an epoch, in an order of its own."""
         if epoch != self.epoch:
             self.epoch, self._given = epoch, 0
 
     def state_dict(self) -> dict[str, int]:
+        """What ``load_state_dict`` goes on from."""
         return {"epoch": self.epoch, "position": self._given}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
+        """Goes on where ``state_dict`` was taken."""
         self.epoch, self._given = state["epoch"], state["position"]
 
     def __iter__(self) -> Iterator[Batch]:
@@ -81,6 +84,7 @@ class Feed:
 
     @property
     def skipped(self) -> list[tuple[str, str]]:
+        """The clips that couldn't be read, each with the reason."""
         return self.train.skipped + (self.validation.skipped if self.validation else [])
 
 

@@ -9,12 +9,14 @@ and in how features change from one snippet to the next. At test time it reads R
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from workbench import losses
+from workbench.nets.modules import ModuleDict, submodule
 from workbench.nets.temporal.masks import real
 from workbench.systems.augmented_rgb.detector import TRAINING, Detector, FilterOptions
 from workbench.systems.common.base import Stage, System
@@ -83,10 +85,10 @@ class AugmentedRGB(System):
         self.options = options
         shared = {name: getattr(options, name) for name in ("temporal_filter", "dropout", "reduction")}
         self.student = assemble(Detector, setting, streams=["rgb"], **shared)
-        self.teachers = nn.ModuleDict(
+        self.teachers: ModuleDict[Detector] = ModuleDict(
             {name: assemble(Detector, setting, streams=list(TEACHERS[name]), **shared) for name in options.teachers}
         )
-        self.graph = None
+        self.graph: nn.Linear | None = None
         if options.baseline == "graph" and len(self.teachers) > 1:
             self.graph = nn.Linear(2 * (self.student.streams["rgb"].filter.channels + setting.num_classes), 1)
         read = [teacher.modalities_train for teacher in self.teachers.values()]
@@ -102,6 +104,7 @@ class AugmentedRGB(System):
         return sizes
 
     def forward(self, batch: Batch) -> Output:
+        """Reads features; the student's output, while training with those of its teachers in aux."""
         student = self.student(batch)
         if not self.training:
             return student
@@ -122,11 +125,12 @@ class AugmentedRGB(System):
         and the baseline's; L_Cls alone where the teachers weren't asked."""
         terms = {"classification": self.student.loss(output, batch)["total"]}
         taught = self.taught(output)
-        if taught and self.options.baseline is None:
+        baseline = self.options.baseline
+        if taught and baseline is None:
             terms |= self.three_losses(output, taught, batch)
-        elif taught:
-            terms[self.options.baseline] = self.baseline_loss(output, taught, batch)
-        return terms | {"total": sum(self.weight(name) * value for name, value in terms.items())}
+        elif taught and baseline is not None:
+            terms[baseline] = self.baseline_loss(output, taught, batch)
+        return terms | {"total": reduce(torch.add, (self.weight(name) * value for name, value in terms.items()))}
 
     def weight(self, term: str) -> float:
         """alpha of a term of the loss."""
@@ -142,7 +146,7 @@ class AugmentedRGB(System):
     def three_losses(self, student: Output, taught: dict[str, Output], batch: Batch) -> dict[str, Tensor]:
         """Each chosen term, not weighed yet: the sum over teachers and levels."""
         values: dict[str, list[Tensor]] = {name: [] for name in self.options.terms}
-        videos = pairs(self.of_all(batch.label)) if "atomic" in values else None
+        videos = pairs(self.of_all(self.take(batch, "label"))) if "atomic" in values else None
         for teacher in taught.values():
             for mine, theirs in self.compared(student, teacher):
                 for name, found in values.items():
@@ -161,6 +165,8 @@ class AugmentedRGB(System):
             return losses.global_contextual(mine, theirs, mask, self.options.global_reading)
         if name == "boundary":
             return losses.boundary_saliency(mine, theirs, self.options.boundary, mask)
+        if videos is None:
+            raise ValueError("the atomic loss compares pairs of videos, which this call doesn't give")
         return self.atomic(mine, theirs, mask, videos)
 
     def atomic(
@@ -200,7 +206,8 @@ class AugmentedRGB(System):
         def said(output: Output) -> Tensor:
             return torch.cat([output.aux["sequence"], output.logits], dim=2).detach()
 
-        scores = [self.graph(torch.cat([said(student), said(teacher)], dim=2)) for teacher in taught.values()]
+        graph = submodule(self, "graph", nn.Linear)
+        scores = [graph(torch.cat([said(student), said(teacher)], dim=2)) for teacher in taught.values()]
         return torch.cat(scores, dim=2).softmax(2)
 
     def compared(self, student: Output, teacher: Output) -> list[tuple[Tensor, Tensor]]:

@@ -14,16 +14,18 @@ import torch
 from torch import Tensor, nn
 
 from workbench import losses
+from workbench.nets.modules import ModuleDict
 from workbench.nets.temporal import SSTCN, TGM, BiLSTM
 from workbench.nets.temporal.masks import real
-from workbench.systems.common.base import Stage, System
+from workbench.systems.common.base import Stage, System, Training
 from workbench.systems.common.building import Setting
 from workbench.types import Batch, Output
 
-FILTERS = {"sstcn": SSTCN, "tgm": TGM, "lstm": BiLSTM}
+Filter = SSTCN | TGM | BiLSTM
+FILTERS: dict[str, type[SSTCN] | type[TGM] | type[BiLSTM]] = {"sstcn": SSTCN, "tgm": TGM, "lstm": BiLSTM}
 CHANNELS = 256  # of the filter's output at width 1 (section 4.2)
 # Section 4.2; "plateau" watches the loss.
-TRAINING = {
+TRAINING: Training = {
     "epochs": 300,
     "optimizer": {"name": "adam", "lr": 1e-3},
     "schedule": {"name": "plateau", "patience": 10, "factor": 0.3},
@@ -58,7 +60,7 @@ class Stream(nn.Module):
         super().__init__()
         self.modality, self.inputs = modality, setting.feature_channels(modality)
         channels = 2 * max(1, round(CHANNELS * setting.width / 2))  # even, for two directions
-        self.filter = FILTERS[options.temporal_filter](self.inputs, channels, dropout=options.dropout)
+        self.filter: Filter = FILTERS[options.temporal_filter](self.inputs, channels, dropout=options.dropout)
         self.classifier = nn.Linear(channels, setting.num_classes)
 
     def forward(self, features: dict[str, Tensor], mask: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -86,7 +88,9 @@ class Detector(System):
     def __init__(self, setting: Setting, options: DetectorOptions) -> None:
         super().__init__()
         self.options = options
-        self.streams = nn.ModuleDict({name: Stream(name, setting, options) for name in options.streams})
+        self.streams: ModuleDict[Stream] = ModuleDict(
+            {name: Stream(name, setting, options) for name in options.streams}
+        )
         self.modalities_train = self.modalities_test = frozenset(options.streams)
 
     @property
@@ -95,6 +99,7 @@ class Detector(System):
         return {name: stream.inputs for name, stream in self.streams.items()}
 
     def forward(self, batch: Batch) -> Output:
+        """Reads features and mask; logits [B,T,N], maps: see ``maps_of``."""
         features, mask = self.take(batch, "features"), batch.mask
         made = {name: stream(features, mask) for name, stream in self.streams.items()}
         sequence = torch.stack([f for f, _ in made.values()]).mean(0)  # F(i,t,c), [B,T,C]
@@ -117,6 +122,7 @@ class Detector(System):
         return self.loss(output, batch)
 
     def stages(self) -> list[Stage]:
+        """Section 4.2, in one stage."""
         return [Stage("detection", loss="detection_loss", **TRAINING)]
 
 

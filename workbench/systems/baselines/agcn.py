@@ -12,13 +12,13 @@ from torch import Tensor
 
 from workbench.nets import AGCN
 from workbench.nets.pose.bones import Bones
-from workbench.systems.common.base import Stage, System
+from workbench.systems.common.base import Stage, System, Training
 from workbench.systems.common.building import Setting
 from workbench.systems.common.composite import Combine, combine
 from workbench.types import Batch, Output
 
 # The public code's training, with batches of 64 clips of 300 poses.
-TRAINING = {
+TRAINING: Training = {
     "epochs": 50,
     "optimizer": {"name": "sgd", "lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 1e-4},
     "schedule": {"name": "milestones", "milestones": (30, 40), "factor": 0.1},
@@ -55,9 +55,10 @@ class AGCNClassifier(System):
         self.bone_stream = AGCNClassifier(setting, replace(options, stream="bone")) if two else None
 
     def forward(self, batch: Batch) -> Output:
+        """Reads pose; maps: joints."""
         pose = self.take(batch, "pose")  # [B,M,t_p,V,3]
         features, joints = self.pose_backbone(pose if self.bones is None else self.bones(pose))  # [B,C], [B,t_p,V]
-        output = Output(self.pose_backbone.fc(features), features, {"joints": joints})
+        output = Output(self.pose_backbone.classify(features), features, {"joints": joints})
         return output if self.bone_stream is None else self.fuse(output, self.bone_stream(batch))
 
     def fuse(self, joint: Output, bone: Output) -> Output:
@@ -78,4 +79,5 @@ class AGCNClassifier(System):
         return self.loss(output, batch)
 
     def stages(self) -> list[Stage]:
+        """The public code's recipe, in one stage."""
         return [Stage("pose", loss="pose_loss", **TRAINING)]

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.nets.modules import submodule
 from workbench.systems.common.base import Stage
 from workbench.systems.common.building import Setting
 from workbench.systems.common.composite import Composite, member_stages
@@ -42,6 +43,8 @@ class EarlyFusionOptions:
 
 
 class EarlyFusion(Composite):
+    """One classifier, ``classifier``, of the features of all members."""
+
     needs_train = frozenset({"video", "pose", "label"})
     needs_test = frozenset({"video", "pose"})
     Options = EarlyFusionOptions
@@ -52,15 +55,17 @@ class EarlyFusion(Composite):
         self.add_members(setting, options.members, **handed_on)
         self.heads = [f"{path}.{HEADS[name]}" for path, name in zip(self.paths, options.members, strict=True)]
         self.dropout = nn.Dropout(options.dropout)
-        features = sum(self.get_submodule(head).in_features for head in self.heads)
+        features = sum(submodule(self, head, nn.Linear).in_features for head in self.heads)
         self.classifier = nn.Linear(features, setting.num_classes)
 
     def forward(self, batch: Batch) -> Output:
+        """Reads what the members read; maps of equal names are the first member's."""
         outputs = self.run_members(batch)
         features = torch.cat([output.features for output in outputs.values()], dim=1)  # [B,F], F of all members
         return self.join(outputs, self.classifier(self.dropout(features)))
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of the common classifier."""
         total = F.cross_entropy(output.logits, self.take(batch, "label"))
         return {"total": total, "classification": total}
 
@@ -73,7 +78,7 @@ class EarlyFusion(Composite):
     def stages(self) -> list[Stage]:
         """The figure doesn't say how it is trained. Here every member goes through its own procedure, then all are
         trained together, without the classifiers that only that procedure needs."""
-        stages = [stage for path in self.paths for stage in member_stages(path, self.get_submodule(path))]
+        stages = [stage for path in self.paths for stage in member_stages(path, self.member(path))]
         # A member that has no second name for its loss is run with the whole, whose ``loss`` is another.
         alone = [replace(s, part="", loss="backbone_loss") if s.loss == "loss" else s for s in stages]
         return [*alone, Stage("joint", freezes=tuple(self.heads))]

@@ -58,6 +58,8 @@ class LateFusionOptions:
 
 
 class LateFusion(Composite):
+    """One score of the members', which share no parameter."""
+
     needs_train = frozenset({*TENSORS, "label"})
     needs_test = frozenset(TENSORS)
     Options = LateFusionOptions
@@ -71,6 +73,7 @@ class LateFusion(Composite):
             setattr(self, name, partial(self.member_losses, name=name))
 
     def forward(self, batch: Batch) -> Output:
+        """Reads what the members read; maps of equal names are the first member's."""
         outputs = self.run_members(batch)
         logits = combine([output.logits for output in outputs.values()], self.how)  # [B,N]
         return self.join(outputs, logits)
@@ -81,4 +84,4 @@ class LateFusion(Composite):
 
     def stages(self) -> list[Stage]:
         """Every member's own procedure, one after the other."""
-        return [stage for path in self.paths for stage in member_stages(path, self.get_submodule(path))]
+        return [stage for path in self.paths for stage in member_stages(path, self.member(path))]

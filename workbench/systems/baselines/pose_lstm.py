@@ -51,6 +51,7 @@ class PoseLSTMClassifier(System):
         self.bone_stream = PoseLSTMClassifier(setting, replace(options, stream="bone")) if two else None
 
     def forward(self, batch: Batch) -> Output:
+        """Reads pose; aux: steps, the logits [B,t_p,N] at every step."""
         pose = self.take(batch, "pose")  # [B,M,t_p,V,3]
         h = self.pose_backbone(pose if self.bones is None else self.bones(pose))  # [B,t_p,hidden]
         steps = self.classifier(self.dropout(h))  # [B,t_p,N]
@@ -58,6 +59,7 @@ class PoseLSTMClassifier(System):
         return output if self.bone_stream is None else self.fuse(output, self.bone_stream(batch))
 
     def fuse(self, joint: Output, bone: Output) -> Output:
+        """One score of two streams: the mean of their softmax scores."""
         logits = combine([joint.logits, bone.logits], "softmax_mean")
         features = torch.cat([joint.features, bone.features], dim=1)
         return Output(logits, features, aux={"steps": joint.aux["steps"], "bone_steps": bone.aux["steps"]})

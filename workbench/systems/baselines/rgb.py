@@ -40,6 +40,7 @@ class RGB(System):
         self.classifier = nn.Linear(self.backbone.channels, setting.num_classes)
 
     def forward(self, batch: Batch) -> Output:
+        """Reads video; maps: feature_map, with the non-local block modulated and affinity too."""
         video = self.take(batch, "video")
         if isinstance(self.backbone, I3DNonLocal):
             seen, f, affinity = self.backbone(video, details=True)  # twice [B,C,T',H',W'], then [B,P,P']
@@ -52,7 +53,9 @@ class RGB(System):
         return Output(self.classifier(self.dropout(features)), features, maps)
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy, and the weighed squares of the classifier's weights."""
         return losses.fine_tuning(output.logits, self.take(batch, "label"), self.classifier.weight, self.regularizer)
 
     def stages(self) -> list[Stage]:
+        """One stage, of all parameters."""
         return [Stage("backbone")]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
 
 from torch import Tensor, nn
 
 from workbench.systems.common.border import check_batch
-from workbench.types import PICTURES, Batch, Output
+from workbench.types import PICTURES, Batch, Field, Output
 
 if TYPE_CHECKING:
     from workbench.systems.common.building import Setting
@@ -48,6 +49,14 @@ class Stage:
     needs: frozenset[str] | None = None
 
 
+class Training(TypedDict):
+    """How long and by what stages are trained that share a recipe: fields of Stage."""
+
+    epochs: int
+    optimizer: dict[str, Any]
+    schedule: dict[str, Any]
+
+
 class System(nn.Module):
     """Base of all systems: ``output = system(batch)``, ``system.loss(output, batch)``, ``system.stages()``.
 
@@ -68,10 +77,17 @@ class System(nn.Module):
     def __call__(self, batch: Batch) -> Output:
         """``forward`` of what is a batch for this system; ValueError, one sentence, of anything else."""
         reads = self.needs_train if self.training else self.needs_test
-        check_batch(type(self).__name__, batch, reads, self.setting and self.setting.skeleton)
+        check_batch(type(self).__name__, batch, reads, self.setting.skeleton if self.setting else None)
         return super().__call__(batch)
 
-    def take(self, batch: Batch, name: str) -> Tensor:
+    @overload
+    def take(self, batch: Batch, name: Field) -> Tensor: ...
+    @overload
+    def take(self, batch: Batch, name: Literal["features"]) -> dict[str, Tensor]: ...
+    @overload
+    def take(self, batch: Batch, name: Literal["segments"]) -> dict[int, Batch]: ...
+
+    def take(self, batch: Batch, name: str) -> Any:
         """The field of ``batch`` called ``name``; ValueError where it is absent, or is pictures that are still
         bytes."""
         value = getattr(batch, name)
@@ -82,11 +98,16 @@ class System(nn.Module):
         return value
 
     def forward(self, batch: Batch) -> Output:
+        """The output of a batch that ``__call__`` has checked; ValueError where it doesn't fit."""
         raise NotImplementedError
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Scalar terms by name; "total" is what is minimised."""
         raise NotImplementedError
+
+    def loss_named(self, name: str) -> Callable[[Output, Batch], dict[str, Tensor]]:
+        """The loss of a stage: the method that ``Stage.loss`` names."""
+        return getattr(self, name)
 
     def stages(self) -> list[Stage]:
         """The paper's training procedure."""

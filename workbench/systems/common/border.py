@@ -28,9 +28,9 @@ def whole(name: str, value: Any) -> int:
 
 def positive(name: str, value: Any) -> float:
     """A finite number above 0."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < float("inf"):
         raise ValueError(f"{name} must be a number above 0, got {value!r}")
-    return value
+    return float(value)
 
 
 def three(name: str, value: Any, what: str) -> tuple[int, int, int]:
@@ -39,7 +39,8 @@ def three(name: str, value: Any, what: str) -> tuple[int, int, int]:
     sizes = tuple(value) if good else ()
     if len(sizes) != 3 or any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in sizes):
         raise ValueError(f"{name} must be (T,H,W) in {what}, three whole numbers such as (16, 96, 96), got {value!r}")
-    return tuple(map(int, sizes))
+    t, h, w = map(int, sizes)
+    return t, h, w
 
 
 def schema(value: Any) -> Skeleton:

@@ -5,20 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 import torch
-from torch import nn
 
 from workbench.nearest import hint
 from workbench.nets import AGCN, I3D, R3D50G, S3DG, I3DNonLocal, ResNeXt3D
+from workbench.nets.video.layers import VideoBackbone
 from workbench.systems.common import border
 from workbench.types import Skeleton
 
 if TYPE_CHECKING:
     from workbench.systems.common.base import System
 
-BACKBONES = {"i3d": I3D, "i3d_nonlocal": I3DNonLocal, "r3d50g": R3D50G, "s3dg": S3DG, "resnext3d101": ResNeXt3D}
+S = TypeVar("S", bound="System")
+
+BACKBONES: dict[str, type[VideoBackbone]] = {
+    "i3d": I3D,
+    "i3d_nonlocal": I3DNonLocal,
+    "r3d50g": R3D50G,
+    "s3dg": S3DG,
+    "resnext3d101": ResNeXt3D,
+}
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,7 @@ class Setting:
         for name, value in checked.items():
             object.__setattr__(self, name, value)
 
-    def video_backbone(self, **options: Any) -> nn.Module:
+    def video_backbone(self, **options: Any) -> VideoBackbone:
         """The network that turns a video into its feature map."""
         return BACKBONES[self.backbone](width=self.width, output_stride=self.output_stride, **options)
 
@@ -62,7 +70,9 @@ class Setting:
         if self.features is not None and modality in self.features:
             return self.features[modality]
         with torch.device("meta"):  # shapes without numbers
-            return (AGCN(width=self.width) if modality == "pose" else self.video_backbone()).channels
+            if modality == "pose":
+                return AGCN(width=self.width).channels
+            return self.video_backbone().channels
 
 
 class Option(NamedTuple):
@@ -100,7 +110,7 @@ def choose(system: str, options: type, given: dict[str, Any]) -> Any:
     return options(**chosen)
 
 
-def assemble(kind: type[System], setting: Setting, **variant: Any) -> System:
+def assemble(kind: type[S], setting: Setting, **variant: Any) -> S:
     """A system with the options ``variant``, to be a part of another one; ValueError as ``choose`` raises it."""
     system = kind(setting, choose(kind.__name__, kind.Options, variant))
     system.setting = setting
@@ -110,7 +120,7 @@ def assemble(kind: type[System], setting: Setting, **variant: Any) -> System:
 def _option(default: Any, hint: Any) -> Option:
     if NoneType in get_args(hint):  # Literal[...] | None
         plain = _option(default, get_args(hint)[0])
-        return plain._replace(valid=(*plain.valid, None))
+        return plain._replace(valid=(*(plain.valid or ()), None))
     if get_origin(hint) is tuple:
         return _option(default, get_args(hint)[0])._replace(many=True)
     if get_origin(hint) is Literal:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from workbench.nets.modules import submodule
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.common.registry import SYSTEMS
@@ -90,6 +91,8 @@ def _join(path: str, prefix: str) -> str:
 class Composite(System):
     """A system of members, each a system of its own under the module name ``paths`` lists."""
 
+    paths: list[str]
+
     def add_members(self, setting: Setting, names: Iterable[str], **options: Any) -> None:
         """Builds the systems called ``names``; of ``options`` each gets those that it has."""
         names = list(names)
@@ -98,13 +101,17 @@ class Composite(System):
             known = {field.name for field in fields(SYSTEMS[name].Options)}
             own = {option: value for option, value in options.items() if option in known}
             self.add_module(path, assemble(SYSTEMS[name], setting, **own))
-        members = [self.get_submodule(path) for path in self.paths]
+        members = [self.member(path) for path in self.paths]
         self.needs_train = frozenset().union(*(member.needs_train for member in members))
         self.needs_test = frozenset().union(*(member.needs_test for member in members))
 
+    def member(self, path: str) -> System:
+        """The system whose module name is ``path``."""
+        return submodule(self, path, System)
+
     def run_members(self, batch: Batch) -> dict[str, Output]:
         """Every member's output, by its module name."""
-        return {path: self.get_submodule(path)(batch) for path in self.paths}
+        return {path: self.member(path)(batch) for path in self.paths}
 
     def join(self, outputs: dict[str, Output], logits: Tensor) -> Output:
         """One output: the members' features side by side; their maps, of equal names the first member's; and in aux
@@ -121,8 +128,8 @@ class Composite(System):
         frozen (then they are in evaluation mode)."""
         terms = {}
         for path in self.paths:
-            member = self.get_submodule(path)
+            member = self.member(path)
             losses = {"loss", *(stage.loss for stage in member.stages())}
             if name in losses and member.training == self.training:
-                terms[path] = getattr(member, name)(unpack(path, output.aux), batch)["total"]
+                terms[path] = member.loss_named(name)(unpack(path, output.aux), batch)["total"]
         return terms | {"total": torch.stack(list(terms.values())).sum()}

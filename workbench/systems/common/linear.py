@@ -22,6 +22,7 @@ class Kept(NamedTuple):
     label: np.ndarray
 
     def rows(self, chosen: np.ndarray) -> Kept:
+        """The clips of ``chosen``, indices or bool [n]."""
         return Kept({name: value[chosen] for name, value in self.features.items()}, self.label[chosen])
 
 
@@ -34,6 +35,7 @@ class Found(NamedTuple):
     accuracy: float
 
     def copy_to(self, layer: nn.Linear) -> None:
+        """Writes weight and bias into ``layer``, of as many classes and features."""
         layer.weight.data.copy_(torch.from_numpy(self.weight))
         layer.bias.data.copy_(torch.from_numpy(self.bias))
 
@@ -59,6 +61,10 @@ def _gather(batches: Iterable[Batch]) -> Kept:
     features: dict[str, list[np.ndarray]] = {}
     labels = []
     for batch in batches:
+        if batch.label is None or batch.features is None:
+            raise ValueError(
+                "a classifier in closed form is fitted to batches with features and labels, this one lacks some"
+            )
         labels.append(batch.label.cpu().numpy())
         for name, value in batch.features.items():
             features.setdefault(name, []).append(value.cpu().numpy())
@@ -69,14 +75,13 @@ def search(
     kind: str, train: tuple[np.ndarray, np.ndarray], validation: tuple[np.ndarray, np.ndarray], classes: int
 ) -> Found:
     """The best linear classifier of features [n,F] and labels [n] over ``COSTS``; see ``fit``."""
-    best = None
+    found = []
     for cost in COSTS:
         weight, bias = fit(kind, *train, classes, cost)
         scores = validation[0] @ weight.T + bias
         accuracy = float((scores.argmax(1) == validation[1]).mean())
-        if best is None or accuracy > best.accuracy:
-            best = Found(weight, bias, cost, accuracy)
-    return best
+        found.append(Found(weight, bias, cost, accuracy))
+    return max(found, key=lambda one: one.accuracy)  # the first of equally good ones
 
 
 def fit(kind: str, features: np.ndarray, label: np.ndarray, classes: int, cost: float) -> tuple[np.ndarray, np.ndarray]:

@@ -32,6 +32,11 @@ class PairMemory(nn.Module):
     """As many slots as there are classes, the most confused pair first; each keeps two classes (-1 in an empty one),
     which cues tell them apart best, and a linear classifier of these cues. ``sizes``: the numbers of each cue."""
 
+    pairs: Tensor
+    cues: Tensor
+    weight: Tensor
+    bias: Tensor
+
     def __init__(self, sizes: dict[str, int], classes: int) -> None:
         super().__init__()
         self.sizes = sizes
@@ -76,19 +81,17 @@ class PairMemory(nn.Module):
         choices = [chosen for count in range(1, len(names) + 1) for chosen in combinations(names, count)]
         for slot, (i, j, _) in enumerate(pairs[: len(self.pairs)]):
             parts = [(blocks, label, (label == i) | (label == j)) for blocks, label in (train, validation)]
-            best = None
+            found = []
             for chosen in choices:
-                data = [
+                fitted, held = [
                     (
                         join([blocks[name][rows] for name in chosen]).cpu().numpy(),
                         (label[rows] == j).long().cpu().numpy(),
                     )
                     for blocks, label, rows in parts
                 ]
-                found = linear.search(kind, *data, 2)
-                if best is None or found.accuracy > best[1].accuracy:
-                    best = chosen, found
-            self.store(slot, (i, j), *best)
+                found.append((chosen, linear.search(kind, fitted, held, 2)))
+            self.store(slot, (i, j), *max(found, key=lambda pair: pair[1].accuracy))  # the first of equally good ones
 
     def store(self, slot: int, pair: tuple[int, int], chosen: tuple[str, ...], found: linear.Found) -> None:
         """Writes one slot; the classifier's second row is the margin of the pair's second class."""

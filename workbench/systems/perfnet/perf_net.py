@@ -16,9 +16,10 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from workbench import losses
+from workbench.nets.modules import ModuleDict
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.common.composite import member_stages
@@ -63,12 +64,14 @@ class PerfNet(System):
         self.distills = not self.fuses and options.loss != "none"
         shared = {field.name: getattr(options, field.name) for field in fields(StreamOptions)}
         self.student = assemble(PerfStream, setting, stream="rgb", **shared)
-        names = options.teachers if self.fuses or self.distills else ()
-        self.teachers = nn.ModuleDict({name: assemble(PerfStream, setting, stream=name, **shared) for name in names})
+        names: tuple[str, ...] = options.teachers if self.fuses or self.distills else ()
+        teachers = {name: assemble(PerfStream, setting, stream=name, **shared) for name in names}
+        self.teachers: ModuleDict[PerfStream] = ModuleDict(teachers)
         self.needs_train = self.student.needs_train.union(*(teacher.needs_train for teacher in self.teachers.values()))
         self.needs_test = self.needs_train - {"label"} if self.fuses else self.student.needs_test
 
     def forward(self, batch: Batch) -> Output:
+        """Reads video, while training or fused the teachers' pictures too; aux: the logits of each stream."""
         student = self.student(batch)
         if self.fuses:
             return self.fuse({"student": student, **self.teach(batch)})

@@ -12,16 +12,16 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.systems.common.base import Stage, System
+from workbench.systems.common.base import Stage, System, Training
 from workbench.systems.common.building import Setting
-from workbench.types import Batch, Output
+from workbench.types import Batch, Field, Output
 
 #: The field of Batch that a stream reads.
-READS = {"rgb": "video", "flow": "flow", "pose": "rendered"}
+READS: dict[str, Field] = {"rgb": "video", "flow": "flow", "pose": "rendered"}
 
 # Section 4. The rate is 1.6 for batches of 2048 clips and falls in proportion for 16; 2k steps of warm-up and 20k of
 # cosine are 8 and 82 passes over the "approximately 500k" clips of Kinetics-600.
-TRAINING = {
+TRAINING: Training = {
     "epochs": 90,
     "optimizer": {"name": "sgd", "lr": 1.6 * 16 / 2048, "momentum": 0.9, "weight_decay": 1e-4},
     "schedule": {"name": "cosine", "warmup": 8},
@@ -75,11 +75,13 @@ class PerfStream(System):
         self.classifier = nn.Linear(self.backbone.channels, setting.num_classes)
 
     def forward(self, batch: Batch) -> Output:
+        """Reads the pictures of the stream; maps: feature_map."""
         f = self.backbone(self.take(batch, self.reads))  # [B,C,T',H',W']
         features = f.float().mean((2, 3, 4))  # [B,C]
         return Output(self.classifier(self.dropout(features)), features, maps={"feature_map": f})
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy."""
         return self.classification_loss(output, batch)
 
     def classification_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
@@ -88,4 +90,5 @@ class PerfStream(System):
         return {"total": total, "classification": total}
 
     def stages(self) -> list[Stage]:
+        """Section 4, in one stage."""
         return [Stage("backbone", loss="classification_loss", **TRAINING)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
+from functools import reduce
 from typing import Literal
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from workbench import losses
 from workbench.nets.fisher import FisherVector
+from workbench.nets.modules import ModuleDict
 from workbench.systems.common import linear
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting, assemble
@@ -55,12 +57,13 @@ class Codebook(System):
     def __init__(self, setting: Setting, options: CodebookOptions) -> None:
         super().__init__()
         self.num_classes, self.samples = setting.num_classes, options.samples
-        self.vectors = nn.ModuleDict(
+        self.vectors: ModuleDict[FisherVector] = ModuleDict(
             {name: FisherVector(SIZES[name], SIZES[name] // 2, options.gaussians) for name in options.descriptors}
         )
         self.features = sum(vector.features for vector in self.vectors.values())
 
     def forward(self, batch: Batch) -> Output:
+        """Reads trajectories; features [B,F] of length 1, logits of zero."""
         parts = self.split(self.take(batch, "trajectories"))
         vectors = [self.vectors[name](part) for name, part in parts.items()]
         features = torch.cat(vectors, dim=1) / len(vectors) ** 0.5  # [B,F], of length 1 as each part is
@@ -77,7 +80,7 @@ class Codebook(System):
         """What the fit minimises: the error of the reductions, and minus the log-likelihood of the mixtures."""
         parts = self.split(self.take(batch, "trajectories"))
         terms = {name: self.vectors[name].loss(part) for name, part in parts.items()}
-        return {**terms, "total": sum(terms.values())}
+        return {**terms, "total": reduce(torch.add, terms.values())}
 
     def fit_codebook(self, train: Iterable[Batch], validation: Iterable[Batch] | None) -> dict[str, float]:
         """Fits every descriptor's mixture to tracks drawn from the training clips; returns their number."""
@@ -105,6 +108,8 @@ class Codebook(System):
     def smallest(
         self, tracks: Tensor, numbers: Tensor, new: list[Tensor], generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
+        """``tracks`` with their ``numbers`` and the ``new`` ones, which draw theirs here; of more than ``samples``
+        those with the smallest numbers."""
         tracks = torch.cat([tracks, *new])
         numbers = torch.cat([numbers, torch.rand(len(tracks) - len(numbers), generator=generator)])
         if len(tracks) <= self.samples:
@@ -113,6 +118,7 @@ class Codebook(System):
         return tracks[order], numbers
 
     def stages(self) -> list[Stage]:
+        """One stage, in closed form."""
         return [Stage("codebook", loss="codebook_loss", solve="fit_codebook")]
 
 
@@ -138,27 +144,32 @@ class DenseTrajectories(System):
         self.classifier = nn.Linear(self.fisher.features, setting.num_classes)
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
+        """``fisher``: the codebook's vectors float [B,F] of the clips."""
         return {"fisher": self.fisher(batch).features}
 
     def forward(self, batch: Batch) -> Output:
+        """Reads trajectories, or features in their place."""
         features = (self.encode(batch) if batch.features is None else batch.features)["fisher"]  # [B,F]
         return Output(self.classifier(features), features)
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """The SVM's: squared hinge, of each class against the rest."""
         total = losses.squared_hinge(output.logits, self.take(batch, "label"))
         return {"total": total, "classification": total}
 
     def codebook_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """The codebook's own."""
         return self.fisher.codebook_loss(output, batch)
 
     def fit_classifier(self, train: Iterable[Batch], validation: Iterable[Batch] | None) -> dict[str, float]:
         """The SVM, with the C that is best on the validation clips (see ``linear.keep`` where there are none)."""
         kept, held = linear.keep(train, validation)
-        pairs = [(split.features["fisher"], split.label) for split in (kept, held)]
-        found = linear.search(self.kind, *pairs, self.classifier.out_features)
+        fitted, chosen = [(split.features["fisher"], split.label) for split in (kept, held)]
+        found = linear.search(self.kind, fitted, chosen, self.classifier.out_features)
         found.copy_to(self.classifier)
         return {"cost": found.cost, "validation_accuracy": found.accuracy}
 
     def stages(self) -> list[Stage]:
+        """The codebook, then the classifier in closed form."""
         head = Stage("head", trains=("classifier",), cached="encode", solve="fit_classifier")
         return [*member_stages("fisher", self.fisher), head]

@@ -8,7 +8,7 @@ from typing import Literal
 
 from torch import Tensor
 
-from workbench.systems.common.composite import combine
+from workbench.systems.common.composite import Combine, combine
 from workbench.systems.thesis.temporal_model import TemporalModel, TemporalModelOptions
 from workbench.types import Batch, Output
 
@@ -30,7 +30,10 @@ class GlobalModel(TemporalModel):
 
     Options = GlobalModelOptions
 
+    options: GlobalModelOptions
+
     def forward(self, batch: Batch) -> Output:
+        """Reads what the Temporal Model and its base read, or features in their place."""
         if batch.features is not None:
             return self.fuse(self.classify(batch.features), batch.features["basic"], {})
         basic = self.base(batch)
@@ -42,7 +45,7 @@ class GlobalModel(TemporalModel):
 
     def fuse(self, temporal: Output, basic: Tensor, maps: dict[str, Tensor]) -> Output:
         """Logits of the combined class scores; ``maps`` are what the base says about the whole clip."""
-        how = "logit_sum" if self.options.combine == "product" else "softmax_mean"
+        how: Combine = "logit_sum" if self.options.combine == "product" else "softmax_mean"
         logits = combine([temporal.logits, basic], how)
         return Output(logits, temporal.features, maps | temporal.maps, {"temporal": temporal.logits})
 

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from workbench import losses
 from workbench.nets import I3D
 from workbench.nets.attention import AttentionPoint, Modulation, modulate, modulated_channels
+from workbench.nets.modules import ModuleDict, submodule
+from workbench.nets.video.i3d import Half
 from workbench.systems.baselines.pose_lstm import PoseLSTMClassifier, PoseLSTMOptions
 from workbench.systems.baselines.rgb import RGB, RGBOptions
 from workbench.systems.common.base import Stage, System
@@ -91,9 +93,11 @@ class PartNetwork(RGB):
         self.place = place
 
     def forward(self, batch: Batch) -> Output:
+        """Reads the part at ``place`` as RGB reads the video."""
         return super().forward(batch.replace(video=self.take(batch, "parts")[:, self.place]))
 
     def part_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """``loss``, under the name that the whole has too."""
         return self.loss(output, batch)
 
 
@@ -115,6 +119,7 @@ class PoseNetwork(PoseLSTMClassifier):
         return steps.flatten(1), self.classifier(self.dropout(steps))
 
     def pose_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """``loss``, under the name that the whole has too."""
         return self.loss(output, batch)
 
 
@@ -129,11 +134,17 @@ class PI3D(System):
     needs_test = frozenset({"parts", "pose", "part_truth"})
     Options = PI3DOptions
 
+    tail: Half
+    pose: PoseNetwork
+    norm: nn.Module
+    attention: Scores
+
     def __init__(self, setting: Setting, options: PI3DOptions) -> None:
         super().__init__()
         self.options = options
         rgb = RGBOptions(options.dropout, options.bn_momentum, options.regularizer)
-        self.parts = nn.ModuleDict({name: PartNetwork(setting, rgb, k) for k, name in enumerate(options.regions)})
+        parts: dict[str, PartNetwork] = {name: PartNetwork(setting, rgb, k) for k, name in enumerate(options.regions)}
+        self.parts: ModuleDict[PartNetwork] = ModuleDict(parts)
         if options.at:
             backbone = setting.video_backbone(bn_momentum=options.bn_momentum)
             if not isinstance(backbone, I3D):
@@ -145,7 +156,7 @@ class PI3D(System):
             self.norm = PoseNorm(self.pose.features, affine=False) if options.normalize_pose else nn.Identity()
             self.attention = Scores(self.pose.features, options.attention_hidden, len(self.parts))
         self.point = AttentionPoint()
-        guide = {"pose" if self.learns else "part_truth"} if options.attention else set()
+        guide: set[str] = {"pose" if self.learns else "part_truth"} if options.attention else set()
         self.needs_train, self.needs_test = frozenset({"parts", "label"} | guide), frozenset({"parts"} | guide)
         self.dropout = nn.Dropout(options.dropout)
         channels = self.parts[options.regions[0]].backbone.channels
@@ -156,11 +167,12 @@ class PI3D(System):
         self.classifier = nn.Linear(channels, setting.num_classes)
 
     def forward(self, batch: Batch) -> Output:
+        """Reads parts, and pose or part_truth with attention; maps: feature_map, parts, modulated."""
         crops = self.take(batch, "parts")
         if crops.shape[1] != len(self.parts):
             raise ValueError(f"batch.parts has {crops.shape[1]} parts a clip, expected {', '.join(self.parts)}")
-        g = [self.halves(part)[0](crops[:, part.place]) for part in self.parts.values()]
-        g = torch.stack(g, dim=1).float()  # eq. 4.4: g_k [B,K,C,T',H',W']
+        seen = [self.halves(part)[0](crops[:, part.place]) for part in self.parts.values()]
+        g = torch.stack(seen, dim=1).float()  # eq. 4.4: g_k [B,K,C,T',H',W']
         f = self.aggregate(g)
         maps, aux = {"feature_map": f}, {"g": g}
         if self.options.attention:
@@ -191,7 +203,9 @@ class PI3D(System):
 
     def halves(self, part: PartNetwork) -> tuple[nn.Module, nn.Module]:
         """The layers of a part's backbone before and after the aggregation; the latter serve its fine-tuning alone."""
-        return part.backbone.halves(self.options.at) if self.options.at else (part.backbone, nn.Identity())
+        if not self.options.at:
+            return part.backbone, nn.Identity()
+        return submodule(part, "backbone", I3D).halves(self.options.at)
 
     def aggregate(self, g: Tensor) -> Tensor:
         """The maps of the parts [B,K,C,T',H',W'] as one: their sum, or their channels side by side (K C of them)."""

@@ -8,6 +8,7 @@ Equation numbers are the thesis'; m x n and t_c are H' x W' and T' of the featur
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import reduce
 from math import prod
 from typing import Literal
 
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from workbench import losses
 from workbench.nets import AttentionPoint, Modulation, modulate, truth_weights
 from workbench.nets.attention import Guide, modulated_channels, truth_apart
+from workbench.nets.modules import ModuleDict
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.common.composite import member_stages
@@ -81,6 +83,10 @@ class SeparableSTA(System):
     needs_test = frozenset({"video", "pose", "truth"})
     Options = SeparableSTAOptions
 
+    pose: PoseNetwork
+    norm: nn.Module
+    attention: ModuleDict[Scores]
+
     def __init__(self, setting: Setting, options: SeparableSTAOptions) -> None:
         super().__init__()
         self.options = options
@@ -95,7 +101,7 @@ class SeparableSTA(System):
             features, hidden = self.pose.features, options.attention_hidden
             scores = {name: Scores(features, hidden, prod(self.shapes[name])) for name in self.weights}
             self.norm = PoseNorm(features, affine=False) if options.normalize_pose else nn.Identity()
-            self.attention = nn.ModuleDict(scores)
+            self.attention = ModuleDict(scores)
         self.points = nn.ModuleDict({name: AttentionPoint() for name in self.weights})
         self.dropout = nn.Dropout(options.dropout)
         # The thesis' 1 x 1 x 1 convolution; what it reads is pooled to a single cell.
@@ -106,6 +112,7 @@ class SeparableSTA(System):
 
     @property
     def branches(self) -> int:
+        """How many modulated maps are laid side by side."""
         return 2 if self.options.attention == "separable" else 1
 
     @property
@@ -119,17 +126,21 @@ class SeparableSTA(System):
         return len(self.weights) > self.branches
 
     def forward(self, batch: Batch) -> Output:
+        """Reads video, and pose or truth with attention; maps: feature_map, modulated, the weights by name."""
         video = self.take(batch, "video")
         g = self.backbone(video)  # [B,C,T',H',W']
         if g.shape[2] != self.grid[0] and {"temporal", "attention"} & set(self.weights):
             got = f"{video.shape[2]} frames give {g.shape[2]} time steps"
             raise ValueError(f"{got}, this Separable STA was built for {self.grid[0]}")
-        h, steps = self.pose.read(batch) if self.learns else (None, None)  # h* [B,F]
+        if self.learns:
+            h, steps = self.pose.read(batch)  # h* [B,F]
         # What follows is small beside the backbone, and is exact in fp32 whatever the backbone's precision.
         with torch.autocast(g.device.type, enabled=False):
             g = g.float()
-            h = self.norm(h.float()) if self.learns else None
-            learned = {name: self.attend(name, h) for name in self.weights} if self.learns else {}
+            learned = {}
+            if self.learns:
+                h = self.norm(h.float())
+                learned = {name: self.attend(name, h) for name in self.weights}
             weights = learned if self.learns or not self.weights else self.known(batch, g)
             weights = {name: self.points[name](weight) for name, weight in weights.items()}
             weights = {name: stretch(weight, g.shape[3:]) for name, weight in weights.items()}
@@ -174,7 +185,7 @@ class SeparableSTA(System):
             return g
         if self.options.attention == "separable":
             return torch.cat([modulate(g, weight, how) for weight in inflated], dim=1)
-        return modulate(g, prod(inflated), how)
+        return modulate(g, reduce(torch.mul, inflated), how)
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """L = L_C + lambda1 sum_j ||alpha_j|| + lambda2 sum_j (1 - beta_j)^2 (eq. 4.13), of the weights there are;
@@ -189,6 +200,7 @@ class SeparableSTA(System):
         return self.regularized(output.aux["first_logits"], self.weights[:1], output, batch)
 
     def regularized(self, logits: Tensor, weights: tuple[str, ...], output: Output, batch: Batch) -> dict[str, Tensor]:
+        """Cross-entropy of ``logits`` with the terms of eq. 4.13 for ``weights``, by their names as maps."""
         total = F.cross_entropy(logits, self.take(batch, "label"))
         terms = {"classification": total}
         for name in weights if self.learns else ():

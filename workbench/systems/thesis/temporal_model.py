@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workbench.nets.attention import AttentionPoint, Modulation
+from workbench.nets.modules import ModuleDict, submodule
 from workbench.nets.pose.persons import mean_over_persons
 from workbench.systems.baselines.rgb import RGB
 from workbench.systems.common.base import Stage, System
@@ -124,6 +125,7 @@ class PoseNetworks(nn.Module):
         return self.norm(steps.flatten(1)).view_as(steps)
 
     def encode(self, pose: Tensor) -> tuple[Tensor]:
+        """One body: [R,G x segment_poses,V,3] -> the output of R^p_G after each segment, [R,G,hidden]."""
         parts = pose.flatten(2).chunk(len(self.segments), dim=1)  # P_Gj, G times [B,segment_poses,3V]
         last = [network(part)[0][:, -1] for network, part in zip(self.segments, parts, strict=True)]
         return (self.dropout(self.whole(self.dropout(torch.stack(last, dim=1)))[0]),)
@@ -136,6 +138,11 @@ class TemporalModel(System):
     needs_test = frozenset({"video", "pose", "parts", "segments"})
     Options = TemporalModelOptions
 
+    options: TemporalModelOptions
+    pose_networks: ModuleDict[PoseNetworks]
+    segment_scores: ModuleDict[nn.Linear]
+    granularity_scores: nn.Linear
+
     def __init__(self, setting: Setting, options: TemporalModelOptions) -> None:
         super().__init__()
         self.options, self.base = options, base_of(setting, options)
@@ -144,15 +151,15 @@ class TemporalModel(System):
         self.needs_train, self.needs_test = self.base.needs_train | own, self.base.needs_test | own
 
         names, hidden = [str(g) for g in options.granularities], options.attention_hidden
-        inputs = self.base.classifier.in_features
-        self.recurrent = nn.ModuleDict({g: gru(inputs, options.hidden) for g in names})  # R^S_G
+        inputs = submodule(self.base, "classifier", nn.Linear).in_features
+        self.recurrent: ModuleDict[nn.GRU] = ModuleDict({g: gru(inputs, options.hidden) for g in names})  # R^S_G
         if self.attends:
             joints = setting.skeleton.count
             how = (hidden, options.dropout, options.normalize_steps)
             networks = {g: PoseNetworks(joints, int(g), *how) for g in names}
-            self.pose_networks = nn.ModuleDict(networks)
+            self.pose_networks = ModuleDict(networks)
         if options.segment_attention:
-            self.segment_scores = nn.ModuleDict({g: equal_scores(hidden, 1) for g in names})
+            self.segment_scores = ModuleDict({g: equal_scores(hidden, 1) for g in names})
         if options.granularity_attention:
             self.granularity_scores = equal_scores(hidden * len(names), len(names))
         self.segment_point, self.granularity_point = AttentionPoint(), AttentionPoint()
@@ -161,6 +168,7 @@ class TemporalModel(System):
         nn.init.xavier_normal_(self.classifier.weight)
 
     def forward(self, batch: Batch) -> Output:
+        """Reads segments, or features in their place; maps: segments/<G> [B,G], granularities."""
         return self.classify(self.encode(batch) if batch.features is None else batch.features)
 
     def encode(self, batch: Batch) -> dict[str, Tensor]:
@@ -225,15 +233,15 @@ class TemporalModel(System):
 
     def backbone_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """The base's own, of the whole clip, as are the two below: its fine-tuning."""
-        return self.base.backbone_loss(self.base(batch), batch)
+        return self.base.loss_named("backbone_loss")(self.base(batch), batch)
 
     def part_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """The fine-tuning of its networks of body parts."""
-        return self.base.part_loss(self.base(batch), batch)
+        return self.base.loss_named("part_loss")(self.base(batch), batch)
 
     def pose_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """The training of its pose network before the whole's."""
-        return self.base.pose_loss(self.base(batch), batch)
+        return self.base.loss_named("pose_loss")(self.base(batch), batch)
 
     def stages(self) -> list[Stage]:
         """Algorithm 4: the base as its own paper trains it, on whole clips; then, on its features, all the rest. The

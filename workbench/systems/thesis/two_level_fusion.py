@@ -20,21 +20,23 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workbench import losses
+from workbench.nets.modules import ModuleDict
 from workbench.nets.pooling import max_min
+from workbench.nets.video.layers import VideoBackbone
 from workbench.systems.baselines.pose_lstm import PoseLSTMClassifier
 from workbench.systems.common import linear
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.common.composite import member_stages
 from workbench.systems.common.pair_memory import PairMemory, confused_pairs, join
-from workbench.systems.thesis.dense_trajectories import CodebookOptions, codebook
-from workbench.types import Batch, Output
+from workbench.systems.thesis.dense_trajectories import Codebook, CodebookOptions, codebook
+from workbench.types import Batch, Field, Output
 
 Cue = Literal["appearance", "motion", "pose"]
 Region = Literal["left_hand", "right_hand", "upper_body", "full_body", "full_frame"]
 
 #: The field of Batch that each cue reads.
-READS = {"appearance": "parts", "motion": "trajectories", "pose": "pose"}
+READS: dict[str, Field] = {"appearance": "parts", "motion": "trajectories", "pose": "pose"}
 
 # Section 3.4.1: "initialized with learning rate 0.005".
 POSE_OPTIMIZER = {"name": "adam", "lr": 0.005}
@@ -84,6 +86,14 @@ class TwoLevelFusion(System):
     needs_test = frozenset(READS.values())
     Options = TwoLevelFusionOptions
 
+    backbone: VideoBackbone
+    fisher: Codebook
+    pose: PoseLSTMClassifier
+    region: Tensor
+    norms: Tensor
+    alpha: Tensor
+    scales: Tensor
+
     def __init__(self, setting: Setting, options: TwoLevelFusionOptions) -> None:
         super().__init__()
         self.options, classes = options, setting.num_classes
@@ -103,7 +113,7 @@ class TwoLevelFusion(System):
         late = ["pose"] if options.fusion == "two_level" and "pose" in sizes else []
         groups = {"early": [cue for cue in sizes if cue not in late], "late": late}
         self.groups = {name: cues for name, cues in groups.items() if cues}
-        self.classifiers = nn.ModuleDict(
+        self.classifiers: ModuleDict[nn.Linear] = ModuleDict(
             {name: nn.Linear(sum(sizes[cue] for cue in cues), classes) for name, cues in self.groups.items()}
         )
         self.memory = PairMemory(sizes, classes)
@@ -113,6 +123,7 @@ class TwoLevelFusion(System):
         self.register_buffer("scales", torch.ones(len(self.groups)))
 
     def forward(self, batch: Batch) -> Output:
+        """Reads the fields of its cues, or features in their place; maps: parts, which region is read."""
         found = self.read(batch, [int(self.region)]) if batch.features is None else batch.features
         # What follows is small beside the networks, and is exact in fp32 whatever their precision.
         with torch.autocast(self.alpha.device.type, enabled=False):
@@ -187,6 +198,7 @@ class TwoLevelFusion(System):
         return {"total": total, "classification": total}
 
     def codebook_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
+        """The codebook's own."""
         return self.fisher.codebook_loss(output, batch)
 
     @torch.no_grad()
@@ -198,10 +210,10 @@ class TwoLevelFusion(System):
         splits = [self.on_device(split) for split in (kept, held)]
         scores = []
         for name, cues in self.groups.items():
-            data = [
+            fitted, chosen = [
                 (join([blocks[cue] for cue in cues]).cpu().numpy(), label.cpu().numpy()) for blocks, label in splits
             ]
-            found = linear.search(self.options.classifier, *data, self.classifiers[name].out_features)
+            found = linear.search(self.options.classifier, fitted, chosen, self.classifiers[name].out_features)
             found.copy_to(self.classifiers[name])
             numbers |= {f"{name}_cost": found.cost, f"{name}_accuracy": found.accuracy}
             blocks, label = splits[1]
@@ -222,8 +234,8 @@ class TwoLevelFusion(System):
         self.norms.copy_(torch.from_numpy(kept.features["size"].mean(0)).clamp_min(1e-12))
         found = []
         for region, norm in enumerate(self.norms.tolist()):
-            data = [(split.features["appearance"][:, region] / norm, split.label) for split in (kept, held)]
-            found.append(linear.search(self.options.classifier, *data, len(self.memory.pairs)).accuracy)
+            fitted, chosen = [(split.features["appearance"][:, region] / norm, split.label) for split in (kept, held)]
+            found.append(linear.search(self.options.classifier, fitted, chosen, len(self.memory.pairs)).accuracy)
         self.region.fill_(found.index(max(found)))
         return {f"{name}_accuracy": score for name, score in zip(self.options.regions, found, strict=True)}
 
@@ -232,8 +244,8 @@ class TwoLevelFusion(System):
         self.scales.copy_(torch.stack([best_scale(score, label) for score in scores]))
         if len(scores) < 2 or not self.options.alpha_search:
             return {}
-        chances = [(scale * score).softmax(1) for scale, score in zip(self.scales, scores, strict=True)]
-        self.alpha.fill_(best_alpha(*chances, label))
+        early, late = [(scale * score).softmax(1) for scale, score in zip(self.scales, scores, strict=True)]
+        self.alpha.fill_(best_alpha(early, late, label))
         return {"alpha": float(self.alpha)}
 
     def on_device(self, split: linear.Kept) -> tuple[dict[str, Tensor], Tensor]:
@@ -261,6 +273,7 @@ def time_step(frames: int, length: int, steps: int) -> int:
 
 
 def accuracy(scores: Tensor, label: Tensor) -> float:
+    """The share in [0,1] of clips whose highest of scores [n,N] is that of their label [n]."""
     return float((scores.argmax(1) == label).float().mean())
 
 

@@ -8,7 +8,7 @@ ECCV paper's, (A2) and (A3) the sections of its appendix; m x n and t_c are H' x
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -103,6 +103,7 @@ class Scores(nn.Module):
         nn.init.zeros_(self.score.bias)
 
     def forward(self, h: Tensor) -> Tensor:
+        """float [B,F] -> [B,count]."""
         return self.score(torch.tanh(self.hidden(h)))
 
 
@@ -115,6 +116,7 @@ class PoseNorm(nn.BatchNorm1d):
     """
 
     def forward(self, h: Tensor) -> Tensor:
+        """float [B,F] -> the same shape."""
         if len(h) > 1:
             return super().forward(h)
         return F.batch_norm(h, self.running_mean, self.running_var, eps=self.eps)
@@ -134,6 +136,7 @@ class AttentionNetwork(nn.Module):
         self.temporal = Scores(features, hidden, t_c) if temporal else None
 
     def forward(self, h: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """h* float [B,F] -> z1 [B,mn] and the weights by name."""
         h = self.norm(h)
         z1 = self.spatial(h)
         weights = {"spatial": torch.sigmoid(z1).view(-1, self.m, self.n)}
@@ -157,6 +160,7 @@ class SpatialEmbedding(nn.Module):
         self.pose = spectral_norm(nn.Linear(cells, size, bias=False))  # T_p
 
     def forward(self, f: Tensor, latent: Tensor) -> tuple[Tensor, Tensor]:
+        """f float [B,C,T',H',W'] and z1 [B,mn] -> f_e and P_e, [B,D_e] each."""
         f_s = F.adaptive_avg_pool2d(f.sum(2), self.grid)  # [B,C,m,n], unchanged where f has m x n cells
         return self.visual(f_s.flatten(1)), self.pose(latent)
 
@@ -167,7 +171,13 @@ class VPN(System):
 
     needs_train = frozenset({"video", "pose", "truth", "label"})
     needs_test = frozenset({"video", "pose", "truth"})
-    Options = VPNOptions
+    Options: type[VPNOptions] = VPNOptions
+
+    options: VPNOptions
+    attention: AttentionNetwork
+    embedding: SpatialEmbedding
+    pose_backbone: nn.Module
+    pose_classifier: nn.Linear
 
     def __init__(self, setting: Setting, options: VPNOptions) -> None:
         super().__init__()
@@ -200,6 +210,7 @@ class VPN(System):
         return ("spatial", "temporal") if self.options.temporal else ("spatial",)
 
     def forward(self, batch: Batch) -> Output:
+        """Reads video, and pose or truth; maps: feature_map, modulated, spatial, temporal, attention, joints."""
         guide, learns = self.take(batch, self.options.guide), self.options.guide == "pose"
         if learns and guide.shape[2] != self.poses:
             raise ValueError(f"batch.pose has {guide.shape[2]} poses a clip, this VPN was built for {self.poses}")
@@ -210,7 +221,9 @@ class VPN(System):
         f = self.backbone(video)  # [B,C,T',H',W']
         if f.shape[2] != self.t_c:
             raise ValueError(f"{video.shape[2]} frames give {f.shape[2]} time steps, this VPN was built for {self.t_c}")
-        h, maps, aux = self.read_pose(guide) if learns else (None, {}, {})  # h* [B,F]
+        maps, aux = {}, {}
+        if learns:
+            h, maps, aux = self.read_pose(guide)  # h* [B,F]
         # What follows is small beside the backbone, and is exact in fp32 whatever the backbone's precision.
         with torch.autocast(f.device.type, enabled=False):
             f = f.float()
@@ -240,13 +253,13 @@ class VPN(System):
         """Sets up what ``read_pose`` needs; returns F, the length of h*."""
         options = self.options
         if options.pose_backbone == "gcn":
-            self.pose_backbone = PoseGCN(
+            network = PoseGCN(
                 setting.skeleton, setting.poses, options.alpha, options.beta, options.far_pairs, options.pose_pooling
             )
-            features = self.pose_backbone.features
+            self.pose_backbone = network
             if options.pose_first:
-                self.pose_classifier = nn.Linear(features, setting.num_classes)
-            return features
+                self.pose_classifier = nn.Linear(network.features, setting.num_classes)
+            return network.features
         self.pose_backbone = PoseLSTM(setting.skeleton.count, options.lstm_hidden, residual=options.lstm_residual)
         self.pose_classifier = nn.Linear(options.lstm_hidden, setting.num_classes)  # for its pre-training alone
         return setting.poses * options.lstm_hidden
@@ -319,5 +332,6 @@ class VPN(System):
             needs = frozenset({"pose", "label"})
             stages.append(Stage("pose", trains=trained, loss="pose_loss", optimizer=POSE_OPTIMIZER, needs=needs))
             frozen = trained if lstm else ("pose_classifier",)
-        adam = {"optimizer": {"name": "adam", "lr": 0.01}} if self.options.optimizer == "adam" else {}
-        return [*stages, Stage("joint", freezes=frozen, **adam)]
+        joint = Stage("joint", freezes=frozen)
+        adam = replace(joint, optimizer={"name": "adam", "lr": 0.01})
+        return [*stages, adam if self.options.optimizer == "adam" else joint]

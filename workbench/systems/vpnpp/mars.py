@@ -58,6 +58,7 @@ class MARS(System):
         self.needs_test = frozenset({"video", "flow"} if "flow" in self.joined else {"video"})
 
     def forward(self, batch: Batch) -> Output:
+        """Reads video, and flow while training or where the flow stream joins; maps: feature_map, teacher/flow."""
         streams = {"student": self.student(batch)}
         if "rgb" in self.joined:
             streams["rgb"] = self.rgb(batch)

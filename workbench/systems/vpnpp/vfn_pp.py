@@ -34,12 +34,16 @@ class VFNPP(FeatureDistilled):
     needs_test = frozenset({"video", "flow"})
     Options = VFNPPOptions
 
+    options: VFNPPOptions
+    teacher: PerfStream
+
     def __init__(self, setting: Setting, options: VFNPPOptions) -> None:
         teacher = assemble(PerfStream, setting, stream=options.teacher, **shared(PerfStream, options))
         super().__init__(setting, options, options.teacher, teacher, teacher.backbone.channels)
         self.needs_test |= teacher.needs_test if options.with_flow else frozenset()
 
     def forward(self, batch: Batch) -> Output:
+        """Reads video, while training or with_flow flow too."""
         output = super().forward(batch)
         if self.training or not self.options.with_flow:
             return output
@@ -52,5 +56,6 @@ class VFNPP(FeatureDistilled):
         return self.teacher.classification_loss(unpack("teacher/flow", output.aux), batch)
 
     def stages(self) -> list[Stage]:
+        """The flow stream, then the student."""
         teacher = Stage("teacher/flow", ("teacher",), loss="classification_loss", part="teacher")
         return [teacher, *self.student_stages()]

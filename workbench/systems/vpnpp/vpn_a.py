@@ -80,12 +80,16 @@ class VPNStar(VPN):
 
     Options = VPNStarOptions
 
+    options: VPNStarOptions
+
     def make_pose_backbone(self, setting: Setting) -> int:
-        persons = self.options.persons
-        self.pose_backbone = AGCN(None, setting.skeleton, persons, layers=2, width=setting.width)
-        return self.pose_backbone.channels
+        """Sets up two layers of AGCN; returns their channels."""
+        network = AGCN(None, setting.skeleton, self.options.persons, layers=2, width=setting.width)
+        self.pose_backbone = network
+        return network.channels
 
     def read_pose(self, pose: Tensor) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
+        """h* [B,F] of poses [B,M,t_p,V,3], with the map ``joints``."""
         h, joints = self.pose_backbone(pose)
         return h, {"joints": joints}, {}
 
@@ -93,6 +97,7 @@ class VPNStar(VPN):
     joint_loss = VPN.loss
 
     def stages(self) -> list[Stage]:
+        """VPN's, each with a loss of its own name."""
         return [replace(stage, loss=f"{stage.name}_loss") for stage in super().stages()]
 
 
@@ -113,6 +118,7 @@ class SelfAttentive(RGB):
         self.block = NonLocal(self.backbone.channels, bn_momentum=options.bn_momentum, gamma=options.block_gamma)
 
     def forward(self, batch: Batch) -> Output:
+        """Reads video; maps: feature_map, modulated, affinity."""
         f = self.backbone(self.take(batch, "video"))  # f_S [B,C,T',H',W']
         modulated, affinity = self.block.attend(f)  # f'_S as f_S; A_S [B,P,P']
         features = modulated.float().mean((2, 3, 4))  # [B,C]
@@ -132,10 +138,11 @@ class AttentionDistillation(nn.Module):
         cells = prod(grid)
         self.options = options
         self.student = nn.Linear(cells * keys, cells, bias=False)  # E_A
-        self.teacher = nn.Identity()
+        self.teacher: nn.Module = nn.Identity()
         if options.projection == "both":
-            self.teacher = nn.Linear(cells, cells, bias=False)
-            nn.init.eye_(self.teacher.weight)
+            projection = nn.Linear(cells, cells, bias=False)
+            nn.init.eye_(projection.weight)
+            self.teacher = projection
 
     def forward(self, teacher: Tensor, student: Tensor) -> tuple[Tensor, Tensor]:
         """The two embeddings, float [B,P], not yet of unit length."""
@@ -148,6 +155,7 @@ class AttentionDistillation(nn.Module):
             return self.teacher(teacher.float().flatten(1)), self.student(student.float().flatten(1))
 
     def loss(self, teacher: Tensor, student: Tensor, label: Tensor) -> Tensor:
+        """How far the embeddings [B,P] of teacher and student are from what they should be, to be minimised."""
         if self.options.distillation == "scd":
             return contrast(teacher, student, label, self.options)
         return losses.attention_distillation(teacher, student, self.options.reduction)  # L_D, eq. 2
@@ -163,6 +171,10 @@ class VPNA(Distilled):
     needs_train = frozenset({"video", "pose", "label"})
     needs_test = frozenset({"video"})
     Options = VPNAOptions
+
+    options: VPNAOptions
+    student: SelfAttentive
+    distillation: AttentionDistillation | FeatureDistillation
 
     def __init__(self, setting: Setting, options: VPNAOptions) -> None:
         super().__init__()
@@ -185,9 +197,11 @@ class VPNA(Distilled):
             self.distillation = FeatureDistillation(modulated, channels, kind, options, reduction)
 
     def teach(self, batch: Batch) -> dict[str, Output]:
+        """VPN*'s output; reads video and pose."""
         return {"vpn": self.teacher(batch)}  # T_A(V_i, P_i), A_T [B,T',H',W'] among its maps
 
     def compare(self, student: Output, taught: dict[str, Output]) -> dict[str, Tensor]:
+        """See ``Distilled``; at the chosen level."""
         teacher = taught["vpn"]
         if self.level == "attention":
             target, own = teacher.maps["attention"], student.maps["affinity"]  # A_T, A_S
@@ -206,7 +220,7 @@ class VPNA(Distilled):
         if not output.aux:
             return {"total": l_s, "classification": l_s}
         target, own = output.aux[f"{self.level}/teacher"], output.aux[f"{self.level}/student"]
-        l_d = self.distillation.loss(target, own, batch.label)
+        l_d = self.distillation.loss(target, own, self.take(batch, "label"))
         terms = {"total": l_s + self.options.beta * l_d, "classification": l_s, "distillation": l_d}
         if self.options.collaborative:
             l_t = self.joint_loss(output, batch)["total"]

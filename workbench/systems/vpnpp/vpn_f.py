@@ -161,6 +161,7 @@ class Given(nn.Module):
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, student: Output, feature: Tensor) -> Output:
+        """``student`` with the scores of T_F(P) ``feature`` [B,F] added, and that beside its features."""
         logits = student.logits + self.classifier(self.dropout(feature))
         return replace(student, logits=logits, features=torch.cat([student.features, feature], dim=1))
 
@@ -176,11 +177,15 @@ class Distilled(System):
     training mode alone, but for the one whose feature the student is ``given``; ``teach`` and ``compare`` ask them at
     any time."""
 
+    student: RGB
+    name: str
+
     def __init__(self) -> None:
         super().__init__()
         self.given: Given | None = None
 
     def forward(self, batch: Batch) -> Output:
+        """Reads video, while training what its teachers read too; maps of teachers as teacher/<name>."""
         student = self.student(batch)  # S(V_i)
         if not self.training:
             return student if self.given is None else self.given(student, self.feature(batch))
@@ -211,6 +216,10 @@ class Distilled(System):
 class FeatureDistilled(Distilled):
     """An RGB student with one ``teacher``, called ``name``, which is trained first."""
 
+    options: FeatureOptions
+    teacher: System
+    distillation: FeatureDistillation
+
     def __init__(self, setting: Setting, options: FeatureOptions, name: str, teacher: System, features: int) -> None:
         super().__init__()
         self.options, self.name = options, name
@@ -225,6 +234,7 @@ class FeatureDistilled(Distilled):
         self.distillation = FeatureDistillation(features, channels, options.distillation, options, options.reduction)
 
     def forward(self, batch: Batch) -> Output:
+        """As ``Distilled``; CRD's memory keeps what it has seen."""
         output = super().forward(batch)
         if self.training and self.given is None and self.options.distillation == "crd":
             embeddings = output.aux["features/teacher"], output.aux["features/student"]
@@ -232,12 +242,15 @@ class FeatureDistilled(Distilled):
         return output
 
     def feature(self, batch: Batch) -> Tensor:
+        """T_F's features [B,F]."""
         return self.teacher(batch).features
 
     def teach(self, batch: Batch) -> dict[str, Output]:
+        """The teacher's output, by its name."""
         return {self.name: self.teacher(batch)}  # T_F(P_i) [B,F]
 
     def compare(self, student: Output, taught: dict[str, Output]) -> dict[str, Tensor]:
+        """See ``Distilled``: features, if they aren't given."""
         if self.given is not None:
             return {}
         pair = self.distillation(taught[self.name].features.detach(), f_s(student))  # T_F(P_i), E_F(V_i) [B,F]
@@ -249,7 +262,8 @@ class FeatureDistilled(Distilled):
         l_c = F.cross_entropy(output.logits, self.take(batch, "label"))
         if self.given is not None or self.options.distillation == "crd" or not output.aux:
             return {"total": l_c, "classification": l_c}
-        l_d = self.distillation.loss(output.aux["features/teacher"], output.aux["features/student"], batch.label)
+        teacher, student = output.aux["features/teacher"], output.aux["features/student"]
+        l_d = self.distillation.loss(teacher, student, self.take(batch, "label"))
         return {"total": l_c + self.options.alpha * l_d, "classification": l_c, "distillation": l_d}
 
     def crd_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
@@ -258,7 +272,8 @@ class FeatureDistilled(Distilled):
         l_c = F.cross_entropy(self.student.classifier(output.features.detach()), self.take(batch, "label"))
         if not output.aux:
             return {"total": l_c, "classification": l_c}
-        l_d = self.distillation.loss(output.aux["features/teacher"], output.aux["features/student"], batch.label)
+        teacher, student = output.aux["features/teacher"], output.aux["features/student"]
+        l_d = self.distillation.loss(teacher, student, self.take(batch, "label"))
         return {"total": l_c + l_d, "classification": l_c, "distillation": l_d}
 
     def student_stages(self) -> list[Stage]:
@@ -279,6 +294,8 @@ class VPNF(FeatureDistilled):
     needs_test = frozenset({"video", "pose"})
     Options = VPNFOptions
 
+    teacher: AGCNClassifier
+
     def __init__(self, setting: Setting, options: VPNFOptions) -> None:
         teacher = assemble(AGCNClassifier, setting, **shared(AGCNClassifier, options))
         super().__init__(setting, options, "pose", teacher, teacher.pose_backbone.channels)
@@ -288,4 +305,5 @@ class VPNF(FeatureDistilled):
         return self.teacher.pose_loss(unpack("teacher/pose", output.aux), batch)
 
     def stages(self) -> list[Stage]:
+        """The teacher, then the student."""
         return [*member_stages("teacher", self.teacher), *self.student_stages()]

@@ -3,6 +3,7 @@ the other ways of bringing VPN-F and VPN-A together (table 4)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -10,12 +11,13 @@ from typing import Literal
 import torch.nn.functional as F
 from torch import Tensor
 
+from workbench.nets.modules import submodule
 from workbench.systems.baselines.agcn import AGCNClassifier
-from workbench.systems.common.base import Stage, System
+from workbench.systems.common.base import Stage
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.common.composite import Combine, Composite, combine, member_stages, unpack
 from workbench.systems.vpnpp.vpn_a import ROLES, VPNA, AttentionOptions, VPNAOptions
-from workbench.systems.vpnpp.vpn_f import VPNF, FeatureDistillation, Given, f_s, shared
+from workbench.systems.vpnpp.vpn_f import VPNF, Distilled, FeatureDistillation, Given, f_s, shared
 from workbench.types import Batch, Output
 
 
@@ -51,6 +53,9 @@ class TwoLevels(VPNA):
 
     Options = TwoLevelsOptions
 
+    options: TwoLevelsOptions
+    feature_distillation: FeatureDistillation
+
     def __init__(self, setting: Setting, options: TwoLevelsOptions) -> None:
         super().__init__(setting, options)
         self.pose_teacher = assemble(AGCNClassifier, setting, **shared(AGCNClassifier, options))  # T_F
@@ -62,12 +67,15 @@ class TwoLevels(VPNA):
             self.feature_distillation = FeatureDistillation(features, self.student.backbone.channels, "scd", options)
 
     def feature(self, batch: Batch) -> Tensor:
+        """T_F's features [B,F]."""
         return self.pose_teacher(batch).features
 
     def teach(self, batch: Batch) -> dict[str, Output]:
+        """The outputs of T_F, pose, and of VPN*, vpn."""
         return {"pose": self.pose_teacher(batch)} | super().teach(batch)
 
     def compare(self, student: Output, taught: dict[str, Output]) -> dict[str, Tensor]:
+        """See ``Distilled``: features, if they aren't given, and attention."""
         if self.given is not None:
             return super().compare(student, taught)
         # Figure 7: f_S is what self-attention reads.
@@ -98,13 +106,14 @@ class TwoLevels(VPNA):
     def contrast(self, output: Output, batch: Batch) -> Tensor:
         """-L_SCD."""
         teacher, student = output.aux["features/teacher"], output.aux["features/student"]
-        return self.feature_distillation.loss(teacher, student, batch.label)
+        return self.feature_distillation.loss(teacher, student, self.take(batch, "label"))
 
     def pose_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """The pose teacher's own."""
         return self.pose_teacher.pose_loss(unpack("teacher/pose", output.aux), batch)
 
     def stages(self) -> list[Stage]:
+        """T_F, then the student by the chosen ``combination``."""
         own = ("student", "feature_distillation" if self.given is None else "given")
         features = Stage("features", own, loss="feature_loss")
         attended = ("student", "teacher", "distillation", *(() if self.given is None else ("given",)))
@@ -121,33 +130,38 @@ class Students(Composite):
     """Distilled students, joined by their scores where there are several, each trained by itself. ``streams`` are
     teachers, by their module paths, whose scores join them in evaluation mode, and what they read is read then too."""
 
-    def __init__(self, members: dict[str, System], streams: dict[str, str], how: Combine) -> None:
+    def __init__(self, members: Mapping[str, Distilled], streams: dict[str, str], how: Combine) -> None:
         super().__init__()
         for path, member in members.items():
             self.add_module(path, member)
         self.paths, self.streams, self.how = list(members), streams, how
-        asked = [self.get_submodule(path) for path in streams.values()]
+        asked = [self.member(path) for path in streams.values()]
         self.needs_train = frozenset().union(*(member.needs_train for member in members.values()))
         self.needs_test = frozenset().union(*(system.needs_test for system in (*members.values(), *asked)))
         for name in {stage.loss for stage in self.stages()} - {"loss"}:
             setattr(self, name, partial(self.member_losses, name=name))
 
     def forward(self, batch: Batch) -> Output:
+        """Reads what the students read, in evaluation what ``streams`` read too; one score of them all."""
         outputs = self.run_members(batch)
         if not self.training:
-            outputs |= {name: self.get_submodule(path)(batch) for name, path in self.streams.items()}
+            outputs |= {name: self.member(path)(batch) for name, path in self.streams.items()}
         logits = [output.logits for output in outputs.values()]
         return self.join(outputs, combine(logits, self.how) if len(logits) > 1 else logits[0])
 
+    def student(self, path: str) -> Distilled:
+        """The student whose module name is ``path``."""
+        return submodule(self, path, Distilled)
+
     def teach(self, batch: Batch) -> dict[str, Output]:
         """What each teacher says to ``batch``, by its name; reads what they read."""
-        return {name: said for path in self.paths for name, said in self.get_submodule(path).teach(batch).items()}
+        return {name: said for path in self.paths for name, said in self.student(path).teach(batch).items()}
 
     def compare(self, student: Output, taught: dict[str, Output]) -> dict[str, Tensor]:
         """See ``Distilled``; of several students as "<student>/features/teacher" and so on."""
         pairs: dict[str, Tensor] = {}
         for path in self.paths:
-            own = self.get_submodule(path).compare(unpack(path, student.aux), taught)
+            own = self.student(path).compare(unpack(path, student.aux), taught)
             pairs |= own if len(self.paths) == 1 else {f"{path}/{name}": value for name, value in own.items()}
         return pairs
 
@@ -156,10 +170,11 @@ class Students(Composite):
         if len(self.paths) > 1:
             return self.member_losses(output, batch)
         path = self.paths[0]
-        return self.get_submodule(path).loss(unpack(path, output.aux), batch)
+        return self.member(path).loss(unpack(path, output.aux), batch)
 
     def stages(self) -> list[Stage]:
-        return [stage for path in self.paths for stage in member_stages(path, self.get_submodule(path))]
+        """Every student's own procedure, one after the other."""
+        return [stage for path in self.paths for stage in member_stages(path, self.member(path))]
 
 
 class VPNPP(Students):
@@ -170,7 +185,9 @@ class VPNPP(Students):
     Options = VPNPPOptions
 
     def __init__(self, setting: Setting, options: VPNPPOptions) -> None:
-        kinds = {"vpn_f": VPNF, "vpn_a": VPNA} if options.combination == "late_fusion" else {"vpn_pp": TwoLevels}
+        kinds: dict[str, type[Distilled]] = (
+            {"vpn_f": VPNF, "vpn_a": VPNA} if options.combination == "late_fusion" else {"vpn_pp": TwoLevels}
+        )
         members = {path: assemble(kind, setting, **shared(kind, options)) for path, kind in kinds.items()}
         stream = "vpn_f.teacher" if options.combination == "late_fusion" else "vpn_pp.pose_teacher"
         super().__init__(members, {"pose": stream} if options.with_pose else {}, options.combine)
