@@ -169,7 +169,7 @@ def wizard(args: argparse.Namespace) -> None:
 def prepare(args: argparse.Namespace) -> int:
     from workbench.data import catalog, shards
     from workbench.data import prepare as work
-    from workbench.study.config.data_of import clip_spec
+    from workbench.study.config.experiment import resolve
     from workbench.study.config.train_config import TrainConfig, parse_pairs
     from workbench.study.runs.run_folder import needs_of
 
@@ -183,7 +183,7 @@ def prepare(args: argparse.Namespace) -> int:
         outcomes = shards.write(parts, args.shards, int(args.shard_size * 1e6))
     else:
         needs = frozenset(args.needs or needs_of(config, next(iter(parts.values()))))
-        outcomes = list(work.prepare(parts, clip_spec(config), needs, args.cache, args.workers))
+        outcomes = list(work.prepare(parts, resolve(config).clip, needs, args.cache, args.workers))
     print(work.table(outcomes).to_string(index=False))
     failed = [(one.what, *case) for one in outcomes for case in one.failed]
     for what, clip, reason in failed:

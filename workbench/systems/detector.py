@@ -77,7 +77,7 @@ class Stream(nn.Module):
 
 
 class Detector(System):
-    """``streams``, by modality. ``modalities`` names the features that are read."""
+    """``streams``, by modality."""
 
     needs_train = frozenset({"features", "label"})
     needs_test = frozenset({"features"})
@@ -87,7 +87,10 @@ class Detector(System):
         super().__init__()
         self.options = options
         self.streams = nn.ModuleDict({name: Stream(name, setting, options) for name in options.streams})
-        self.modalities_train = self.modalities_test = frozenset(options.streams)
+
+    def wants(self, training: bool, stage: Stage | None = None) -> frozenset[str]:
+        """The modalities whose features are read."""
+        return frozenset(self.streams)
 
     @property
     def feature_channels(self) -> dict[str, int]:

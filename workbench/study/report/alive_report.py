@@ -51,7 +51,7 @@ class Living:
     def config(self) -> tuple[str, dict[str, Any]]:
         """The system and its options."""
         run = next(iter(self.runs.values()))
-        return run.config.system, run.config.variant()
+        return run.experiment.system, run.experiment.options
 
     @property
     def ceiling(self) -> bool:

@@ -15,6 +15,7 @@ import pandas as pd
 from workbench import checksums, drafts, metrics
 from workbench.study import files
 from workbench.study.analysis import profiling
+from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.report import alive_report, conditions, scores, verdicts
 from workbench.study.report.verdicts import Judged, Prices
@@ -37,7 +38,7 @@ def costs(configs: dict[str, TrainConfig], runs: str | Path, repeats: int = 20) 
     for label, config in configs.items():
         words = [
             config.system,
-            config.variant(),
+            resolve(config).options,
             config.numbers.model_dump(mode="json"),
             hardware.environment()["processor"],
         ]

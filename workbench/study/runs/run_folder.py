@@ -17,7 +17,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -27,16 +27,18 @@ import pandas as pd
 from torch import Tensor
 
 from workbench import checksums
-from workbench.data import ClipSpec, Dataset, Untrimmed
+from workbench.data import ClipSpec, Dataset
 from workbench.data.catalog import AUTO
 from workbench.nets import weights
 from workbench.reading import Unreadable, present, reading
 from workbench.study import files
-from workbench.study.config.data_of import clip_spec, open_split
+from workbench.study.config.data_of import open_split
+from workbench.study.config.experiment import Experiment, resolve
+from workbench.study.config.kinds import CLIPS, Data
 from workbench.study.config.train_config import TrainConfig, parse
 from workbench.study.runs import at_hand
 from workbench.study.runs.alive_columns import columns
-from workbench.systems.common.base import System
+from workbench.systems import System
 
 LATEST = "latest:"
 #: The way out of damaged results, and of damaged weights.
@@ -44,7 +46,6 @@ AGAIN = "move the file away, and evaluate the run again"
 WHOLE = "move the file away, and train again: the run goes on from its checkpoint"
 MADE = ("config.json", "environment.json", "checkpoint.pt", "history.csv", "weights.safetensors", "metrics.json",
         "predictions_*.npz", "maps_*.npz")  # fmt: skip
-Data = Dataset | Untrimmed
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,15 @@ class Run:
         place = other.known["root"] or other.config.root
         return (kept[0] == kept[1] and None not in kept[0]) or (place is not None and self.learnt_from(place))
 
+    @cached_property
+    def experiment(self) -> Experiment:
+        """What its configuration came to."""
+        return resolve(self.config, self.classes, self._facts["skeleton"], self._facts.get("features"))
+
     @property
     def spec(self) -> ClipSpec:
         """How the clips are cut that ``maps`` belong to: as in training, one window a clip, the middle one."""
-        return replace(clip_spec(self.config), windows=1, test_area="centre")
+        return self.experiment.one_window
 
     @property
     def weights(self) -> Path:
@@ -148,13 +154,12 @@ class Run:
     def measured_on(self, split: str, contents: str) -> bool:
         """Whether the run was evaluated on the clips of ``split`` as they are now, ``contents`` being theirs, and what
         it said of them is there."""
-        kinds = ("predictions",) if self.config.detects else ("predictions", "maps")
-        there = all((self.folder / f"{kind}_{split}.npz").is_file() for kind in kinds)
+        there = all((self.folder / f"{kind}_{split}.npz").is_file() for kind in self.experiment.kind.results)
         return there and self.metrics.get(split, {}).get("data") == contents
 
     def predictions(self, split: str = "test") -> Predictions:
         """Of a run that labels clips; those of detectors are read by ``study.detection.read``."""
-        if self.config.detects:
+        if self.experiment.kind is not CLIPS:
             raise ValueError(f"run {self.id} labels moments of videos, not clips: its results are study.detection's")
         path = self._result("predictions", split)
         arrays = files.read_arrays(path, "ids", "labels", "logits", "features", "scores", way_out=AGAIN)
@@ -175,14 +180,14 @@ class Run:
             )
         return path
 
-    def dataset(self, split: str = "test") -> Dataset | Untrimmed:
-        return open_split(self.config, split, root=self._facts["data"]["root"])
+    def dataset(self, split: str = "test") -> Data:
+        return open_split(self.experiment, split, root=self._facts["data"]["root"])
 
     def system(self) -> System:
         """The trained system with its best weights, on the CPU, in evaluation mode; RuntimeError if unfinished."""
         state = self.state()
-        system = make_system(self.config, self.classes, self._facts["skeleton"], self._facts.get("features"))
-        with reading(self.weights, f"the weights of {self.config.system}", WHOLE):
+        system = self.experiment.build()
+        with reading(self.weights, f"the weights of {self.experiment.system}", WHOLE):
             system.load_state_dict(state)
         return system.eval()
 
@@ -198,60 +203,37 @@ class Run:
 Origin = str | Path | Run | None
 
 
-def make_system(
-    config: TrainConfig, classes: list[str], skeleton: str | None, features: dict[str, int] | None = None
-) -> System:
-    """The untrained system of ``config``. skeleton None (no poses in the data) leaves the system's own default;
-    features are the channels of snippets by modality, for systems that read them."""
-    from workbench.systems import build
-
-    numbers = config.numbers
-    body = {} if skeleton is None else {"skeleton": skeleton}
-    return build(
-        config.system,
-        num_classes=len(classes),
-        clip=numbers.clip,
-        width=numbers.width,
-        output_stride=numbers.output_stride,
-        poses=numbers.poses,
-        features=features,
-        **body,
-        **config.variant(),
-    )
-
-
 def needs_of(config: TrainConfig, dataset: Dataset) -> frozenset[str]:
     """The fields of a batch that the system of ``config`` reads, in training or in test, when built for ``dataset``."""
-    system = make_system(config, dataset.classes, dataset.skeleton.name if dataset.skeleton else None)
+    system = resolve(config, dataset.classes, dataset.skeleton.name if dataset.skeleton else None).build()
     return system.needs_train | system.needs_test
 
 
-def run_of(config: TrainConfig, dataset: Data, validation: Data) -> Run:
-    """The run that ``config`` on ``dataset`` (its training split) and ``validation`` is, whether or not it exists yet.
+def run_of(experiment: Experiment, dataset: Data, validation: Data) -> Run:
+    """The run that ``experiment`` on ``dataset`` (its training split) and ``validation`` is, whether or not it exists.
 
     The name reads system-protocol-seed-hash; the hash covers the configuration, the weights that it starts from, and
     the contents of both splits: labels, and the bytes of videos, poses and whatever else their clips are read from.
     """
-    words = [config.identity(), _contents(config.init), dataset.contents, validation.contents]
-    if config.detects:
-        words.append(_contents(config.snippets))
+    words = [experiment.identity, _contents(experiment.init), dataset.contents, validation.contents]
+    if experiment.snippets:
+        words.append(_contents(experiment.snippets))
     digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:8]
     protocol = re.sub(r"[^a-zA-Z0-9]+", "-", dataset.protocol).strip("-")[:40]
-    name = f"{config.system}-{protocol}-s{config.seed}-{digest}"
-    return Run(name, Path(config.runs) / name)
+    name = f"{experiment.system}-{protocol}-s{experiment.seed}-{digest}"
+    return Run(name, Path(experiment.runs) / name)
 
 
 def outdated(run: Run) -> list[str]:
     """One sentence for each finished run of the same configuration whose training or validation clips have changed
     since: ``run``, which is not made yet, takes its place."""
-    mine = files.read_json(run.folder / "config.json")
-    config, sentences = parse(mine["config"]), []
+    mine, sentences = run.known, []
     for other in finished(run.folder.parent):
         if other.id == run.id or not other.id.startswith(run.id.rpartition("-")[0]):
             continue
-        theirs = other._facts["data"]
-        changed = [split for split in ("train", "validation") if theirs.get(split) != mine["data"][split]]
-        same = other.config.identity() == config.identity() and theirs.get("root") == mine["data"]["root"]
+        theirs = other.known
+        changed = [split for split in ("train", "validation") if theirs.get(split) != mine[split]]
+        same = other.config.identity() == run.experiment.identity and theirs.get("root") == mine["root"]
         if same and changed and "train" in theirs:
             what = " and ".join({"train": "training", "validation": "validation"}[split] for split in changed)
             sentences.append(
@@ -261,24 +243,24 @@ def outdated(run: Run) -> list[str]:
     return sentences
 
 
-def create(run: Run, config: TrainConfig, dataset: Data, validation: Data, features: dict[str, int] | None) -> None:
+def create(run: Run, experiment: Experiment, train: Data, validation: Data, features: dict[str, int] | None) -> None:
     """Writes config.json of a new run, with the channels of snippets' features if it reads such; ValueError
     where the folder holds another configuration."""
     facts = {
         "id": run.id,
-        "config": config.model_dump(mode="json"),
-        "classes": dataset.classes,
-        "skeleton": dataset.skeleton.name if dataset.skeleton else None,
+        "config": experiment.asked.model_dump(mode="json"),
+        "classes": train.classes,
+        "skeleton": train.skeleton.name if train.skeleton else None,
         "features": features,
         "data": {
-            "clips": len(dataset),
-            "train": dataset.contents,
+            "clips": len(train),
+            "train": train.contents,
             "validation": validation.contents,
-            "root": _absolute(config.root),
+            "root": _absolute(experiment.root),
         },
     }
     path = run.folder / "config.json"
-    if present(path) and parse(files.read_json(path, "config")["config"]).identity() != config.identity():
+    if present(path) and parse(files.read_json(path, "config")["config"]).identity() != experiment.identity:
         raise ValueError(f"{path} holds another configuration than the run that goes by its name; move the folder away")
     files.write_json(path, facts)
 

@@ -71,6 +71,13 @@ class System(nn.Module):
         check_batch(type(self).__name__, batch, reads, self.setting and self.setting.skeleton)
         return super().__call__(batch)
 
+    def wants(self, training: bool, stage: Stage | None = None) -> frozenset[str]:
+        """What a loader is to give: the fields of Batch that are read in ``training``, all or those that suffice for
+        ``stage``, or in evaluation, and the label. Of systems that read features: their modalities."""
+        if stage is not None and stage.needs is not None:
+            return stage.needs
+        return (self.needs_train if training else self.needs_test) | {"label"}
+
     def take(self, batch: Batch, name: str) -> Tensor:
         """The field of ``batch`` called ``name``; ValueError where it is absent, or is pictures that are still
         bytes."""
