@@ -262,7 +262,7 @@ def test_other_is_the_mean_over_all_clips_of_other_classes():
 
 def test_which_squared_error_a_run_minimises():
     def config(system: str, **options: object) -> SimpleNamespace:
-        return SimpleNamespace(system=system, variant=lambda: options)
+        return SimpleNamespace(system=system, options=options)
 
     assert squared_error(config("vpn_a"), "attention") == "unit"
     assert squared_error(config("vpn_a", distillation="scd"), "attention") is None
@@ -451,7 +451,7 @@ def test_the_distillation_of_runs_is_measured(place):
             shares = told["gradients"]["collaboration"]["first"]
             pulls = run.config.options["beta"] > 0
             assert (shares["gradient_distillation"] > 0) == pulls
-            assert not run.config.variant()["detach_teacher"] or shares["teacher_gradient_distillation"] == 0
+            assert not run.experiment.options["detach_teacher"] or shares["teacher_gradient_distillation"] == 0
             assert shares["gradient_teacher"] == 0 < shares["teacher_gradient_teacher"]
 
 

@@ -139,7 +139,7 @@ def test_wrong_syntax_of_set_is_wrong_usage(capsys, tmp_path, monkeypatch, comma
 def test_set_may_be_given_several_times():
     args = parser().parse_args(["train", "rgb", "--set", "preset.crop=frame", "--seed", "1", "--set", "preset=study"])
     config = TrainConfig(system="rgb", **parse_pairs(args.set))
-    assert config.numbers.crop == "frame" and config.preset["base"] == "study"
+    assert config.numbers.cut.crop == "frame" and config.preset["base"] == "study"
 
 
 @pytest.mark.parametrize("pairs", [["epochs=3", "epochs=4"], ["epochs=3", "epochs.a=4"], ["epochs.a=4", "epochs=3"],

@@ -102,7 +102,7 @@ def test_a_student_is_taught_and_needs_rgb_alone_afterwards(place):
     system = run.system()
     assert system.feature_channels == {"rgb": 32 * 4, "pose": 32}
     # At test nothing of the poses is touched: their encoder may be gone.
-    made = encoders.features(run.config, run.dataset("test"), system.modalities_test)
+    made = encoders.features(run.experiment, run.dataset("test"), system.wants(training=False))
     assert set(made) == {"rgb"}
 
 

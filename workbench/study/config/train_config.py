@@ -89,7 +89,7 @@ class Cut(Strict):
     def spec(self, **own: Any) -> ClipSpec:
         """The whole specification, with what a system's options and the configuration say of it."""
         frames, *size = self.clip
-        return ClipSpec(frames=frames, size=size, **self.model_dump(exclude={"clip"}), **own)
+        return ClipSpec(**{"frames": frames, "size": size, **self.model_dump(exclude={"clip"}), **own})
 
 
 class Preset(Config):
