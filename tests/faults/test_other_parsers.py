@@ -18,7 +18,8 @@ from torch import nn
 
 from tests.fixtures import fake_synthadl
 from workbench.data import open_dataset
-from workbench.data.sources import charades, hmdb51, kinetics, multithumos, people, pku_mmd, posefiles, thumos14, tsu
+from workbench.data.formats import people, posefiles
+from workbench.data.sources import charades, hmdb51, kinetics, multithumos, pku_mmd, thumos14, tsu
 from workbench.metrics import score_files
 from workbench.nets import weights
 from workbench.types import Skeleton

@@ -41,7 +41,7 @@ def contributions(
 ) -> Contributions:
     """The contributions to the logit of ``label`` (None: the highest), or to its lead over class ``against``.
 
-    maps and logits [N] are one clip's (outputs.arrays, whatif.Answer). ValueError where the system's ``classifier``
+    maps and logits [N] are one clip's (outputs.arrays, what_if.Answer). ValueError where the system's ``classifier``
     does not read the average of one of its maps, so that there is nothing exact to say, or for an unknown class.
     """
     classifier = getattr(system, "classifier", None)

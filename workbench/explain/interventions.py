@@ -3,7 +3,7 @@
 joints are tuples of joint names; frames (start, end) are places on the clip, end exclusive, None the whole of it; boxes
 (x0, y0, x1, y1) and places (x, y) are in clip pixels. All bodies are changed unless a person is named. The joints on
 the picture and the poses of the network change together (see ``subject``). ``of`` names what a change is made to,
-"pose" or "video": what depends on that should follow (see ``whatif.DERIVED``). ``everywhere`` tells of a change that
+"pose" or "video": what depends on that should follow (see ``what_if.DERIVED``). ``everywhere`` tells of a change that
 asks nothing about moments: what it does to a clip it does to any segment of the video alike.
 """
 

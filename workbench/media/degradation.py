@@ -99,5 +99,5 @@ def _trunk(pose: Pose, body: int) -> float:
     joints = pose.joints[body].astype(np.float64)
     hips, shoulders = joints[:, pose.skeleton.root].mean(axis=1), joints[:, pose.skeleton.shoulders].mean(axis=1)
     lengths = np.linalg.norm(shoulders - hips, axis=1)
-    known = lengths[np.isfinite(lengths)]
-    return float(np.median(known)) if len(known) else 0.0
+    finite = lengths[np.isfinite(lengths)]
+    return float(np.median(finite)) if len(finite) else 0.0

@@ -68,9 +68,9 @@ def person_track(pixels: Pose, margin: float = 0.1, square: bool = False, fixed:
     eq. 4.3 frame by frame. Frames without any joint take their place between the neighbours'.
     """
     corners = _corners(pixels)
-    seen = np.isfinite(corners[:, 0])
+    visible = np.isfinite(corners[:, 0])
     times = np.arange(len(corners))
-    corners = np.stack([np.interp(times, times[seen], side[seen]) for side in corners.T], axis=1)
+    corners = np.stack([np.interp(times, times[visible], side[visible]) for side in corners.T], axis=1)
     lowest, highest = corners[:, :2], corners[:, 2:]
     if fixed:
         middle, half = (lowest + highest) / 2, (highest - lowest).max(axis=0) / 2

@@ -117,12 +117,12 @@ def _turn(vector: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 def _nearest(complete: np.ndarray, pose: Pose, needed: str) -> np.ndarray:
     """int64 [T]: for each frame itself if it is complete, else the nearest complete one, the earlier of two."""
-    known = np.flatnonzero(complete)
-    if not len(known):
+    valid = np.flatnonzero(complete)
+    if not len(valid):
         raise ValueError(
             f"normalize: in none of the {len(complete)} frames does body 0 show {needed} ({pose.skeleton.name})"
         )
     times = np.arange(len(complete))
-    after = known[np.searchsorted(known, times).clip(max=len(known) - 1)]
-    before = known[(np.searchsorted(known, times, side="right") - 1).clip(min=0)]
+    after = valid[np.searchsorted(valid, times).clip(max=len(valid) - 1)]
+    before = valid[(np.searchsorted(valid, times, side="right") - 1).clip(min=0)]
     return np.where(np.abs(times - before) <= np.abs(after - times), before, after)

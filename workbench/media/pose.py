@@ -69,16 +69,16 @@ def sample(pose: Pose, count: int, rng: np.random.Generator | None = None) -> Po
 
 def take(pose: Pose, frame_numbers: Sequence[int] | np.ndarray) -> Pose:
     """The poses at these source frame numbers, in that order, repeats allowed; ValueError names one that is missing."""
-    wanted = np.asarray(frame_numbers, np.int64)
+    numbers = np.asarray(frame_numbers, np.int64)
     order = np.argsort(pose.frame_numbers, kind="stable")
-    places = np.searchsorted(pose.frame_numbers, wanted, sorter=order).clip(max=len(order) - 1)
-    found = order[places]
-    missing = wanted[pose.frame_numbers[found] != wanted]
+    ranks = np.searchsorted(pose.frame_numbers, numbers, sorter=order).clip(max=len(order) - 1)
+    indices = order[ranks]
+    missing = numbers[pose.frame_numbers[indices] != numbers]
     if len(missing):
         raise ValueError(
             f"there is no pose for frame {missing[0]}, only for {len(order)} frames up to {pose.frame_numbers.max()}"
         )
-    return _frames(pose, found)
+    return _frames(pose, indices)
 
 
 def _frames(pose: Pose, rows: np.ndarray) -> Pose:
@@ -123,8 +123,8 @@ def fill(pose: Pose) -> Pose:
     for body, joint in np.argwhere(missing.any(axis=1) & ~missing.all(axis=1)):
         gap = missing[body, :, joint]
         for axis in range(joints.shape[3]):
-            known = joints[body, ~gap, joint, axis]
-            joints[body, gap, joint, axis] = np.interp(times[gap], times[~gap], known)
+            values = joints[body, ~gap, joint, axis]
+            joints[body, gap, joint, axis] = np.interp(times[gap], times[~gap], values)
     return pose.with_joints(joints)
 
 
@@ -136,7 +136,7 @@ def energy(pose: Pose) -> np.ndarray:
     points = pose.joints.astype(np.float64).reshape(len(pose.joints), -1, pose.joints.shape[3])
     known = np.isfinite(points).all(axis=2)
     return np.array(
-        [body[seen].std(axis=0).sum() if seen.any() else 0.0 for body, seen in zip(points, known, strict=True)]
+        [body[use].std(axis=0).sum() if use.any() else 0.0 for body, use in zip(points, known, strict=True)]
     )
 
 

@@ -12,8 +12,8 @@ def sample_uniform(total: int, count: int, rng: np.random.Generator | None = Non
     even). Fewer frames than segments: frames repeat. ValueError if either number is below 1.
     """
     _positive(total=total, count=count)
-    place = 0.5 if rng is None else rng.random()
-    return ((np.arange(count) + place) * total / count).astype(np.int64)
+    share = 0.5 if rng is None else rng.random()
+    return ((np.arange(count) + share) * total / count).astype(np.int64)
 
 
 def sample_strided(total: int, count: int, stride: int, start: int | np.random.Generator = 0) -> np.ndarray:

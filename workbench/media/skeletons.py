@@ -56,7 +56,7 @@ _MEANS = {
     "hand_right": ("index_right", "pinky_right"),
 }
 
-_PLACES = {
+_JOINTS_OF = {
     "head": ("head", "nose", "mouth", "eye", "eye_inner", "eye_outer", "ear", "upper_neck"),
     "trunk": ("spine_base", "spine_mid", "spine_shoulder"),
     "arm": ("shoulder", "elbow", "wrist", "hand", "thumb", "pinky", "index", "hand_tip"),
@@ -125,26 +125,26 @@ def body_part(skeleton: Skeleton) -> list[str]:
 
 
 def _part(name: str) -> str:
-    place, side = _place(name)
-    kind = next((kind for kind, places in _PLACES.items() if place in places), "trunk")
+    joint, side = _joint_and_side(name)
+    kind = next((kind for kind, joints in _JOINTS_OF.items() if joint in joints), "trunk")
     return f"{side} {kind}" if kind in ("arm", "leg") else kind
 
 
-def _place(name: str) -> tuple[str, str]:
+def _joint_and_side(name: str) -> tuple[str, str]:
     """("elbow", "left") of "elbow_left"; the side is "" in the middle of the body."""
-    place, _, side = name.rpartition("_")
-    return (place, side) if side in ("left", "right") else (name, "")
+    joint, _, side = name.rpartition("_")
+    return (joint, side) if side in ("left", "right") else (name, "")
 
 
 def body_order(skeleton: Skeleton) -> np.ndarray:
     """int64 [V]: joint indices from head over trunk, left arm, right arm and left leg to right leg, each outwards."""
-    rank = {place: i for i, place in enumerate(place for places in _PLACES.values() for place in places)}
+    rank = {joint: i for i, joint in enumerate(joint for joints in _JOINTS_OF.values() for joint in joints)}
     # The trunk is read downwards, from the shoulders.
     rank.update(spine_shoulder=rank["spine_base"], spine_base=rank["spine_shoulder"])
 
     def key(index: int) -> tuple[int, int]:
         name = common_names(skeleton)[index]
-        return PARTS.index(_part(name)), rank.get(_place(name)[0], len(rank))
+        return PARTS.index(_part(name)), rank.get(_joint_and_side(name)[0], len(rank))
 
     return np.array(sorted(range(skeleton.count), key=key), np.int64)
 
@@ -157,22 +157,22 @@ def bone_limbs(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _limb(first: str, second: str) -> int:
-    (place, side), (other, _) = sorted((_place(first), _place(second)), key=lambda end: end[1] == "")
+    (joint, side), (other, _) = sorted((_joint_and_side(first), _joint_and_side(second)), key=lambda end: end[1] == "")
     parts = {_part(first), _part(second)}
-    places = {place, other}
+    joints = {joint, other}
     if "head" in parts:
         return FINE.index("head")
     if parts == {f"{side} arm"}:
-        return FINE.index(f"{side} upper arm" if places == {"shoulder", "elbow"} else f"{side} forearm")
+        return FINE.index(f"{side} upper arm" if joints == {"shoulder", "elbow"} else f"{side} forearm")
     if parts == {f"{side} leg"}:
-        return FINE.index(f"{side} thigh" if places == {"hip", "knee"} else f"{side} shin")
-    if places == {"shoulder", "hip"}:
+        return FINE.index(f"{side} thigh" if joints == {"hip", "knee"} else f"{side} shin")
+    if joints == {"shoulder", "hip"}:
         return FINE.index("left side or upper spine" if side == "left" else "right side or lower spine")
-    if "shoulder" in places:
+    if "shoulder" in joints:
         return FINE.index("shoulders")
-    if "hip" in places:
+    if "hip" in joints:
         return FINE.index("hips")
-    upper = "spine_shoulder" in places
+    upper = "spine_shoulder" in joints
     return FINE.index("left side or upper spine" if upper else "right side or lower spine")
 
 
@@ -183,17 +183,17 @@ def joint_limbs(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _ends(name: str) -> int:
-    place, side = _place(name)
+    joint, side = _joint_and_side(name)
     if _part(name) == "head":
         return FINE.index("head")
     middle = {"shoulder": "shoulders", "hip": "hips", "spine_shoulder": "left side or upper spine"}
-    if place in middle:
-        return FINE.index(middle[place])
+    if joint in middle:
+        return FINE.index(middle[joint])
     if not side:
         return FINE.index("right side or lower spine")
     outer = {"arm": ("elbow", "upper arm", "forearm"), "leg": ("knee", "thigh", "shin")}
     inner_end, inner, outermost = outer[_part(name).split()[1]]
-    return FINE.index(f"{side} {inner if place == inner_end else outermost}")
+    return FINE.index(f"{side} {inner if joint == inner_end else outermost}")
 
 
 def parents(skeleton: Skeleton) -> np.ndarray:

@@ -113,12 +113,12 @@ class Level:
                 )
                 path[len(path) - len(new) :, 0] = new
             each = np.arange(len(age))
-            here = path[each, age]
-            x, y = np.rint(here).astype(np.int64).T
-            path[each, age + 1] = there = here + self.flow[t, y, x]
+            points = path[each, age]
+            x, y = np.rint(points).astype(np.int64).T
+            path[each, age + 1] = next_points = points + self.flow[t, y, x]
             shift[each, age] = self.motion[t, y, x]
             age = age + 1
-            inside = ((there >= 0) & (there <= (width - 1, height - 1))).all(axis=1)
+            inside = ((next_points >= 0) & (next_points <= (width - 1, height - 1))).all(axis=1)
             ready = inside & (age == LENGTH)
             done.append((np.full(ready.sum(), t + 1 - LENGTH), path[ready], shift[ready]))
             path, shift, age = (array[inside & ~ready] for array in (path, shift, age))

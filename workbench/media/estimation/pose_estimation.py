@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from workbench import checksums
+from safefiles import checksums
 from workbench.media import video
 from workbench.media.estimation.pose_process import PoseError, PoseProcess
 from workbench.media.files.ingest import default_cache
@@ -106,11 +106,11 @@ def _remembered(path: str | os.PathLike, cache: Path, process: PoseProcess) -> d
     states = [
         (str(file), os.stat(file).st_size, os.stat(file).st_mtime_ns) for file in (info.path, process.model) if file
     ]
-    kept = cache / f"{hashlib.sha256(json.dumps([VERSION, *states]).encode()).hexdigest()[:32]}.npz"
-    arrays = _read(kept)
+    record = cache / f"{hashlib.sha256(json.dumps([VERSION, *states]).encode()).hexdigest()[:32]}.npz"
+    arrays = _read(record)
     if arrays is None:
         arrays = _of_video(path, process)
-        _write(kept, arrays)
+        _write(record, arrays)
     return arrays
 
 
@@ -143,24 +143,24 @@ def _of_video(path: str | os.PathLike, process: PoseProcess) -> dict[str, np.nda
             yield from video.resize(video.read(info, numbers).frames, size)
 
     try:
-        found = process.landmarks(frames(), info.frames, size, info.fps)
+        landmarks = process.landmarks(frames(), info.frames, size, info.fps)
     except PoseError as problem:
         raise PoseError(f"{info.path}: {problem}") from None
-    return _arrays(found, (0.0, 0.0, info.width, info.height))
+    return _arrays(landmarks, (0.0, 0.0, info.width, info.height))
 
 
 def _of_clip(clip: Clip, process: PoseProcess) -> dict[str, np.ndarray]:
     height, width = clip.frames.shape[1:3]
-    found = process.landmarks(clip.frames, len(clip.frames), (height, width), clip.fps)
-    return _arrays(found, clip.crop or (0.0, 0.0, width, height))
+    landmarks = process.landmarks(clip.frames, len(clip.frames), (height, width), clip.fps)
+    return _arrays(landmarks, clip.crop or (0.0, 0.0, width, height))
 
 
-def _arrays(found: np.ndarray, box: tuple[float, float, float, float]) -> dict[str, np.ndarray]:
+def _arrays(landmarks: np.ndarray, box: tuple[float, float, float, float]) -> dict[str, np.ndarray]:
     """What a pose file holds, of landmarks [T,33,6] in the part ``box`` of the source's picture."""
     x0, y0, x1, y1 = box
     return {
-        "joints": found[..., :3] * _AXES,
-        "pixels": (found[..., 3:5] * [x1 - x0, y1 - y0] + [x0, y0]).astype(np.float32),
-        "confidence": np.nan_to_num(found[..., 5]).clip(0, 1),
+        "joints": landmarks[..., :3] * _AXES,
+        "pixels": (landmarks[..., 3:5] * [x1 - x0, y1 - y0] + [x0, y0]).astype(np.float32),
+        "confidence": np.nan_to_num(landmarks[..., 5]).clip(0, 1),
         "skeleton": np.array(MEDIAPIPE.name),
     }

@@ -52,7 +52,7 @@ class PoseProcess:
         NaN where no person is found. PoseError if the process dies or hangs; it is gone then, and the next call starts
         another.
         """
-        found = np.full((count, LANDMARKS, 6), np.nan, np.float32)
+        rows = np.full((count, LANDMARKS, 6), np.nan, np.float32)
         try:
             if self._process is None:
                 self._start()
@@ -60,7 +60,7 @@ class PoseProcess:
             for number, frame in enumerate(frames):
                 send(self._channel, np.ascontiguousarray(frame).tobytes())
                 if reply := receive(self._channel):
-                    found[number] = np.frombuffer(reply, "<f4").reshape(LANDMARKS, 6)
+                    rows[number] = np.frombuffer(reply, "<f4").reshape(LANDMARKS, 6)
                 self._channel.settimeout(self.timeout)
         except TimeoutError:
             self.close()
@@ -71,16 +71,16 @@ class PoseProcess:
             # In the middle of a video the two sides no longer agree about what comes next.
             self.close()
             raise
-        return found
+        return rows
 
     def _open(self, count: int, size: tuple[int, int], fps: float) -> None:
         self._channel.settimeout(max(self.timeout, START) if self._fresh else self.timeout)
         self._fresh = False
         video = {"frames": count, "height": size[0], "width": size[1], "fps": fps}
         send(self._channel, json.dumps(video).encode())
-        said = json.loads(receive(self._channel))
-        if said != {"landmarks": LANDMARKS}:
-            raise ValueError(f"{self.python} speaks of {said}, expected {LANDMARKS} landmarks")
+        answer = json.loads(receive(self._channel))
+        if answer != {"landmarks": LANDMARKS}:
+            raise ValueError(f"{self.python} speaks of {answer}, expected {LANDMARKS} landmarks")
 
     def _start(self) -> None:
         self._channel, theirs = socket.socketpair()
@@ -128,11 +128,11 @@ class PoseProcess:
 def find_python(python: str | os.PathLike | None = None) -> Path:
     """The interpreter of the pose environment; FileNotFoundError, one sentence, that says how to make one."""
     named = python or os.environ.get(VARIABLE)
-    places = [Path(named)] if named else [MADE, Path(__file__).parents[3] / MADE]
-    for place in places:
-        if place.is_file():
-            return place
+    candidates = [Path(named)] if named else [MADE, Path(__file__).parents[3] / MADE]
+    for path in candidates:
+        if path.is_file():
+            return path
     raise FileNotFoundError(
-        f"poses are found by MediaPipe in an environment of its own, and there is no {places[0]}; "
+        f"poses are found by MediaPipe in an environment of its own, and there is no {candidates[0]}; "
         f"make it with `make pose-env`, or name its Python in {VARIABLE}"
     )

@@ -54,8 +54,8 @@ def serve(channel: socket.socket, make: Callable) -> None:
         with make(video["fps"]) as find:
             for number in range(video["frames"]):
                 frame = np.frombuffer(receive(channel), np.uint8).reshape(video["height"], video["width"], 3)
-                found = find(frame, number)
-                send(channel, b"" if found is None else found.astype("<f4").tobytes())
+                landmarks = find(frame, number)
+                send(channel, b"" if landmarks is None else landmarks.astype("<f4").tobytes())
 
 
 class Solution:
@@ -74,10 +74,10 @@ class Solution:
         self._pose.close()
 
     def __call__(self, frame: np.ndarray, number: int) -> np.ndarray | None:
-        found = self._pose.process(frame)
-        if found.pose_landmarks is None:
+        result = self._pose.process(frame)
+        if result.pose_landmarks is None:
             return None
-        return rows(found.pose_world_landmarks.landmark, found.pose_landmarks.landmark)
+        return rows(result.pose_world_landmarks.landmark, result.pose_landmarks.landmark)
 
 
 class Task:
@@ -103,10 +103,10 @@ class Task:
 
     def __call__(self, frame: np.ndarray, number: int) -> np.ndarray | None:
         picture = self._picture(image_format=self._srgb, data=frame)
-        found = self._landmarker.detect_for_video(picture, round(number * self._step))
-        if not found.pose_landmarks:
+        result = self._landmarker.detect_for_video(picture, round(number * self._step))
+        if not result.pose_landmarks:
             return None
-        return rows(found.pose_world_landmarks[0], found.pose_landmarks[0])
+        return rows(result.pose_world_landmarks[0], result.pose_landmarks[0])
 
 
 def rows(world: list, image: list) -> np.ndarray:

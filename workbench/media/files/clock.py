@@ -42,8 +42,8 @@ def frame_at(edges: np.ndarray, seconds: np.ndarray | float) -> np.ndarray:
 
     edges float [T+1]: when each of T frames begins, and when the last one ends.
     """
-    place = np.searchsorted(edges[:-1], np.asarray(seconds, np.float64) + SAME, side="right") - 1
-    return np.clip(place, 0, len(edges) - 2).astype(np.int64)
+    frame = np.searchsorted(edges[:-1], np.asarray(seconds, np.float64) + SAME, side="right") - 1
+    return np.clip(frame, 0, len(edges) - 2).astype(np.int64)
 
 
 def between(times: np.ndarray, start: float, end: float) -> np.ndarray:

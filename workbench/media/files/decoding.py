@@ -155,8 +155,8 @@ def decode_alone(info: VideoInfo, frame_numbers: np.ndarray) -> np.ndarray:
     read = _decode_decord if info.reader == "decord" else _decode_pyav
     if (np.diff(numbers) > 0).all():
         return read(info, numbers)
-    unique, places = np.unique(numbers, return_inverse=True)
-    return read(info, unique)[places]
+    unique, positions = np.unique(numbers, return_inverse=True)
+    return read(info, unique)[positions]
 
 
 def _decode_decord(info: VideoInfo, numbers: np.ndarray) -> np.ndarray:
@@ -169,8 +169,8 @@ def _decode_decord(info: VideoInfo, numbers: np.ndarray) -> np.ndarray:
     except Exception as error:  # RuntimeError, IndexError, DECORDError, and what a broken library leads to
         raise DecordError(f"{info.path}: decord can't read it ({_first_line(error)})") from None
     if count != info.frames or frames.shape[1:3] != (info.height, info.width):
-        found, expected = (count, *frames.shape[1:3]), (info.frames, info.height, info.width)
-        raise VideoError(f"{info.path}: decord finds (frames, height, width) {found}, expected {expected}")
+        decoded, expected = (count, *frames.shape[1:3]), (info.frames, info.height, info.width)
+        raise VideoError(f"{info.path}: decord finds (frames, height, width) {decoded}, expected {expected}")
     return frames
 
 

@@ -22,10 +22,10 @@ import zlib
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from workbench.drafts import write
+from safefiles.drafts import write
+from safefiles.processes import cores
 from workbench.media.files.decoding import VideoError, VideoInfo, VideoNote, has_decord, plays_others
 from workbench.media.files.sandbox import SandboxError, Sandboxes
-from workbench.processes import cores
 
 #: The tasks that run in the sandbox.
 INSPECT, SALVAGE = "workbench.media.files.inspection:inspect", "workbench.media.files.inspection:salvage"
@@ -68,17 +68,17 @@ def ingest(
     file = Path(os.path.abspath(path))
     folder = Path(cache_dir) if cache_dir is not None else default_cache()
     key = _key(file, folder, allow_partial)
-    known = _memory.get(key)
-    if known is None:
-        known = _read_record(folder / f"{key[:32]}.json")
-    if known is None:
-        known = _verify(file, folder, key, timeout, allow_partial)
-    _remember(key, known)
-    if isinstance(known, VideoError):
-        raise VideoError(*known.args)
-    if known.note:
-        warnings.warn(known.note, VideoNote if known.file == known.path else PartialVideo, stacklevel=2)
-    return known
+    info = _memory.get(key)
+    if info is None:
+        info = _read_record(folder / f"{key[:32]}.json")
+    if info is None:
+        info = _verify(file, folder, key, timeout, allow_partial)
+    _remember(key, info)
+    if isinstance(info, VideoError):
+        raise VideoError(*info.args)
+    if info.note:
+        warnings.warn(info.note, VideoNote if info.file == info.path else PartialVideo, stacklevel=2)
+    return info
 
 
 def is_known(path: str | os.PathLike, cache_dir: str | os.PathLike | None = None) -> bool:
@@ -115,23 +115,23 @@ def _key(file: Path, folder: Path, allow_partial: bool) -> str:
 
 def _verify(file: Path, folder: Path, key: str, timeout: float, allow_partial: bool) -> VideoInfo | VideoError:
     try:
-        found = _inspect(str(file), timeout)
-        info = VideoInfo.from_fields(found["info"]) if found["info"] else None
-        if found["damage"] and info is None:
-            known = VideoError(f"{file}: {found['damage']}")
-        elif found["damage"] and allow_partial:
-            known = _salvage(info, folder / f"{key[:32]}.mp4", found["damage"], timeout)
-        elif found["damage"]:
-            known = VideoError(
-                f"{file}: {found['damage']}; its first {info.frames} frames are good (allow_partial=True)"
+        inspected = _inspect(str(file), timeout)
+        info = VideoInfo.from_fields(inspected["info"]) if inspected["info"] else None
+        if inspected["damage"] and info is None:
+            result = VideoError(f"{file}: {inspected['damage']}")
+        elif inspected["damage"] and allow_partial:
+            result = _salvage(info, folder / f"{key[:32]}.mp4", inspected["damage"], timeout)
+        elif inspected["damage"]:
+            result = VideoError(
+                f"{file}: {inspected['damage']}; its first {info.frames} frames are good (allow_partial=True)"
             )
         else:
-            known = info
+            result = info
     except SandboxError as error:
         # Not recorded: a machine that was too busy is no fault of the file.
         return VideoError(f"{file}: {error}")
-    _write_record(folder / f"{key[:32]}.json", known)
-    return known
+    _write_record(folder / f"{key[:32]}.json", result)
+    return result
 
 
 def _inspect(file: str, timeout: float) -> dict:
@@ -150,9 +150,9 @@ def _salvage(info: VideoInfo, copy: Path, damage: str, timeout: float) -> VideoI
     good = VideoInfo.from_fields(_inspect(str(copy), timeout)["info"])
     note = f"{info.path}: only the first {good.frames} frames are used, {damage} after them"
     # The copy has frames at an even rate: when they were shown is what the damaged file says.
-    shown = {"fps": info.fps, "start": info.start, "moments": info.moments[: good.frames]}
+    timing = {"fps": info.fps, "start": info.start, "moments": info.moments[: good.frames]}
     about = {"codec": info.codec, "rotation": info.rotation, "pixel_aspect": info.pixel_aspect, "stream": info.stream}
-    return replace(good, path=info.path, note=note, **about, **shown)
+    return replace(good, path=info.path, note=note, **about, **timing)
 
 
 def _read_record(record: Path) -> VideoInfo | VideoError | None:
@@ -174,8 +174,8 @@ def _sum(content: dict) -> int:
     return zlib.crc32(json.dumps(content, sort_keys=True).encode())
 
 
-def _write_record(record: Path, known: VideoInfo | VideoError) -> None:
-    content = {"error": str(known)} if isinstance(known, VideoError) else asdict(known)
+def _write_record(record: Path, result: VideoInfo | VideoError) -> None:
+    content = {"error": str(result)} if isinstance(result, VideoError) else asdict(result)
     try:
         write(record, json.dumps({**content, "check": _sum(content)}).encode())
     except OSError as error:

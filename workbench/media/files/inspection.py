@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 
+from safefiles.video import write
 from workbench.media.files import clock
 from workbench.media.files.decoding import (
     VideoError,
@@ -20,7 +21,6 @@ from workbench.media.files.decoding import (
     upright,
     video_stream,
 )
-from workbench.media.files.writing import write
 
 #: A sign of life is given at least every so many frames.
 STRIDE = 16
@@ -235,8 +235,8 @@ def _seconds(text: str) -> float:
 
 
 def _span(times: list[int | None], stream: av.VideoStream) -> float:
-    known = [time for time in times if time is not None]
-    return float((max(known) - min(known)) * stream.time_base) if known else 0.0
+    valid = [time for time in times if time is not None]
+    return float((max(valid) - min(valid)) * stream.time_base) if valid else 0.0
 
 
 def _describe(path: str, container: av.container.InputContainer, scan: _Scan) -> VideoInfo:

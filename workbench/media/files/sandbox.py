@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.processes import counts
-from workbench.workers import follow
+from safefiles.processes import counts
+from safefiles.workers import follow
 
 _SERVE = """
 import json, sys
@@ -115,8 +115,8 @@ class Sandbox:
             return signal.Signals(-process.returncode).name
         self._stderr.seek(0)
         lines = self._stderr.read().decode(errors="replace").split("\n")
-        said = next((line.strip() for line in reversed(lines) if line.strip()), "")
-        return f"exit code {process.returncode}" + (f": {said[:200]}" if said else "")
+        last_line = next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return f"exit code {process.returncode}" + (f": {last_line[:200]}" if last_line else "")
 
     def _stop(self) -> None:
         process, self._process = self._process, None

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.drafts import replacing
+from safefiles.drafts import replacing
 from workbench.metrics.formats import entries
 
 

@@ -16,11 +16,11 @@ from pydantic import (
     model_validator,
 )
 
+from safefiles.reading import parse_yaml
 from workbench.boundary import Usage
 from workbench.data import ClipSpec
 from workbench.data.catalog import AUTO
 from workbench.nearest import hint
-from workbench.reading import parse_yaml
 from workbench.study.config.kinds import CLIPS, Kind, kind_of
 from workbench.study.config.presets import PRESETS
 from workbench.systems import names, variants

@@ -15,7 +15,8 @@ from workbench.study.config.kinds import Data, kind_of
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.features.extract import CACHE, extract
 from workbench.study.runs import init_weights
-from workbench.study.runs.run_folder import LATEST, Run, finished, latest, open_run
+from workbench.study.runs.find_runs import LATEST, finished, latest, open_run
+from workbench.study.runs.run_folder import Run
 
 #: The clips that are like the long videos of a set, where those are another set.
 CLIPS_OF = {"synthadl_u": "synthadl"}

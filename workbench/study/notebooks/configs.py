@@ -240,10 +240,10 @@ class AblationReport(Notebook):
     links: str | None = Field(default=None, description="folder that links start from; None is the current one")
 
     def studied(self) -> dict[str, Any]:
-        """What ``sweeping.read`` is told."""
+        """The arguments of ``sweep.read``."""
         where = {name: getattr(self, name) for name in ("runs", "preset", "root", "limit")}
-        given = {name: value for name, value in where.items() if value is not None}
-        return {"paths": self.tables, "seeds": self.seeds, "protocols": self.protocols, "where": given}
+        where_given = {name: value for name, value in where.items() if value is not None}
+        return {"paths": self.tables, "seeds": self.seeds, "protocols": self.protocols, "where": where_given}
 
     def needed(self) -> list[str]:
         """FileNotFoundError where no row of the tables was run: a report of nothing helps nobody."""
@@ -251,19 +251,19 @@ class AblationReport(Notebook):
 
         keys = [entry.cell for results in sweep.read(**self.studied()) for entry in results.entries if entry.cell]
         if not any((Path(self.runs) / key).exists() for key in keys):
-            there = f"{Path(self.runs).absolute()} has no run of {', '.join(self.tables)} with these parameters"
-            raise FileNotFoundError(f"{there}; `{self.made_by()}` makes them")
+            sentence = f"{Path(self.runs).absolute()} has no run of {', '.join(self.tables)} with these parameters"
+            raise FileNotFoundError(f"{sentence}; `{self.made_by()}` makes them")
         return []
 
     def made_by(self) -> str:
         """The command that runs the tables."""
-        told = {name: getattr(self, name) for name in ("runs", "root", "seeds", "preset", "limit")}
-        return _command(" ".join(["sweep", *self.tables]), **told, protocols=" ".join(self.protocols or ()))
+        options = {name: getattr(self, name) for name in ("runs", "root", "seeds", "preset", "limit")}
+        return _command(" ".join(["sweep", *self.tables]), **options, protocols=" ".join(self.protocols or ()))
 
 
-def _command(words: str, **told: Any) -> str:
+def _command(words: str, **options: Any) -> str:
     """A command line that tells what is told, but for the usual folder of runs."""
-    more = [f"--{name} {value}" for name, value in told.items() if value and (name, value) != ("runs", "runs")]
+    more = [f"--{name} {value}" for name, value in options.items() if value and (name, value) != ("runs", "runs")]
     return " ".join(["python -m workbench", words, *more])
 
 

@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from workbench import checksums
-from workbench.locks import turn
-from workbench.processes import cores, starting
-from workbench.reading import Unreadable, read_json, reading
+from safefiles import checksums
+from safefiles.locks import turn
+from safefiles.processes import cores, starting
+from safefiles.reading import Unreadable, read_json, reading
 from workbench.study.notebooks.configs import CONFIGS, Notebook, config_of
-from workbench.study.runs.run_folder import Run, finished, open_together
+from workbench.study.runs.find_runs import finished, open_together
+from workbench.study.runs.run_folder import Run
 
 C = TypeVar("C", bound=Notebook)
 TAG = "workbench"
@@ -52,10 +53,10 @@ class MissingRun(FileNotFoundError):
 
 def open_runs(config: Notebook) -> list[Run]:
     """The runs that a notebook reads, in the order of its parameters; "latest:<system>" is the newest on the same data
-    as the others (see ``runs.open_together``). FileNotFoundError says which isn't there, and what trains it."""
-    found = open_together(config.needed(), config.runs, config.root)
-    print("\n".join(f"{run.id}, trained on {run.known['root'] or run.config.dataset}" for run in found))
-    return found
+    as the others (see ``find_runs.open_together``). FileNotFoundError says which isn't there, and what trains it."""
+    runs = open_together(config.needed(), config.runs, config.root)
+    print("\n".join(f"{run.id}, trained on {run.known['root'] or run.config.dataset}" for run in runs))
+    return runs
 
 
 def collect(kind: type[C], namespace: dict[str, Any]) -> C:
@@ -67,9 +68,9 @@ def collect(kind: type[C], namespace: dict[str, Any]) -> C:
     folder.
     """
     fields = kind.model_fields
-    given = {name: namespace[name] for name in _assigned(namespace) if name in namespace}
-    given |= {name: namespace[name] for name in fields if name in namespace}
-    return located(kind(**given))
+    values = {name: namespace[name] for name in _assigned(namespace) if name in namespace}
+    values |= {name: namespace[name] for name in fields if name in namespace}
+    return located(kind(**values))
 
 
 def located(config: C) -> C:
@@ -80,12 +81,12 @@ def located(config: C) -> C:
 
 def _upwards(path: str | list[str]) -> str | list[str]:
     if isinstance(path, list):
-        return [_upwards(one) for one in path]
+        return [_upwards(each) for each in path]
     folders = (Path(), *Path.cwd().parents)
     # What does not exist yet (the first run's folder) belongs to the project, not to the notebooks' folder.
-    there = [folder / path for folder in folders if (folder / path).exists()]
-    there += [folder / path for folder in folders if (folder / "pyproject.toml").is_file()]
-    return str(there[0]) if there else path
+    existing = [folder / path for folder in folders if (folder / path).exists()]
+    existing += [folder / path for folder in folders if (folder / "pyproject.toml").is_file()]
+    return str(existing[0]) if existing else path
 
 
 def _assigned(namespace: dict[str, Any]) -> list[str]:
@@ -97,10 +98,10 @@ def _assigned(namespace: dict[str, Any]) -> list[str]:
     names: list[str] = []
     # The last entry is the cell that calls ``collect``.
     for cell in reversed(namespace["In"][1:-1]):
-        found = _literal_assignments(cell)
-        if found is None:
+        assigned = _literal_assignments(cell)
+        if assigned is None:
             break
-        names += found
+        names += assigned
     return names
 
 
@@ -182,8 +183,8 @@ def run_copy(
         except (papermill.PapermillExecutionError, DeadKernelError, CellControlSignal) as problem:
             _tag(partial, key)
             os.replace(partial, failed)
-            said = f"notebook {notebook.name} failed {_where(problem)}; what it had done is in {failed}"
-            raise Failed(said, getattr(problem, "ename", "")) from None
+            sentence = f"notebook {notebook.name} failed {_where(problem)}; what it had done is in {failed}"
+            raise Failed(sentence, getattr(problem, "ename", "")) from None
         _tag(partial, key)
     if failed.is_file() and _made_from(failed):
         failed.unlink()
@@ -208,12 +209,12 @@ def record(**numbers: float) -> None:
 
 def recorded(executed: str | Path) -> dict[str, float]:
     """The numbers that the cells of an executed notebook gave to ``record``."""
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     with reading(executed, "an executed notebook"):
         for cell in read_json(executed, "cells")["cells"]:
             for output in cell.get("outputs", []):
-                found |= output.get("data", {}).get(NUMBERS, {})
-    return found
+                numbers |= output.get("data", {}).get(NUMBERS, {})
+    return numbers
 
 
 def execute_all(
@@ -234,10 +235,10 @@ def execute_all(
     """
     from workbench.study.notebooks import warm_kernels
 
-    wanted = [Path(name).stem for name in (CONFIGS if names is None else names)]
-    for stem in wanted:
+    stems = [Path(name).stem for name in (CONFIGS if names is None else names)]
+    for stem in stems:
         config_of(stem)
-    books = {stem: Path(folder) / f"{stem}.ipynb" for stem in CONFIGS if stem in wanted}
+    books = {stem: Path(folder) / f"{stem}.ipynb" for stem in CONFIGS if stem in stems}
     imported = warm_kernels.imports_of(*books.values())
     copies: dict[str, Path] = {}
     left_out: dict[str, str] = {}
@@ -245,8 +246,8 @@ def execute_all(
 
     def run(stem: str) -> str:
         config, path = CONFIGS[stem], books[stem]
-        known = set(config.model_fields) - set(config.own)
-        own = {name: value for name, value in (parameters or {}).items() if name in known}
+        shared = set(config.model_fields) - set(config.own)
+        own = {name: value for name, value in (parameters or {}).items() if name in shared}
         try:
             if not path.is_file():
                 raise FileNotFoundError(
@@ -294,8 +295,8 @@ def _check_runs(config: Notebook) -> None:
 
 def _key(notebook: Path, parameters: dict[str, Any], runs: str | None) -> str:
     """Changes with the notebook, its parameters and the runs that "latest:<system>" could mean."""
-    known = [] if runs is None else [run.id for run in finished(runs)]
-    return hashlib.sha256(notebook.read_bytes() + json.dumps([parameters, known], sort_keys=True).encode()).hexdigest()
+    ids = [] if runs is None else [run.id for run in finished(runs)]
+    return hashlib.sha256(notebook.read_bytes() + json.dumps([parameters, ids], sort_keys=True).encode()).hexdigest()
 
 
 def _where(problem: Exception) -> str:

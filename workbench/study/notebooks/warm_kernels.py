@@ -26,8 +26,8 @@ from typing import Any
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
-from workbench.processes import counts
-from workbench.reading import Unreadable
+from safefiles.processes import counts
+from safefiles.reading import Unreadable
 from workbench.study import files
 
 KERNEL = "ipykernel.kernelapp"
@@ -46,7 +46,7 @@ CAN_FORK = hasattr(os, "fork") and sys.platform == "linux"
 
 def imports_of(*notebooks: str | Path) -> tuple[str, ...]:
     """The modules that the notebooks' cells import, and those that they need later where they use this package."""
-    found = {KERNEL: None}
+    modules = {KERNEL: None}
     for cell in chain.from_iterable(map(_cells, notebooks)):
         try:
             tree = ast.parse(cell)
@@ -54,10 +54,10 @@ def imports_of(*notebooks: str | Path) -> tuple[str, ...]:
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
-                found |= dict.fromkeys(alias.name for alias in node.names)
+                modules |= dict.fromkeys(alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module:
-                found |= dict.fromkeys([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
-    return (*found, *LATE) if any(name.partition(".")[0] == "workbench" for name in found) else tuple(found)
+                modules |= dict.fromkeys([node.module, *(f"{node.module}.{alias.name}" for alias in node.names)])
+    return (*modules, *LATE) if any(name.partition(".")[0] == "workbench" for name in modules) else tuple(modules)
 
 
 def _cells(notebook: str | Path) -> list[str]:
@@ -233,8 +233,8 @@ def _ended(child: int, children: set[int]) -> int | None:
     """How the child ended; None while it runs."""
     if child not in children:
         return 0
-    found, status = os.waitpid(child, os.WNOHANG)
-    if not found:
+    ended, status = os.waitpid(child, os.WNOHANG)
+    if not ended:
         return None
     children.discard(child)
     # What the kernel had started itself must not outlive it.

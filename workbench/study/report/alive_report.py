@@ -44,8 +44,10 @@ class Living:
 
     @cached_property
     def alive(self) -> dict[str, Any] | None:
-        told = [measured for run in self.runs.values() if (measured := run.metrics.get("test", {}).get("alive"))]
-        return alive.average(told) if told else None
+        measurements = [
+            measured for run in self.runs.values() if (measured := run.metrics.get("test", {}).get("alive"))
+        ]
+        return alive.average(measurements) if measurements else None
 
     @cached_property
     def config(self) -> tuple[str, dict[str, Any]]:
@@ -61,18 +63,18 @@ class Living:
 def read(results: Results, column: Column) -> list[Living]:
     """The rows that are shown, with the runs for ``column`` that were evaluated; without such a run a row is left
     out."""
-    found = []
+    living = []
     for row in (row for row in results.table.rows if not row.hidden):
         runs = {seed: results.run(row.id, column, seed) for seed in results.seeds}
         evaluated = {seed: run for seed, run in runs.items() if run is not None and "test" in run.metrics}
         if evaluated:
-            found.append(Living(row, evaluated))
-    return found
+            living.append(Living(row, evaluated))
+    return living
 
 
-def ceilings(one: Living, rows: Sequence[Living]) -> list[Living]:
+def ceilings(living: Living, rows: Sequence[Living]) -> list[Living]:
     """The ceilings of a row: those of the same options, but for what is given; else of the same modulation."""
-    system, options = one.config
+    system, options = living.config
     mine = [other for other in rows if other.ceiling and other.config[0] == system]
     same = [other for other in mine if _learnt(other.config[1]) == _learnt(options)]
     return same or [other for other in mine if other.config[1].get("modulation") == options.get("modulation")]
@@ -89,10 +91,10 @@ def bars(path: str | Path, runs: str | Path, root: str | None = None) -> pd.Data
     (results,) = sweep.read([path], where=where)
     column = column_of(results)
     lines = []
-    for one in [] if column is None else read(results, column):
-        kind = "known truth" if one.ceiling else "plain" if one.config[0] == "rgb" else "learnt"
-        interval = scores.interval(results, one.row.id, column)
-        lines.append({"label": one.row.label, **interval._asdict(), "kind": kind})
+    for living in [] if column is None else read(results, column):
+        kind = "known truth" if living.ceiling else "plain" if living.config[0] == "rgb" else "learnt"
+        interval = scores.interval(results, living.row.id, column)
+        lines.append({"label": living.row.label, **interval._asdict(), "kind": kind})
     return pd.DataFrame(lines) if lines else empty
 
 
@@ -102,7 +104,7 @@ def _learnt(options: dict[str, Any]) -> dict[str, Any]:
 
 def plain(rows: Sequence[Living]) -> Living | None:
     """What a mechanism is compared with: the first row of the table that is a video network without any."""
-    return next((one for one in rows if one.config[0] == "rgb"), None)
+    return next((living for living in rows if living.config[0] == "rgb"), None)
 
 
 def column_of(results: Results) -> Column | None:
@@ -117,7 +119,7 @@ def gain(results: Results, better: Row, worse: Row, column: Column) -> metrics.I
     a, b = (scores.of(results, row.id, column) for row in (worse, better))
     if a is None or b is None or a.ids != b.ids or not (both := sorted(set(a.seeds) & set(b.seeds))):
         return None
-    first, second = (one.values[[one.seeds.index(seed) for seed in both]] for one in (a, b))
+    first, second = (of_row.values[[of_row.seeds.index(seed) for seed in both]] for of_row in (a, b))
     if len(both) == 1:
         return metrics.paired_difference(first[0], second[0])
     effect = metrics.crossed(second - first)
@@ -128,18 +130,18 @@ def facts(results: Results) -> dict[str, Any]:
     """By row, what was measured (mean over seeds) and the verdict in words, for machines to read."""
     column = column_of(results)
     rows = [] if column is None else read(results, column)
-    return {one.row.id: {**one.alive, "verdict": alive.verdict(one.alive)} for one in rows if one.alive}
+    return {living.row.id: {**living.alive, "verdict": alive.verdict(living.alive)} for living in rows if living.alive}
 
 
 def section(results: Results) -> str:
     """The table in Markdown; empty where no row has a mechanism that was measured."""
     column = column_of(results)
     rows = [] if column is None else read(results, column)
-    living = [one for one in rows if one.alive]
-    if not living:
+    measured = [living for living in rows if living.alive]
+    if not measured:
         return ""
     base = plain(rows)
-    lines = [{"row": one.row.label, **_line(results, one, rows, base, column)} for one in living]
+    lines = [{"row": living.row.label, **_line(results, living, rows, base, column)} for living in measured]
     heads = {key: head for key, head in HEADS.items() if any(line[key] != "–" for line in lines)}
     table = [_cells(["", *heads.values(), "verdict"]), _cells(["---"] * (len(heads) + 2))]
     table += [_cells([line["row"], *(line[key] for key in heads), line["verdict"]]) for line in lines]
@@ -147,76 +149,78 @@ def section(results: Results) -> str:
 
 
 def _legend(heads: dict[str, str], base: Living | None) -> str:
-    said = []
+    sentences = []
     if "gain" in heads and base is not None:
-        said.append(f"Gain: over “{base.row.label}”, in points, with its 95 % interval.")
+        sentences.append(f"Gain: over “{base.row.label}”, in points, with its 95 % interval.")
     if "ceiling" in heads:
-        said.append(
+        sentences.append(
             "At best: the same form with the known region in its moment as attention, or the teacher's own feature."
         )
     if {POSE, UNIFORM, TIME} & set(heads):
-        said.append(
+        sentences.append(
             "Of each exchange the share of predictions that it changes and, behind the arrow, the accuracy it leaves."
         )
     if "maps" in heads:
-        said.append("Variance: over clips, as a share of the map's mean square.")
+        sentences.append("Variance: over clips, as a share of the map's mean square.")
     if "distillation" in heads:
-        said.append("Own teacher: cosine to its embedding minus to other classes', and loss / the best constant's.")
+        sentences.append(
+            "Own teacher: cosine to its embedding minus to other classes', and loss / the best constant's."
+        )
     if "gradients" in heads:
-        said.append("Gradient: the classes' share of it, in the first and the last epoch of each stage.")
-    said.append("Means over seeds; brackets hold each seed's 95 % interval over clips.")
-    return " ".join(said)
+        sentences.append("Gradient: the classes' share of it, in the first and the last epoch of each stage.")
+    sentences.append("Means over seeds; brackets hold each seed's 95 % interval over clips.")
+    return " ".join(sentences)
 
 
-def _line(results: Results, one: Living, rows: list[Living], base: Living | None, column: Column) -> dict[str, str]:
-    told = one.alive or {}
-    mean = metrics.over_seeds([column.scale * run.metrics["test"][column.metric] for run in one.runs.values()])
-    words, maps = alive.verdict(told), told.get("maps", {})
-    if one.ceiling:
+def _line(results: Results, living: Living, rows: list[Living], base: Living | None, column: Column) -> dict[str, str]:
+    measured = living.alive or {}
+    mean = metrics.over_seeds([column.scale * run.metrics["test"][column.metric] for run in living.runs.values()])
+    words, maps = alive.verdict(measured), measured.get("maps", {})
+    if living.ceiling:
         words = ["ceiling", *words]
     return {
         "accuracy": f"{mean.mean:.1f}",
-        "gain": _ahead(results, one, base, column),
-        "ceiling": "–" if one.ceiling else _at_best(results, one, rows, base, column),
-        **{name: _exchange(told.get("exchanges", {}).get(name)) for name in (POSE, UNIFORM, TIME)},
-        "maps": _joined(f"{name} {one['over_clips_share']:.1g}" for name, one in maps.items() if weighs(name)),
-        "distillation": _joined(_level(*pair) for pair in told.get("distillation", {}).items()),
-        "gradients": _joined(_stage(*pair) for pair in told.get("gradients", {}).items()),
+        "gain": _ahead(results, living, base, column),
+        "ceiling": "–" if living.ceiling else _at_best(results, living, rows, base, column),
+        **{name: _exchange(measured.get("exchanges", {}).get(name)) for name in (POSE, UNIFORM, TIME)},
+        "maps": _joined(f"{name} {spread['over_clips_share']:.1g}" for name, spread in maps.items() if weighs(name)),
+        "distillation": _joined(_level(*pair) for pair in measured.get("distillation", {}).items()),
+        "gradients": _joined(_stage(*pair) for pair in measured.get("gradients", {}).items()),
         "verdict": "; ".join(words) or "alive",
     }
 
 
-def _ahead(results: Results, one: Living, base: Living | None, column: Column) -> str:
-    found = None if base is None or base is one else gain(results, one.row, base.row, column)
-    return "–" if found is None else f"{found.value:+.1f} [{found.low:+.1f}, {found.high:+.1f}]"
+def _ahead(results: Results, living: Living, base: Living | None, column: Column) -> str:
+    interval = None if base is None or base is living else gain(results, living.row, base.row, column)
+    return "–" if interval is None else f"{interval.value:+.1f} [{interval.low:+.1f}, {interval.high:+.1f}]"
 
 
-def _at_best(results: Results, one: Living, rows: list[Living], base: Living | None, column: Column) -> str:
-    said = []
-    for best in ceilings(one, rows):
+def _at_best(results: Results, living: Living, rows: list[Living], base: Living | None, column: Column) -> str:
+    words = []
+    for best in ceilings(living, rows):
         mean = metrics.over_seeds([column.scale * run.metrics["test"][column.metric] for run in best.runs.values()])
         ahead = _ahead(results, best, base, column)
-        said.append(f"{best.row.label}: {mean.mean:.1f}" + ("" if ahead == "–" else f" ({ahead})"))
-    return _joined(said)
+        words.append(f"{best.row.label}: {mean.mean:.1f}" + ("" if ahead == "–" else f" ({ahead})"))
+    return _joined(words)
 
 
-def _exchange(told: dict[str, Any] | None) -> str:
-    if told is None:
+def _exchange(exchange: dict[str, Any] | None) -> str:
+    if exchange is None:
         return "–"
-    changed = {end: 100 * value for end, value in told["changed"].items()}
+    changed = {end: 100 * value for end, value in exchange["changed"].items()}
     share = f"{changed['value']:.1f} % [{changed['low']:.1f}, {changed['high']:.1f}]"
-    return f"{share} → {100 * told['top1']['value']:.1f}"
+    return f"{share} → {100 * exchange['top1']['value']:.1f}"
 
 
-def _level(level: str, told: Any) -> str:
+def _level(level: str, measured: Any) -> str:
     if level == "skipped":
-        return str(told)
-    said = [level]
-    if "margin" in told:
-        said.append("{value:+.2f} [{low:+.2f}, {high:+.2f}]".format(**told["margin"]))
-    if told.get("constant"):
-        said.append(f"loss {told['loss'] / told['constant']:.3g} of the constant's")
-    return " ".join(said)
+        return str(measured)
+    words = [level]
+    if "margin" in measured:
+        words.append("{value:+.2f} [{low:+.2f}, {high:+.2f}]".format(**measured["margin"]))
+    if measured.get("constant"):
+        words.append(f"loss {measured['loss'] / measured['constant']:.3g} of the constant's")
+    return " ".join(words)
 
 
 def _stage(stage: str, ends: dict[str, dict[str, float]]) -> str:

@@ -60,17 +60,17 @@ def differing(config: TrainConfig) -> dict[str, Any]:
 
 def reading(config: TrainConfig) -> str:
     """``differing`` in words, "as printed" where nothing but sizes does; sizes in brackets."""
-    found = differing(config)
-    told = ", ".join(f"{name} = {_shown(value)}" for name, value in found.items() if name not in SIZES)
-    sizes = ", ".join(f"{name} = {_shown(value)}" for name, value in found.items() if name in SIZES)
-    return (told or PRINTED) + (f" ({sizes})" if sizes else "")
+    options = differing(config)
+    words = ", ".join(f"{name} = {_as_text(value)}" for name, value in options.items() if name not in SIZES)
+    sizes = ", ".join(f"{name} = {_as_text(value)}" for name, value in options.items() if name in SIZES)
+    return (words or PRINTED) + (f" ({sizes})" if sizes else "")
 
 
 def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _shown(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return " + ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
@@ -96,7 +96,7 @@ class Budget:
     classifier: Trained | None
 
     def __str__(self) -> str:
-        parts = {"backbone": " / ".join(str(one) for one in dict.fromkeys(self.backbones))}
+        parts = {"backbone": " / ".join(str(trained) for trained in dict.fromkeys(self.backbones))}
         parts["classifier" if self.backbones else "network"] = "" if self.classifier is None else str(self.classifier)
         return "; ".join(f"{name} {words}" for name, words in parts.items() if words)
 
@@ -124,26 +124,29 @@ def readings(results: Results) -> pd.DataFrame:
     see ``reading``), training (of the video backbone and the classifier, what they start from counted) and
     differs, the reason that the table states where a row's training is another. As the sweep was told, and in the
     first column that is run."""
-    found = []
+    rows = []
     for row in (row for row in results.table.rows if not row.hidden):
         keys = [entry.cell for entry in results.entries if entry.row == row.id and entry.cell]
         keys = [key for key in keys if results.plan.cells[key].trains]
         if keys:
             config, budget = of_cell(results.plan.cells, keys[0])
-            told = {"reading": reading(config), "training": str(budget), "differs": row.differs}
-            found.append({"row": row.id, "label": row.label, **told})
-    return pd.DataFrame(found, columns=["row", "label", "reading", "training", "differs"])
+            words = {"reading": reading(config), "training": str(budget), "differs": row.differs}
+            rows.append({"row": row.id, "label": row.label, **words})
+    return pd.DataFrame(rows, columns=["row", "label", "reading", "training", "differs"])
 
 
 def unequal(table: Table) -> dict[str, str]:
     """The rows that are shown whose budget is not that of most rows of their kind, and that state no reason (``Row``'s
     differs), by id, with both budgets in words; and those whose classifier nothing has trained."""
-    found = budgets(table)
-    shown = [row for row in table.rows if row.id in found and not row.hidden]
-    usual = {kind: _usual(found[row.id] for row in shown if found[row.id].kind == kind) for kind in _kinds(found)}
+    budget_of = budgets(table)
+    visible = [row for row in table.rows if row.id in budget_of and not row.hidden]
+    usual = {
+        kind: _usual(budget_of[row.id] for row in visible if budget_of[row.id].kind == kind)
+        for kind in _kinds(budget_of)
+    }
     wrong = {}
-    for row in shown:
-        mine = found[row.id]
+    for row in visible:
+        mine = budget_of[row.id]
         backbone, classifier = usual[mine.kind]
         same = set(mine.backbones) <= {backbone} and mine.classifier in (None, classifier)
         if (not same and not row.differs) or mine.classifier == Trained(0, NEW):
@@ -156,21 +159,21 @@ def _trains(row: Row) -> bool:
     return not row.absent and row.notebook.removesuffix(".ipynb") == TRAIN
 
 
-def _kinds(found: Mapping[str, Budget]) -> set[str]:
-    return {one.kind for one in found.values()}
+def _kinds(budgets_by_row: Mapping[str, Budget]) -> set[str]:
+    return {budget.kind for budget in budgets_by_row.values()}
 
 
-def _usual(found: Iterable[Budget]) -> tuple[Trained | None, Trained | None]:
+def _usual(budgets_of_kind: Iterable[Budget]) -> tuple[Trained | None, Trained | None]:
     """The most frequent training of backbones and of classifiers; of those that are as frequent, the longer."""
-    mine = list(found)
-    backbones = [one for budget in mine for one in set(budget.backbones)]
+    mine = list(budgets_of_kind)
+    backbones = [trained for budget in mine for trained in set(budget.backbones)]
     classifiers = [budget.classifier for budget in mine if budget.classifier is not None]
     return _most(backbones), _most(classifiers)
 
 
-def _most(found: list[Trained]) -> Trained | None:
-    counts = Counter(found)
-    return max(counts, key=lambda one: (counts[one], one), default=None)
+def _most(trainings: list[Trained]) -> Trained | None:
+    counts = Counter(trainings)
+    return max(counts, key=lambda trained: (counts[trained], trained), default=None)
 
 
 def _budget(configs: Mapping[str, TrainConfig], name: str) -> Budget:
@@ -212,7 +215,7 @@ def _of_system(system: str, options: str) -> tuple[list[str], str | None, list[S
     backbones = [name for name in names if isinstance(built.get_submodule(name), tuple(BACKBONES.values()))]
     if "classifier" in names:
         return backbones, "classifier", built.stages()
-    wanted = [f"{name.rpartition('.')[0]}.classifier" for name in backbones]
-    classifiers = [name for name in names if name in wanted or (not backbones and name.endswith(".classifier"))]
+    likely = [f"{name.rpartition('.')[0]}.classifier" for name in backbones]
+    classifiers = [name for name in names if name in likely or (not backbones and name.endswith(".classifier"))]
     whole = "" if not backbones and any("" in stage.trains for stage in built.stages()) else None
     return backbones, classifiers[0] if classifiers else whole, built.stages()

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from workbench import drafts
+from safefiles import drafts
 from workbench.study import files
 from workbench.study.report import alive_report, conditions, markdown, verdicts
 from workbench.study.report.verdicts import Judged, Prices
@@ -31,31 +31,31 @@ def write(
     """The report of all tables at ``path``, and under study/ beside it <table>.csv (see ``lines``) and <table>.json
     (see ``facts``). changes are those of every row's configuration, for what the rows cost."""
     sections: list[str] = []
-    told: Counter[str] = Counter()
+    verdicts_count: Counter[str] = Counter()
     for results in studied:
         prices = markdown.prices_of(results, runs, changes)
-        known = facts(results, command, prices)
-        told.update(claim["verdict"] for claim in known["claims"])
+        study_facts = facts(results, command, prices)
+        verdicts_count.update(claim["verdict"] for claim in study_facts["claims"])
         sections.append(markdown.section(results, command, prices))
         folder = Path(path).parent / "study"
         drafts.write(folder / f"{results.path.stem}.csv", lines(results, prices).to_csv(index=False).encode())
-        drafts.write(folder / f"{results.path.stem}.json", files.json_bytes(known))
-    markdown.write(path, [_summary(len(sections), told, command), *sections])
+        drafts.write(folder / f"{results.path.stem}.json", files.json_bytes(study_facts))
+    markdown.write(path, [_summary(len(sections), verdicts_count, command), *sections])
 
 
-def _summary(tables: int, told: Counter[str], command: str) -> str:
+def _summary(tables: int, verdicts_count: Counter[str], command: str) -> str:
     """What was studied, and how many claims came to which verdict."""
-    here = hardware.environment()
-    revision = f", revision {here['git'][:9]}" if here["git"] else ""
-    words = f"{tables} {'table' if tables == 1 else 'tables'} by `{command}`{revision}, on {here['processor']}."
-    shares = ", ".join(f"{verdict} {count}" for verdict, count in told.most_common())
-    return f"# Results\n\n{words}" + (f" Claims by verdict: {shares}.\n" if told else "\n")
+    environment = hardware.environment()
+    revision = f", revision {environment['git'][:9]}" if environment["git"] else ""
+    words = f"{tables} {'table' if tables == 1 else 'tables'} by `{command}`{revision}, on {environment['processor']}."
+    shares = ", ".join(f"{verdict} {count}" for verdict, count in verdicts_count.most_common())
+    return f"# Results\n\n{words}" + (f" Claims by verdict: {shares}.\n" if verdicts_count else "\n")
 
 
 def lines(results: Results, prices: Prices | None = None) -> pd.DataFrame:
     """One line a row, column and seed: row, column, metric, protocol, seed, value, published, cell, seconds,
     training_seconds, memory_gib, attempts, and reason where there is no value. Costs have no seed."""
-    found = []
+    rows = []
     for row in (row for row in results.table.rows if not row.hidden):
         for column in results.table.columns:
             values = results.values(row.id, column)
@@ -68,23 +68,23 @@ def lines(results: Results, prices: Prices | None = None) -> pd.DataFrame:
                 took = {name: record.get(name) for name in ("seconds", "training_seconds", "memory_gib", "attempts")}
                 reason = "" if seed in values else results.reason(row.id, column)
                 value = {"seed": seed, "value": values.get(seed), "published": row.published.get(column.key)}
-                found.append({**about, **value, "cell": entry.cell, **took, "reason": reason})
+                rows.append({**about, **value, "cell": entry.cell, **took, "reason": reason})
         for column in results.table.costs:
             value = (prices or {}).get(row.label, {}).get(column.metric)
             about = {"row": row.id, "column": column.key, "metric": column.metric, "value": value}
-            found.append({**about, "published": row.published.get(column.key)})
-    return pd.DataFrame(found)
+            rows.append({**about, "published": row.published.get(column.key)})
+    return pd.DataFrame(rows)
 
 
 def facts(results: Results, command: str, prices: Prices | None = None) -> dict[str, Any]:
     """What the study was: table, command, seeds, machine, revision, each row's configuration by protocol, its
     reading and its training, costs, the claims with verdicts and every comparison, and the rank agreement."""
-    here = hardware.environment()
+    environment = hardware.environment()
     rows: dict[str, Any] = {}
     for entry in results.entries:
         if entry.cell and entry.seed == results.seeds[0]:
-            told = results.plan.cells[entry.cell].parameters
-            mine = {name: value for name, value in told.items() if name not in HERE}
+            parameters = results.plan.cells[entry.cell].parameters
+            mine = {name: value for name, value in parameters.items() if name not in HERE}
             rows.setdefault(entry.row, {})[entry.column] = mine
     records = [record for key in results.plan.cells if (record := results.cell_record(key)) is not None]
     kinds = {tuple(sorted((k, v) for k, v in record["machine"].items() if k not in HERE)) for record in records}
@@ -94,22 +94,24 @@ def facts(results: Results, command: str, prices: Prices | None = None) -> dict[
         "paper": results.table.paper,
         "command": command,
         "seeds": results.seeds,
-        "reported_by": {name: here[name] for name in ("workbench", "git", "python", "processor", "gpu", "versions")},
+        "reported_by": {
+            name: environment[name] for name in ("workbench", "git", "python", "processor", "gpu", "versions")
+        },
         "trained_on": [dict(kind) for kind in sorted(kinds, key=str)],
         "code": sorted({record["code"] for record in records}),
         "effort": markdown.effort(results),
         "rank_agreement": markdown.agreement(results),
         "alive": alive_report.facts(results),
-        "claims": [_claim(one) for one in verdicts.judge(results, prices)],
+        "claims": [_claim(judged) for judged in verdicts.judge(results, prices)],
         "readings": conditions.readings(results).to_dict("records"),
         "rows": rows,
     }
 
 
-def _claim(one: Judged) -> dict[str, Any]:
-    tests = [asdict(test) | {"effect": test.effect._asdict()} for test in one.tests]
-    about = {"id": one.claim.id, "text": one.claim.text, "basis": one.claim.basis, "verdict": one.verdict}
-    return about | {"reason": one.reason, "margin": one.claim.margin, "tests": _without_nan(tests)}
+def _claim(judged: Judged) -> dict[str, Any]:
+    tests = [asdict(test) | {"effect": test.effect._asdict()} for test in judged.tests]
+    about = {"id": judged.claim.id, "text": judged.claim.text, "basis": judged.claim.basis, "verdict": judged.verdict}
+    return about | {"reason": judged.reason, "margin": judged.claim.margin, "tests": _without_nan(tests)}
 
 
 def _without_nan(value: Any) -> Any:

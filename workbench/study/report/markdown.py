@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from workbench import checksums, drafts, metrics
+from safefiles import checksums, drafts
+from workbench import metrics
 from workbench.study import files
 from workbench.study.analysis import profiling
 from workbench.study.config.experiment import resolve
@@ -83,22 +84,24 @@ def _measured(results: Results, row: str, column: Column, price: dict[str, float
 def overview(results: Results) -> pd.DataFrame:
     """For the terminal: a line a row, a column a column, mean and interval, "not run", or – where a run has no such
     number."""
-    found = numbers(results)
-    found["shown"] = [_ours(line) for line in found.itertuples()]
-    order = list(dict.fromkeys(found["label"]))
-    wide = found.pivot(index="label", columns="title", values="shown").loc[order, list(dict.fromkeys(found["title"]))]
+    measured = numbers(results)
+    measured["shown"] = [_ours(line) for line in measured.itertuples()]
+    order = list(dict.fromkeys(measured["label"]))
+    wide = measured.pivot(index="label", columns="title", values="shown").loc[
+        order, list(dict.fromkeys(measured["title"]))
+    ]
     return wide.rename_axis(index="row", columns=None).reset_index()
 
 
 def agreement(results: Results) -> dict[str, float]:
     """Kendall's tau between the paper's and our order of the rows, by column that has both."""
-    found = {}
+    by_column = {}
     for column in results.table.columns:
         rows = [row for row in results.table.rows if not row.hidden]
         published = [_or_nan(row.published.get(column.key)) for row in rows]
         ours = [_or_nan(_mean(results.values(row.id, column).values())) for row in rows]
-        found[column.key] = metrics.rank_agreement(published, ours)
-    return {key: tau for key, tau in found.items() if not pd.isna(tau)}
+        by_column[column.key] = metrics.rank_agreement(published, ours)
+    return {key: tau for key, tau in by_column.items() if not pd.isna(tau)}
 
 
 def claims(studied: Iterable[Results], prices: dict[str, Prices] | None = None) -> pd.DataFrame:
@@ -106,19 +109,24 @@ def claims(studied: Iterable[Results], prices: dict[str, Prices] | None = None) 
     rows, difference, low, high, p, adjusted, p_clips, ahead, size (Cohen's h), won, lost, same (the x of "the same
     within x"), p_same, published (the paper's difference in the first of the columns) and reason. prices by the table's
     file name, see ``prices_of``."""
-    found = []
+    rows = []
     for results in studied:
-        for one in verdicts.judge(results, (prices or {}).get(results.path.stem)):
-            about = {"table": results.path.stem, "claim": one.claim.id, "text": one.claim.text, "verdict": one.verdict}
-            found += [{**about, **_comparison(results, one, test)} for test in one.tests]
-            if not one.tests:
-                found.append({**about, "reason": one.reason})
+        for judged in verdicts.judge(results, (prices or {}).get(results.path.stem)):
+            about = {
+                "table": results.path.stem,
+                "claim": judged.claim.id,
+                "text": judged.claim.text,
+                "verdict": judged.verdict,
+            }
+            rows += [{**about, **_comparison(results, judged, test)} for test in judged.tests]
+            if not judged.tests:
+                rows.append({**about, "reason": judged.reason})
     names = "table claim text verdict columns rows difference low high p adjusted p_clips ahead size won lost"
-    return pd.DataFrame(found, columns=[*names.split(), "same", "p_same", "published", "reason"])
+    return pd.DataFrame(rows, columns=[*names.split(), "same", "p_same", "published", "reason"])
 
 
-def _comparison(results: Results, one: Judged, test: verdicts.Test) -> dict[str, Any]:
-    margins = dict(zip([column.key for column in results.table.of(one.claim)], one.claim.margin, strict=False))
+def _comparison(results: Results, judged: Judged, test: verdicts.Test) -> dict[str, Any]:
+    margins = dict(zip([column.key for column in results.table.of(judged.claim)], judged.claim.margin, strict=False))
     effect = test.effect
     return {
         "columns": ", ".join(_title(results, key) for key in test.columns),
@@ -129,19 +137,19 @@ def _comparison(results: Results, one: Judged, test: verdicts.Test) -> dict[str,
         "ahead": f"{test.ahead} of {test.seeds}",
         **{name: getattr(test, name) for name in ("p", "adjusted", "p_clips", "size", "won", "lost", "same", "p_same")},
         "published": margins.get(test.columns[0]),
-        "reason": one.reason,
+        "reason": judged.reason,
     }
 
 
 def cells(results: Results, folder: str | Path | None = None) -> pd.DataFrame:
     """One line a cell of the table: row, columns, seed, status, seconds, training_seconds, memory_gib, attempts, and
     notebook, the executed copy's path from ``folder`` (None: the current one)."""
-    found: dict[tuple[str, int, str], dict[str, Any]] = {}
+    by_cell: dict[tuple[str, int, str], dict[str, Any]] = {}
     for entry in (entry for entry in results.entries if entry.cell):
         column = next(column for column in results.table.columns if column.key == entry.column)
         key = (entry.row, entry.seed, entry.cell)
-        if key in found:
-            found[key]["columns"] += f", {column.label}"
+        if key in by_cell:
+            by_cell[key]["columns"] += f", {column.label}"
             continue
         record = results.cell_record(entry.cell) or {}
         took = {name: record.get(name) for name in ("seconds", "training_seconds", "memory_gib", "attempts")}
@@ -149,15 +157,15 @@ def cells(results: Results, folder: str | Path | None = None) -> pd.DataFrame:
         where = "" if path is None else os.path.relpath(path, folder or Path.cwd())
         about = {"row": results.table.row(entry.row).label, "columns": column.label, "seed": entry.seed}
         status = record.get("status") or ("done" if results.run(entry.row, column, entry.seed) else "not run yet")
-        found[key] = {**about, "status": status, **took, "notebook": where}
-    return pd.DataFrame(list(found.values()))
+        by_cell[key] = {**about, "status": status, **took, "notebook": where}
+    return pd.DataFrame(list(by_cell.values()))
 
 
 def linked(cells: pd.DataFrame) -> str:
     """``cells`` as HTML, the notebooks as links; every text is escaped."""
-    shown = cells.astype(object).where(cells.notna(), "–").map(lambda value: html.escape(str(value)))
-    shown["notebook"] = [f'<a href="{path}">{Path(path).name}</a>' if path else "–" for path in shown["notebook"]]
-    return shown.to_html(index=False, escape=False)
+    table = cells.astype(object).where(cells.notna(), "–").map(lambda value: html.escape(str(value)))
+    table["notebook"] = [f'<a href="{path}">{Path(path).name}</a>' if path else "–" for path in table["notebook"]]
+    return table.to_html(index=False, escape=False)
 
 
 def effort(results: Results) -> dict[str, float]:
@@ -202,43 +210,46 @@ def section(results: Results, command: str, prices: Prices | None = None) -> str
 
 
 def _numbers_table(results: Results, prices: Prices | None) -> str:
-    found = numbers(results, prices)
-    printed = found["published"].notna().any()
+    measured = numbers(results, prices)
+    printed = measured["published"].notna().any()
     columns = (*results.table.columns, *results.table.costs)
-    labels = [one.label if one.unit == "percent" else f"{one.label} ({one.unit})" for one in columns]
+    labels = [column.label if column.unit == "percent" else f"{column.label} ({column.unit})" for column in columns]
     heads = [head for label in labels for head in ([f"{label}, paper", "ours"] if printed else [label])]
     lines = []
-    for label, mine in found.groupby("label", sort=False):
+    for label, mine in measured.groupby("label", sort=False):
         pairs = [[_plain(line.published), _ours(line)] if printed else [_ours(line)] for line in mine.itertuples()]
         lines.append(_line([label, *(cell for pair in pairs for cell in pair)]))
     return "\n".join([*_head(heads), *lines])
 
 
 def _reasons(results: Results, prices: Prices | None) -> str:
-    found = numbers(results, prices)
-    missing = found[~found["reason"].isin(["", NOTHING])]
-    said = [
+    measured = numbers(results, prices)
+    missing = measured[~measured["reason"].isin(["", NOTHING])]
+    reasons = [
         f"- {reason}: "
         + "; ".join(f"{label} ({', '.join(mine['title'])})" for label, mine in group.groupby("label", sort=False))
         for reason, group in missing.groupby("reason", sort=False)
     ]
-    return "Not run:\n\n" + "\n".join(said) if said else ""
+    return "Not run:\n\n" + "\n".join(reasons) if reasons else ""
 
 
 def _readings(results: Results) -> str:
-    found = conditions.readings(results)
-    if found.empty:
+    rows = conditions.readings(results)
+    if rows.empty:
         return ""
-    lines = [_line([line.label, line.reading, line.training, line.differs or "–"]) for line in found.itertuples()]
+    lines = [_line([line.label, line.reading, line.training, line.differs or "–"]) for line in rows.itertuples()]
     heads = _head(["reading", "training, with what it starts from", "why it differs"], first="row", right=())
-    said = "Readings: options that differ from the paper's, in brackets sizes that do."
-    return f"{said}\n\n" + "\n".join([*heads, *lines])
+    legend = "Readings: options that differ from the paper's, in brackets sizes that do."
+    return f"{legend}\n\n" + "\n".join([*heads, *lines])
 
 
 def _claims(results: Results, judged: list[Judged]) -> str:
     if not judged:
         return ""
-    lines = [_line([one.claim.id, one.claim.text, f"**{one.words}**", _tests(one), _margin(one)]) for one in judged]
+    lines = [
+        _line([claim.claim.id, claim.claim.text, f"**{claim.words}**", _tests(claim), _margin(claim)])
+        for claim in judged
+    ]
     heads = _head(
         ["claim", "verdict", "ours: difference [95 %], p (adjusted)", "paper: difference"], first="id", right=()
     )
@@ -253,27 +264,27 @@ def _title(results: Results, key: str) -> str:
     return next(c.label for c in (*results.table.columns, *results.table.costs) if c.key == key)
 
 
-def _tests(one: Judged) -> str:
-    if not one.tests:
-        return one.reason or "–"
+def _tests(judged: Judged) -> str:
+    if not judged.tests:
+        return judged.reason or "–"
     return "; ".join(
         f"{' = '.join(test.columns)}: {test.effect.value:+.1f} [{test.effect.low:+.1f}, {test.effect.high:+.1f}], "
         + (f"p {test.p:.2g} ({test.adjusted:.2g})" if not pd.isna(test.p) else f"p over clips {test.p_clips:.2g}")
-        + (f", {test.words}" if len(one.tests) > 1 else "")
-        for test in one.tests
+        + (f", {test.words}" if len(judged.tests) > 1 else "")
+        for test in judged.tests
     )
 
 
-def _margin(one: Judged) -> str:
-    return " / ".join(_plain(value) for value in one.claim.margin) or "–"
+def _margin(judged: Judged) -> str:
+    return " / ".join(_plain(value) for value in judged.claim.margin) or "–"
 
 
 def _each_seed(results: Results) -> str:
-    shown = [row for row in results.table.rows if not row.hidden]
+    visible = [row for row in results.table.rows if not row.hidden]
     lines = []
-    for row in shown:
+    for row in visible:
         values = [results.values(row.id, column) for column in results.table.columns]
-        cells = [" / ".join(f"{value:.1f}" for value in found.values()) or "–" for found in values]
+        cells = [" / ".join(f"{value:.1f}" for value in by_seed.values()) or "–" for by_seed in values]
         lines.append(_line([row.label, *cells]))
     return "Each seed:\n\n" + "\n".join([*_head([column.label for column in results.table.columns]), *lines])
 

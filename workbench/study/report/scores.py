@@ -29,23 +29,25 @@ def of(results: Results, row: str, column: Column) -> Scores | None:
     """The scores of a row under a column; None for a metric that isn't a mean over clips, and where nothing is run."""
     if column.metric not in BY_CLIP:
         return None
-    found = results.predictions(row, column)
-    if not found:
+    predictions = results.predictions(row, column)
+    if not predictions:
         return None
-    ids = next(iter(found.values())).ids
-    if any(one.ids != ids for one in found.values()):
+    ids = next(iter(predictions.values())).ids
+    if any(by_seed.ids != ids for by_seed in predictions.values()):
         raise ValueError(f"the seeds of row {row!r} were tested on different clips; remove the older runs")
-    right = np.array([metrics.hits(one.scores, one.labels, BY_CLIP[column.metric]) for one in found.values()])
-    weights = np.array([_weights(one, column.metric) for one in found.values()])
-    return Scores(list(found), ids, column.scale * right * weights, right)
+    right = np.array(
+        [metrics.hits(by_seed.scores, by_seed.labels, BY_CLIP[column.metric]) for by_seed in predictions.values()]
+    )
+    weights = np.array([_weights(by_seed, column.metric) for by_seed in predictions.values()])
+    return Scores(list(predictions), ids, column.scale * right * weights, right)
 
 
-def _weights(found: Predictions, metric: str) -> np.ndarray:
+def _weights(predictions: Predictions, metric: str) -> np.ndarray:
     """[S], 1 on average; for a mean over classes what makes each class count the same."""
     if metric != "mean_class":
-        return np.ones(len(found.labels))
-    clips = np.bincount(found.labels)
-    return len(found.labels) / (np.count_nonzero(clips) * clips[found.labels])
+        return np.ones(len(predictions.labels))
+    clips = np.bincount(predictions.labels)
+    return len(predictions.labels) / (np.count_nonzero(clips) * clips[predictions.labels])
 
 
 def interval(results: Results, row: str, column: Column) -> metrics.Interval | None:

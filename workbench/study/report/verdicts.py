@@ -94,17 +94,17 @@ class Judged:
 
 
 def judge(results: Results, prices: Prices | None = None) -> list[Judged]:
-    """The table's claims with their verdicts. prices: what ``reports.costs`` measured, by the rows' labels, for claims
+    """The table's claims with their verdicts. prices: what ``markdown.prices_of`` measured, by the rows' labels, for claims
     about costs."""
     claims = {claim.id: claim for claim in results.table.claims}
     tests = [test for claim in claims.values() for test in _tests(results, claim, prices or {})]
     adjusted = metrics.holm([test.p for test in tests])
     adjusted_clips = metrics.holm([test.p_clips for test in tests])
-    told: dict[str, list[Test]] = {name: [] for name in claims}
+    by_claim: dict[str, list[Test]] = {name: [] for name in claims}
     for test, p, p_clips in zip(tests, adjusted, adjusted_clips, strict=True):
         test = replace(test, adjusted=float(p), adjusted_clips=float(p_clips))
-        told[test.claim].append(replace(test, verdict=verdict(claims[test.claim], test)))
-    return [_judged(results, claim, tuple(told[claim.id])) for claim in claims.values()]
+        by_claim[test.claim].append(replace(test, verdict=verdict(claims[test.claim], test)))
+    return [_judged(results, claim, tuple(by_claim[claim.id])) for claim in claims.values()]
 
 
 def verdict(claim: Claim, test: Test) -> str:
@@ -137,18 +137,18 @@ def _within(claim: Claim, test: Test) -> str:
 
 def together(verdicts: Iterable[str]) -> str:
     """The verdict of a claim from those of its comparisons."""
-    found = set(verdicts)
-    if len(found) < 2:
-        return found.pop() if found else MISSING
-    if found == {HOLDS, WEAKLY}:
+    distinct = set(verdicts)
+    if len(distinct) < 2:
+        return distinct.pop() if distinct else MISSING
+    if distinct == {HOLDS, WEAKLY}:
         return WEAKLY
-    return WEAKLY_AGAINST if found == {AGAINST, WEAKLY_AGAINST} else OPEN
+    return WEAKLY_AGAINST if distinct == {AGAINST, WEAKLY_AGAINST} else OPEN
 
 
 def shares(judged: Iterable[Judged]) -> dict[str, int]:
     """How many claims have each verdict."""
-    found = [one.verdict for one in judged]
-    return {name: found.count(name) for name in VERDICTS}
+    names = [claim.verdict for claim in judged]
+    return {name: names.count(name) for name in VERDICTS}
 
 
 def _judged(results: Results, claim: Claim, tests: tuple[Test, ...]) -> Judged:
@@ -167,7 +167,7 @@ def _judged(results: Results, claim: Claim, tests: tuple[Test, ...]) -> Judged:
 
 def _tests(results: Results, claim: Claim, prices: Prices) -> list[Test]:
     """The comparisons of a claim. Columns of the paper that are the same numbers here are one comparison."""
-    found: list[Test] = []
+    comparisons: list[Test] = []
     for better, worse in claim.pairs:
         for column in results.table.of(claim):
             cost = column in results.table.costs
@@ -175,13 +175,15 @@ def _tests(results: Results, claim: Claim, prices: Prices) -> list[Test]:
             if test is None:
                 continue
             test = replace(_as_claimed(test, claim, _same(results, claim, column)), claim=claim.id)
-            place = (better, worse, test.effect[:3])
-            same = [i for i, old in enumerate(found) if (old.better, old.worse, old.effect[:3]) == place]
+            key = (better, worse, test.effect[:3])
+            same = [i for i, old in enumerate(comparisons) if (old.better, old.worse, old.effect[:3]) == key]
             if same:
-                found[same[0]] = replace(found[same[0]], columns=(*found[same[0]].columns, column.key))
+                comparisons[same[0]] = replace(
+                    comparisons[same[0]], columns=(*comparisons[same[0]].columns, column.key)
+                )
             else:
-                found.append(test)
-    return found
+                comparisons.append(test)
+    return comparisons
 
 
 def _test(results: Results, column: Column, better: str, worse: str) -> Test | None:
@@ -194,7 +196,7 @@ def _test(results: Results, column: Column, better: str, worse: str) -> Test | N
         return None
     if ours.ids != theirs.ids:
         raise ValueError(f"rows {better!r} and {worse!r} were tested on different clips; remove the older runs")
-    first, second = ([one.seeds.index(seed) for seed in seeds] for one in (ours, theirs))
+    first, second = ([of_row.seeds.index(seed) for seed in seeds] for of_row in (ours, theirs))
     difference = sign * (ours.values[first] - theirs.values[second])
     right, wrong = ours.right[first], theirs.right[second]
     if len(seeds) == 1:
@@ -237,11 +239,12 @@ def _of_costs(results: Results, column: Column, better: str, worse: str, prices:
     """Measured again and again on one machine: the quartiles stand for the interval, and a p that is 0 or 1 says
     whether they lie apart."""
     ours, theirs = (prices.get(results.table.row(row).label) for row in (better, worse))
-    if ours is None or theirs is None or any(np.isnan(one.get(column.metric, np.nan)) for one in (ours, theirs)):
+    if ours is None or theirs is None or any(np.isnan(costs.get(column.metric, np.nan)) for costs in (ours, theirs)):
         return None
     sign = 1.0 if column.direction == "higher" else -1.0
     (low, value, high), (low2, value2, high2) = (
-        [one.get(f"{column.metric}{end}", one[column.metric]) for end in ("_q1", "", "_q3")] for one in (ours, theirs)
+        [costs.get(f"{column.metric}{end}", costs[column.metric]) for end in ("_q1", "", "_q3")]
+        for costs in (ours, theirs)
     )
     ends = sorted([sign * (low - high2), sign * (high - low2)])
     p = 0.0 if ends[0] > 0 or ends[1] < 0 else 1.0

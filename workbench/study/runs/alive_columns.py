@@ -14,16 +14,16 @@ def columns(alive: dict[str, Any]) -> dict[str, float]:
     <level>_<own|other|margin|teacher_share|loss|constant|loss_ratio>, of distillation; and
     <stage>_<first|last>_gradient_<term>. Other characters than letters and digits become "_"."""
     numbers: dict[str, float] = {}
-    for question, told in alive.get("exchanges", {}).items():
+    for question, measured in alive.get("exchanges", {}).items():
         if question in QUESTIONS:
-            numbers |= {f"{QUESTIONS[question]}_{name}": interval["value"] for name, interval in told.items()}
+            numbers |= {f"{QUESTIONS[question]}_{name}": interval["value"] for name, interval in measured.items()}
     for name, spread in alive.get("maps", {}).items():
         numbers[f"{name}_over_clips"] = spread["over_clips_share"]
         if "over_cells" in spread:
             numbers[f"{name}_over_cells"] = spread["over_cells"]
-    for level, told in alive.get("distillation", {}).items():
+    for level, measured in alive.get("distillation", {}).items():
         if level != "skipped":
-            values = {name: value["value"] if isinstance(value, dict) else value for name, value in told.items()}
+            values = {name: value["value"] if isinstance(value, dict) else value for name, value in measured.items()}
             numbers |= {f"{level}_{name}": value for name, value in values.items() if name != "ahead"}
             if values.get("constant"):
                 numbers[f"{level}_loss_ratio"] = values["loss"] / values["constant"]

@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from workbench.drafts import replacing
+from safefiles.drafts import replacing
 from workbench.study.runs.run_folder import Run
 
 EXPERIMENT = "workbench"
@@ -44,9 +44,9 @@ class Store:
         if self._client is None:
             return
         experiment = self._client.get_experiment_by_name(EXPERIMENT).experiment_id
-        found = self._client.search_runs([experiment], f"tags.`{KEY}` = '{run}'", max_results=1)
-        if found:
-            self._row = found[0].info.run_id
+        rows = self._client.search_runs([experiment], f"tags.`{KEY}` = '{run}'", max_results=1)
+        if rows:
+            self._row = rows[0].info.run_id
             self._epochs = self._logged()
             self._client.update_run(self._row, status="RUNNING")
             return

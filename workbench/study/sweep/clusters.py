@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.reading import read_yaml
+from safefiles.reading import read_yaml
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -95,13 +95,13 @@ def slurm(path: str | Path, jobs: int, threads: int, gpus: int | None) -> Iterat
     fixed = {"processes": rows, "worker_extra_args": extra, "job_script_prologue": prologue}
     options.setdefault("scheduler_options", {"dashboard_address": None})  # a port that somebody else may have
     try:
-        made = SLURMCluster(**{**options, **fixed})
+        cluster = SLURMCluster(**{**options, **fixed})
     except (TypeError, ValueError, OSError) as problem:
         raise ValueError(f"{path}: {str(problem).splitlines()[0]}") from None
-    with made:
-        _accepted(path, made.job_script())
-        made.scale(jobs=jobs)
-        yield made
+    with cluster:
+        _accepted(path, cluster.job_script())
+        cluster.scale(jobs=jobs)
+        yield cluster
 
 
 def _accepted(path: str | Path, script: str) -> None:
@@ -135,9 +135,9 @@ def _lines(path: str | Path, options: dict[str, Any], name: str) -> list[str]:
 
 def _queued(ids: Iterable[str]) -> bool:
     """Whether one of the jobs waits or runs, as far as squeue knows."""
-    found = subprocess.run(["squeue", "--noheader", "--jobs", ",".join(ids)], capture_output=True, text=True)
+    answer = subprocess.run(["squeue", "--noheader", "--jobs", ",".join(ids)], capture_output=True, text=True)
     # squeue refuses ids that it has forgotten; another fault of its own says nothing about jobs.
-    return bool(found.stdout.strip()) if found.returncode == 0 else "Invalid job id" not in found.stderr
+    return bool(answer.stdout.strip()) if answer.returncode == 0 else "Invalid job id" not in answer.stderr
 
 
 def _outputs(jobs: Any) -> dict[str, str]:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.processes import cores, counts, starting
+from safefiles.processes import cores, counts, starting
 from workbench.study.sweep import clusters
 from workbench.study.sweep.job import DONE, FAILED, SKIPPED, Limits, Record, run_cell
 from workbench.study.sweep.plan import Cell
@@ -46,10 +46,10 @@ def side_by_side(
     from workbench.study.notebooks import warm_kernels
 
     waiting, records, running = list(cells), {}, {}
-    known = {cell.key for cell in waiting}
+    keys = {cell.key for cell in waiting}
     with starting(limits.threads), warm_kernels.pool(max(1, cores() // limits.threads)) as pool:
         while waiting or running:
-            for cell in [cell for cell in waiting if set(cell.needs) & known <= records.keys()]:
+            for cell in [cell for cell in waiting if set(cell.needs) & keys <= records.keys()]:
                 waiting.remove(cell)
                 needed = [records[need] for need in cell.needs if need in records]
                 running[pool.submit(work, cell, limits, *needed)] = cell
@@ -73,10 +73,10 @@ def distribute(
             work, cell, limits, *needed, key=f"{cell.key}-{limits.sweep}", resources={"GPU": 1} if gpu else None
         )
     of = {future.key: name for name, future in futures.items()}
-    known = {cell.key: cell for cell in cells}
+    by_key = {cell.key: cell for cell in cells}
     for future in as_completed(futures.values()):
         problem = future.exception() if future.status == "error" else None
-        finished(future.result() if problem is None else _died(known[of[future.key]], problem))
+        finished(future.result() if problem is None else _died(by_key[of[future.key]], problem))
 
 
 def _died(cell: Cell, problem: BaseException) -> Record:
@@ -129,13 +129,13 @@ def cluster(
                 yield client
             return
         if slurm:
-            with clusters.slurm(slurm, workers or 1, threads, gpus) as made, Client(made) as client:
-                clusters.first_worker(client, "SLURM's jobs wait for a free node: see squeue", made)
+            with clusters.slurm(slurm, workers or 1, threads, gpus) as own, Client(own) as client:
+                clusters.first_worker(client, "SLURM's jobs wait for a free node: see squeue", own)
                 # Again as many jobs where some end, at their time limit for instance.
-                made.adapt(minimum_jobs=workers or 1, maximum_jobs=workers or 1)
+                own.adapt(minimum_jobs=workers or 1, maximum_jobs=workers or 1)
                 yield client
         else:
-            made = LocalCluster(
+            own = LocalCluster(
                 n_workers=gpus or workers or max(1, cores() // threads),
                 threads_per_worker=1,
                 processes=True,
@@ -145,7 +145,7 @@ def cluster(
                 env=counts(threads),
                 silence_logs=logging.CRITICAL,
             )
-            with made, Client(made) as client:
+            with own, Client(own) as client:
                 yield client
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench import checksums
-from workbench.reading import present
+from safefiles import checksums
+from safefiles.reading import present
 from workbench.study import files
-from workbench.study.runs.run_folder import Predictions, Run, flat
+from workbench.study.runs.run_folder import Predictions, Run
+from workbench.study.runs.run_table import flat
 from workbench.study.sweep import job
 from workbench.study.sweep.job import Record
 from workbench.study.sweep.plan import Entry, Plan
@@ -47,15 +48,15 @@ class Results:
 
     def values(self, row: str, column: Column) -> dict[int, float]:
         """What was measured, by seed, in the column's unit."""
-        found = {}
+        by_seed = {}
         for seed in self.seeds:
             entry = self.entry(row, column, seed)
             if entry is not None and entry.cell:
                 numbers = self._numbers(entry.cell)
                 number = numbers.get(f"test_{column.metric}", numbers.get(column.metric))
                 if number is not None and np.isfinite(number):
-                    found[seed] = column.scale * number
-        return found
+                    by_seed[seed] = column.scale * number
+        return by_seed
 
     def reason(self, row: str, column: Column) -> str:
         """Why there is no value at all; empty where there is one."""

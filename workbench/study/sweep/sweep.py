@@ -77,11 +77,11 @@ def sweep_files(
     progress: bool = True,
     work: executors.Work = executors.run_cell,
     distributed: bool = True,
-    **place: Any,
+    **cluster: Any,
 ) -> Swept:
-    """``sweep`` of several files at once, on Dask; a run that two of them need is made once. ``place`` are arguments of
-    ``engines.cluster``; not ``distributed``: side by side on this machine, without Dask. Cells that fail are told in
-    the result; the others run on."""
+    """``sweep`` of several files at once, on Dask; a run that two of them need is made once. ``cluster`` are arguments
+    of ``executors.cluster``; not ``distributed``: side by side on this machine, without Dask. Cells that fail are told
+    in the result; the others run on."""
     paths = list(paths)
     tables = [read_table(path) for path in paths]
     planned = plan(tables, seeds, rows, protocols, where)
@@ -105,8 +105,8 @@ def sweep_files(
             if not distributed:
                 executors.side_by_side(waiting, limits, finished, underway, work)
             else:
-                with executors.cluster(threads=limits.threads, retries=limits.retries, **place) as client:
-                    executors.distribute(waiting, limits, finished, client, bool(place.get("gpus")), work)
+                with executors.cluster(threads=limits.threads, retries=limits.retries, **cluster) as client:
+                    executors.distribute(waiting, limits, finished, client, bool(cluster.get("gpus")), work)
     return Swept(results.collect(paths, tables, planned), replaced, records)
 
 

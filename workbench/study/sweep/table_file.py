@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from workbench.reading import read_yaml
+from safefiles.reading import read_yaml
 from workbench.study.config.train_config import Config, Preset, TrainConfig
 
 #: What a row may need that not everybody has.
@@ -146,15 +146,15 @@ class Table(Config):
             if twice := [name for name in names if names.count(name) > 1]:
                 raise ValueError(f"two {what}s have the id {twice[0]!r}")
         for row in self.rows:
-            _known(f"row {row.id!r} has a published value for", row.published, "column", columns)
-        shown = [row.id for row in self.rows if not row.hidden]
+            _check_names(f"row {row.id!r} has a published value for", row.published, "column", columns)
+        visible = [row.id for row in self.rows if not row.hidden]
         for claim in self.claims:
-            said = f"claim {claim.id!r} names"
-            _known(said, [name for pair in claim.pairs for name in pair], "row", shown)
-            wanted = columns if claim.columns == "all" else claim.columns
-            _known(said, wanted, "column", columns)
-            if len(claim.margin) not in (0, len(wanted)):
-                raise ValueError(f"claim {claim.id!r} has {len(claim.margin)} margins for {len(wanted)} columns")
+            subject = f"claim {claim.id!r} names"
+            _check_names(subject, [name for pair in claim.pairs for name in pair], "row", visible)
+            claimed = columns if claim.columns == "all" else claim.columns
+            _check_names(subject, claimed, "column", columns)
+            if len(claim.margin) not in (0, len(claimed)):
+                raise ValueError(f"claim {claim.id!r} has {len(claim.margin)} margins for {len(claimed)} columns")
         if any(row.published for row in self.rows) and not self.paper:
             raise ValueError("rows have published values, but paper doesn't say where they are from")
         return self
@@ -167,10 +167,10 @@ class Table(Config):
         return [c for c in (*self.columns, *self.costs) if claim.columns == "all" or c.key in claim.columns]
 
 
-def _known(said: str, names: Iterable[str], what: str, known: list[str]) -> None:
+def _check_names(subject: str, names: Iterable[str], what: str, valid: list[str]) -> None:
     for name in names:
-        if name not in known:
-            raise ValueError(f"{said} the {what} {name!r}; there are: {', '.join(known)}")
+        if name not in valid:
+            raise ValueError(f"{subject} the {what} {name!r}; there are: {', '.join(valid)}")
 
 
 def read_table(path: str | Path) -> Table:
@@ -204,21 +204,21 @@ def configs(path: str | Path, changes: dict[str, Any] | None = None) -> dict[str
     from, and with all their stages. Rows of other notebooks than 01_train have none, nor have rows that are not run
     here."""
     table = read_table(path)
-    found = {}
+    by_label = {}
     for row in table.rows:
         if not (row.hidden or row.absent or row.requires) and Path(row.notebook).stem == "01_train":
-            found[row.label] = TrainConfig(
+            by_label[row.label] = TrainConfig(
                 **{**table.base, **row.parameters, **(changes or {}), "init": {}, "snippets": {}, "epochs": None}
             )
-    return found
+    return by_label
 
 
-def stretched(epochs: Any, written: Preset, wanted: Preset) -> Any:
+def stretched(epochs: Any, written: Preset, target: Preset) -> Any:
     """Epochs that were written for one preset at another: times the ratio of the presets' factors for the stage, and at
     least 1 where there were some."""
 
     def at(stage: str, count: int) -> int:
-        ratio = _factor(wanted, stage) / _factor(written, stage)
+        ratio = _factor(target, stage) / _factor(written, stage)
         return max(1, round(count * ratio)) if count else 0
 
     if isinstance(epochs, dict):

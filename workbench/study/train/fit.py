@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from workbench import checksums, drafts
-from workbench.locks import turn
+from safefiles import checksums, drafts
+from safefiles.locks import turn
 from workbench.study import files
 from workbench.study.config.data_of import open_split
 from workbench.study.config.experiment import Experiment
@@ -22,7 +22,8 @@ from workbench.study.features import encoders
 from workbench.study.features.batches import batches_of
 from workbench.study.runs import code_fingerprint, hardware
 from workbench.study.runs.init_weights import initialise
-from workbench.study.runs.run_folder import Run, create, outdated, run_of
+from workbench.study.runs.run_folder import Run
+from workbench.study.runs.run_identity import create, outdated, run_of
 from workbench.study.runs.store import row_of
 from workbench.study.train import checkpoint
 from workbench.study.train.loop import Training

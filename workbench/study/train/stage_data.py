@@ -13,10 +13,10 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
-from workbench import checksums
+from safefiles import checksums
+from safefiles.reading import reading
 from workbench.data import DetectionBatches, Loader
 from workbench.data.clips.collate import generator
-from workbench.reading import reading
 from workbench.study import files
 from workbench.study.config.experiment import Experiment
 from workbench.study.config.kinds import Data

@@ -1,0 +1,87 @@
+"""Which run a configuration on data is: its name, whether one of the same configuration is outdated, its first file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from safefiles.reading import present
+from workbench.nets import weights
+from workbench.study import files
+from workbench.study.config.experiment import Experiment
+from workbench.study.config.kinds import Data
+from workbench.study.config.train_config import parse
+from workbench.study.runs.find_runs import finished
+from workbench.study.runs.run_folder import Run
+
+
+def run_of(experiment: Experiment, dataset: Data, validation: Data) -> Run:
+    """The run that ``experiment`` on ``dataset`` (its training split) and ``validation`` is, whether or not it exists.
+
+    The name reads system-protocol-seed-hash; the hash covers the configuration, the weights that it starts from, and
+    the contents of both splits: labels, and the bytes of videos, poses and whatever else their clips are read from.
+    """
+    words = [experiment.identity, _contents(experiment.init), dataset.contents, validation.contents]
+    if experiment.snippets:
+        words.append(_contents(experiment.snippets))
+    digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:8]
+    protocol = re.sub(r"[^a-zA-Z0-9]+", "-", dataset.protocol).strip("-")[:40]
+    name = f"{experiment.system}-{protocol}-s{experiment.seed}-{digest}"
+    return Run(name, Path(experiment.runs) / name)
+
+
+def outdated(run: Run) -> list[str]:
+    """One sentence for each finished run of the same configuration whose training or validation clips have changed
+    since: ``run``, which is not made yet, takes its place."""
+    mine, sentences = run.known, []
+    for other in finished(run.folder.parent):
+        if other.id == run.id or not other.id.startswith(run.id.rpartition("-")[0]):
+            continue
+        theirs = other.known
+        changed = [split for split in ("train", "validation") if theirs.get(split) != mine[split]]
+        same = other.config.identity() == run.experiment.identity and theirs.get("root") == mine["root"]
+        if same and changed and "train" in theirs:
+            what = " and ".join({"train": "training", "validation": "validation"}[split] for split in changed)
+            sentences.append(
+                f"run {other.id} has this configuration, but its {what} clips (labels, videos or poses) have changed "
+                f"since: it is trained anew as {run.id}"
+            )
+    return sentences
+
+
+def create(run: Run, experiment: Experiment, train: Data, validation: Data, features: dict[str, int] | None) -> None:
+    """Writes config.json of a new run, with the channels of snippets' features if it reads such; ValueError
+    where the folder holds another configuration."""
+    facts = {
+        "id": run.id,
+        "config": experiment.asked.model_dump(mode="json"),
+        "classes": train.classes,
+        "skeleton": train.skeleton.name if train.skeleton else None,
+        "features": features,
+        "data": {
+            "clips": len(train),
+            "train": train.contents,
+            "validation": validation.contents,
+            "root": _absolute(experiment.root),
+        },
+    }
+    path = run.folder / "config.json"
+    if present(path) and parse(files.read_json(path, "config")["config"]).identity() != experiment.identity:
+        raise ValueError(f"{path} holds another configuration than the run that goes by its name; move the folder away")
+    files.write_json(path, facts)
+
+
+def _contents(sources: dict[str, str]) -> dict[str, str]:
+    """What stands behind ``init`` or ``snippets``: a file counts by its bytes, a run by its id."""
+
+    def content(source: str) -> str:
+        file = weights.SHIPPED.get(source, Path(source))
+        return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else source
+
+    return {name: content(source) for name, source in sources.items()}
+
+
+def _absolute(root: str | None) -> str | None:
+    return None if root is None else str(Path(root).resolve())
