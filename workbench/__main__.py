@@ -92,7 +92,7 @@ def sweep(args: argparse.Namespace) -> None:
 
 def _draw_missing(files: list[str]) -> None:
     from synthadl import world
-    from workbench.study.sweep.table_file import read_table
+    from workbench.study.tables.table_file import read_table
 
     tables = [read_table(path) for path in files]
     given = [values for t in tables for values in (t.base, *(part.parameters for part in (*t.rows, *t.columns)))]
@@ -108,7 +108,7 @@ def profile(args: argparse.Namespace) -> None:
     from workbench.study.analysis import profiling
     from workbench.study.config.train_config import TrainConfig, parse_pairs
     from workbench.study.evaluate import alive
-    from workbench.study.sweep import table_file
+    from workbench.study.tables import table_file
 
     configs = {}
     for name in args.systems:

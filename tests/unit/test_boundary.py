@@ -26,7 +26,7 @@ from tests.faults.damage import BOMB
 from workbench import boundary
 from workbench.__main__ import main, parser
 from workbench.study.config.train_config import TrainConfig, parse_pairs
-from workbench.study.sweep.table_file import read_table
+from workbench.study.tables.table_file import read_table
 from workbench.systems import build
 
 

@@ -14,14 +14,14 @@ from tests.fixtures import fake_synthadl
 from workbench import metrics
 from workbench.data import Untrimmed
 from workbench.study import TrainConfig, evaluate, fit
+from workbench.study.config.notebook_config import Train
 from workbench.study.config.train_config import parse
 from workbench.study.evaluate import detection
 from workbench.study.features import encoders
-from workbench.study.notebooks.configs import Train
 from workbench.study.runs.find_runs import open_run
 from workbench.study.runs.run_table import table
-from workbench.study.sweep.plan import plan
-from workbench.study.sweep.table_file import configs, read_table
+from workbench.study.tables.plan import plan
+from workbench.study.tables.table_file import configs, read_table
 
 PRESET = {"base": "tiny", "clip": [8, 32, 32], "width": 0.125, "poses": 8, "output_stride": [4, 8, 8], "batch_size": 4}
 SPACED = {"sampling": "strided", "stride": 2}

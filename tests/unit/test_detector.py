@@ -11,7 +11,7 @@ import torch
 from workbench import losses
 from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
-from workbench.study.sweep import table_file
+from workbench.study.tables import table_file
 from workbench.study.train import optim
 from workbench.systems import build, detects, variants
 from workbench.systems.augmented_rgb.augmented_rgb import pairs

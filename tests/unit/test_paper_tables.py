@@ -10,7 +10,7 @@ from torch import nn
 from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs.init_weights import fitted
-from workbench.study.sweep import table_file
+from workbench.study.tables import table_file
 
 SNIPPETS = {"rgb": 8, "flow": 8, "pose": 8}
 FILES = sorted((Path(__file__).parents[2] / "notebooks/ablations").glob("*.yaml"))

@@ -18,7 +18,7 @@ from workbench.study.report import scores
 from workbench.study.runs.run_folder import Run
 from workbench.study.sweep import sweep
 from workbench.study.sweep.results import Results
-from workbench.study.sweep.table_file import Column, Row
+from workbench.study.tables.table_file import Column, Row
 
 #: What is given in a ceiling, and otherwise learnt.
 GIVEN = ("guide", "given")

@@ -19,12 +19,12 @@ import torch
 
 from workbench.study.config.experiment import resolve
 from workbench.study.config.kinds import VIDEOS
+from workbench.study.config.notebook_config import Train
 from workbench.study.config.presets import PRESETS
 from workbench.study.config.train_config import TrainConfig
-from workbench.study.notebooks.configs import Train
-from workbench.study.sweep.plan import TRAIN, Cell
 from workbench.study.sweep.results import Results
-from workbench.study.sweep.table_file import Row, Table
+from workbench.study.tables.plan import TRAIN, Cell
+from workbench.study.tables.table_file import Row, Table
 from workbench.study.train.optim import matches
 from workbench.systems import Stage, variants
 from workbench.systems.common.building import BACKBONES

@@ -22,7 +22,7 @@ from workbench.study.report import alive_report, conditions, scores, verdicts
 from workbench.study.report.verdicts import Judged, Prices
 from workbench.study.runs import hardware
 from workbench.study.sweep.results import NOTHING, Results
-from workbench.study.sweep.table_file import Column, configs
+from workbench.study.tables.table_file import Column, configs
 
 
 def spread(results: pd.DataFrame) -> pd.DataFrame:

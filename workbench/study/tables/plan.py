@@ -19,12 +19,12 @@ from workbench import shipped
 from workbench.study import files
 from workbench.study.config.data_of import open_split
 from workbench.study.config.kinds import Data, kind_of
+from workbench.study.config.notebook_config import CONFIGS, Train
 from workbench.study.config.train_config import TrainConfig, preset_numbers
 from workbench.study.features.encoders import settled
-from workbench.study.notebooks.configs import CONFIGS, Train
 from workbench.study.runs import code_fingerprint
 from workbench.study.runs.run_identity import run_of
-from workbench.study.sweep.table_file import Column, Row, Table, stretched
+from workbench.study.tables.table_file import Column, Row, Table, stretched
 from workbench.systems import names, variants
 
 TRAIN = "01_train"
