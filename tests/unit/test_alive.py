@@ -356,7 +356,7 @@ def test_a_line_says_how_a_run_is_made_where_there_is_none(tmp_path):
 
 def living(system: str, ceiling: bool = False, **options: object) -> alive_report.Living:
     variant = {**options, **({"guide": "truth"} if ceiling else {})}
-    run = SimpleNamespace(config=SimpleNamespace(system=system, variant=lambda: variant))
+    run = SimpleNamespace(experiment=SimpleNamespace(system=system, options=variant))
     return alive_report.Living(SimpleNamespace(id=system, label=system), {0: run})
 
 
@@ -459,7 +459,7 @@ def test_a_teacher_that_cannot_be_asked_is_skipped_with_the_reason():
     def refuses(needs: frozenset[str]) -> None:
         raise ValueError("the data have no poses")
 
-    student = SimpleNamespace(teach=None, needs_train=frozenset({"pose"}))
+    student = SimpleNamespace(teach=None, wants=lambda training: frozenset({"pose"}))
     told = lesson_of(None, student, ["train_distillation"], refuses)
     assert told == {"skipped": "the teacher can't be asked: the data have no poses"}
     assert alive.verdict({"distillation": told}) == []

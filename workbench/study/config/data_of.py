@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from workbench.study.config.experiment import Experiment
-from workbench.study.config.kinds import Data
+from workbench.study.config.kinds import Data, kind_of
 from workbench.study.config.train_config import TrainConfig
 
 
 def open_split(asked: TrainConfig | Experiment, split: str, root: str | None = None) -> Data:
     """One split of the data that are asked for, with their ``limit``. ``root``, where the data were when the run was
     made, stands in where a relative path leads nowhere from here."""
-    where = asked.root
+    kind, where = kind_of(asked.system), asked.root
     if where is not None and root is not None and not Path(where).exists():
         where = root
-    data = asked.kind.open(asked.dataset, root=where, protocol=asked.protocol, split=split)
+    data = kind.open(asked.dataset, root=where, protocol=asked.protocol, split=split)
     limit = asked.limit.get(split) if isinstance(asked.limit, dict) else asked.limit
-    return data if limit is None or len(data) <= limit else data.subset(asked.kind.some(data, limit))
+    return data if limit is None or len(data) <= limit else data.subset(kind.some(data, limit))

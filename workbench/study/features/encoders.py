@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +86,12 @@ def of_modality(experiment: Experiment, modality: str) -> Experiment:
     source = experiment.snippets[modality]
     if not _file(source).is_file():
         return open_run(source, experiment.runs).experiment
-    return resolve(TrainConfig(system="rgb", preset={**experiment.numbers.model_dump(mode="json"), "options": {}}))
+    return _i3d(json.dumps({**experiment.numbers.model_dump(mode="json"), "options": {}}))
+
+
+@cache
+def _i3d(preset: str) -> Experiment:
+    return resolve(TrainConfig(system="rgb", preset=json.loads(preset)))
 
 
 def _encoder(experiment: Experiment, modality: str) -> dict[str, Any]:
