@@ -55,6 +55,8 @@ def _sentence(model: type[Config], problem: ValidationError) -> str:
     path = _path(error)
     if error["type"] == "extra_forbidden":
         return f"{model.__name__} has no parameter {path[-1]!r}; valid names: {', '.join(valid)}{hint(path[-1], valid)}"
+    if error["type"] == "missing" and len(path) > 1:
+        return f"{model.__name__}: {path[0]} lacks an item, got {error['input']!r}"
     if error["type"] == "missing":
         return f"{model.__name__} needs the parameter {path[-1]!r}; valid names: {', '.join(valid)}"
     if error["type"] == "value_error":
