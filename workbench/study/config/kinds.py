@@ -43,6 +43,7 @@ class Clips:
         return guess(root)
 
     def open(self, name: str, **part: Any) -> Dataset:
+        """A split of the data set called ``name``; ``part`` are root, protocol and split."""
         return open_dataset(name, **part)
 
     def some(self, data: Dataset, count: int) -> list[int]:

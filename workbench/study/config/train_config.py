@@ -135,6 +135,7 @@ class Preset(Config):
 
     @classmethod
     def names(cls) -> list[str]:
+        """The parameters, as people write them: those of ``cut`` among the others."""
         return [*Cut.model_fields, *(name for name in cls.model_fields if name != "cut")]
 
 

@@ -15,6 +15,8 @@ from workbench.systems.common.base import System
 
 @dataclass(frozen=True)
 class ClipBatches:
+    """Clips that are read, or taken from the cache, and cut as the experiment says."""
+
     experiment: Experiment
 
     def check(self, data: Dataset, system: System) -> None:
@@ -75,6 +77,7 @@ class SnippetBatches:
 
 
 def batches_of(experiment: Experiment) -> ClipBatches | SnippetBatches:
+    """Those of the experiment's kind of data."""
     return {CLIPS: ClipBatches, VIDEOS: SnippetBatches}[experiment.kind](experiment)
 
 
