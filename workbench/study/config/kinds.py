@@ -34,6 +34,9 @@ class Clips:
     score = "top1"
     foreign = frozenset({"snippets", "window"})
 
+    def __reduce__(self) -> str:
+        return "CLIPS"  # the same object in every process
+
     def preset(self, name: str) -> dict[str, Any]:
         """The numbers of a preset that is called so."""
         return PRESETS[name]
@@ -79,6 +82,9 @@ class Videos:
     results = ("predictions",)
     score = "frame_map"
     foreign: frozenset[str] = frozenset()
+
+    def __reduce__(self) -> str:
+        return "VIDEOS"
 
     def preset(self, name: str) -> dict[str, Any]:
         return PRESETS[name] | DETECTION.get(name, {"batch_size": 8})
