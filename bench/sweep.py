@@ -18,11 +18,12 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from workbench.study import fit
+from workbench.study.config.notebook_config import Train
 from workbench.study.config.train_config import parse
-from workbench.study.notebooks.configs import Train
-from workbench.study.sweep import executors, job, plan, sweep
+from workbench.study.sweep import executors, job, sweep
 from workbench.study.sweep.job import DONE, Limits, Record
-from workbench.study.sweep.table_file import read_table
+from workbench.study.tables import plan
+from workbench.study.tables.table_file import read_table
 
 
 def nothing(cell: plan.Cell, limits: Limits, *needed: Record) -> Record:

@@ -31,7 +31,7 @@ from workbench.data import Dataset, open_dataset
 from workbench.data.clips.read_clip import area_box
 from workbench.nets import I3D
 from workbench.study import files, fit
-from workbench.study.config.data_of import clip_spec
+from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs import hardware
 from workbench.study.runs.find_runs import open_run
@@ -47,7 +47,7 @@ class Plain(torch.utils.data.Dataset):
     """Clips as a first script reads them: decoded each time, cropped to the person, 16 frames evenly spread."""
 
     def __init__(self, data: Dataset, config: TrainConfig, train: bool) -> None:
-        self.data, self.train, self.spec = data, train, clip_spec(config)
+        self.data, self.train, self.spec = data, train, resolve(config).clip
         self.boxes = [area_box(data, self.spec, i) for i in range(len(data))]
 
     def __len__(self) -> int:

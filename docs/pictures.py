@@ -22,8 +22,9 @@ from workbench.metrics.attention import grade
 from workbench.show.figures import attention, costs
 from workbench.study.report import markdown
 from workbench.study.runs.find_runs import latest
-from workbench.study.sweep import sweep, table_file
+from workbench.study.sweep import sweep
 from workbench.study.sweep.results import Results
+from workbench.study.tables import table_file
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent

@@ -92,7 +92,7 @@ def sweep(args: argparse.Namespace) -> None:
 
 def _draw_missing(files: list[str]) -> None:
     from synthadl import world
-    from workbench.study.sweep.table_file import read_table
+    from workbench.study.tables.table_file import read_table
 
     tables = [read_table(path) for path in files]
     given = [values for t in tables for values in (t.base, *(part.parameters for part in (*t.rows, *t.columns)))]
@@ -108,7 +108,7 @@ def profile(args: argparse.Namespace) -> None:
     from workbench.study.analysis import profiling
     from workbench.study.config.train_config import TrainConfig, parse_pairs
     from workbench.study.evaluate import alive
-    from workbench.study.sweep import table_file
+    from workbench.study.tables import table_file
 
     configs = {}
     for name in args.systems:
@@ -169,7 +169,7 @@ def wizard(args: argparse.Namespace) -> None:
 def prepare(args: argparse.Namespace) -> int:
     from workbench.data import catalog, write_shards
     from workbench.data import prepare as work
-    from workbench.study.config.data_of import clip_spec
+    from workbench.study.config.experiment import resolve
     from workbench.study.config.train_config import TrainConfig, parse_pairs
     from workbench.study.runs.run_folder import needs_of
 
@@ -183,7 +183,7 @@ def prepare(args: argparse.Namespace) -> int:
         outcomes = write_shards.write(parts, args.shards, int(args.shard_size * 1e6))
     else:
         needs = frozenset(args.needs or needs_of(config, next(iter(parts.values()))))
-        outcomes = list(work.prepare(parts, clip_spec(config), needs, args.cache, args.workers))
+        outcomes = list(work.prepare(parts, resolve(config).clip, needs, args.cache, args.workers))
     print(work.table(outcomes).to_string(index=False))
     failed = [(one.what, *case) for one in outcomes for case in one.failed]
     for what, clip, reason in failed:

@@ -29,7 +29,8 @@ from workbench.metrics import formats
 from workbench.show import gallery
 from workbench.study import notebooks
 from workbench.study.runs import run_folder, run_table
-from workbench.study.sweep import clusters, table_file
+from workbench.study.sweep import clusters
+from workbench.study.tables import table_file
 
 PRESET = "preset={base: tiny, clip: [8, 32, 32], width: 0.125, poses: 4, output_stride: [4, 16, 16], batch_size: 4}"
 SHORT = [PRESET, "epochs=1", "progress=false", "options.hidden=8", "device=cpu"]

@@ -15,7 +15,7 @@ import pytest
 
 from workbench.study.sweep import sweep as sweeping
 from workbench.study.sweep.job import DONE, FAILED, SKIPPED, Limits, run_cell
-from workbench.study.sweep.plan import Cell
+from workbench.study.tables.plan import Cell
 
 pytestmark = [pytest.mark.xdist_group("sweep"), pytest.mark.timeout(240)]
 pytest.importorskip("distributed")

@@ -13,7 +13,7 @@ import pytest
 
 from safefiles import locks
 from workbench.study.sweep import job
-from workbench.study.sweep.plan import Cell
+from workbench.study.tables.plan import Cell
 
 ROOT = Path(__file__).parents[2]
 TRAIN = """
@@ -109,7 +109,7 @@ def test_two_that_prepare_one_cache_make_each_clip_once(tmp_path):
 CELL = """
 import json, sys
 from workbench.study.sweep.job import Limits, run_cell
-from workbench.study.sweep.plan import Cell
+from workbench.study.tables.plan import Cell
 print(run_cell(Cell(**json.loads(sys.argv[1])), Limits())["numbers"])
 """
 

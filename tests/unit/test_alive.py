@@ -262,7 +262,7 @@ def test_other_is_the_mean_over_all_clips_of_other_classes():
 
 def test_which_squared_error_a_run_minimises():
     def config(system: str, **options: object) -> SimpleNamespace:
-        return SimpleNamespace(system=system, variant=lambda: options)
+        return SimpleNamespace(system=system, options=options)
 
     assert squared_error(config("vpn_a"), "attention") == "unit"
     assert squared_error(config("vpn_a", distillation="scd"), "attention") is None
@@ -356,7 +356,7 @@ def test_a_line_says_how_a_run_is_made_where_there_is_none(tmp_path):
 
 def living(system: str, ceiling: bool = False, **options: object) -> alive_report.Living:
     variant = {**options, **({"guide": "truth"} if ceiling else {})}
-    run = SimpleNamespace(config=SimpleNamespace(system=system, variant=lambda: variant))
+    run = SimpleNamespace(experiment=SimpleNamespace(system=system, options=variant))
     return alive_report.Living(SimpleNamespace(id=system, label=system), {0: run})
 
 
@@ -451,7 +451,7 @@ def test_the_distillation_of_runs_is_measured(place):
             shares = told["gradients"]["collaboration"]["first"]
             pulls = run.config.options["beta"] > 0
             assert (shares["gradient_distillation"] > 0) == pulls
-            assert not run.config.variant()["detach_teacher"] or shares["teacher_gradient_distillation"] == 0
+            assert not run.experiment.options["detach_teacher"] or shares["teacher_gradient_distillation"] == 0
             assert shares["gradient_teacher"] == 0 < shares["teacher_gradient_teacher"]
 
 
@@ -459,7 +459,7 @@ def test_a_teacher_that_cannot_be_asked_is_skipped_with_the_reason():
     def refuses(needs: frozenset[str]) -> None:
         raise ValueError("the data have no poses")
 
-    student = SimpleNamespace(teach=None, needs_train=frozenset({"pose"}))
+    student = SimpleNamespace(teach=None, wants=lambda training: frozenset({"pose"}))
     told = lesson_of(None, student, ["train_distillation"], refuses)
     assert told == {"skipped": "the teacher can't be asked: the data have no poses"}
     assert alive.verdict({"distillation": told}) == []

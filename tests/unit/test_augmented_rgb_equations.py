@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
 from workbench.systems import build
 from workbench.systems.augmented_rgb.augmented_rgb import pairs
@@ -28,7 +29,7 @@ def batch() -> Batch:
 def system(**options):
     torch.manual_seed(0)
     config = TrainConfig(system="augmented_rgb", preset="paper", options={"dropout": 0.0, **options})
-    return build("augmented_rgb", CLASSES, width=8 / 256, features=SIZES, **config.variant())
+    return build("augmented_rgb", CLASSES, width=8 / 256, features=SIZES, **resolve(config).options)
 
 
 def cross_entropy(logits: np.ndarray, label: np.ndarray) -> float:

@@ -26,7 +26,7 @@ from tests.faults.damage import BOMB
 from workbench import boundary
 from workbench.__main__ import main, parser
 from workbench.study.config.train_config import TrainConfig, parse_pairs
-from workbench.study.sweep.table_file import read_table
+from workbench.study.tables.table_file import read_table
 from workbench.systems import build
 
 
@@ -140,7 +140,7 @@ def test_wrong_syntax_of_set_is_wrong_usage(capsys, tmp_path, monkeypatch, comma
 def test_set_may_be_given_several_times():
     args = parser().parse_args(["train", "rgb", "--set", "preset.crop=frame", "--seed", "1", "--set", "preset=study"])
     config = TrainConfig(system="rgb", **parse_pairs(args.set))
-    assert config.numbers.crop == "frame" and config.preset["base"] == "study"
+    assert config.numbers.cut.crop == "frame" and config.preset["base"] == "study"
 
 
 @pytest.mark.parametrize("pairs", [["epochs=3", "epochs=4"], ["epochs=3", "epochs.a=4"], ["epochs.a=4", "epochs=3"],

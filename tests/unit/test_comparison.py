@@ -12,7 +12,7 @@ from workbench.study import files
 from workbench.study.analysis import comparison
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs.run_folder import Run
-from workbench.study.sweep.table_file import configs, read_table
+from workbench.study.tables.table_file import configs, read_table
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 

@@ -14,14 +14,14 @@ from tests.fixtures import fake_synthadl
 from workbench import metrics
 from workbench.data import Untrimmed
 from workbench.study import TrainConfig, evaluate, fit
+from workbench.study.config.notebook_config import Train
 from workbench.study.config.train_config import parse
 from workbench.study.evaluate import detection
 from workbench.study.features import encoders
-from workbench.study.notebooks.configs import Train
 from workbench.study.runs.find_runs import open_run
 from workbench.study.runs.run_table import table
-from workbench.study.sweep.plan import plan
-from workbench.study.sweep.table_file import configs, read_table
+from workbench.study.tables.plan import plan
+from workbench.study.tables.table_file import configs, read_table
 
 PRESET = {"base": "tiny", "clip": [8, 32, 32], "width": 0.125, "poses": 8, "output_stride": [4, 8, 8], "batch_size": 4}
 SPACED = {"sampling": "strided", "stride": 2}
@@ -103,7 +103,7 @@ def test_a_student_is_taught_and_needs_rgb_alone_afterwards(place):
     system = run.system()
     assert system.feature_channels == {"rgb": 32 * 4, "pose": 32}
     # At test nothing of the poses is touched: their encoder may be gone.
-    made = encoders.features(run.config, run.dataset("test"), system.modalities_test)
+    made = encoders.features(run.experiment, run.dataset("test"), system.wants(training=False))
     assert set(made) == {"rgb"}
 
 

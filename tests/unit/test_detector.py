@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from workbench import losses
+from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
-from workbench.study.sweep import table_file
+from workbench.study.tables import table_file
 from workbench.study.train import optim
 from workbench.systems import build, detects, variants
 from workbench.systems.augmented_rgb.augmented_rgb import pairs
@@ -58,12 +59,12 @@ def test_two_streams_are_the_mean_of_their_logits_and_learn_apart():
     for name, logits in zip(("rgb", "pose"), single, strict=True):
         assert torch.allclose(terms[name], losses.multi_label(logits, given.label, given.mask))
     assert torch.allclose(terms["total"], terms["rgb"] + terms["pose"])
-    assert system.modalities_test == {"rgb", "pose"} and detects("detector") and not detects("vpn")
+    assert system.wants(training=False) == {"rgb", "pose"} and detects("detector") and not detects("vpn")
 
 
 def test_a_student_reads_rgb_alone_at_test():
     system, given = made(teachers=["pose", "two_stream"]).eval(), batch()
-    assert system.modalities_test == {"rgb"} and system.modalities_train == {"rgb", "flow", "pose"}
+    assert system.wants(training=False) == {"rgb"} and system.wants(training=True) == {"rgb", "flow", "pose"}
     rgb = given.replace(features={"rgb": given.features["rgb"]})
     assert torch.equal(system(rgb).logits, system(given).logits)
     assert not any(name.startswith("teacher/") for name in system(given).maps)
@@ -196,9 +197,9 @@ def test_options_are_those_of_the_paper():
         "boundary": "printed",
     }
     assert variants("detector")["reduction"].default == "sum"
-    assert not TrainConfig(system="augmented_rgb", preset="paper").variant()
+    assert not resolve(TrainConfig(system="augmented_rgb", preset="paper")).options
     numbers = TrainConfig(system="augmented_rgb", preset="paper").numbers
-    assert (numbers.clip[0], numbers.sampling, numbers.stride) == (16, "strided", 1)  # section 3.1
+    assert (numbers.cut.clip[0], numbers.cut.sampling, numbers.cut.stride) == (16, "strided", 1)  # section 3.1
 
 
 def weight_rows() -> list[tuple[str, str, tuple[str, ...], float, str]]:
@@ -227,7 +228,7 @@ def test_every_teacher_of_a_table_has_weights_of_its_own():
     ]:
         for config in table_file.configs(path).values():
             if config.system == "augmented_rgb":
-                options = config.variant()
+                options = resolve(config).options
                 teachers = "+".join(sorted(options.get("teachers", ["flow"])))
                 reading = ("per_step",) if "boundary" in options else ()
                 terms = (
@@ -252,7 +253,7 @@ def test_small_presets_have_the_weights_that_were_best_on_validation_subjects():
         for (teachers, name, reading), found in sums.items():
             if not reading:
                 config = TrainConfig(system="augmented_rgb", preset=preset, options={"teachers": teachers.split("+")})
-                assert config.variant()[name] == max(found, key=found.get), (teachers, name)
+                assert resolve(config).options[name] == max(found, key=found.get), (teachers, name)
     per_step = table_file.configs(ROOT / "notebooks/ablations/detection.yaml")["Augmented-RGB, boundaries per step"]
     found = sums["pose", "alpha_boundary", ("per_step",)]
     assert per_step.options["alpha_boundary"] == max(found, key=found.get)
@@ -260,16 +261,18 @@ def test_small_presets_have_the_weights_that_were_best_on_validation_subjects():
 
 def test_a_preset_has_weights_for_a_choice_of_teachers():
     def variant(*teachers: str, **options) -> dict:
-        return TrainConfig(
-            system="augmented_rgb", preset=own, options={"teachers": list(teachers), **options}
-        ).variant()
+        chosen = {"teachers": list(teachers), **options}
+        return resolve(TrainConfig(system="augmented_rgb", preset=own, options=chosen)).options
 
     own = {"base": "tiny", "options": {"alpha_atomic": {"flow": 1.0, "flow+pose": 2.0}, "alpha_global": 3.0}}
-    assert TrainConfig(system="augmented_rgb", preset=own).variant() == {"alpha_atomic": 1.0, "alpha_global": 3.0}
+    assert resolve(TrainConfig(system="augmented_rgb", preset=own)).options == {
+        "alpha_atomic": 1.0,
+        "alpha_global": 3.0,
+    }
     assert variant("pose", "flow")["alpha_atomic"] == variant("flow", "pose")["alpha_atomic"] == 2.0
     assert "alpha_atomic" not in variant("two_stream")
     assert variant("flow", alpha_atomic=300.0)["alpha_atomic"] == 300.0
-    assert not TrainConfig(system="detector", preset=own).variant()
+    assert not resolve(TrainConfig(system="detector", preset=own)).options
 
 
 def test_a_teacher_or_a_stream_is_said_once():

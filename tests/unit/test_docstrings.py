@@ -11,7 +11,9 @@ import pytest
 
 from workbench import losses, metrics
 from workbench.data import Untrimmed, open_dataset, open_untrimmed
-from workbench.data.sources import cad, coco, lcrnet, msrdaily, ntu, nw_ucla, openpose, pku_mmd, pyskl
+from workbench.data.formats import coco, lcrnet, openpose
+from workbench.data.own import pyskl
+from workbench.data.sources import cad, msrdaily, ntu, nw_ucla, pku_mmd
 from workbench.explain.gradcam import gradcam
 from workbench.media import flow, pose, rendering, video
 from workbench.metrics.statistics import crossed

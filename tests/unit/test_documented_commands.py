@@ -31,7 +31,7 @@ def test_each_line_is_a_command_of_the_program(line):
     args = parser().parse_args(shlex.split(line))
     assert args.data in {**SOURCES, **UNTRIMMED} and args.root == "ROOT"
     config = TrainConfig(system=args.system, dataset=args.data, root=args.root, **parse_pairs(args.set))
-    assert config.numbers.crop == ("frame" if "preset.crop=frame" in line else "person")
+    assert config.numbers.cut.crop == ("frame" if "preset.crop=frame" in line else "person")
 
 
 def ucf101(root: Path) -> None:

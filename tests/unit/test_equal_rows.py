@@ -11,7 +11,7 @@ from workbench.study.config.train_config import TrainConfig
 from workbench.study.report import conditions, markdown
 from workbench.study.report.conditions import NEW, Trained
 from workbench.study.sweep import sweep
-from workbench.study.sweep.table_file import read_table
+from workbench.study.tables.table_file import read_table
 
 FILES = sorted((Path(__file__).parents[2] / "notebooks/ablations").glob("*.yaml"))
 TABLE = """

@@ -25,7 +25,7 @@ from workbench.study import fit, notebooks
 from workbench.study.config.train_config import TrainConfig, parse_pairs
 from workbench.study.notebooks import execution
 from workbench.study.runs.find_runs import open_together
-from workbench.study.sweep.table_file import read_table
+from workbench.study.tables.table_file import read_table
 
 PROJECT = Path(__file__).parents[2]
 DOCUMENTS = [

@@ -15,6 +15,7 @@ from safefiles import checksums
 from tests.fixtures import fake_synthadl
 from workbench.media import video
 from workbench.study import evaluate, fit
+from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import parse
 from workbench.study.evaluate import attention_grades, inference
 from workbench.study.runs import find_runs, run_folder, run_table
@@ -230,8 +231,8 @@ def test_a_classifier_starts_one_of_twice_the_features(vpn, world, tmp_path, sha
     """Its weights stand in both halves, each divided by two: of the same features twice the scores are the same."""
     options = {"coupler": False, "embedding": "none"}
     config = parse(configuration(world, vpn.folder.parent, system="vpn", options=options))
-    system = run_folder.make_system(config, vpn.classes, "kinect_v2")
-    told = initialise(system, parse({**config.model_dump(), "init": {"classifier": vpn.id}}))
+    system = resolve(config, vpn.classes, "kinect_v2").build()
+    told = initialise(system, {"classifier": vpn.id}, config.runs)
     assert told["classifier"].endswith("2 tensors of classifier., in 2 parts of its inputs")
     old = load_file(vpn.folder / "weights.safetensors")
     features = torch.randn(3, old["classifier.weight"].shape[1])

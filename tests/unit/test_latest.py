@@ -16,6 +16,7 @@ from workbench.__main__ import main
 from workbench.data import open_dataset
 from workbench.study import files, notebooks
 from workbench.study.config.data_of import open_split
+from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import parse
 from workbench.study.evaluate import alive
 from workbench.study.runs import find_runs, init_weights, run_folder, run_identity, run_table
@@ -35,9 +36,9 @@ def run(system: str, root: str, age: int, **changes) -> run_folder.Run:
     """A finished run that was finished ``age`` seconds ago, as ``fit`` leaves its facts."""
     config = parse({"system": system, "root": root, **changes})
     parts = open_split(config, "train"), open_split(config, "validation")
-    config = config.resolved(parts[0].protocol, len(parts[0]))
-    made = run_identity.run_of(config, *parts)
-    run_identity.create(made, config, *parts, None)
+    asked = resolve(config.resolved(parts[0].protocol, len(parts[0])))
+    made = run_identity.run_of(asked, *parts)
+    run_identity.create(made, asked, *parts, None)
     weights = made.folder / "weights.safetensors"
     weights.write_bytes(b"")
     os.utime(weights, (1e9 - age, 1e9 - age))
@@ -142,14 +143,13 @@ def test_commands_are_about_the_data_they_are_told(place, capsys):
 def test_weights_to_start_from_are_those_of_the_newest_run_on_the_same_data(place):
     rgb = run("rgb", "one", 9)
     run("rgb", "two", 1)
-    config = parse({"system": "rgb", "root": "one", "init": {"backbone": "latest:rgb"}})
-    assert init_weights.spelt("latest:rgb", config) == rgb.id
-    assert init_weights.spelt("latest:rgb:backbone", config) == f"{rgb.id}:backbone"
-    assert init_weights.spelt("i3d_synthadl_p", config) == "i3d_synthadl_p"
+    assert init_weights.spelt("latest:rgb", "runs", "one") == rgb.id
+    assert init_weights.spelt("latest:rgb:backbone", "runs", "one") == f"{rgb.id}:backbone"
+    assert init_weights.spelt("i3d_synthadl_p", "runs", "one") == "i3d_synthadl_p"
     facts = files.read_json(rgb.folder / "config.json")
     del facts["data"]["train"]  # an old run, known by where its data were
     files.write_json(rgb.folder / "config.json", facts)
-    assert init_weights.spelt("latest:rgb", config) == rgb.id
+    assert init_weights.spelt("latest:rgb", "runs", "one") == rgb.id
 
 
 @settings(max_examples=15, deadline=None)

@@ -16,7 +16,7 @@ from tests.fixtures import write_mp4
 from workbench.data import open_dataset, spelling
 from workbench.data.own import manifest
 from workbench.data.wizard import performers, wizard
-from workbench.study.notebooks.configs import GradCam
+from workbench.study.config.notebook_config import GradCam
 from workbench.views import boards
 
 

@@ -188,7 +188,7 @@ def test_a_report_of_nothing_is_left_out_with_the_command_that_runs_its_table(tm
     report = CONFIGS["09_ablation_report"](tables=[table], runs=runs, root=world, preset="tiny", seeds=2)
     command = f"python -m workbench sweep {table} --runs {runs} --root {world} --seeds 2 --preset tiny"
     with pytest.raises(FileNotFoundError, match=f"has no run of .*vpn_table1.yaml with these .*; `{command}`"):
-        report.needed()
+        execution.check_report(report)
     assert report.made_by() == command
 
 

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 from torch import nn
 
+from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs.init_weights import fitted
-from workbench.study.runs.run_folder import make_system
-from workbench.study.sweep import table_file
-from workbench.study.train.optim import adapt
+from workbench.study.tables import table_file
 
 SNIPPETS = {"rgb": 8, "flow": 8, "pose": 8}
 FILES = sorted((Path(__file__).parents[2] / "notebooks/ablations").glob("*.yaml"))
@@ -29,8 +28,8 @@ def test_every_row_can_be_configured(path):
         given = {**table.base, **row.parameters}
         small = {"base": "tiny", "clip": [8, 32, 32], "width": 0.125, "output_stride": [2, 8, 8]}
         config = TrainConfig(**{**given, "init": {}, "preset": small})
-        system = made[row.id] = make_system(config, ["a", "b", "c"], "kinect_v2", SNIPPETS)
-        assert adapt(system.stages(), config.model_copy(update={"init": given.get("init", {})})) is not None
+        system = made[row.id] = resolve(config, ["a", "b", "c"], "kinect_v2", SNIPPETS).build()
+        assert resolve(config.model_copy(update={"init": given.get("init", {})})).stages(system) is not None
         starts += [(row.id, part, source) for part, source in given.get("init", {}).items()]
     for row, part, source in starts:
         mine = made[row].get_submodule(part)

@@ -14,7 +14,8 @@ from workbench.media import rendering
 from workbench.media.files import timing
 from workbench.show.figures import pose as figures
 from workbench.study.notebooks import PoseRendering, execution
-from workbench.study.sweep import sweep, table_file
+from workbench.study.sweep import sweep
+from workbench.study.tables import table_file
 from workbench.types import Pose, Skeleton
 
 BOOKS = Path(__file__).parents[2] / "notebooks"

@@ -15,10 +15,10 @@ from synthadl.plan import plan
 from synthadl.world import VERSIONS
 from workbench.nets import weights
 from workbench.nets.weights import SHIPPED, card_of
+from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs import init_weights
 from workbench.study.runs.find_runs import finished
-from workbench.study.runs.run_folder import make_system
 from workbench.study.train import pretraining
 from workbench.study.train.pretraining import LARGEST, RECIPES, pretrain
 
@@ -100,8 +100,8 @@ def test_a_second_command_makes_the_same_and_trains_nothing(made):
 def test_a_system_of_other_classes_starts_from_them(made):
     _, _, path = made
     start = TrainConfig(system="pose_lstm", preset="study", init={"pose_backbone": str(path)})
-    system = make_system(start, ["one", "two"], "kinect_v2")
-    init_weights.initialise(system, start)
+    system = resolve(start, ["one", "two"], "kinect_v2").build()
+    init_weights.initialise(system, start.init, start.runs)
     for name, tensor in load_file(path).items():
         assert torch.equal(system.pose_backbone.state_dict()[name], tensor)
 
@@ -110,10 +110,10 @@ def test_a_system_of_other_classes_starts_from_them(made):
 def test_each_recipe_is_a_run_whose_module_a_release_can_carry(name, tmp_path):
     wanted = pretraining.config(name, tmp_path)
     assert wanted.epochs == RECIPES[name].epochs and wanted.numbers.width == 0.25 and wanted.cache is None
-    module = make_system(wanted, list(PRETRAIN_ACTIONS), "kinect_v2").get_submodule(RECIPES[name].module)
+    module = resolve(wanted, list(PRETRAIN_ACTIONS), "kinect_v2").build().get_submodule(RECIPES[name].module)
     assert sum(tensor.nbytes for tensor in module.state_dict().values()) < LARGEST
     file = weights.save(module, tmp_path / "all.safetensors")
-    other = make_system(wanted, ["one", "two"], "kinect_v2").get_submodule(RECIPES[name].module)
+    other = resolve(wanted, ["one", "two"], "kinect_v2").build().get_submodule(RECIPES[name].module)
     report = weights.load(other, file)
     assert len(report.reshaped) <= 2 and not report.missing, "its classifier alone is of other classes"
 

@@ -13,7 +13,7 @@ import pytest
 from safefiles import processes
 from workbench.study.sweep import executors
 from workbench.study.sweep.job import DONE, FAILED, Limits
-from workbench.study.sweep.plan import Cell
+from workbench.study.tables.plan import Cell
 
 
 def told(code: str, **environment: str) -> str:

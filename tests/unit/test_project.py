@@ -22,7 +22,7 @@ from packaging.specifiers import SpecifierSet
 from synthadl.settings import WORLD_SIZES, settle
 from workbench import extras, shipped
 from workbench.data import doctor
-from workbench.study.sweep import table_file
+from workbench.study.tables import table_file
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

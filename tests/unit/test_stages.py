@@ -14,9 +14,9 @@ from torch import nn
 from tests.fixtures import fake_synthadl
 from workbench import systems
 from workbench.study import fit
+from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs import find_runs
-from workbench.study.train import optim
 from workbench.study.train.stage_data import Kept
 from workbench.systems import Stage, System
 from workbench.systems.baselines.pose_lstm import PoseLSTMClassifier
@@ -147,12 +147,12 @@ def test_tables_by_stage_reach_the_stage_of_a_member():
         epochs={"pose": 7, "head": 2},
         optimizer={"scale": {"lstm": 3.0, "member.classifier": 2.0}},
     )
-    pose, head = optim.adapt(stages, config)
+    pose, head = resolve(config).procedure.of(stages)
     assert (pose.epochs, head.epochs) == (7, 2)
     assert pose.optimizer["scale"] == {"member.lstm": 3.0, "member.classifier": 2.0}
     assert pose.optimizer["lr"] == 2e-3 and head.optimizer["lr"] == 1e-3  # the preset's, by what follows the slash
     with pytest.raises(ValueError, match="no stage 'joint'; its stages: member/pose, pose, head"):
-        optim.adapt(stages, TrainConfig(system="pose_lstm", epochs={"joint": 1}))
+        resolve(TrainConfig(system="pose_lstm", epochs={"joint": 1})).procedure.of(stages)
 
 
 def test_trained_parts_are_joined_as_they_are(run):

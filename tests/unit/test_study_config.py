@@ -12,10 +12,13 @@ from torch import nn
 
 from tests.fixtures import fake_synthadl
 from workbench.data import ClipSpec
-from workbench.study.config.data_of import cache_folder, clip_spec, open_split
+from workbench.study.config.data_of import open_split
+from workbench.study.config.experiment import resolve
 from workbench.study.config.presets import PRESETS
-from workbench.study.config.train_config import TrainConfig, amend, parse, parse_pairs
-from workbench.study.runs import hardware, run_folder, run_identity
+from workbench.study.config.stages import amend
+from workbench.study.config.train_config import TrainConfig, parse, parse_pairs
+from workbench.study.features.batches import cache_folder
+from workbench.study.runs import hardware, run_identity
 from workbench.study.train import optim
 from workbench.systems import build
 from workbench.systems.common.base import Stage
@@ -46,18 +49,15 @@ def test_a_wrong_parameter_is_one_sentence_with_the_valid_ones(wrong, words):
 
 
 def test_presets_are_numbers_of_one_shape():
-    specs = {name: clip_spec(TrainConfig(system="rgb", preset=name)) for name in PRESETS}
+    specs = {name: resolve(TrainConfig(system="rgb", preset=name)).clip for name in PRESETS}
     assert (specs["tiny"].frames, specs["tiny"].size) == (16, (96, 96))
     assert (specs["paper"].frames, specs["paper"].size, specs["paper"].stride) == (64, (224, 224), 2)
     assert specs["paper"].poses == 20 and specs["paper"].windows == "all"
-    for name in PRESETS:
-        numbers = TrainConfig(system="rgb", preset=name).numbers
-        assert set(numbers.cut()) <= {field.name for field in dataclasses.fields(ClipSpec)}
 
 
 def test_perf_net_s_input_is_its_paper_s():
     """Section 4: 64 consecutive frames, shorter side 256, 224 cropped of it; one central crop at test."""
-    spec = clip_spec(TrainConfig(system="perf_stream", preset="perf_net_paper"))
+    spec = resolve(TrainConfig(system="perf_stream", preset="perf_net_paper")).clip
     assert (spec.frames, spec.sampling, spec.crop, spec.size, spec.area) == (
         64,
         "consecutive",
@@ -73,7 +73,7 @@ def test_the_gradient_is_clipped_as_the_paper_the_preset_or_the_run_says():
     stages = [Stage("plain"), Stage("printed", clip_grad=1.0)]
 
     def clips(**asked) -> list[float | None]:
-        return [stage.clip_grad for stage in optim.adapt(stages, TrainConfig(system="rgb", **asked))]
+        return [stage.clip_grad for stage in resolve(TrainConfig(system="rgb", **asked)).procedure.of(stages)]
 
     assert clips(preset="paper") == clips(preset="perf_net_paper") == [None, 1.0]
     assert clips(preset="tiny") == clips(preset="study") == [5.0, 5.0]
@@ -89,7 +89,7 @@ def test_the_gradient_is_clipped_as_the_paper_the_preset_or_the_run_says():
 def test_a_preset_of_ones_own_starts_from_another():
     config = TrainConfig(system="rgb", preset={"base": "paper", "width": 0.5, "clip": [8, 64, 64]}, batch_size=3)
     numbers = config.numbers
-    assert (numbers.width, numbers.clip, numbers.batch_size, numbers.poses) == (0.5, (8, 64, 64), 3, 20)
+    assert (numbers.width, numbers.cut.clip, numbers.batch_size, numbers.cut.poses) == (0.5, (8, 64, 64), 3, 20)
 
 
 def test_a_run_keeps_its_numbers_when_a_preset_changes(monkeypatch):
@@ -107,21 +107,21 @@ def test_a_run_counts_the_clips_that_its_loss_asks_for():
 
 
 def test_a_presets_options_reach_the_systems_that_have_them():
-    assert TrainConfig(system="rgb").variant() == {"bn_momentum": 0.1}
-    assert TrainConfig(system="pose_lstm", options={"hidden": 7}).variant() == {"hidden": 7}
-    assert TrainConfig(system="vpn", preset="paper").variant() == {"regularizer": 0.001}  # thesis 4.6.1
-    assert TrainConfig(system="vpn_f", preset="paper").variant() == {}  # VPN++ prints none
+    assert resolve(TrainConfig(system="rgb")).options == {"bn_momentum": 0.1}
+    assert resolve(TrainConfig(system="pose_lstm", options={"hidden": 7})).options == {"hidden": 7}
+    assert resolve(TrainConfig(system="vpn", preset="paper")).options == {"regularizer": 0.001}  # thesis 4.6.1
+    assert resolve(TrainConfig(system="vpn_f", preset="paper")).options == {}  # VPN++ prints none
 
 
 def test_a_preset_may_have_an_option_for_one_system_alone():
     """alpha weighs the distillation of VPN-F, and is an edge of the graph of VPN."""
     preset = {"base": "paper", "options": {"vpn_f.alpha": 0.5, "alpha": 2.0}}
-    assert TrainConfig(system="vpn_f", preset=preset).variant() == {"alpha": 0.5}
-    assert TrainConfig(system="vpn", preset=preset).variant() == {"alpha": 2.0}
-    assert TrainConfig(system="vpn_f", preset=preset, options={"alpha": 7.0}).variant() == {"alpha": 7.0}
+    assert resolve(TrainConfig(system="vpn_f", preset=preset)).options == {"alpha": 0.5}
+    assert resolve(TrainConfig(system="vpn", preset=preset)).options == {"alpha": 2.0}
+    assert resolve(TrainConfig(system="vpn_f", preset=preset, options={"alpha": 7.0})).options == {"alpha": 7.0}
     with pytest.raises(ValueError, match="vpn_f has no option 'alhpa'"):
         config = TrainConfig(system="vpn_f", preset={"base": "paper", "options": {"vpn_f.alhpa": 0.5}})
-        run_folder.make_system(config, ["a", "b"], "kinect_v2")
+        resolve(config, ["a", "b"], "kinect_v2").build()
 
 
 def test_pairs_from_the_command_line():
@@ -147,7 +147,7 @@ def test_where_a_run_is_made_does_not_change_which_run_it_is(tmp_path):
 
     def run(**changes):
         config = TrainConfig(system="vpn", **{"runs": str(tmp_path), **changes})
-        return run_identity.run_of(config, dataset, validation).id
+        return run_identity.run_of(resolve(config), dataset, validation).id
 
     assert run().startswith("vpn-cs-s0-") and run(seed=2).startswith("vpn-cs-s2-")
     assert run() == run(workers=4, device="cpu", cache=None, tags={"a": "b"}, root="elsewhere", progress=False)
@@ -205,11 +205,13 @@ PAPER = {"system": "rgb", "preset": "paper"}
 
 def test_epochs_and_schedules_scale_together():
     preset = {"base": "paper", "epochs": {"": 1 / 3, "second": 2.0}}
-    first, second = optim.adapt(STAGES, TrainConfig(system="rgb", preset=preset))
+    first, second = resolve(TrainConfig(system="rgb", preset=preset)).procedure.of(STAGES)
     assert (first.epochs, first.schedule["every"], second.epochs) == (10, 3, 18)
-    first, second = optim.adapt(STAGES, TrainConfig(**PAPER, epochs={"first": 60}))
+    first, second = resolve(TrainConfig(**PAPER, epochs={"first": 60})).procedure.of(STAGES)
     assert (first.epochs, first.schedule["every"], second.epochs) == (60, 20, 9)
-    assert [stage.name for stage in optim.adapt(STAGES, TrainConfig(**PAPER, epochs={"first": 0}))] == ["second"]
+    assert [stage.name for stage in resolve(TrainConfig(**PAPER, epochs={"first": 0})).procedure.of(STAGES)] == [
+        "second"
+    ]
     assert second.optimizer == {"name": "adam", "lr": 1.0}
 
 
@@ -229,7 +231,7 @@ def test_epochs_and_schedules_scale_together():
 )
 def test_unknown_optimisers_and_schedules_name_the_valid_ones(change, words):
     with pytest.raises(ValueError, match=words):
-        optim.adapt(STAGES, TrainConfig(**PAPER, **change))
+        resolve(TrainConfig(**PAPER, **change)).procedure.of(STAGES)
 
 
 def rates(described: dict, epochs: int, steps: int, score: float = 1.0, lr: float = 1.0) -> list[float]:
@@ -296,7 +298,7 @@ def test_learning_rates_by_module():
 
 def test_precision_follows_processor_and_network(monkeypatch):
     flat, deep = nn.Linear(2, 2), nn.Sequential(nn.Conv3d(1, 1, 1))
-    config = TrainConfig(system="rgb", device="cpu")
+    config = resolve(TrainConfig(system="rgb", device="cpu"))
     monkeypatch.setattr(hardware, "has_bf16", lambda kind: True)
     assert hardware.suits(config, deep) == {"device": "cpu", "precision": "bf16", "channels_last": True}
     assert hardware.suits(config, flat) == {"device": "cpu", "precision": "fp32", "channels_last": False}
@@ -305,13 +307,13 @@ def test_precision_follows_processor_and_network(monkeypatch):
     last = torch.backends.mkldnn.is_available()
     assert hardware.suits(config, deep) == {"device": "cpu", "precision": "fp32", "channels_last": last}
     assert not hardware.suits(config, flat)["channels_last"]
-    assert not hardware.suits(config.model_copy(update={"channels_last": "off"}), deep)["channels_last"]
-    asked = config.model_copy(update={"precision": "fp16"})
+    assert not hardware.suits(dataclasses.replace(config, channels_last="off"), deep)["channels_last"]
+    asked = dataclasses.replace(config, precision="fp16")
     with pytest.raises(ValueError, match="fp16 needs a CUDA device, this run is on cpu"):
         hardware.suits(asked, deep)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(RuntimeError, match="device 'cuda' was asked for but this machine has: .*cpu"):
-        hardware.device(config.model_copy(update={"device": "cuda"}))
+        hardware.device("cuda")
 
 
 def test_a_processor_that_torch_takes_for_a_lesser_one_has_no_bf16(monkeypatch):

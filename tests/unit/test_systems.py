@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from workbench.study.analysis.profiling import random_batch
+from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
-from workbench.study.runs.run_folder import make_system
 from workbench.study.train import optim
 from workbench.systems import names, variants
 from workbench.types import MAPS, TENSORS
@@ -37,10 +37,11 @@ def made(name: str, options: dict):
     config = TrainConfig(system=name, options={**small, **options}, preset=PRESET)
     torch.manual_seed(0)
     try:
-        system = make_system(config, [str(i) for i in range(CLASSES)], "kinect_v2")
+        experiment = resolve(config, [str(i) for i in range(CLASSES)], "kinect_v2")
+        system = experiment.build()
     except ValueError as refused:
         pytest.skip(f"refused by name: {refused}")
-    return system, random_batch(system, config, 4, CLASSES)
+    return system, random_batch(system, experiment, 4)
 
 
 @pytest.mark.parametrize(("name", "options"), cases())

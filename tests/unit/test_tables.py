@@ -13,8 +13,9 @@ from tests.fixtures import fake_synthadl
 from workbench.study import files
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.report import markdown
-from workbench.study.sweep import job, plan, sweep, table_file
-from workbench.study.sweep.table_file import read_table
+from workbench.study.sweep import job, sweep
+from workbench.study.tables import plan, table_file
+from workbench.study.tables.table_file import read_table
 
 TABLE = """
 title: Two rows

@@ -12,7 +12,7 @@ from torch import nn
 from tests.fixtures import fake_synthadl
 from workbench.nets.attention import uniform_attention
 from workbench.study import fit
-from workbench.study.config import data_of
+from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import parse
 from workbench.study.runs import find_runs
 from workbench.study.train import optim
@@ -131,12 +131,12 @@ def test_the_base_has_the_options_that_its_own_run_has():
 
 def test_the_loader_is_told_what_to_cut():
     options = {"granularities": [2, 5], "segments": "looped", "body": "crop"}
-    spec = data_of.clip_spec(parse({"system": "global_model", "options": options, "preset": {"crop": "track"}}))
+    spec = resolve(parse({"system": "global_model", "options": options, "preset": {"crop": "track"}})).clip
     assert (spec.granularities, spec.segments, spec.body, spec.crop) == ((2, 5), "looped", "crop", "track")
-    spec = data_of.clip_spec(parse({"system": "temporal_model"}))
+    spec = resolve(parse({"system": "temporal_model"})).clip
     assert (spec.granularities, spec.segments, spec.body) == ((2, 3, 4), "resampled", "crop")
-    assert data_of.clip_spec(parse({"system": "temporal_model", "preset": "paper"})).body == "track"
-    assert data_of.clip_spec(parse({"system": "rgb"})).granularities == ()
+    assert resolve(parse({"system": "temporal_model", "preset": "paper"})).clip.body == "track"
+    assert resolve(parse({"system": "rgb"})).clip.granularities == ()
 
 
 # Attention, eq. 5.1 to 5.6

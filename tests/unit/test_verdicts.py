@@ -20,8 +20,9 @@ from workbench.study import files
 from workbench.study.report import export, markdown, verdicts
 from workbench.study.report.verdicts import AGAINST, HOLDS, MISSING, OPEN, SAME, WEAKLY, WEAKLY_AGAINST
 from workbench.study.runs import hardware
-from workbench.study.sweep import sweep, table_file
-from workbench.study.sweep.table_file import Claim
+from workbench.study.sweep import sweep
+from workbench.study.tables import table_file
+from workbench.study.tables.table_file import Claim
 
 TABLE = """
 paper: Somebody (2020), table 1

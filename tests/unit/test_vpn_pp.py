@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from workbench import losses
 from workbench.nets import uniform_attention
+from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.train import optim
 from workbench.systems import build
@@ -353,11 +354,11 @@ def test_self_attention_can_be_made_uniform():
 def test_the_teachers_rates_are_those_of_vpn_wherever_it_learns(name, path):
     numbers = {"optimizer": {"": {"name": "adam", "lr": 0.1}, "joint": {"lr": 0.1, "scale": {"attention": 20}}}}
     config = TrainConfig(system=name, preset={"base": "tiny", **numbers})
-    stage = optim.adapt(build(name, 5, **SIZES).stages(), config)[-1]
+    stage = resolve(config).stages(build(name, 5, **SIZES))[-1]
     assert stage.optimizer == {"name": "adam", "lr": 0.1, "scale": {f"{path}teacher.attention": 20}}
     # What the configuration itself says comes last.
     own = config.model_copy(update={"optimizer": {"name": "sgd", "lr": 0.2}})
-    assert optim.adapt(build(name, 5, **SIZES).stages(), own)[-1].optimizer == {"name": "sgd", "lr": 0.2}
+    assert resolve(own).stages(build(name, 5, **SIZES))[-1].optimizer == {"name": "sgd", "lr": 0.2}
 
 
 def test_a_frozen_teacher_is_trained_as_vpn_is():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -12,14 +12,16 @@ import pandas as pd
 import torch
 
 from workbench import losses, metrics
-from workbench.data import Untrimmed, detection_batches
+from workbench.data import Untrimmed
 from workbench.study.analysis import profiling
+from workbench.study.config.kinds import VIDEOS
 from workbench.study.evaluate import detection
 from workbench.study.evaluate.detection import Detected
 from workbench.study.evaluate.evaluate import evaluate
 from workbench.study.features import encoders
+from workbench.study.features.batches import batches_of
 from workbench.study.runs.find_runs import open_together
-from workbench.study.runs.run_folder import Run, make_system
+from workbench.study.runs.run_folder import Run
 from workbench.types import Batch, Output
 
 #: The snippets of a minute of video at 25 frames a second.
@@ -84,8 +86,8 @@ def open_all(config: Any) -> Shown:
     if first.id == second.id:
         raise ValueError(f"first and second are the same run, {first.id}; choose another to compare it with")
     for run in runs.values():
-        if not run.config.detects:
-            raise ValueError(f"run {run.id} classifies clips; this notebook is for detectors")
+        if run.experiment.kind is not VIDEOS:
+            raise ValueError(f"run {run.id} labels clips; this notebook is about detectors")
         if not run.measured_on(config.split, run.dataset(config.split).contents):
             evaluate(run, config.split, progress=False)
     same = first.config.system == second.config.system
@@ -110,9 +112,8 @@ class Look(NamedTuple):
 def look(run: Run, data: Untrimmed, i: int) -> Look:
     """Video i of ``data`` through the detector of ``run`` and its teachers; makes the features that are missing."""
     system = run.system()
-    config = run.config.model_copy(update={"progress": False})
-    features = encoders.features(config, data.subset([i]), system.modalities_train)
-    batch = next(iter(detection_batches(data.subset([i]), features, batch_size=1)))
+    batches = batches_of(replace(run.experiment, progress=False))
+    batch = next(iter(batches.load(data.subset([i]), system.wants(training=True))))
     with torch.inference_mode():
         return Look(batch, system(batch), system.teach(batch) if hasattr(system, "teach") else {})
 
@@ -179,14 +180,14 @@ def seconds_a_minute(run: Run, pose_seconds: float | None = None, repeats: int =
     and the like) and encoders of all modalities that are read at test, then the filter over all of them. pose_seconds:
     what another program takes to find the poses of one frame; NaN where they are read and it isn't given."""
     system = run.system()
-    filters = profiling.random_batch(system, run.config, 1, len(run.classes))
+    filters = profiling.random_batch(system, run.experiment, 1)
     total = profiling.timed("ms", lambda: system(filters), repeats, "cpu")["ms"] / 1000
-    for modality in system.modalities_test:
-        config = encoders.config_of(run.config, run.config.snippets[modality])
-        encoder = make_system(config, ["any"], None).eval()
-        clip = profiling.random_batch(encoder, config, 1, 1)
+    for modality in system.wants(training=False):
+        experiment = encoders.of_modality(run.experiment, modality)
+        encoder = experiment.build().eval()
+        clip = profiling.random_batch(encoder, experiment, 1)
         once = profiling.timed("ms", lambda encoder=encoder, clip=clip: encoder(clip), repeats, "cpu")["ms"]
-        once += sum(profiling.inputs_ms(config, needed, repeats) for needed in encoder.needs_test)
+        once += sum(profiling.inputs_ms(experiment.clip, needed, repeats) for needed in encoder.needs_test)
         total += MINUTE * once / 1000
         if "pose" in encoder.needs_test:
             total += float("nan") if pose_seconds is None else MINUTE * 16 * pose_seconds

@@ -10,6 +10,7 @@ import pandas as pd
 
 from workbench import metrics
 from workbench.study import files
+from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs.find_runs import finished
 from workbench.study.runs.run_folder import Run
@@ -52,7 +53,7 @@ def sensitivity(run: Run, root: str | Path = "runs", split: str = "test") -> pd.
 
 def options(config: TrainConfig) -> dict[str, Any]:
     """Every option of the system, its default where the configuration says nothing."""
-    return {name: option.default for name, option in variants(config.system).items()} | config.variant()
+    return {name: option.default for name, option in variants(config.system).items()} | resolve(config).options
 
 
 def _but(run: Run, option: str) -> dict[str, Any]:

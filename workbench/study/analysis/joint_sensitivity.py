@@ -52,7 +52,7 @@ def sensitivity(
     """
     if change not in CHANGES:
         raise ValueError(f"unknown change {change!r}; known: {', '.join(CHANGES)}")
-    place = hardware.device(run.config.model_copy(update={"device": device}))
+    place = hardware.device(device)
     system, dataset = run.system().to(place), run.dataset(split)
     if not {"pose", "rendered"} & system.needs_test:
         raise ValueError(f"{run.id} reads no poses in evaluation: it reads {', '.join(sorted(system.needs_test))}")

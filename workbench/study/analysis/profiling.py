@@ -24,12 +24,12 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from workbench.data import ClipSpec
 from workbench.data.clips.collate import SEGMENTED
 from workbench.media import flow, rendering
 from workbench.media.trajectories import DIMENSIONS
-from workbench.study.config.data_of import clip_spec
+from workbench.study.config.experiment import Experiment, resolve
 from workbench.study.config.train_config import TrainConfig, parse
-from workbench.study.runs.run_folder import make_system
 from workbench.study.train import optim
 from workbench.study.train.step import Step
 from workbench.systems.common.base import System
@@ -60,18 +60,19 @@ def profile(
     with its quartiles, and memory_train_mb.
     """
     config = parse(config)
-    system = make_system(config, [str(i) for i in range(classes)], SKELETON).to(device)
-    one, many = (random_batch(system, config, size, classes).to(device) for size in (1, config.numbers.batch_size))
+    experiment = _experiment(config, classes)
+    system = experiment.build().to(device)
+    one, many = (random_batch(system, experiment, size).to(device) for size in (1, experiment.batch_size))
     row = {"reads": "+".join(sorted(system.needs_test))}
     row |= {"parameters_test": used(system, one) / 1e6, "gmac_test": multiply_adds(system, lambda: _test(system, one))}
     row |= timed("latency_ms", lambda: _test(system, one), repeats, device)
     row["memory_test_mb"] = peak_memory(config, "test", device, classes)
-    row["inputs_ms"] = sum(inputs_ms(config, needed, repeats) for needed in sorted(system.needs_test))
+    row["inputs_ms"] = sum(inputs_ms(experiment.clip, needed, repeats) for needed in sorted(system.needs_test))
     poses = system.needs_test & {"pose", "rendered", "parts"}
     row["pose_ms"] = (np.nan if pose_seconds is None else 1000 * pose_seconds) if poses else 0.0
     row["total_ms"] = row["latency_ms"] + row["inputs_ms"] + row["pose_ms"]
     if training:
-        step = _training(system, config)
+        step = _training(system, experiment)
         row |= {"parameters_train": count(system) / 1e6, "gmac_train": multiply_adds(system, lambda: step(many))}
         row |= timed("step_ms", lambda: step(many), repeats, device)
         row["memory_train_mb"] = peak_memory(config, "train", device, classes)
@@ -87,10 +88,10 @@ def profile_all(configs: dict[str, TrainConfig], **how: Any) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def random_batch(system: System, config: TrainConfig, size: int, classes: int = CLASSES, seed: int = 0) -> Batch:
-    """A batch of noise with every field that ``system`` reads in training, at the configuration's sizes; for detectors,
+def random_batch(system: System, experiment: Experiment, size: int, seed: int = 0) -> Batch:
+    """A batch of noise with every field that ``system`` reads in training, at the experiment's sizes; for detectors,
     videos of ``SNIPPETS`` snippets."""
-    spec, rng = clip_spec(config), torch.Generator().manual_seed(seed)
+    spec, classes, rng = experiment.clip, experiment.setting.num_classes, torch.Generator().manual_seed(seed)
     shape = (spec.frames, *spec.size)
     shapes = {
         "video": (3, *shape),
@@ -98,7 +99,7 @@ def random_batch(system: System, config: TrainConfig, size: int, classes: int = 
         "rendered": (3, *shape),
         "parts": (len(spec.regions), 3, *shape),
         "truth": shape,
-        "pose": (spec.persons, spec.poses, Skeleton.named(SKELETON).count, 3),
+        "pose": (spec.persons, spec.poses, experiment.setting.skeleton.count, 3),
         "trajectories": (spec.trajectories, DIMENSIONS),
         "part_truth": (len(spec.regions),),
     }
@@ -123,6 +124,10 @@ def _noise(
     return {
         name: torch.randn((size, *shapes[name]), generator=rng).clamp(-1, 1) for name in sorted(names) if name in shapes
     }
+
+
+def _experiment(config: TrainConfig, classes: int) -> Experiment:
+    return resolve(config, [str(i) for i in range(classes)], SKELETON)
 
 
 def count(system: System) -> int:
@@ -151,9 +156,9 @@ def _test(system: System, batch: Batch) -> None:
         system(batch)
 
 
-def _training(system: System, config: TrainConfig) -> Callable[[Batch], None]:
+def _training(system: System, experiment: Experiment) -> Callable[[Batch], None]:
     """One step, without the optimiser, of the last stage that is trained by gradient on clips."""
-    stages = optim.adapt(system.stages(), config)
+    stages = experiment.stages(system)
     stage = next((stage for stage in reversed(stages) if not (stage.cached or stage.solve)), stages[-1])
     module = Step(system.get_submodule(stage.part), stage.loss)
 
@@ -217,9 +222,10 @@ def peak_memory(config: TrainConfig, phase: str, device: str, classes: int = CLA
 
 def _peak(config: TrainConfig, phase: str, device: str, classes: int) -> float:
     torch.set_num_threads(1)
-    system = make_system(config, [str(i) for i in range(classes)], SKELETON).to(device)
-    batch = random_batch(system, config, config.numbers.batch_size if phase == "train" else 1, classes).to(device)
-    step = _training(system, config)
+    experiment = _experiment(config, classes)
+    system = experiment.build().to(device)
+    batch = random_batch(system, experiment, experiment.batch_size if phase == "train" else 1).to(device)
+    step = _training(system, experiment)
     gc.collect()
     before = _held(device, start=True)
     step(batch) if phase == "train" else _test(system, batch)
@@ -240,11 +246,11 @@ def _held(device: str, start: bool = False) -> float:
     return 1024 * float(line.split()[1])
 
 
-def inputs_ms(config: TrainConfig, needed: str, repeats: int) -> float:
+def inputs_ms(spec: ClipSpec, needed: str, repeats: int) -> float:
     """Median milliseconds to make ``needed`` ("flow" or "rendered", else nothing) of one clip's frames."""
     if needed not in ("flow", "rendered"):
         return 0.0
-    spec, rng = clip_spec(config), np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     frames, numbers = rng.integers(0, 256, (spec.frames + 1, *spec.size, 3), np.uint8), np.arange(spec.frames + 1)
     clip, skeleton = Clip(frames, numbers, 25.0), Skeleton.named(SKELETON)
     spread = np.array(spec.size[::-1], np.float32)

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from safefiles.reading import parse_yaml
 from workbench.boundary import Usage
-from workbench.data.catalog import AUTO, guess
+from workbench.data import ClipSpec
+from workbench.data.catalog import AUTO
 from workbench.nearest import hint
-from workbench.study.config.presets import DETECTION, PRESETS
+from workbench.study.config.kinds import CLIPS, Kind, kind_of
+from workbench.study.config.presets import PRESETS
+from workbench.systems import names, variants
 
 Plain = bool | int | float | str
 
 
-class Config(BaseModel):
-    """A pydantic model whose errors are one sentence that names the valid ones (ValueError)."""
+class Strict(BaseModel):
+    """Values of the very types that are asked for, under known names, that stay as they are."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class Config(Strict):
+    """A model whose errors are one sentence that names the valid ones (ValueError)."""
 
     def __init__(self, **values: Any) -> None:
         try:
@@ -27,49 +43,38 @@ class Config(BaseModel):
         except ValidationError as problem:
             raise ValueError(_sentence(type(self), problem)) from None
 
+    @classmethod
+    def names(cls) -> list[str]:
+        """The parameters, as people write them."""
+        return list(cls.model_fields)
 
-def _sentence(model: type[BaseModel], problem: ValidationError) -> str:
+
+def _sentence(model: type[Config], problem: ValidationError) -> str:
     # A misspelt name explains a missing one, so it is told first.
-    error = min(problem.errors(), key=lambda error: error["type"] != "extra_forbidden")
-    path = [str(part) for part in error["loc"]]
+    error, valid = min(problem.errors(), key=lambda error: error["type"] != "extra_forbidden"), model.names()
+    path = _path(error)
     if error["type"] == "extra_forbidden":
-        valid = f"{', '.join(model.model_fields)}{hint(path[-1], model.model_fields)}"
-        return f"{model.__name__} has no parameter {path[-1]!r}; valid names: {valid}"
+        return f"{model.__name__} has no parameter {path[-1]!r}; valid names: {', '.join(valid)}{hint(path[-1], valid)}"
+    if error["type"] == "missing" and len(path) > 1:
+        return f"{model.__name__}: {path[0]} lacks an item, got {error['input']!r}"
     if error["type"] == "missing":
-        return f"{model.__name__} needs the parameter {path[-1]!r}; valid names: {', '.join(model.model_fields)}"
+        return f"{model.__name__} needs the parameter {path[-1]!r}; valid names: {', '.join(valid)}"
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     # Pydantic gives one error per member of a union: together they say what would have been right.
-    wanted = dict.fromkeys(
-        e["msg"].removeprefix("Input should be ") for e in problem.errors() if e["loc"][0] == path[0]
-    )
-    return f"{model.__name__}: {path[0]} should be {' or '.join(wanted)}, got {error['input']!r}"
+    said = [one["msg"].removeprefix("Input should be ") for one in problem.errors() if _path(one)[0] == path[0]]
+    return f"{model.__name__}: {path[0]} should be {' or '.join(dict.fromkeys(said))}, got {error['input']!r}"
 
 
-class Preset(Config):
-    """The numbers that differ between two cores and a cluster; never code.
+def _path(error: Any) -> list[str]:
+    """Where the error is, as people write it: a preset's ``cut`` stands among the rest."""
+    return [str(part) for part in error["loc"] if part != "cut"]
 
-    clip (T,H,W) in frames and pixels; width of the backbone; output_stride (T,H,W) of its feature map; batch_size over
-    all devices together; epochs as a factor on each stage's published number and optimizer as in ``TrainConfig``, both
-    by stage ("": the others); schedule as in ``TrainConfig``; clip_grad of all stages, None: what each one's paper
-    prints; validate_every so many epochs of a stage, the last one among them: the best weights are chosen among those
-    epochs (patience and the schedule plateau watch every epoch); options of the systems that have them, or of one
-    system ("vpn_f.alpha"), where the configuration says nothing, or one value for each choice of the option
-    ``teachers`` ({"flow": ..., "flow+pose": ...}, names in order; without one for a choice the system's default holds);
-    the rest says how clips are cut (fields of data.ClipSpec), for a detector those that an encoder from a file of
-    weights reads.
-    """
+
+class Cut(Strict):
+    """How a preset cuts clips: their size (T,H,W) in frames and pixels, and fields of data.ClipSpec."""
 
     clip: tuple[int, int, int] = Field(strict=False)
-    width: float = Field(gt=0)
-    output_stride: tuple[int, int, int] = Field(strict=False)
-    batch_size: int = Field(gt=0)
-    epochs: dict[str, float] = {}
-    optimizer: dict[str, dict[str, Any]] = {}
-    schedule: dict[str, Any] | None = None
-    clip_grad: float | None = Field(default=None, gt=0)
-    validate_every: int = Field(default=1, gt=0)
-    options: dict[str, Plain | dict[str, Plain]] = {}
     poses: int = Field(gt=0)
     sampling: Literal["uniform", "strided", "consecutive"] = "strided"
     stride: int = Field(default=2, gt=0)
@@ -83,21 +88,66 @@ class Preset(Config):
     normalize: Literal["thesis", "agcn", "none"] = "thesis"
     persons: int = Field(default=1, gt=0)
 
-    def cut(self) -> dict[str, Any]:
-        """The fields of data.ClipSpec."""
-        first = list(type(self).model_fields).index("poses")
-        same = list(type(self).model_fields)[first:]
-        return {"frames": self.clip[0], "size": self.clip[1:], **{name: getattr(self, name) for name in same}}
+    def spec(self, **own: Any) -> ClipSpec:
+        """The whole specification, with what a system's options and the configuration say of it."""
+        frames, *size = self.clip
+        return ClipSpec(**{"frames": frames, "size": size, **self.model_dump(exclude={"clip"}), **own})
 
 
-def preset_numbers(preset: str | dict[str, Any], detects: bool = False, **own: Any) -> Preset:
-    """The numbers of a preset by its name, or of a dict {"base": name, ...}, with ``own`` ones, and those of detectors
-    if it ``detects``; ValueError for an unknown name."""
+class Preset(Config):
+    """The numbers that differ between two cores and a cluster; never code.
+
+    cut says how clips are cut, for a detector those that an encoder from a file of weights reads; width of the
+    backbone; output_stride (T,H,W) of its feature map; batch_size over all devices together; epochs as a factor on each
+    stage's published number and optimizer as in ``TrainConfig``, both by stage ("": the others); schedule as in
+    ``TrainConfig``; clip_grad of all stages, None: what each one's paper prints; validate_every so many epochs of a
+    stage, the last one among them: the best weights are chosen among those epochs (patience and the schedule plateau
+    watch every epoch); options of the systems that have them, or of one system ("vpn_f.alpha"), where the configuration
+    says nothing, or one value for each choice of the option ``teachers`` ({"flow": ..., "flow+pose": ...}, names in
+    order; without one for a choice the system's default holds).
+
+    Written, by people and in the folders of runs, the fields of ``cut`` stand among the others.
+    """
+
+    cut: Cut
+    width: float = Field(gt=0)
+    output_stride: tuple[int, int, int] = Field(strict=False)
+    batch_size: int = Field(gt=0)
+    epochs: dict[str, float] = {}
+    optimizer: dict[str, dict[str, Any]] = {}
+    schedule: dict[str, Any] | None = None
+    clip_grad: float | None = Field(default=None, gt=0)
+    validate_every: int = Field(default=1, gt=0)
+    options: dict[str, Plain | dict[str, Plain]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _nest(cls, written: dict[str, Any]) -> dict[str, Any]:
+        if "cut" in written:
+            raise ValueError(f"Preset has no parameter 'cut'; valid names: {', '.join(cls.names())}")
+        cut = {name: value for name, value in written.items() if name in Cut.model_fields}
+        return {name: value for name, value in written.items() if name not in cut} | {"cut": cut}
+
+    @model_serializer(mode="wrap")
+    def _flatten(self, serialise: Callable[[Preset], dict[str, Any]]) -> dict[str, Any]:
+        told = serialise(self)
+        return told.pop("cut") | told
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The parameters, as people write them: those of ``cut`` among the others."""
+        return [*Cut.model_fields, *(name for name in cls.model_fields if name != "cut")]
+
+
+def preset_numbers(preset: str | dict[str, Any], kind: Kind, batch_size: int | None = None) -> Preset:
+    """The numbers of a preset by its name, or of a dict {"base": name, ...}, for a ``kind`` of data; ValueError for an
+    unknown name. ``batch_size``, if any, takes the place of the preset's."""
     chosen = dict(preset) if isinstance(preset, dict) else {"base": preset}
     base = chosen.pop("base", "tiny")
     if base not in PRESETS:
         raise ValueError(f"unknown preset {base!r}; known: {', '.join(PRESETS)}{hint(base, PRESETS)}")
-    return Preset(**{**PRESETS[base], **(DETECTION.get(base, {"batch_size": 8}) if detects else {}), **chosen, **own})
+    own = {} if batch_size is None else {"batch_size": batch_size}
+    return Preset(**{**kind.preset(base), **chosen, **own})
 
 
 class TrainConfig(Config):
@@ -178,22 +228,15 @@ class TrainConfig(Config):
     @classmethod
     def _settle_dataset(cls, values: dict[str, Any]) -> dict[str, Any]:
         # Settled here, so that a run is the same whether or not the name was said.
-        from workbench.systems import detects, names
-
-        root = values.get("root")
-        if values.get("dataset", AUTO) != AUTO:
+        system, root = values.get("system"), values.get("root")
+        if values.get("dataset", AUTO) != AUTO or not (root is None or isinstance(root, str)):
             return values
-        if values.get("system") in names() and detects(values["system"]):
-            return {**values, "dataset": "manifest" if guess(root) == "manifest" else "synthadl_u"}
-        if root is None or isinstance(root, str):
-            return {**values, "dataset": guess(root)}
-        return values
+        kind = kind_of(system) if system in names() else CLIPS
+        return {**values, "dataset": kind.dataset(root)}
 
     @model_validator(mode="after")
     def _names_exist(self) -> TrainConfig:
-        from workbench.systems import variants
-
-        known = variants(self.system)
+        known, kind = variants(self.system), self.kind
         for option in self.options:
             if option not in known:
                 valid = f"{', '.join(known) or 'none'}{hint(option, known)}"
@@ -202,60 +245,35 @@ class TrainConfig(Config):
         counts = self.epochs.values() if isinstance(self.epochs, dict) else [self.epochs]
         if any(count is not None and count < 0 for count in counts):
             raise ValueError(f"TrainConfig: epochs should be 0 or more, got {self.epochs!r}")
-        if not self.detects and (self.snippets or self.window):
+        if any(getattr(self, name) for name in kind.foreign):
             raise ValueError(f"snippets and window are parameters of detectors, {self.system} reads clips")
         return self
 
     @property
-    def detects(self) -> bool:
-        """Whether the system labels every moment of untrimmed videos."""
-        from workbench.systems import detects
-
-        return detects(self.system)
+    def kind(self) -> Kind:
+        """What the system learns from: clips, or untrimmed videos."""
+        return kind_of(self.system)
 
     @property
     def numbers(self) -> Preset:
         """The preset's numbers, with this configuration's batch_size."""
-        own = {} if self.batch_size is None else {"batch_size": self.batch_size}
-        return preset_numbers(self.preset, self.detects, **own)
+        return preset_numbers(self.preset, self.kind, self.batch_size)
 
     def resolved(self, protocol: str, clips: int) -> TrainConfig:
         """The same configuration with what it takes from the preset and from the data (the protocol, the number of
         ``clips`` or snippets to train on) spelt out, so that a run keeps what it was made with when defaults change."""
-        from workbench.systems import variants
-
         base = self.preset if isinstance(self.preset, str) else self.preset.get("base", "tiny")
         numbers = {"base": base, **self.numbers.model_dump(mode="json")}
         counted = {"dataset_size": clips} if "dataset_size" in variants(self.system) else {}
         return self.model_copy(update={"preset": numbers, "protocol": protocol, "options": {**counted, **self.options}})
 
-    def variant(self) -> dict[str, Any]:
-        """The system's options: the preset's as far as the system has them, the preset's for it alone, then this
-        configuration's own."""
-        from workbench.systems import variants
-
-        known, start, chosen = variants(self.system), f"{self.system}.", self.numbers.options
-        shared = {name: value for name, value in chosen.items() if name in known}
-        alone = {name.removeprefix(start): value for name, value in chosen.items() if name.startswith(start)}
-        if "teachers" in known:
-            shared = _for_teachers(shared, self.options.get("teachers", known["teachers"].default))
-        return shared | alone | self.options
-
     def identity(self) -> dict[str, Any]:
         """The part that says which run this is; what is left out says where and how it runs, or counts by contents."""
-        told = self.model_dump(mode="json", exclude=ELSEWHERE)
+        told = self.model_dump(mode="json", exclude=ELSEWHERE | self.kind.foreign)
         # Runs from before there was a choice keep their names.
         if isinstance(self.preset, dict) and self.preset.get("validate_every") == 1:
             told["preset"] = {name: value for name, value in self.preset.items() if name != "validate_every"}
-        return told if self.detects else {name: value for name, value in told.items() if name != "window"}
-
-
-def _for_teachers(options: dict[str, Any], teachers: Any) -> dict[str, Any]:
-    """The options that hold for these teachers: of those with a value for each choice of teachers, its own or none."""
-    key = "+".join(sorted(teachers)) if isinstance(teachers, list | tuple) else teachers
-    by_teacher = {name: value.get(key) for name, value in options.items() if isinstance(value, dict)}
-    plain = {name: value for name, value in options.items() if name not in by_teacher}
-    return plain | {name: value for name, value in by_teacher.items() if value is not None}
+        return told
 
 
 #: Fields without a say in what is learnt, and paths of what has one: the contents of data and weights count (see runs).
@@ -281,14 +299,6 @@ ELSEWHERE = {
 def parse(config: TrainConfig | dict[str, Any]) -> TrainConfig:
     """The configuration itself, or the one that a plain dict describes; ValueError naming what is wrong."""
     return config if isinstance(config, TrainConfig) else TrainConfig(**config)
-
-
-def amend(published: dict[str, Any], *changes: dict[str, Any] | None) -> dict[str, Any]:
-    """``published`` with each change in turn: one that has a "name" replaces it, another only changes its values."""
-    for change in changes:
-        if change is not None:
-            published = dict(change) if "name" in change else {**published, **change}
-    return published
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from workbench import metrics
 from workbench.data import Loader
 from workbench.explain import distillation
-from workbench.study.config.train_config import TrainConfig
+from workbench.study.config.experiment import Experiment
 from workbench.systems.common.base import System
 from workbench.types import Batch
 
@@ -28,25 +28,21 @@ AS_THEY_COME = {"mars": "features", "perf_net": "logits"}
 
 
 def lesson_of(
-    config: TrainConfig,
-    system: System,
-    terms: list[str],
-    batches: Callable[[frozenset[str]], Loader],
-    progress: bool = True,
+    experiment: Experiment, system: System, terms: list[str], load: Callable[[frozenset[str]], Loader]
 ) -> dict[str, Any]:
     """The ``alignment`` of every level that is distilled; empty for a system, or a run by the ``terms`` of its history,
-    that distils nothing, and {"skipped": reason} where ``batches(needs)`` can't give what the teacher reads."""
+    that distils nothing, and {"skipped": reason} where ``load(wants)`` can't give what the teacher reads."""
     if not hasattr(system, "teach") or not set(distillation.TERMS) & set(terms):
         return {}
     try:
-        clips = batches(system.needs_train)
+        clips = load(system.wants(training=True))
     except ValueError as problem:
         return {"skipped": f"the teacher can't be asked: {problem}"}
-    lesson = distillation.observe(system, clips, progress)
+    lesson = distillation.observe(system, clips, experiment.progress)
     return {
-        level: alignment(*pair, lesson.labels, squared_error(config, level))
+        level: alignment(*pair, lesson.labels, squared_error(experiment, level))
         for level, pair in lesson.embeddings.items()
-        if level.endswith(AS_THEY_COME.get(config.system, ""))
+        if level.endswith(AS_THEY_COME.get(experiment.system, ""))
     }
 
 
@@ -73,13 +69,13 @@ def of_snippets(system: System, batches: Iterable[Batch], device: str, error: st
     }
 
 
-def squared_error(config: TrainConfig, level: str) -> str | None:
+def squared_error(experiment: Experiment, level: str) -> str | None:
     """Which squared error of a level the run minimises: "unit", of embeddings of unit length, summed over their
     numbers; "raw", of embeddings as they come, their mean; None where it minimises something else."""
-    kind = config.variant().get("distillation", "mse" if level.endswith("attention") else None)
-    if config.system in AS_THEY_COME:
+    kind = experiment.options.get("distillation", "mse" if level.endswith("attention") else None)
+    if experiment.system in AS_THEY_COME:
         # A unified loss is the error to the sum of the teachers, which is none of them.
-        return None if config.variant().get("loss") == "unified" else "raw"
+        return None if experiment.options.get("loss") == "unified" else "raw"
     if kind != "mse":
         return None
     return "unit" if level.endswith("attention") else "raw"

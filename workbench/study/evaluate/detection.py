@@ -13,15 +13,16 @@ from tqdm import tqdm
 
 from safefiles.reading import present, reading
 from workbench import metrics
-from workbench.data import Untrimmed, detection_batches
+from workbench.data import Untrimmed
 from workbench.media.files import clock
 from workbench.metrics import postprocess
 from workbench.study import files
-from workbench.study.config.train_config import TrainConfig
+from workbench.study.config.experiment import Experiment
+from workbench.study.config.kinds import VIDEOS
 from workbench.study.evaluate.alignment import of_snippets
 from workbench.study.evaluate.gradient_shares import by_stage
 from workbench.study.evaluate.inference import predict
-from workbench.study.features import encoders
+from workbench.study.features.batches import batches_of
 from workbench.study.runs import hardware
 from workbench.study.runs.run_folder import AGAIN, Run
 from workbench.study.runs.run_table import flat
@@ -76,38 +77,35 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
     return (1 / (1 + np.exp(-logits))).astype(np.float32)
 
 
-def evaluate(run: Run, split: str, device: str, batch_size: int | None, progress: bool) -> dict[str, Any]:
+def evaluate(run: Run, asked: Experiment, split: str) -> dict[str, Any]:
     """Scores every snippet of ``split`` in fp32, writes predictions and metrics, and returns the metrics.
 
     frame_map: mean average precision over the videos' frames, logits up-sampled to their rate; event_map_<percent>:
     of the intervals (``events``) at that overlap, THUMOS' rule. By class under "per_class". alive has the terms' shares
     of the gradient, of a loss of several terms, and what a student took of its teachers (see ``alignment``).
     """
-    place = hardware.device(run.config.model_copy(update={"device": device}))
+    place = hardware.device(asked.device)
     system, data = run.system().to(place), run.dataset(split)
-    config = run.config.model_copy(update={"progress": progress, "device": device})
-    features = encoders.features(config, data, system.modalities_test)
-    batches = detection_batches(data, features, batch_size or config.numbers.batch_size)
-    bar = tqdm(batches, desc=f"{run.id} detecting {split}", unit="batch", disable=not progress)
-    found = gather(predict(system, bar, place), data, next(iter(features.values())))
+    batches = batches_of(asked).load(data, system.wants(training=False))
+    bar = tqdm(batches, desc=f"{run.id} detecting {split}", unit="batch", disable=not asked.progress)
+    found = gather(predict(system, bar, place), data, next(iter(batches.features.values())))
     measured = {"data": data.contents, **measure(found, data)}
     if shares := by_stage(run.history):
         measured["alive"] = {"gradients": shares}
     if hasattr(system, "teach"):
-        measured["alive"] = {**measured.get("alive", {}), "distillation": _lesson(system, config, data, place)}
+        measured["alive"] = {**measured.get("alive", {}), "distillation": _lesson(system, asked, data, place)}
     write(run, split, found)
     files.write_json(run.folder / "metrics.json", {**run.metrics, split: measured})
     row_of(run).finish(flat({split: measured}))
     return measured
 
 
-def _lesson(system: Any, config: TrainConfig, data: Untrimmed, device: str) -> dict[str, Any]:
+def _lesson(system: Any, asked: Experiment, data: Untrimmed, device: str) -> dict[str, Any]:
     """What the student took of its teachers; {"skipped": reason} where the features that they read can't be had."""
     try:
-        features = encoders.features(config, data, system.modalities_train)
+        batches = batches_of(asked).load(data, system.wants(training=True))
     except (ValueError, FileNotFoundError) as problem:
         return {"skipped": f"the teacher can't be asked: {problem}"}
-    batches = detection_batches(data, features, config.numbers.batch_size)
     return of_snippets(system, batches, device, "raw" if system.options.baseline else None)
 
 
@@ -177,7 +175,7 @@ def write(run: Run, split: str, found: Detected) -> None:
 
 def read(run: Run, split: str = "test") -> Detected:
     """What ``evaluate`` wrote; FileNotFoundError where it didn't yet, ValueError for a run that labels clips."""
-    if not run.config.detects:
+    if run.experiment.kind is not VIDEOS:
         raise ValueError(f"run {run.id} labels clips; read them with run.predictions({split!r})")
     path = run.folder / f"predictions_{split}.npz"
     if not present(path):

@@ -10,15 +10,17 @@ import numpy as np
 from tqdm import tqdm
 
 from workbench import metrics
-from workbench.data import ClipSpec, Loader
+from workbench.data import Loader
 from workbench.study import files
-from workbench.study.config.data_of import cache_folder, clip_spec
+from workbench.study.config.experiment import Experiment
+from workbench.study.config.kinds import VIDEOS
 from workbench.study.evaluate import detection
 from workbench.study.evaluate.alignment import lesson_of
 from workbench.study.evaluate.attention_grades import grade_run
 from workbench.study.evaluate.exchanges import OWN, ask_all, effects, pose_change, spreads
 from workbench.study.evaluate.gradient_shares import by_stage
 from workbench.study.evaluate.inference import Found, gather, predict
+from workbench.study.features.batches import batches_of
 from workbench.study.runs import hardware
 from workbench.study.runs.run_folder import Run
 from workbench.study.runs.run_table import flat
@@ -42,34 +44,38 @@ def evaluate(
     an attention map (see ``grading``); alive, whether a mechanism acts at all (see ``alive`` below). Detectors have
     metrics of their own, see ``detection``. RuntimeError for a run that isn't finished.
     """
-    if run.config.detects:
-        return detection.evaluate(run, split, device, batch_size, progress)
-    place = hardware.device(run.config.model_copy(update={"device": device}))
+    asked = replace(run.experiment, device=device, progress=progress)
+    if batch_size is not None:
+        asked = replace(asked, batch_size=batch_size)
+    if asked.kind is VIDEOS:
+        return detection.evaluate(run, asked, split)
+    return _evaluate(run, replace(asked, cache=cache, workers=workers), split)
+
+
+def _evaluate(run: Run, asked: Experiment, split: str) -> dict[str, Any]:
+    place = hardware.device(asked.device)
     system, dataset = run.system().to(place), run.dataset(split)
     if place == "cpu":
         hardware.channels_last(system)  # pools in half the time
-    size, full, single = batch_size or run.config.numbers.batch_size, clip_spec(run.config), run.spec
-
-    def batches(spec: ClipSpec, needs: frozenset[str]) -> Loader:
-        folder = cache_folder(cache, spec, needs)
-        return Loader(dataset, spec, size, needs=needs | {"label"}, cache=folder, workers=workers)
+    load = partial(batches_of(asked).load, dataset)
 
     def bar(batches: Loader, words: str) -> Any:
-        return tqdm(batches, desc=f"{run.id} {words} {split}", unit="batch", disable=not progress)
+        return tqdm(batches, desc=f"{run.id} {words} {split}", unit="batch", disable=not asked.progress)
 
-    needs, seed, others = system.needs_test, run.config.seed, None
-    if "pose" in needs:
-        others = pose_change(bar(batches(single, needs & {"pose", "segments"}), "poses of"), seed)
-    asked = ask_all(system, bar(batches(single, needs), "predicting"), place, others, seed)
-    found = asked[OWN]
+    wants, others = system.wants(training=False), None
+    if "pose" in wants:
+        others = pose_change(bar(load(wants & {"pose", "segments", "label"}), "poses of"), asked.seed)
+    answers = ask_all(system, bar(load(wants), "predicting"), place, others, asked.seed)
+    found = answers[OWN]
     # Maps are kept and graded, and attention is exchanged, for one window a clip, at the clip's own size.
-    if single != full:
-        found = replace(gather(predict(system, bar(batches(full, needs), "all windows of"), place)), maps=found.maps)
+    if asked.clip != asked.one_window:
+        windows = bar(load(wants, spec=asked.clip), "all windows of")
+        found = replace(gather(predict(system, windows, place)), maps=found.maps)
     measured = {"data": dataset.contents, **measure(found, len(dataset.classes))}
-    if graded := grade_run(asked, dataset, single):
+    if graded := grade_run(answers, dataset, asked.one_window):
         measured["attention"] = graded
-    lesson = lesson_of(run.config, system, list(run.history), partial(batches, single), progress)
-    if mechanism := alive(run, asked, lesson):
+    lesson = lesson_of(asked, system, list(run.history), load)
+    if mechanism := alive(run, answers, lesson):
         measured["alive"] = mechanism
     _write(run, split, found, measured)
     row_of(run).finish(flat({split: measured}))
@@ -94,7 +100,7 @@ def alive(run: Run, asked: dict[str, Found], lesson: dict[str, Any]) -> dict[str
     ceiling, True where the known truth or the teacher's own feature stands in for what is learnt."""
     told = {"exchanges": effects(asked), "maps": spreads(asked[OWN]), "distillation": lesson}
     told = {name: value for name, value in {**told, "gradients": by_stage(run.history)}.items() if value}
-    return told | ({"ceiling": True} if told and is_ceiling(run.config.variant()) else {})
+    return told | ({"ceiling": True} if told and is_ceiling(run.experiment.options) else {})
 
 
 def is_ceiling(options: dict[str, Any]) -> bool:

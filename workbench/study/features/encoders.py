@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from workbench.data import Dataset, Untrimmed
-from workbench.data.untrimmed.snippet_files import Snippets, SnippetSpec
+from workbench.data import Snippets, Untrimmed
 from workbench.nets import weights
-from workbench.study.config.data_of import CACHE, clip_spec
+from workbench.study.config.experiment import Experiment, resolve
+from workbench.study.config.kinds import Data, kind_of
 from workbench.study.config.train_config import TrainConfig
-from workbench.study.features.extract import extract
+from workbench.study.features.extract import CACHE, extract
 from workbench.study.runs import init_weights
 from workbench.study.runs.find_runs import LATEST, finished, latest, open_run
-from workbench.study.runs.run_folder import Run, make_system
+from workbench.study.runs.run_folder import Run
 
 #: The clips that are like the long videos of a set, where those are another set.
 CLIPS_OF = {"synthadl_u": "synthadl"}
@@ -25,42 +28,44 @@ ENCODERS = {"rgb": "i3d_synthadl_p"}
 TRAINABLE = {"rgb": "rgb", "flow": "perf_stream with the option stream=flow", "pose": "agcn"}
 
 
-def settled(config: TrainConfig, data: Dataset | Untrimmed) -> TrainConfig:
-    """The configuration as ``resolved`` for ``data``; a detector's with an encoder for each modality that it reads in
-    training; "latest:" spelt out everywhere, so that it says which run it is. ValueError for a modality without an
-    encoder, or an encoder too many; FileNotFoundError for a run or file that isn't there."""
-    init = {module: init_weights.spelt(source, config) for module, source in config.init.items()}
-    config = config.model_copy(update={"init": init})
-    if not config.detects:
-        return config.resolved(data.protocol, len(data))
-    config = config.resolved(data.protocol, sum(len(SnippetSpec().starts(length)) for length in data.lengths))
-    read = make_system(config, ["any"], data.skeleton.name if data.skeleton else None).modalities_train
-    if unread := sorted(set(config.snippets) - read):
+def settled(config: TrainConfig, data: Data) -> Experiment:
+    """The experiment that ``config`` is on ``data``, its training split. Its configuration is ``resolved``, a
+    detector's with an encoder for each modality that it reads in training; "latest:" is spelt out everywhere, so that
+    it says which run it is. ValueError for a modality without an encoder, or an encoder too many; FileNotFoundError for
+    a run or file that isn't there."""
+    facts = data.classes, data.skeleton.name if data.skeleton else None
+    place = config.runs, config.root or init_weights.DEFAULTS.get(config.dataset)
+    init = {module: init_weights.spelt(source, *place) for module, source in config.init.items()}
+    config = config.model_copy(update={"init": init}).resolved(data.protocol, kind_of(config.system).size(data))
+    experiment = resolve(config, *facts)
+    read = experiment.kind.modalities(experiment.build)
+    if unread := sorted(set(experiment.snippets) - read):
         raise ValueError(
-            f"snippets name {unread[0]!r}, which this {config.system} doesn't read: {', '.join(sorted(read))}"
+            f"snippets name {unread[0]!r}, which this {experiment.system} doesn't read: {', '.join(sorted(read))}"
         )
-    return config.model_copy(update={"snippets": {modality: _source(config, modality) for modality in sorted(read)}})
+    snippets = {modality: _source(experiment, modality) for modality in sorted(read)}
+    return replace(experiment, snippets=snippets, asked=config.model_copy(update={"snippets": snippets}))
 
 
-def _source(config: TrainConfig, modality: str) -> str:
-    source = config.snippets.get(modality, ENCODERS.get(modality))
+def _source(experiment: Experiment, modality: str) -> str:
+    source = experiment.snippets.get(modality, ENCODERS.get(modality))
     if source is None:
         raise ValueError(
-            f"{config.system} reads features of {modality}, for which snippets name no encoder: train one "
+            f"{experiment.system} reads features of {modality}, for which snippets name no encoder: train one "
             f"({TRAINABLE[modality]}), its preset with sampling: strided, and name its run, as in "
             f"snippets={{{modality!r}: 'latest:<system>'}}"
         )
-    return _latest(config, source.removeprefix(LATEST)).id if source.startswith(LATEST) else source
+    return _latest(experiment, source.removeprefix(LATEST)).id if source.startswith(LATEST) else source
 
 
-def _latest(config: TrainConfig, system: str) -> Run:
+def _latest(experiment: Experiment, system: str) -> Run:
     """The newest run of an encoder on clips such as the detector's videos are cut into: on those of SynthADL for
     SynthADL-U, on the same set for another. FileNotFoundError where there is none; ValueError where runs on different
     manifests could be meant."""
-    kind = CLIPS_OF.get(config.dataset, config.dataset)
-    first = latest(config.runs, system=system, dataset=kind)
+    kind = CLIPS_OF.get(experiment.dataset, experiment.dataset)
+    first = latest(experiment.runs, system=system, dataset=kind)
     if kind == "manifest":
-        for other in finished(config.runs):
+        for other in finished(experiment.runs):
             if (other.config.system, other.config.dataset) == (system, kind) and not other.about_the_same(first):
                 raise ValueError(
                     f"latest:{system} could be {first.id} of {first.known['root']} or {other.id} of "
@@ -69,38 +74,37 @@ def _latest(config: TrainConfig, system: str) -> Run:
     return first
 
 
-def channels(config: TrainConfig, data: Untrimmed) -> dict[str, int]:
-    """Channels of the features of each modality that the detector reads in training; makes them."""
-    return {name: found.channels for name, found in features(config, data, frozenset(config.snippets)).items()}
+def features(experiment: Experiment, data: Untrimmed, modalities: frozenset[str]) -> dict[str, Snippets]:
+    """The snippets' features of ``data`` by modality, made by the experiment's encoders where they are not kept yet."""
+    folder = CACHE if experiment.cache in ("auto", None) else experiment.cache
+    how: dict[str, Any] = {"cache": folder, "device": experiment.device, "progress": experiment.progress}
+    return {modality: extract(data, **_encoder(experiment, modality), **how) for modality in sorted(modalities)}
 
 
-def features(config: TrainConfig, data: Untrimmed, modalities: frozenset[str]) -> dict[str, Snippets]:
-    """The snippets' features of ``data`` by modality, made by the encoders that ``config`` names where they are not
-    kept yet."""
-    folder = CACHE if config.cache in ("auto", None) else config.cache
-    how: dict[str, Any] = {"cache": folder, "device": config.device, "progress": config.progress}
-    return {
-        modality: extract(data, **_encoder(config, config.snippets[modality]), **how) for modality in sorted(modalities)
-    }
-
-
-def config_of(config: TrainConfig, source: str) -> TrainConfig:
-    """The configuration of an encoder: of its run, or an I3D's at the preset's sizes."""
+def of_modality(experiment: Experiment, modality: str) -> Experiment:
+    """The experiment that an encoder is: of its run, or an I3D's at the preset's sizes."""
+    source = experiment.snippets[modality]
     if not _file(source).is_file():
-        return open_run(source, config.runs).config
-    return TrainConfig(system="rgb", preset={**config.numbers.model_dump(mode="json"), "options": {}})
+        return open_run(source, experiment.runs).experiment
+    return _i3d(json.dumps({**experiment.numbers.model_dump(mode="json"), "options": {}}))
 
 
-def _encoder(config: TrainConfig, source: str) -> dict[str, Any]:
+@cache
+def _i3d(preset: str) -> Experiment:
+    return resolve(TrainConfig(system="rgb", preset=json.loads(preset)))
+
+
+def _encoder(experiment: Experiment, modality: str) -> dict[str, Any]:
     """Arguments of ``extract``: a run, or a network with the weights of a file."""
+    source = experiment.snippets[modality]
     if not _file(source).is_file():
-        return {"source": open_run(source, config.runs)}
-    clips = config_of(config, source)
-    system = make_system(clips, ["any"], None)
+        return {"source": open_run(source, experiment.runs)}
+    clips = of_modality(experiment, modality)
+    system = clips.build()
     weights.load(system.backbone, _file(source))
     for parameter in system.classifier.parameters():  # unused, but kept features are known by all weights
         nn.init.zeros_(parameter)
-    return {"source": system, "clip": clip_spec(clips)}
+    return {"source": system, "clip": clips.clip}
 
 
 def _file(source: str) -> Path:

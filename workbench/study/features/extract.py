@@ -19,12 +19,12 @@ from safefiles.locks import turn
 from workbench.data import ClipSpec, Snippets, SnippetSpec, Untrimmed
 from workbench.data.untrimmed.snippet_files import GrowingRows
 from workbench.data.untrimmed.snippet_reader import SnippetReader, check_needs
-from workbench.study.config.data_of import CACHE
-from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs import hardware
 from workbench.study.runs.run_folder import Run
 from workbench.systems.common.base import System
 
+#: Where what is made of clips and videos is kept, if nothing else is said.
+CACHE = "data/cache"
 #: Counts up when the same weights and videos would give other features.
 VERSION = 2
 
@@ -62,7 +62,7 @@ def extract(
     check_needs(data, clip, system.needs_test)
     folder = Path(cache) / f"{data.name}-snippets-{_digest(system, spec, clip, data)}"
     folder.mkdir(parents=True, exist_ok=True)
-    place = hardware.device(TrainConfig(system="rgb", device=device))
+    place = hardware.device(device)
     home, training = next((p.device for p in system.parameters()), torch.device("cpu")), system.training
     paths, bad = [folder] * len(data), {}
     system.to(place).eval()

@@ -1,6 +1,6 @@
 """Notebooks with checked parameters: configurations, execution, kernels."""
 
-from workbench.study.notebooks.configs import (
+from workbench.study.config.notebook_config import (
     CONFIGS,
     AblationReport,
     AttentionMaps,

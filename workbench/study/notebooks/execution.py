@@ -19,9 +19,11 @@ from safefiles import checksums
 from safefiles.locks import turn
 from safefiles.processes import cores, starting
 from safefiles.reading import Unreadable, read_json, reading
-from workbench.study.notebooks.configs import CONFIGS, Notebook, config_of
+from workbench.study.config.notebook_config import CONFIGS, AblationReport, Notebook, config_of
 from workbench.study.runs.find_runs import finished, open_together
 from workbench.study.runs.run_folder import Run
+from workbench.study.tables.plan import plan
+from workbench.study.tables.table_file import read_table
 
 C = TypeVar("C", bound=Notebook)
 TAG = "workbench"
@@ -287,10 +289,22 @@ def _made_from(executed: Path) -> str | None:
 
 def _check_runs(config: Notebook) -> None:
     try:
-        if needed := config.needed():
+        if isinstance(config, AblationReport):
+            check_report(config)
+        elif needed := config.needed():
             open_together(needed, config.runs, config.root)
     except FileNotFoundError as problem:
         raise MissingRun(str(problem)) from None
+
+
+def check_report(config: AblationReport) -> None:
+    """FileNotFoundError where no row of the tables was run: a report of nothing helps nobody."""
+    asked = config.studied()
+    planned = plan(map(read_table, asked.pop("paths")), **asked)
+    keys = {entry.cell for entries in planned.entries for entry in entries if entry.cell}
+    if not any((Path(config.runs) / key).exists() for key in keys):
+        sentence = f"{Path(config.runs).absolute()} has no run of {', '.join(config.tables)} with these parameters"
+        raise FileNotFoundError(f"{sentence}; `{config.made_by()}` makes them")
 
 
 def _key(notebook: Path, parameters: dict[str, Any], runs: str | None) -> str:

@@ -18,7 +18,7 @@ from workbench.study.report import scores
 from workbench.study.runs.run_folder import Run
 from workbench.study.sweep import sweep
 from workbench.study.sweep.results import Results
-from workbench.study.sweep.table_file import Column, Row
+from workbench.study.tables.table_file import Column, Row
 
 #: What is given in a ceiling, and otherwise learnt.
 GIVEN = ("guide", "given")
@@ -52,7 +52,7 @@ class Living:
     def config(self) -> tuple[str, dict[str, Any]]:
         """The system and its options."""
         run = next(iter(self.runs.values()))
-        return run.config.system, run.config.variant()
+        return run.experiment.system, run.experiment.options
 
     @property
     def ceiling(self) -> bool:

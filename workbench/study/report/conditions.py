@@ -17,14 +17,15 @@ from typing import Any
 import pandas as pd
 import torch
 
+from workbench.study.config.experiment import resolve
+from workbench.study.config.kinds import VIDEOS
+from workbench.study.config.notebook_config import Train
 from workbench.study.config.presets import PRESETS
 from workbench.study.config.train_config import TrainConfig
-from workbench.study.notebooks.configs import Train
-from workbench.study.runs.run_folder import make_system
-from workbench.study.sweep.plan import TRAIN, Cell
 from workbench.study.sweep.results import Results
-from workbench.study.sweep.table_file import Row, Table
-from workbench.study.train.optim import adapt, matches
+from workbench.study.tables.plan import TRAIN, Cell
+from workbench.study.tables.table_file import Row, Table
+from workbench.study.train.optim import matches
 from workbench.systems import Stage, variants
 from workbench.systems.common.building import BACKBONES
 
@@ -54,7 +55,7 @@ def differing(config: TrainConfig) -> dict[str, Any]:
     printed = {name: [_plain(option.default)] for name, option in variants(config.system).items()}
     for name, value in PRESETS["paper"]["options"].items():
         printed.get(name, []).append(value)
-    return {name: value for name, value in config.variant().items() if _plain(value) not in printed[name]}
+    return {name: value for name, value in resolve(config).options.items() if _plain(value) not in printed[name]}
 
 
 def reading(config: TrainConfig) -> str:
@@ -177,7 +178,7 @@ def _most(trainings: list[Trained]) -> Trained | None:
 
 def _budget(configs: Mapping[str, TrainConfig], name: str) -> Budget:
     backbones, classifier, _ = _parts(configs[name])
-    kind = "video" if backbones else "detector" if configs[name].detects else configs[name].system
+    kind = "video" if backbones else "detector" if configs[name].kind is VIDEOS else configs[name].system
     trained = [_trained(configs, name, module) for module in backbones]
     return Budget(kind, tuple(trained), None if classifier is None else _trained(configs, name, classifier))
 
@@ -185,7 +186,7 @@ def _budget(configs: Mapping[str, TrainConfig], name: str) -> Budget:
 def _trained(configs: Mapping[str, TrainConfig], name: str, module: str) -> Trained:
     """The training of the ``module`` of a configuration, through what it starts from."""
     config = configs[name]
-    stages = adapt(_parts(config)[2], config)
+    stages = resolve(config).procedure.of(_parts(config)[2])
     own = sum(s.epochs for s in stages if matches(module, s.trains) and not matches(module, s.freezes))
     prefix = max((part for part in config.init if matches(module, (part,))), key=len, default=None)
     if prefix is None:
@@ -202,14 +203,14 @@ def _trained(configs: Mapping[str, TrainConfig], name: str, module: str) -> Trai
 
 def _parts(config: TrainConfig) -> tuple[list[str], str | None, list[Stage]]:
     """A system's video backbones and classifier ("" is the whole), as they are at test, and the published stages."""
-    return _of_system(config.system, json.dumps(config.variant(), sort_keys=True))
+    return _of_system(config.system, json.dumps(resolve(config).options, sort_keys=True))
 
 
 @cache
 def _of_system(system: str, options: str) -> tuple[list[str], str | None, list[Stage]]:
     config = TrainConfig(system=system, options=json.loads(options), preset=SMALL)
     with torch.device("meta"):  # names without numbers
-        built = make_system(config, ["a", "b"], None, SNIPPETS)
+        built = resolve(config, ["a", "b"], features=SNIPPETS).build()
     names = [name for name, _ in built.named_modules() if not any(p.startswith("teacher") for p in name.split("."))]
     backbones = [name for name in names if isinstance(built.get_submodule(name), tuple(BACKBONES.values()))]
     if "classifier" in names:

@@ -16,12 +16,13 @@ from safefiles import checksums, drafts
 from workbench import metrics
 from workbench.study import files
 from workbench.study.analysis import profiling
+from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.report import alive_report, conditions, scores, verdicts
 from workbench.study.report.verdicts import Judged, Prices
 from workbench.study.runs import hardware
 from workbench.study.sweep.results import NOTHING, Results
-from workbench.study.sweep.table_file import Column, configs
+from workbench.study.tables.table_file import Column, configs
 
 
 def spread(results: pd.DataFrame) -> pd.DataFrame:
@@ -38,7 +39,7 @@ def costs(configs: dict[str, TrainConfig], runs: str | Path, repeats: int = 20) 
     for label, config in configs.items():
         words = [
             config.system,
-            config.variant(),
+            resolve(config).options,
             config.numbers.model_dump(mode="json"),
             hardware.environment()["processor"],
         ]

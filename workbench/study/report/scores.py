@@ -9,7 +9,7 @@ import numpy as np
 from workbench import metrics
 from workbench.study.runs.run_folder import Predictions
 from workbench.study.sweep.results import Results
-from workbench.study.sweep.table_file import Column
+from workbench.study.tables.table_file import Column
 
 #: Metrics that are a mean over clips, and how many of the highest scores count as right.
 BY_CLIP = {"top1": 1, "top5": 5, "mean_class": 1}

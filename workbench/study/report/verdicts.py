@@ -36,7 +36,7 @@ from scipy.stats import t as student
 from workbench import metrics
 from workbench.study.report import scores
 from workbench.study.sweep.results import Results
-from workbench.study.sweep.table_file import Claim, Column
+from workbench.study.tables.table_file import Claim, Column
 
 HOLDS, WEAKLY, SAME, OPEN = "holds", "holds weakly", "the same within x", "not resolved"
 WEAKLY_AGAINST, AGAINST, MISSING = "contradicted weakly", "contradicted", "not run"

@@ -41,7 +41,8 @@ def open_together(names: Sequence[str], root: str | Path = "runs", data: str | N
     if data is not None or by_id:
         origin = by_id[0] if data is None else data
         return [open_run(name, root, origin) for name in names]
-    problem, tried = None, []
+    problems: list[FileNotFoundError] = []
+    tried: list[Run] = []
     for first in newest(root, system=names[0].removeprefix(LATEST)) or [latest(root, system=names[0][len(LATEST) :])]:
         if any(first.about_the_same(other) for other in tried):
             continue
@@ -49,8 +50,8 @@ def open_together(names: Sequence[str], root: str | Path = "runs", data: str | N
         try:
             return [first, *(open_run(name, root, first) for name in names[1:])]
         except FileNotFoundError as missing:
-            problem = problem or missing
-    raise problem
+            problems.append(missing)
+    raise problems[0]
 
 
 def latest(root: str | Path = "runs", data: Origin = None, **filters: Any) -> Run:
@@ -60,7 +61,8 @@ def latest(root: str | Path = "runs", data: Origin = None, **filters: Any) -> Ru
     data and the command that trains one."""
     if unknown := set(filters) - set(TrainConfig.model_fields):
         raise ValueError(f"runs have no field {min(unknown)!r}; valid: {', '.join(TrainConfig.model_fields)}")
-    fitting, seen = newest(root, **filters), {}
+    fitting = newest(root, **filters)
+    seen: dict = {}
     for run in fitting:
         if data is None or (run.about_the_same(data) if isinstance(data, Run) else run.learnt_from(data, seen)):
             return run
@@ -84,6 +86,7 @@ def newest(root: str | Path, **filters: Any) -> list[Run]:
 
 def _elsewhere(fitting: list[Run], data: Origin, root: str | Path, system: str) -> str:
     """Where the runs are that were found but are about other data, and the command that trains one on ``data``."""
+    where: str | None
     if isinstance(data, Run):
         about, root_here, where = data.config, data.known["root"], f"the data of {data.id}"
     else:
@@ -91,7 +94,7 @@ def _elsewhere(fitting: list[Run], data: Origin, root: str | Path, system: str) 
         dataset = next(
             (run.config.dataset for run in all_runs(root) if run.known["root"] == root_here is not None), AUTO
         )
-        about = TrainConfig(system=system, dataset=dataset, root=data and str(data))
+        about = TrainConfig(system=system, dataset=dataset, root=None if data is None else str(data))
         where = root_here
     train = f"train one with `{training_data.how_to_train(system, about, root)}`"
     if data is None or not fitting:

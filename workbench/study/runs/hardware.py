@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 import workbench
-from workbench.study.config.train_config import TrainConfig
+from workbench.study.config.experiment import Experiment
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -29,15 +29,15 @@ LOOK = 0.3
 PACKAGES = ("torch", "numpy", "lightning", "mlflow", "pandas", "scikit-learn", "av", "decord", "captum", "plotly")
 
 
-def device(config: TrainConfig) -> str:
+def device(wanted: str) -> str:
     """cpu, cuda or mps; RuntimeError where the one asked for is not there."""
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if config.device == "auto":
+    if wanted == "auto":
         return next(name for name, available in there.items() if available)
-    if not there[config.device]:
+    if not there[wanted]:
         found = ", ".join(name for name, available in there.items() if available)
-        raise RuntimeError(f"device {config.device!r} was asked for but this machine has: {found}")
-    return config.device
+        raise RuntimeError(f"device {wanted!r} was asked for but this machine has: {found}")
+    return wanted
 
 
 def has_bf16(kind: str) -> bool:
@@ -49,41 +49,41 @@ def has_bf16(kind: str) -> bool:
     return kind == "cpu" and has and torch.backends.cpu.get_cpu_capability() == "AVX512"
 
 
-def suits(config: TrainConfig, system: nn.Module) -> dict[str, Any]:
+def suits(experiment: Experiment, system: nn.Module) -> dict[str, Any]:
     """device, precision (fp32, bf16, fp16) and channels_last (bool) of this run on this machine.
 
     Auto chooses, for systems that convolve in 3D, bf16 where the processor has it, and channels-last memory there and
     on every CPU with oneDNN: measured to help there, and there only (small recurrent and pose networks are as fast,
     and exact, in fp32).
     """
-    kind = device(config)
+    kind = device(experiment.device)
     convolves = any(isinstance(module, nn.Conv3d) for module in system.modules())
     helps = convolves and has_bf16(kind)
-    precision = ("bf16" if helps else "fp32") if config.precision == "auto" else config.precision
+    precision = ("bf16" if helps else "fp32") if experiment.precision == "auto" else experiment.precision
     if precision == "fp16" and kind != "cuda":
         raise ValueError(f"precision fp16 needs a CUDA device, this run is on {kind}; use bf16 or fp32")
     suited = helps or (convolves and kind == "cpu" and torch.backends.mkldnn.is_available())
-    last = suited if config.channels_last == "auto" else config.channels_last == "on"
+    last = suited if experiment.channels_last == "auto" else experiment.channels_last == "on"
     return {"device": kind, "precision": precision, "channels_last": last}
 
 
-def make_fabric(config: TrainConfig, choice: dict[str, Any]) -> Fabric:
+def make_fabric(experiment: Experiment, choice: dict[str, Any]) -> Fabric:
     """The Lightning Fabric of ``suits``: one process, or data-parallel over devices and nodes."""
     from lightning.fabric import Fabric
 
     # They would announce the precision, which the run records.
     for talkative in ("lightning.fabric", "lightning.pytorch"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
-    _check_processes(config)
-    several = config.devices * config.nodes > 1
-    strategy = config.strategy
+    _check_processes(experiment)
+    several = experiment.devices * experiment.nodes > 1
+    strategy = experiment.strategy
     if strategy == "auto" and several:
         # A stage may train a part that its loss does not reach in every step.
         strategy = "ddp_notebook_find_unused_parameters_true" if _in_notebook() else "ddp_find_unused_parameters_true"
     return Fabric(
         accelerator=choice["device"],
-        devices=config.devices,
-        num_nodes=config.nodes,
+        devices=experiment.devices,
+        num_nodes=experiment.nodes,
         strategy=strategy,
         precision=PRECISIONS[choice["precision"]],
     )
@@ -94,12 +94,12 @@ def process() -> int:
     return int(os.environ["RANK"]) if TORCHRUN in os.environ else 0
 
 
-def _check_processes(config: TrainConfig) -> None:
+def _check_processes(experiment: Experiment) -> None:
     if TORCHRUN not in os.environ:
         return
     everywhere, here = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
-    if everywhere != config.devices * config.nodes:
-        asked = f"devices={config.devices} nodes={config.nodes}"
+    if everywhere != experiment.devices * experiment.nodes:
+        asked = f"devices={experiment.devices} nodes={experiment.nodes}"
         right = f"devices={here}" + (f" nodes={everywhere // here}" if everywhere > here else "")
         started = f"torchrun started {everywhere} process{'es' if everywhere > 1 else ''}"
         raise ValueError(f"{started} and the run asks for {asked}; say --set {right}")

@@ -8,31 +8,30 @@ from torch import Tensor, nn
 
 from workbench.data.sources import synthadl, synthadl_u
 from workbench.nets import weights
-from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs.find_runs import LATEST, open_run
 
 #: Where the data of a set are that is trained on without a root.
 DEFAULTS = {"synthadl": synthadl.DEFAULT_ROOT, "synthadl_u": synthadl_u.DEFAULT_ROOT}
 
 
-def initialise(system: nn.Module, config: TrainConfig) -> dict[str, str]:
-    """Loads ``config.init`` into ``system``; returns, by module, a readable account of what was loaded.
+def initialise(system: nn.Module, init: dict[str, str], runs: str) -> dict[str, str]:
+    """Loads ``init`` (see TrainConfig), whose runs are in the store ``runs``, into ``system``; returns, by module, a
+    readable account of what was loaded.
 
     A run's linear layer also initialises one of k times as many inputs (see ``fitted``).
 
     ValueError where a module doesn't exist, where a file has nothing for it, or where a run's module differs from it;
     FileNotFoundError where the source is neither a file nor a run.
     """
-    return {prefix: _load(_module(system, prefix), prefix, source, config) for prefix, source in config.init.items()}
+    return {prefix: _load(_module(system, prefix), prefix, source, runs) for prefix, source in init.items()}
 
 
-def spelt(source: str, config: TrainConfig) -> str:
-    """``source`` with "latest:<system>" as the id of that run on the data of ``config``."""
+def spelt(source: str, runs: str, root: str | None) -> str:
+    """``source`` with "latest:<system>" as the id of that run, in the store ``runs``, on the data at ``root``."""
     if not source.startswith(LATEST):
         return source
     system, colon, inside = source.removeprefix(LATEST).partition(":")
-    root = config.root or DEFAULTS.get(config.dataset)
-    return open_run(f"{LATEST}{system}", config.runs, root).id + colon + inside
+    return open_run(f"{LATEST}{system}", runs, root).id + colon + inside
 
 
 def _module(system: nn.Module, prefix: str) -> nn.Module:
@@ -43,13 +42,13 @@ def _module(system: nn.Module, prefix: str) -> nn.Module:
         raise ValueError(f"init names the module {prefix!r}, which the system lacks; it has: {there}") from None
 
 
-def _load(module: nn.Module, prefix: str, source: str, config: TrainConfig) -> str:
+def _load(module: nn.Module, prefix: str, source: str, runs: str) -> str:
     file = weights.SHIPPED.get(source, Path(source))
     if file.is_file():
         return str(weights.load(module, file))
     name, colon, inside = source.partition(":")
     inside = inside if colon else prefix
-    run = open_run(name, config.runs)
+    run = open_run(name, runs)
     if not run.weights.is_file():
         raise ValueError(f"init of {prefix!r} names run {run.id}, which is not finished")
     start = f"{inside}." if inside else ""

@@ -12,7 +12,7 @@ Their checksums are kept beside them (see ``safefiles.checksums``): what is dama
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,19 +23,20 @@ from torch import Tensor
 
 from safefiles import checksums
 from safefiles.reading import Unreadable, present, reading
-from workbench.data import ClipSpec, Dataset, Untrimmed
+from workbench.data import ClipSpec, Dataset
 from workbench.study import files
-from workbench.study.config.data_of import clip_spec, open_split
+from workbench.study.config.data_of import open_split
+from workbench.study.config.experiment import Experiment, resolve
+from workbench.study.config.kinds import CLIPS, Data
 from workbench.study.config.train_config import TrainConfig, parse
 from workbench.study.runs import training_data
-from workbench.systems.common.base import System
+from workbench.systems import System
 
 #: The way out of damaged results, and of damaged weights.
 AGAIN = "move the file away, and evaluate the run again"
 WHOLE = "move the file away, and train again: the run goes on from its checkpoint"
 MADE = ("config.json", "environment.json", "checkpoint.pt", "history.csv", "weights.safetensors", "metrics.json",
         "predictions_*.npz", "maps_*.npz")  # fmt: skip
-Data = Dataset | Untrimmed
 
 
 @dataclass(frozen=True)
@@ -92,10 +93,15 @@ class Run:
         place = other.known["root"] or other.config.root
         return (kept[0] == kept[1] and None not in kept[0]) or (place is not None and self.learnt_from(place))
 
+    @cached_property
+    def experiment(self) -> Experiment:
+        """What its configuration came to."""
+        return resolve(self.config, self.classes, self._facts["skeleton"], self._facts.get("features"))
+
     @property
     def spec(self) -> ClipSpec:
         """How the clips are cut that ``maps`` belong to: as in training, one window a clip, the middle one."""
-        return replace(clip_spec(self.config), windows=1, test_area="centre")
+        return self.experiment.one_window
 
     @property
     def weights(self) -> Path:
@@ -142,13 +148,12 @@ class Run:
     def measured_on(self, split: str, contents: str) -> bool:
         """Whether the run was evaluated on the clips of ``split`` as they are now, ``contents`` being theirs, and what
         it said of them is there."""
-        kinds = ("predictions",) if self.config.detects else ("predictions", "maps")
-        there = all((self.folder / f"{kind}_{split}.npz").is_file() for kind in kinds)
+        there = all((self.folder / f"{kind}_{split}.npz").is_file() for kind in self.experiment.kind.results)
         return there and self.metrics.get(split, {}).get("data") == contents
 
     def predictions(self, split: str = "test") -> Predictions:
         """Of a run that labels clips; those of detectors are read by ``study.evaluate.detection.read``."""
-        if self.config.detects:
+        if self.experiment.kind is not CLIPS:
             raise ValueError(
                 f"run {self.id} labels moments of videos, not clips: study.evaluate.detection.read has its results"
             )
@@ -171,15 +176,15 @@ class Run:
             )
         return path
 
-    def dataset(self, split: str = "test") -> Dataset | Untrimmed:
+    def dataset(self, split: str = "test") -> Data:
         """The data of a split, as the run has read it."""
-        return open_split(self.config, split, root=self._facts["data"]["root"])
+        return open_split(self.experiment, split, root=self._facts["data"]["root"])
 
     def system(self) -> System:
         """The trained system with its best weights, on the CPU, in evaluation mode; RuntimeError if unfinished."""
         state = self.state()
-        system = make_system(self.config, self.classes, self._facts["skeleton"], self._facts.get("features"))
-        with reading(self.weights, f"the weights of {self.config.system}", WHOLE):
+        system = self.experiment.build()
+        with reading(self.weights, f"the weights of {self.experiment.system}", WHOLE):
             system.load_state_dict(state)
         return system.eval()
 
@@ -191,29 +196,7 @@ class Run:
         return files.read_weights(self.weights, WHOLE)
 
 
-def make_system(
-    config: TrainConfig, classes: list[str], skeleton: str | None, features: dict[str, int] | None = None
-) -> System:
-    """The untrained system of ``config``. skeleton None (no poses in the data) leaves the system's own default;
-    features are the channels of snippets by modality, for systems that read them."""
-    from workbench.systems import build
-
-    numbers = config.numbers
-    body = {} if skeleton is None else {"skeleton": skeleton}
-    return build(
-        config.system,
-        num_classes=len(classes),
-        clip=numbers.clip,
-        width=numbers.width,
-        output_stride=numbers.output_stride,
-        poses=numbers.poses,
-        features=features,
-        **body,
-        **config.variant(),
-    )
-
-
 def needs_of(config: TrainConfig, dataset: Dataset) -> frozenset[str]:
     """The fields of a batch that the system of ``config`` reads, in training or in test, when built for ``dataset``."""
-    system = make_system(config, dataset.classes, dataset.skeleton.name if dataset.skeleton else None)
+    system = resolve(config, dataset.classes, dataset.skeleton.name if dataset.skeleton else None).build()
     return system.needs_train | system.needs_test

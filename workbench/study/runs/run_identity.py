@@ -10,37 +10,38 @@ from pathlib import Path
 from safefiles.reading import present
 from workbench.nets import weights
 from workbench.study import files
-from workbench.study.config.train_config import TrainConfig, parse
+from workbench.study.config.experiment import Experiment
+from workbench.study.config.kinds import Data
+from workbench.study.config.train_config import parse
 from workbench.study.runs.find_runs import finished
-from workbench.study.runs.run_folder import Data, Run
+from workbench.study.runs.run_folder import Run
 
 
-def run_of(config: TrainConfig, dataset: Data, validation: Data) -> Run:
-    """The run that ``config`` on ``dataset`` (its training split) and ``validation`` is, whether or not it exists yet.
+def run_of(experiment: Experiment, dataset: Data, validation: Data) -> Run:
+    """The run that ``experiment`` on ``dataset`` (its training split) and ``validation`` is, whether or not it exists.
 
     The name reads system-protocol-seed-hash; the hash covers the configuration, the weights that it starts from, and
     the contents of both splits: labels, and the bytes of videos, poses and whatever else their clips are read from.
     """
-    words = [config.identity(), _contents(config.init), dataset.contents, validation.contents]
-    if config.detects:
-        words.append(_contents(config.snippets))
+    words = [experiment.identity, _contents(experiment.init), dataset.contents, validation.contents]
+    if experiment.snippets:
+        words.append(_contents(experiment.snippets))
     digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:8]
     protocol = re.sub(r"[^a-zA-Z0-9]+", "-", dataset.protocol).strip("-")[:40]
-    name = f"{config.system}-{protocol}-s{config.seed}-{digest}"
-    return Run(name, Path(config.runs) / name)
+    name = f"{experiment.system}-{protocol}-s{experiment.seed}-{digest}"
+    return Run(name, Path(experiment.runs) / name)
 
 
 def outdated(run: Run) -> list[str]:
     """One sentence for each finished run of the same configuration whose training or validation clips have changed
     since: ``run``, which is not made yet, takes its place."""
-    mine = files.read_json(run.folder / "config.json")
-    config, sentences = parse(mine["config"]), []
+    mine, sentences = run.known, []
     for other in finished(run.folder.parent):
         if other.id == run.id or not other.id.startswith(run.id.rpartition("-")[0]):
             continue
-        theirs = other._facts["data"]
-        changed = [split for split in ("train", "validation") if theirs.get(split) != mine["data"][split]]
-        same = other.config.identity() == config.identity() and theirs.get("root") == mine["data"]["root"]
+        theirs = other.known
+        changed = [split for split in ("train", "validation") if theirs.get(split) != mine[split]]
+        same = other.config.identity() == run.experiment.identity and theirs.get("root") == mine["root"]
         if same and changed and "train" in theirs:
             what = " and ".join({"train": "training", "validation": "validation"}[split] for split in changed)
             sentences.append(
@@ -50,24 +51,24 @@ def outdated(run: Run) -> list[str]:
     return sentences
 
 
-def create(run: Run, config: TrainConfig, dataset: Data, validation: Data, features: dict[str, int] | None) -> None:
+def create(run: Run, experiment: Experiment, train: Data, validation: Data, features: dict[str, int] | None) -> None:
     """Writes config.json of a new run, with the channels of snippets' features if it reads such; ValueError
     where the folder holds another configuration."""
     facts = {
         "id": run.id,
-        "config": config.model_dump(mode="json"),
-        "classes": dataset.classes,
-        "skeleton": dataset.skeleton.name if dataset.skeleton else None,
+        "config": experiment.asked.model_dump(mode="json"),
+        "classes": train.classes,
+        "skeleton": train.skeleton.name if train.skeleton else None,
         "features": features,
         "data": {
-            "clips": len(dataset),
-            "train": dataset.contents,
+            "clips": len(train),
+            "train": train.contents,
             "validation": validation.contents,
-            "root": _absolute(config.root),
+            "root": _absolute(experiment.root),
         },
     }
     path = run.folder / "config.json"
-    if present(path) and parse(files.read_json(path, "config")["config"]).identity() != config.identity():
+    if present(path) and parse(files.read_json(path, "config")["config"]).identity() != experiment.identity:
         raise ValueError(f"{path} holds another configuration than the run that goes by its name; move the folder away")
     files.write_json(path, facts)
 

@@ -32,8 +32,8 @@ log = logging.getLogger(__name__)
 
 def row_of(run: Run, tags: dict[str, Any] | None = None) -> Store:
     """The row of ``run`` in the store that belongs to its folder."""
-    config = run.config
-    return Store(run.folder.parent, run.id, config.identity() | {"init": config.init}, {**config.tags, **(tags or {})})
+    about = run.experiment
+    return Store(run.folder.parent, run.id, about.identity | {"init": about.init}, {**about.tags, **(tags or {})})
 
 
 class Store:

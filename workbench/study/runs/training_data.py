@@ -10,8 +10,8 @@ from typing import Any
 
 from workbench.data.catalog import guess
 from workbench.study.config.data_of import open_split
+from workbench.study.config.kinds import VIDEOS, kind_of
 from workbench.study.config.train_config import TrainConfig
-from workbench.systems import detects
 
 PARTS = ("train", "validation")
 
@@ -26,7 +26,7 @@ def trained_on(config: TrainConfig, known: dict[str, Any], root: str | Path, see
     if not here and guess(root) != config.dataset and {guess(root), config.dataset} & {"manifest", "shards", "pyskl"}:
         return False
     seen = {} if seen is None else seen
-    key = config.dataset, config.detects, config.protocol, json.dumps(config.limit), str(root)
+    key = config.dataset, config.kind, config.protocol, json.dumps(config.limit), str(root)
     if key not in seen:
         seen[key] = _contents(config, root)
     return seen[key] == [known[part] for part in PARTS]
@@ -44,7 +44,8 @@ def how_to_train(system: str, about: TrainConfig, runs: str | Path) -> str:
     """The command line that trains ``system`` on the data that ``about`` is about, into the run store ``runs``."""
     root, store = about.root, [] if str(runs) == "runs" else [f"--runs {quote(str(runs))}"]
     place = [] if root is None else [f"--root {quote(root)}"]
-    if detects(system) and system != "detector":  # its teachers read features of encoders, which a table trains too
+    # The teachers of the others read features of encoders, which a table trains too.
+    if kind_of(system) is VIDEOS and system != "detector":
         return " ".join(["python -m workbench sweep notebooks/ablations/detection.yaml --seeds 1", *place, *store])
     if about.dataset not in (TrainConfig(system=system, root=root).dataset, "synthadl", "synthadl_u"):
         place.insert(0, f"--data {about.dataset}")

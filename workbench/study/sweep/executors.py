@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from safefiles.processes import cores, counts, starting
 from workbench.study.sweep import clusters
 from workbench.study.sweep.job import DONE, FAILED, SKIPPED, Limits, Record, run_cell
-from workbench.study.sweep.plan import Cell
+from workbench.study.tables.plan import Cell
 
 if TYPE_CHECKING:
     from distributed import Client

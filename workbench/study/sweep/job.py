@@ -22,7 +22,7 @@ from safefiles.reading import present
 from workbench.study import files
 from workbench.study.runs.run_folder import Run
 from workbench.study.runs.run_table import flat
-from workbench.study.sweep.plan import Cell
+from workbench.study.tables.plan import Cell
 
 Record = dict[str, Any]
 DONE, FAILED, SKIPPED = "done", "failed", "skipped"

@@ -17,8 +17,8 @@ from workbench.study.runs.run_folder import Predictions, Run
 from workbench.study.runs.run_table import flat
 from workbench.study.sweep import job
 from workbench.study.sweep.job import Record
-from workbench.study.sweep.plan import Entry, Plan
-from workbench.study.sweep.table_file import Column, Table
+from workbench.study.tables.plan import Entry, Plan
+from workbench.study.tables.table_file import Column, Table
 
 NOT_YET = "not run yet"
 #: The reason where a run is done and the metric is not among its numbers: there is nothing to measure.

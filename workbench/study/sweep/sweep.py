@@ -11,13 +11,13 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from workbench.study.config.notebook_config import Train
 from workbench.study.config.train_config import parse
-from workbench.study.notebooks.configs import Train
 from workbench.study.sweep import executors, results
 from workbench.study.sweep.job import DONE, Limits, Record, done, run_of, set_aside
-from workbench.study.sweep.plan import Cell, Plan, plan
 from workbench.study.sweep.results import Results
-from workbench.study.sweep.table_file import read_table
+from workbench.study.tables.plan import Cell, Plan, plan
+from workbench.study.tables.table_file import read_table
 from workbench.study.train.fit import fit
 
 

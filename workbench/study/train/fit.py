@@ -13,20 +13,22 @@ from tqdm import tqdm
 
 from safefiles import checksums, drafts
 from safefiles.locks import turn
-from workbench.data.clips.loader import check_needs
 from workbench.study import files
-from workbench.study.config.data_of import clip_spec, open_split
+from workbench.study.config.data_of import open_split
+from workbench.study.config.experiment import Experiment
+from workbench.study.config.kinds import Data
 from workbench.study.config.train_config import TrainConfig, parse
 from workbench.study.evaluate.evaluate import evaluate
 from workbench.study.features import encoders
+from workbench.study.features.batches import batches_of
 from workbench.study.runs import code_fingerprint, hardware
 from workbench.study.runs.init_weights import initialise
-from workbench.study.runs.run_folder import Data, Run, make_system
+from workbench.study.runs.run_folder import Run
 from workbench.study.runs.run_identity import create, outdated, run_of
 from workbench.study.runs.store import row_of
-from workbench.study.train import checkpoint, optim
+from workbench.study.train import checkpoint
 from workbench.study.train.loop import Training
-from workbench.systems.common.base import System
+from workbench.systems import Stage, System
 
 if TYPE_CHECKING:
     from lightning.fabric import Fabric
@@ -51,33 +53,36 @@ def fit(config: TrainConfig | dict[str, Any]) -> str:
         OSError: a file can't be written.
     """
     config = parse(config)
-    dataset, validation = open_split(config, "train"), open_split(config, "validation")
-    config, skeleton = encoders.settled(config, dataset), dataset.skeleton.name if dataset.skeleton else None
-    run = run_of(config, dataset, validation)
+    data = train, validation = open_split(config, "train"), open_split(config, "validation")
+    experiment = encoders.settled(config, train)
+    run = run_of(experiment, *data)
     if run.folder.is_dir() and os.environ.get("LOCAL_RANK", "0") == "0":
         with _alone(run):
             mend(run)
     if not _complete(run):
-        features = encoders.channels(config, dataset) if config.detects else None
-        checkpoint.seed_all(config.seed)
-        system = make_system(config, dataset.classes, skeleton, features)
-        _check(config, (dataset, validation), system)
-        facts = hardware.suits(config, system) | {"init": initialise(system, config)}
+        batches = batches_of(experiment)
+        experiment = experiment.reading(batches.channels(train))
+        checkpoint.seed_all(experiment.seed)
+        system = experiment.build()
+        stages = experiment.stages(system)
+        for part in data:
+            batches.check(part, system)
+        facts = hardware.suits(experiment, system) | {"init": initialise(system, experiment.init, experiment.runs)}
         for name, account in facts["init"].items():
             tqdm.write(f"init of {name or 'the system'}: {account}", file=sys.stderr)
-        fabric = hardware.make_fabric(config, facts)
-        fabric.launch(_train, config, run, (dataset, validation), system, facts)
+        fabric = hardware.make_fabric(experiment, facts)
+        fabric.launch(_train, experiment, run, data, system, stages, facts)
         if not fabric.is_global_zero:
             return run.id
     if hardware.process():
         return run.id
     if not (run.folder / "config.json").is_file():
         with _alone(run):
-            create(run, config, dataset, validation, encoders.channels(config, dataset) if config.detects else None)
-    for split in config.evaluate:
+            create(run, experiment, *data, batches_of(experiment).channels(train))
+    for split in experiment.evaluate:
         if not run.measured_on(split, run.dataset(split).contents):
             with _alone(run):
-                _evaluate(run, split, config)
+                _evaluate(run, split, experiment)
     return run.id
 
 
@@ -96,49 +101,43 @@ def _complete(run: Run) -> bool:
     return run.finished and (told or not (run.folder / "checkpoint.pt").is_file())
 
 
-def _evaluate(run: Run, split: str, config: TrainConfig) -> None:
+def _evaluate(run: Run, split: str, asked: Experiment) -> None:
     """Unless another process did meanwhile."""
     contents = run.dataset(split).contents
     if run.measured_on(split, contents):
         return
     if run.metrics.get(split, {}).get("data", contents) != contents:
         warnings.warn(f"the {split} clips have changed since {run.id} was evaluated: evaluated anew", stacklevel=3)
-    evaluate(run, split, device=config.device, cache=config.cache, workers=config.workers, progress=config.progress)
-
-
-def _check(config: TrainConfig, data: tuple[Data, Data], system: System) -> None:
-    """ValueError for what can't be trained, before anything is written: stages that the system lacks, or what its data
-    can't give."""
-    optim.adapt(system.stages(), config)
-    if not config.detects:
-        for part in data:
-            check_needs(part, clip_spec(config), system.needs_train | {"label"})
+    evaluate(run, split, device=asked.device, cache=asked.cache, workers=asked.workers, progress=asked.progress)
 
 
 def _train(
     fabric: Fabric,
-    config: TrainConfig,
+    experiment: Experiment,
     run: Run,
     data: tuple[Data, Data],
     system: System,
+    stages: list[Stage],
     facts: dict[str, Any],
 ) -> None:
+    what = fabric, experiment, run, data, system, stages, facts["channels_last"]
     if not fabric.is_global_zero:
-        Training(fabric, config, run, data, system, facts["channels_last"], store=None).run_all()
+        Training(*what, store=None).run_all()
         return
     with _alone(run):
         if _complete(run):  # by the process that was waited for
             return
-        create(run, config, *data, getattr(system, "feature_channels", None))
+        create(run, experiment, *data, experiment.setting.features)
         for sentence in outdated(run):
             warnings.warn(sentence, stacklevel=2)
         torch.set_num_threads(hardware.threads(_threads_of(run)))
-        facts = {**hardware.environment(), "code": code_fingerprint.fingerprint(config.system, config.dataset), **facts}
+        code = code_fingerprint.fingerprint(experiment.system, experiment.dataset)
+        facts = {**hardware.environment(), "code": code, **facts}
         store = row_of(run, tags={"git": facts["git"], "precision": facts["precision"], "device": facts["device"]})
         facts["store"] = store.where
         files.write_json(run.folder / "environment.json", facts)
         try:
-            training = Training(fabric, config, run, data, system, facts["channels_last"], store)
+            training = Training(*what, store)
             training.run_all()
         except BaseException:
             store.finish({}, "FAILED")

@@ -13,12 +13,12 @@ from tqdm import tqdm
 
 from safefiles.reading import present
 from workbench.study import files
-from workbench.study.config.train_config import TrainConfig
+from workbench.study.config.experiment import Experiment
+from workbench.study.config.kinds import Data
 from workbench.study.runs import hardware
-from workbench.study.runs.run_folder import Data, Run
+from workbench.study.runs.run_folder import Run
 from workbench.study.runs.store import Store
 from workbench.study.train import batch_norm, checkpoint, optim
-from workbench.study.train.objectives import goal_of
 from workbench.study.train.progress import Place, add, counted
 from workbench.study.train.stage_data import Feed, feed
 from workbench.study.train.step import Step
@@ -35,20 +35,20 @@ class Training:
     def __init__(
         self,
         fabric: Fabric,
-        config: TrainConfig,
+        experiment: Experiment,
         run: Run,
         data: tuple[Data, Data],
         system: System,
+        stages: list[Stage],
         channels_last: bool,
         store: Store | None,
     ) -> None:
-        self.fabric, self.config, self.run, self.system, self.store = fabric, config, run, system, store
-        self.channels_last = channels_last
-        self.stages, self.goal = optim.adapt(system.stages(), config), goal_of(config)
+        self.fabric, self.experiment, self.run, self.system, self.store = fabric, experiment, run, system, store
+        self.stages, self.goal, self.channels_last = stages, experiment.kind, channels_last
         train, validation = data
-        if not len(validation) and config.patience is not None:
+        if not len(validation) and experiment.patience is not None:
             raise ValueError(
-                f"patience needs a validation split, and {config.dataset} has none here; leave patience out"
+                f"patience needs a validation split, and {experiment.dataset} has none here; leave patience out"
             )
         self.datasets = {"train": train} | ({"validation": validation} if len(validation) else {})
         self.system.to(fabric.device)
@@ -59,7 +59,7 @@ class Training:
             hardware.channels_last(system)
         if fabric.world_size > 1:
             batch_norm.share(system, fabric.device)
-        checkpoint.seed_all(config.seed, fabric.global_rank)
+        checkpoint.seed_all(experiment.seed, fabric.global_rank)
         self._resume()
 
     def run_all(self) -> None:
@@ -86,8 +86,8 @@ class Training:
             self._save(between=True)
 
     def _feed(self, stage: Stage, module: System) -> Feed:
-        shard = (self.fabric.global_rank, self.fabric.world_size)
-        return feed(self.config, self.datasets, module, stage, shard, self.run.folder / "features", self.fabric.device)
+        shard, kept = (self.fabric.global_rank, self.fabric.world_size), self.run.folder / "features"
+        return feed(self.experiment, self.datasets, module, stage, shard, kept, self.fabric.device)
 
     def _solve(self, stage: Stage, module: System) -> None:
         """A stage in closed form is one row of the history."""
@@ -103,7 +103,7 @@ class Training:
 
     def _descend(self, stage: Stage, module: System) -> None:
         place, self.loader = self.place, self.feed.train
-        optimizer = optim.make_optimizer(self.system, stage.optimizer, fused=self.config.precision != "fp16")
+        optimizer = optim.make_optimizer(self.system, stage.optimizer, fused=self.experiment.precision != "fp16")
         self.schedule = optim.Schedule(optimizer, stage.schedule, stage.epochs, len(self.loader))
         self.inner = Step(module, stage.loss)
         self.step, self.optimizer = self.fabric.setup(self.inner, optimizer)
@@ -114,11 +114,12 @@ class Training:
         else:
             self.loader.set_epoch(len(place.history))
         done = place.epoch * len(self.loader) + self.loader.state_dict()["position"]
-        total, hidden = stage.epochs * len(self.loader), not (self.config.progress and self.fabric.is_global_zero)
+        total, hidden = stage.epochs * len(self.loader), not (self.experiment.progress and self.fabric.is_global_zero)
         with tqdm(
             total=total, initial=done, desc=f"{self.run.id} {stage.name}", unit="step", disable=hidden
         ) as self.bar:
-            while place.epoch < stage.epochs and not (self.config.patience and place.stale >= self.config.patience):
+            patience = self.experiment.patience or math.inf
+            while place.epoch < stage.epochs and place.stale < patience:
                 self._epoch(stage)
 
     def _epoch(self, stage: Stage) -> None:
@@ -170,7 +171,7 @@ class Training:
                 self.step, self.optimizer, max_norm=stage.clip_grad, error_if_nonfinite=False
             )
             # In fp16 the scaler skips such a step and lowers its scale.
-            if self.config.precision != "fp16" and not math.isfinite(float(norm)):
+            if self.experiment.precision != "fp16" and not math.isfinite(float(norm)):
                 raise self._diverged(stage, f"the gradient's norm became {float(norm)}")
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -182,14 +183,14 @@ class Training:
     def _measures(self, stage: Stage) -> float:
         """Not 0 in the first step of a stage's first and last epochs (with patience of each, as any may be the last):
         what ``Step`` measures with. Every process does, as a loss may gather gradients of all."""
-        ends = self.config.patience is not None or self.place.epoch in (0, stage.epochs - 1)
+        ends = self.experiment.patience is not None or self.place.epoch in (0, stage.epochs - 1)
         scaler = getattr(self.fabric.strategy.precision, "scaler", None)
         return (scaler.get_scale() if scaler else 1.0) if ends and not self.place.sums else 0.0
 
     def _validates(self, stage: Stage) -> bool:
         """Whether the epoch ends with a validation; counted from the stage's last, which always does."""
-        watched = self.config.patience is not None or stage.schedule["name"] == "plateau"
-        every = 1 if watched else self.config.numbers.validate_every
+        watched = self.experiment.patience is not None or stage.schedule["name"] == "plateau"
+        every = 1 if watched else self.experiment.numbers.validate_every
         return (stage.epochs - 1 - self.place.epoch) % every == 0
 
     def _validate(self) -> dict[str, float]:
@@ -259,7 +260,7 @@ class Training:
 
     def _due(self) -> bool:
         self.steps_since += 1
-        seconds, steps = self.config.checkpoint_seconds, self.config.checkpoint_steps
+        seconds, steps = self.experiment.checkpoint_seconds, self.experiment.checkpoint_steps
         late = seconds is not None and time.monotonic() - self.checked >= seconds
         return late or (steps is not None and self.steps_since >= steps)
 
@@ -306,7 +307,7 @@ class Training:
         else:
             # Only the first process writes checkpoints; the others go on with fresh, but settled, numbers.
             position = state.get("loader", {}).values()
-            checkpoint.seed_all(self.config.seed, self.fabric.global_rank, len(self.place.history), *position)
+            checkpoint.seed_all(self.experiment.seed, self.fabric.global_rank, len(self.place.history), *position)
 
     def _finish(self) -> None:
         from safetensors.torch import save

@@ -109,7 +109,7 @@ def export(name: str, run: Run, out: Path, command: str) -> Path:
 
 def card(path: Path, recipe: Recipe, run: Run, command: str) -> dict[str, Any]:
     """See the module."""
-    numbers, found = run.config.numbers, files.read_json(run.folder / "environment.json")
+    sizes, found = run.experiment.setting, files.read_json(run.folder / "environment.json")
     world = files.read_json(Path(run.config.root) / "world.json")
     parts = {split: run.dataset(split) for split in ("train", "validation", "test")}
     measured = run.metrics["test"]
@@ -120,8 +120,8 @@ def card(path: Path, recipe: Recipe, run: Run, command: str) -> dict[str, Any]:
         "bytes": path.stat().st_size,
         "system": recipe.system,
         "module": recipe.module,
-        "width": numbers.width,
-        "clip": list(numbers.clip),
+        "width": sizes.width,
+        "clip": list(sizes.clip),
         "data": {
             **{key: world[key] for key in ("world", "version", "size", "seed")},
             "clips": {split: len(part) for split, part in parts.items()},

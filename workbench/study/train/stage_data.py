@@ -15,13 +15,12 @@ from tqdm import tqdm
 
 from safefiles import checksums
 from safefiles.reading import reading
-from workbench.data import Dataset, Loader, Untrimmed, detection_batches
+from workbench.data import DetectionBatches, Loader
 from workbench.data.clips.collate import generator
-from workbench.data.untrimmed.collate_sequences import DetectionBatches
 from workbench.study import files
-from workbench.study.config.data_of import loader
-from workbench.study.config.train_config import TrainConfig
-from workbench.study.features import encoders
+from workbench.study.config.experiment import Experiment
+from workbench.study.config.kinds import Data
+from workbench.study.features.batches import batches_of
 from workbench.systems.common.base import Stage, System
 from workbench.types import Batch
 
@@ -89,8 +88,8 @@ class Feed:
 
 
 def feed(
-    config: TrainConfig,
-    datasets: dict[str, Dataset | Untrimmed],
+    experiment: Experiment,
+    datasets: dict[str, Data],
     module: System,
     stage: Stage,
     shard: tuple[int, int],
@@ -99,38 +98,18 @@ def feed(
 ) -> Feed:
     """What ``stage`` trains ``module`` on, of the splits "train" and "validation" that have clips. A stage that is
     solved gets its training clips in order, once, and all of them in every process. Features are kept in ``folder``."""
-    if config.detects:
-        return _videos(config, datasets, module, shard)
-    by_gradient = not stage.solve
-    shard = shard if by_gradient else (0, 1)
-    if not stage.cached:
-        needs = {"train": module.needs_train | {"label"}, "validation": module.needs_test | {"label"}}
-        if stage.needs is not None:
-            needs = dict.fromkeys(needs, stage.needs)
-        made = {
-            split: loader(config, datasets[split], needs[split], train=split == "train" and by_gradient, shard=shard)
-            for split in datasets
-        }
-        return Feed(made["train"], made.get("validation"))
-    made = {}
-    for split, dataset in datasets.items():
+    shard = (0, 1) if stage.solve else shard
+    batches, size, made = batches_of(experiment), max(1, experiment.batch_size // shard[1]), {}
+    for split, data in datasets.items():
+        train = split == "train" and not stage.solve
+        if not stage.cached:
+            made[split] = batches.load(data, module.wants(split == "train", stage), train, shard)
+            continue
         path = folder / f"{stage.name.replace('/', '-')}_{split}.safetensors"
         if not checksums.intact(path):
-            clips = loader(config, dataset, module.needs_test | {"label"}, train=False, shard=(0, 1))
-            encode(module, getattr(module, stage.cached), clips, device, path, not config.progress)
-        size = max(1, config.numbers.batch_size // shard[1])
-        made[split] = Kept(path, size, config.seed, split == "train" and by_gradient, shard)
-    return Feed(made["train"], made.get("validation"))
-
-
-def _videos(config: TrainConfig, datasets: dict[str, Untrimmed], module: System, shard: tuple[int, int]) -> Feed:
-    """Sequences of snippets. mAP needs all of a pass: every process validates on all videos."""
-    read = {"train": module.modalities_train, "validation": module.modalities_test}
-    made = {}
-    for split, data in datasets.items():
-        features, train = encoders.features(config, data, read[split]), split == "train"
-        part = (max(1, config.numbers.batch_size // shard[1]), config.seed, train, config.window if train else None)
-        made[split] = detection_batches(data, features, *part, shard if train else (0, 1))
+            clips = batches.load(data, module.wants(training=False))
+            encode(module, getattr(module, stage.cached), clips, device, path, not experiment.progress)
+        made[split] = Kept(path, size, experiment.seed, train, shard)
     return Feed(made["train"], made.get("validation"))
 
 

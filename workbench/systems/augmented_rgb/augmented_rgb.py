@@ -91,9 +91,11 @@ class AugmentedRGB(System):
         self.graph: nn.Linear | None = None
         if options.baseline == "graph" and len(self.teachers) > 1:
             self.graph = nn.Linear(2 * (self.student.streams["rgb"].filter.channels + setting.num_classes), 1)
-        read = [teacher.modalities_train for teacher in self.teachers.values()]
-        self.modalities_test = self.student.modalities_test
-        self.modalities_train = self.modalities_test.union(*read)
+
+    def wants(self, training: bool, stage: Stage | None = None) -> frozenset[str]:
+        """The modalities whose features are read: at test the student's alone."""
+        teachers = self.teachers.values() if training else ()
+        return self.student.wants(training).union(*(teacher.wants(training) for teacher in teachers))
 
     @property
     def feature_channels(self) -> dict[str, int]:

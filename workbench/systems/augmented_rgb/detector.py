@@ -79,7 +79,7 @@ class Stream(nn.Module):
 
 
 class Detector(System):
-    """``streams``, by modality. ``modalities`` names the features that are read."""
+    """``streams``, by modality."""
 
     needs_train = frozenset({"features", "label"})
     needs_test = frozenset({"features"})
@@ -91,7 +91,10 @@ class Detector(System):
         self.streams: ModuleDict[Stream] = ModuleDict(
             {name: Stream(name, setting, options) for name in options.streams}
         )
-        self.modalities_train = self.modalities_test = frozenset(options.streams)
+
+    def wants(self, training: bool, stage: Stage | None = None) -> frozenset[str]:
+        """The modalities whose features are read."""
+        return frozenset(self.streams)
 
     @property
     def feature_channels(self) -> dict[str, int]:

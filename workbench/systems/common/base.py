@@ -80,6 +80,13 @@ class System(nn.Module):
         check_batch(type(self).__name__, batch, reads, self.setting.skeleton if self.setting else None)
         return super().__call__(batch)
 
+    def wants(self, training: bool, stage: Stage | None = None) -> frozenset[str]:
+        """What a loader is to give: the fields of Batch that are read in ``training``, all or those that suffice for
+        ``stage``, or in evaluation, and the label. Of systems that read features: their modalities."""
+        if stage is not None and stage.needs is not None:
+            return stage.needs
+        return (self.needs_train if training else self.needs_test) | {"label"}
+
     @overload
     def take(self, batch: Batch, name: Field) -> Tensor: ...
     @overload

@@ -18,14 +18,14 @@ from typing import Any
 from workbench import shipped
 from workbench.study import files
 from workbench.study.config.data_of import open_split
+from workbench.study.config.kinds import Data, kind_of
+from workbench.study.config.notebook_config import CONFIGS, Train
 from workbench.study.config.train_config import TrainConfig, preset_numbers
 from workbench.study.features.encoders import settled
-from workbench.study.notebooks.configs import CONFIGS, Train
 from workbench.study.runs import code_fingerprint
-from workbench.study.runs.run_folder import Data
 from workbench.study.runs.run_identity import run_of
-from workbench.study.sweep.table_file import Column, Row, Table, stretched
-from workbench.systems import detects, names, variants
+from workbench.study.tables.table_file import Column, Row, Table, stretched
+from workbench.systems import names, variants
 
 TRAIN = "01_train"
 
@@ -259,7 +259,7 @@ def _at_preset(values: dict[str, Any], where: dict[str, Any]) -> dict[str, Any]:
         new = {**old, "base": new}
     changed = {**where, "preset": new}
     if "epochs" not in where and values.get("epochs") is not None:
-        kind = detects(values["system"])
+        kind = kind_of(values["system"])
         changed["epochs"] = stretched(values["epochs"], preset_numbers(old, kind), preset_numbers(new, kind))
     return changed
 

@@ -38,7 +38,7 @@ class Notebook(Config):
     seed: int = Field(default=0, ge=0, description="seed of all random choices")
 
     def needed(self) -> list[str]:
-        """The runs that it reads: without them, or where this raises FileNotFoundError, it can't be shown."""
+        """The runs that it reads: without them it can't be shown."""
         return []
 
 
@@ -263,16 +263,6 @@ class AblationReport(Notebook):
         where = {name: getattr(self, name) for name in ("runs", "preset", "root", "limit")}
         where_given = {name: value for name, value in where.items() if value is not None}
         return {"paths": self.tables, "seeds": self.seeds, "protocols": self.protocols, "where": where_given}
-
-    def needed(self) -> list[str]:
-        """FileNotFoundError where no row of the tables was run: a report of nothing helps nobody."""
-        from workbench.study.sweep import sweep
-
-        keys = [entry.cell for results in sweep.read(**self.studied()) for entry in results.entries if entry.cell]
-        if not any((Path(self.runs) / key).exists() for key in keys):
-            sentence = f"{Path(self.runs).absolute()} has no run of {', '.join(self.tables)} with these parameters"
-            raise FileNotFoundError(f"{sentence}; `{self.made_by()}` makes them")
-        return []
 
     def made_by(self) -> str:
         """The command that runs the tables."""

@@ -1,0 +1,90 @@
+"""Where batches come from, for each kind of data: clips are read and cut, of videos there are features of snippets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from workbench.data import Augment, ClipSpec, Dataset, DetectionBatches, Loader, Untrimmed, detection_batches
+from workbench.data.clips.loader import check_needs
+from workbench.study.config.experiment import Experiment
+from workbench.study.config.kinds import CLIPS, VIDEOS
+from workbench.study.features import encoders
+from workbench.study.features.extract import CACHE
+from workbench.systems.common.base import System
+
+
+@dataclass(frozen=True)
+class ClipBatches:
+    """Clips that are read, or taken from the cache, and cut as the experiment says."""
+
+    experiment: Experiment
+
+    def check(self, data: Dataset, system: System) -> None:
+        """ValueError where ``data`` can't give what ``system`` trains on."""
+        check_needs(data, self.experiment.clip, system.wants(training=True))
+
+    def channels(self, data: Dataset) -> dict[str, int] | None:
+        """How many channels the features of each modality have that is read in training."""
+        return None
+
+    def load(
+        self,
+        data: Dataset,
+        wants: frozenset[str],
+        train: bool = False,
+        shard: tuple[int, int] = (0, 1),
+        spec: ClipSpec | None = None,
+    ) -> Loader:
+        """Batches of ``data`` with what a system ``wants``: for training, or in order, of one window a clip or as
+        ``spec`` says. batch_size is shared by all processes."""
+        asked = self.experiment
+        spec = spec or (asked.clip if train else asked.one_window)
+        return Loader(
+            data,
+            spec,
+            batch_size=max(1, asked.batch_size // shard[1]),
+            seed=asked.seed,
+            train=train,
+            workers=asked.workers,
+            needs=wants,
+            augment=Augment() if train and asked.augment else None,
+            cache=cache_folder(asked.cache, spec, wants),
+            shard=shard,
+        )
+
+
+@dataclass(frozen=True)
+class SnippetBatches:
+    """See ``ClipBatches``; wanted are modalities, whose features are made where they are not kept yet."""
+
+    experiment: Experiment
+
+    def check(self, data: Untrimmed, system: System) -> None:
+        """``encoders.settled`` did."""
+
+    def channels(self, data: Untrimmed) -> dict[str, int] | None:
+        """The size of each modality's features."""
+        made = encoders.features(self.experiment, data, frozenset(self.experiment.snippets))
+        return {name: found.channels for name, found in made.items()}
+
+    def load(
+        self, data: Untrimmed, wants: frozenset[str], train: bool = False, shard: tuple[int, int] = (0, 1)
+    ) -> DetectionBatches:
+        """mAP needs all of a pass: but for training every process reads all videos."""
+        asked = self.experiment
+        features, size = encoders.features(asked, data, wants), max(1, asked.batch_size // shard[1])
+        length, shard = (asked.window, shard) if train else (None, (0, 1))
+        return detection_batches(data, features, size, asked.seed, train, length, shard)
+
+
+def batches_of(experiment: Experiment) -> ClipBatches | SnippetBatches:
+    """Those of the experiment's kind of data."""
+    return {CLIPS: ClipBatches, VIDEOS: SnippetBatches}[experiment.kind](experiment)
+
+
+def cache_folder(cache: str | None, spec: ClipSpec, needs: frozenset[str]) -> str | None:
+    """Where decoded clips are kept: "auto" is ``CACHE`` where a clip is a few frames of its video (uniform sampling) or
+    what is ``needs``-ed takes longer to compute than to read, and None where it would be every frame."""
+    if cache != "auto":
+        return cache
+    return CACHE if spec.sampling == "uniform" or needs & {"flow", "trajectories"} else None

@@ -1,0 +1,1 @@
+"""Tables of papers as files, and the runs that each of them needs."""
