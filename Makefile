@@ -21,7 +21,7 @@ export MPLBACKEND := agg
 .DEFAULT_GOAL := help
 .PHONY: help demo docs pose-env test test-lab test-cluster test-gpu lint lab bench study pretrain pictures lock clean
 
-help:            ## what can be made
+help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
 $(VENV)/installed: requirements.lock pyproject.toml
@@ -31,65 +31,65 @@ $(VENV)/installed: requirements.lock pyproject.toml
 	@$(PIP) install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH) \
 	  && $(PIP) install --quiet --requirement requirements.lock \
 	  && $(PIP) install --quiet --no-deps --editable . \
-	  || { echo "make: a package could not be downloaded or built (see the lines above); check the network and run the same command again, it goes on where it stopped"; exit 1; }
+	  || { echo "make: a package could not be downloaded or built (see the lines above); check the network and run the same command again; it resumes"; exit 1; }
 	@touch $@
 
 demo: $(VENV)/installed   ## generate SynthADL, train three systems, execute the notebooks, write gallery/index.html
 	@$(RUN) demo --root $(WORLD)
 
-pose-env: .venv-pose/installed  ## MediaPipe in an environment of its own, for poses from RGB
+pose-env: .venv-pose/installed  ## MediaPipe in a separate environment, for poses from RGB
 
 # MediaPipe 0.10.21 is the last release that brings its pose model along; it needs an older NumPy than everything else.
 .venv-pose/installed:
 	@command -v $(PYTHON) >/dev/null || { echo "make: $(PYTHON) not found; install Python 3.11, or name yours: make PYTHON=python3.12 ..."; exit 1; }
 	@test -x .venv-pose/bin/python || $(PYTHON) -m venv .venv-pose
 	@.venv-pose/bin/python -m pip --disable-pip-version-check install --quiet mediapipe==0.10.21 \
-	  || { echo "make: MediaPipe could not be installed (see the lines above); run the same command again, it goes on where it stopped"; exit 1; }
+	  || { echo "make: MediaPipe could not be installed (see the lines above); run the same command again; it resumes"; exit 1; }
 	@touch $@
 
-test: lint                ## every test but the slow one (browser tests need Chromium)
+test: lint                ## every test except the slow ones (browser tests need Chromium)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadgroup
 
-test-lab: $(VENV)/installed  ## every notebook in a real JupyterLab, every control moved; pictures in tests/artifacts
+test-lab: $(VENV)/installed  ## open every notebook in JupyterLab and move every control; pictures in tests/artifacts
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 # SLURM's daemons are only installed here: the tests start and stop their own, and need no systemd.
-test-cluster: $(VENV)/installed  ## sweeps under a real SLURM and Dask, training under torchrun (installs slurm-wlm, munge)
+test-cluster: $(VENV)/installed  ## test sweeps with SLURM and Dask, and training with torchrun (installs slurm-wlm, munge)
 	@PATH="$$PATH:/usr/sbin"; command -v slurmctld >/dev/null && command -v munged >/dev/null || { \
-	  command -v apt-get >/dev/null || { echo "make: SLURM is not here; install slurmctld, slurmd and munge, then run the same command again"; exit 1; }; \
+	  command -v apt-get >/dev/null || { echo "make: SLURM is missing; install slurmctld, slurmd and munge, then run the same command again"; exit 1; }; \
 	  echo "Installing slurm-wlm and munge ..."; \
 	  SUDO=$$(test "$$(id -u)" = 0 || echo sudo); $$SUDO apt-get update -q >/dev/null && \
 	  $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends slurm-wlm munge >/dev/null; }
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster tests/cluster
 
-test-gpu: $(VENV)/installed  ## speed, memory, DDP and parity on the GPUs here, into docs/bench.md; without one a dry run
+test-gpu: $(VENV)/installed  ## measure speed, memory, DDP and parity on the GPUs of this machine for docs/bench.md; without a GPU a dry run
 	@PYTHONPATH=. $(BIN)/python bench/gpu.py
 
 lint: $(VENV)/installed   ## ruff and the import contracts
 	@$(BIN)/ruff check -q . && $(BIN)/ruff format --check -q . && $(BIN)/lint-imports
 
-lab: $(VENV)/installed    ## JupyterLab on the notebooks
+lab: $(VENV)/installed    ## open JupyterLab on the notebooks
 	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
-bench: $(VENV)/installed  ## speed and memory on this machine, one script per subject
+bench: $(VENV)/installed  ## measure speed and memory on this machine
 	@for script in $(filter-out bench/gpu.py,$(wildcard bench/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-study: $(VENV)/installed  ## every system and the tables with claims, three seeds or more, reported in docs/results.md: hours on two cores
+study: $(VENV)/installed  ## run every system and the tables with claims for docs/results.md, three seeds or more: hours on two cores
 	@$(RUN) sweep $(STUDY:%=notebooks/ablations/%.yaml) --protocols cs $(STUDY_FLAGS) --report docs/results.md
 
-pretrain: $(VENV)/installed  ## SynthADL-P and the weights that ship with the package: hours; goes on where it was stopped
+pretrain: $(VENV)/installed  ## draw SynthADL-P and train the shipped weights: hours; resumes after an interruption
 	@$(RUN) pretrain data/synthadl/pretrain
 
-docs: $(VENV)/installed   ## the site, built offline and strictly: docs/_build/html/index.html
+docs: $(VENV)/installed   ## build the site offline and strictly: docs/_build/html/index.html
 	@$(BIN)/python -m sphinx -b html -q -W --keep-going docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
-pictures: $(VENV)/installed  ## the pictures of the README and docs
+pictures: $(VENV)/installed  ## draw the pictures of the README and the site
 	@$(BIN)/python docs/pictures.py
 
-lock: $(VENV)/installed   ## pin what is installed now
+lock: $(VENV)/installed   ## pin the installed versions
 	@$(PIP) freeze --exclude-editable | sed -E 's/\+cpu//; s/^(decord==.*)/\1 ; sys_platform != "darwin" or platform_machine != "arm64"/' > requirements.lock
 
-clean:           ## delete what the commands made, keep .venv and every file of your own
+clean:           ## delete the outputs of the commands; keep .venv and your own files
 	@rm -rf docs/_build docs/tutorials tests/artifacts .pytest_cache .ruff_cache
 	@$(BIN)/python -m workbench.cleaning gallery runs $(WORLD) data/cache

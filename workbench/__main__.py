@@ -27,14 +27,14 @@ def synth(args: argparse.Namespace) -> None:
     from workbench.study.config.train_config import parse_pairs
 
     made = world.generate(args.root, args.size, args.world, args.seed, args.workers, parse_pairs(args.set))
-    print(f"{args.root} holds the whole world: {len(made)} videos")
+    print(f"{args.root} contains the complete world: {len(made)} videos")
 
 
 def new(args: argparse.Namespace) -> None:
     from workbench.shipped import lay_out
 
     made = lay_out(args.folder)
-    print(f"{args.folder}/notebooks: {len(made)} new files; what was there stayed as it was")
+    print(f"{args.folder}/notebooks: {len(made)} new files; existing files are unchanged")
 
 
 def train(args: argparse.Namespace) -> None:
@@ -86,7 +86,7 @@ def sweep(args: argparse.Namespace) -> None:
         for record in swept.failed:
             print(f"{record['status']}: {record['label']}: {record['error']}", file=sys.stderr)
         raise RuntimeError(
-            f"{len(swept.failed)} of {len(swept.records)} cells failed; the same command tries them again"
+            f"{len(swept.failed)} of {len(swept.records)} cells failed; the same command runs them again"
         )
 
 
@@ -99,7 +99,7 @@ def _draw_missing(files: list[str]) -> None:
     roots = {values.get("root") for values in given}
     for root, how in WORLDS.items():
         if root in roots and not (Path(root) / "index.parquet").exists():
-            print(f"{root} is not there, or not whole: drawing it first")
+            print(f"{root} is missing or incomplete; drawing it first")
             world.generate(root, **how)
 
 
@@ -157,17 +157,17 @@ def wizard(args: argparse.Namespace) -> None:
     out = args.out or args.folder / "manifest.csv"
     found = maker.propose(args.folder, args.subject_pattern, args.camera_pattern, args.split, args.seed)
     written = maker.write(found, out, args.force)
-    print("\n".join(["assumed", *(f"  {line}" for line in found.said)]))
+    print("\n".join(["assumptions", *(f"  {line}" for line in found.said)]))
     if found.warned:
-        print("\n".join(["look at", *(f"  {line}" for line in found.warned)]))
+        print("\n".join(["please check", *(f"  {line}" for line in found.warned)]))
     print(f"written: {', '.join(map(str, written))}")
-    print("next")
+    print("next steps")
     for line in maker.next_steps(found, out):
         print(f"  {line}")
 
 
 def prepare(args: argparse.Namespace) -> int:
-    from workbench.data import catalog, shards
+    from workbench.data import catalog, write_shards
     from workbench.data import prepare as work
     from workbench.study.config.experiment import resolve
     from workbench.study.config.train_config import TrainConfig, parse_pairs
@@ -180,7 +180,7 @@ def prepare(args: argparse.Namespace) -> int:
     if args.poses:
         outcomes = [work.find_poses(catalog.open_dataset(name, root, args.protocol, "all"), args.poses)]
     elif args.shards:
-        outcomes = shards.write(parts, args.shards, int(args.shard_size * 1e6))
+        outcomes = write_shards.write(parts, args.shards, int(args.shard_size * 1e6))
     else:
         needs = frozenset(args.needs or needs_of(config, next(iter(parts.values()))))
         outcomes = list(work.prepare(parts, resolve(config).clip, needs, args.cache, args.workers))
@@ -217,7 +217,7 @@ def gallery(args: argparse.Namespace) -> int:
     results = run_table.summary(args.runs, args.root)
     print(f"open {page.build(executed, results, args.out / 'index.html', left_out=left_out)} in a browser")
     if faulty:
-        print(f"workbench: faults of notebooks, not of data or runs: {', '.join(faulty)}", file=sys.stderr)
+        print(f"workbench: errors in notebooks, not in data or runs: {', '.join(faulty)}", file=sys.stderr)
     return 1 if faulty else 0
 
 
@@ -244,123 +244,161 @@ def parser() -> argparse.ArgumentParser:
 
     command = add(synth, "generate the synthetic world SynthADL", runs=False)
     command.add_argument("root", type=Path, help="folder to write to")
-    command.add_argument("--size", default="tiny", help="tiny (default), small or paper; of pretrain look, too")
+    command.add_argument(
+        "--size", default="tiny", help="tiny (default), small or paper; the world pretrain also has look"
+    )
     command.add_argument(
         "--world",
         default="adl",
         help="adl (default), pretrain (SynthADL-P) or untrimmed (SynthADL-U: videos of 60 to 180 s)",
     )
-    command.add_argument("--seed", default=0, type=int)
-    command.add_argument("--workers", type=int, help="processes (default: one a core)")
+    command.add_argument("--seed", default=0, type=int, help="seed of the world (default: 0)")
+    command.add_argument("--workers", type=int, help="number of processes (default: one for each core)")
     command.add_argument(
         "--set",
         nargs="*",
         action="extend",
         default=[],
         metavar="NAME=VALUE",
-        help="other than usual: imposters=0, pose_quality=low, ...",
+        help="settings of the world, such as imposters=0 or pose_quality=low",
     )
 
-    command = add(new, "lay out the notebooks and the papers' tables in a folder of yours", runs=False)
-    command.add_argument("folder", type=Path, help="where the folder notebooks/ is made; files that are there stay")
+    command = add(new, "copy the notebooks and the papers' tables to a folder", runs=False)
+    command.add_argument("folder", type=Path, help="parent of the new folder notebooks/; existing files stay unchanged")
 
     command = add(train, "train and evaluate one system; a finished run is not repeated")
     command.add_argument("system", help="a name of workbench.systems.names(), such as rgb or vpn")
-    command.add_argument("--data", default="auto", help="the data set's name, such as ntu60 (default: what --root is)")
+    command.add_argument(
+        "--data", default="auto", help="name of the data set, such as ntu60 (default: detected from --root)"
+    )
     command.add_argument(
         "--root",
-        help="the data set's folder or manifest file (default: data/synthadl/tiny, of detectors .../untrimmed)",
+        help="folder or manifest file of the data set (default: data/synthadl/tiny, for detectors .../untrimmed)",
     )
-    command.add_argument("--seed", default=0, type=int)
+    command.add_argument("--seed", default=0, type=int, help="seed of weights, order and augmentation (default: 0)")
     command.add_argument(
         "--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="any other field of TrainConfig"
     )
     command.add_argument("--export", type=Path, help="write the trained backbone to this safetensors file")
 
-    command = add(pretrain, "draw SynthADL-P and make the weights that ship; goes on where it was stopped")
+    command = add(
+        pretrain, "draw SynthADL-P and train the weights that ship with the library; resumes after an interruption"
+    )
     command.add_argument("root", nargs="?", default="data/synthadl/pretrain", type=Path, help="folder of the world")
-    command.add_argument("--size", default="tiny", help="of the world: tiny (default), look for a try, small, paper")
-    command.add_argument("--workers", default=os.cpu_count(), type=int, help="that draw (default: one a core)")
-    command.add_argument("--only", nargs="+", metavar="NAME", help="such as i3d_synthadl_p (default: all)")
-    command.add_argument("--out", type=Path, help="folder to write to (default: that of the weights that ship)")
-    command.add_argument("--epochs", type=int, help="for a try: other than the recipe's")
-    command.add_argument("--limit", type=int, help="for a try: only so many clips of each split")
+    command.add_argument(
+        "--size", default="tiny", help="size of the world: tiny (default), look (a quick trial), small or paper"
+    )
+    command.add_argument(
+        "--workers", default=os.cpu_count(), type=int, help="number of drawing processes (default: one for each core)"
+    )
+    command.add_argument(
+        "--only", nargs="+", metavar="NAME", help="only these weights, such as i3d_synthadl_p (default: all)"
+    )
+    command.add_argument("--out", type=Path, help="folder to write to (default: the folder of the shipped weights)")
+    command.add_argument("--epochs", type=int, help="for a trial: number of epochs (default: the recipe's)")
+    command.add_argument("--limit", type=int, help="for a trial: maximum number of clips in each split")
 
-    command = add(sensitivity, "what a run loses, clip by clip, when a joint is taken away, frozen or shaken")
-    command.add_argument("run", help="run id, or latest:<system>, the newest on --root")
-    command.add_argument("--root", help="folder or manifest of the data (default: whichever the newest run is on)")
+    command = add(sensitivity, "measure the loss in score of each clip if a joint is dropped, frozen or shaken")
+    command.add_argument("run", help="run id, or latest:<system>, the newest run on --root")
+    command.add_argument("--root", help="folder or manifest of the data (default: the data of the newest run)")
     command.add_argument("--split", default="test", help="train, validation or test (default)")
     command.add_argument("--change", default="drop", help="drop (default), freeze or jitter")
-    command.add_argument("--limit", type=int, help="only so many clips, evenly spread; nothing is written then")
+    command.add_argument("--limit", type=int, help="maximum number of clips, evenly spread; then no file is written")
 
-    command = add(score, "mean average precision of detections in files of a public data set's format", runs=False)
+    command = add(
+        score, "compute the mean average precision of detections in the file formats of public data sets", runs=False
+    )
     command.add_argument("ground_truth", type=Path, help="file or folder of annotations")
     command.add_argument("detections", type=Path, help="file or folder of detections")
     command.add_argument(
         "--rule", required=True, help="thumos, activitynet, pku, tsu, charades (25 points) or charades_classify"
     )
-    command.add_argument("--iou", type=float, nargs="+", help="overlaps (default: the benchmark's)")
-    command.add_argument("--subset", help="of the annotations, such as test (default: the benchmark's)")
-    command.add_argument("--classes", action="store_true", help="the average precision of every class too")
+    command.add_argument("--iou", type=float, nargs="+", help="overlap thresholds (default: the benchmark's)")
+    command.add_argument("--subset", help="subset of the annotations, such as test (default: the benchmark's)")
+    command.add_argument("--classes", action="store_true", help="also print the average precision of every class")
 
     command = add(
-        wizard, "make a manifest from a folder of videos, one folder a class, and say what was assumed", False
+        wizard,
+        "write a manifest for a folder with one sub-folder of videos for each class, and list its assumptions",
+        False,
     )
-    command.add_argument("folder", type=Path)
+    command.add_argument("folder", type=Path, help="folder of the videos")
     command.add_argument("--out", type=Path, help="the .csv or .parquet file to write (default: FOLDER/manifest.csv)")
-    command.add_argument("--subject-pattern", metavar="REGEX", help="with a group: the performer in a file's name")
-    command.add_argument("--camera-pattern", metavar="REGEX", help="with a group: the camera in a file's name")
+    command.add_argument(
+        "--subject-pattern", metavar="REGEX", help="regular expression with a group: the performer in a file name"
+    )
+    command.add_argument(
+        "--camera-pattern", metavar="REGEX", help="regular expression with a group: the camera in a file name"
+    )
     command.add_argument(
         "--split", default="auto", help="auto (default), subject, clip, leave-one-out or leave-out:NAME[,NAME...]"
     )
-    command.add_argument("--seed", default=0, type=int, help="of a split by subject or clip (default: 0)")
-    command.add_argument("--force", action="store_true", help="replace a manifest that is there")
+    command.add_argument("--seed", default=0, type=int, help="seed of a split by subject or clip (default: 0)")
+    command.add_argument("--force", action="store_true", help="replace an existing manifest")
 
-    command = add(prepare, "make once what training reads: verified videos, crops, flow, poses; or shards", False)
+    command = add(prepare, "prepare the inputs of training: verified videos, crops, flow, poses; or shards", False)
     command.add_argument("dataset", help="a manifest, a folder, or NAME:FOLDER such as ntu60:/data/ntu")
-    command.add_argument("--protocol", help="as of train (default: the data set's first)")
-    command.add_argument("--splits", nargs="*", default=["train", "validation", "test"], metavar="SPLIT")
-    command.add_argument("--system", default="rgb", help="for which system (default: rgb)")
+    command.add_argument("--protocol", help="protocol, as for train (default: the data set's first)")
     command.add_argument(
-        "--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="fields of TrainConfig, as of train"
+        "--splits", nargs="*", default=["train", "validation", "test"], metavar="SPLIT", help="splits (default: all)"
     )
-    command.add_argument("--needs", nargs="*", help="instead of what the system reads: video, pose, flow, parts, ...")
+    command.add_argument("--system", default="rgb", help="prepare the inputs of this system (default: rgb)")
+    command.add_argument(
+        "--set",
+        nargs="*",
+        action="extend",
+        default=[],
+        metavar="NAME=VALUE",
+        help="fields of TrainConfig, as for train",
+    )
+    command.add_argument(
+        "--needs", nargs="*", help="inputs to prepare instead of the system's: video, pose, flow, parts, ..."
+    )
     command.add_argument("--cache", default=CACHE, help=f"folder of the caches (default: {CACHE})")
-    command.add_argument("--workers", type=int, help="threads (default: one a core)")
+    command.add_argument("--workers", type=int, help="number of threads (default: one for each core)")
     other = command.add_mutually_exclusive_group()
-    other.add_argument("--poses", type=Path, metavar="CSV", help="estimate poses, and write a manifest that has them")
+    other.add_argument("--poses", type=Path, metavar="CSV", help="estimate poses, and write a manifest with them")
     other.add_argument("--shards", type=Path, metavar="FOLDER", help="pack the clips into WebDataset shards")
-    command.add_argument("--shard-size", type=float, default=500, metavar="MB", help="of one shard (default: 500)")
+    command.add_argument("--shard-size", type=float, default=500, metavar="MB", help="size of one shard (default: 500)")
 
     command = add(
-        doctor, "check a data set for what silently ruins results; fails where training would be wrong", False
+        doctor, "check a data set for errors that silently ruin results; fails if training would be wrong", False
     )
     command.add_argument("dataset", help="a manifest file, a folder, or NAME:FOLDER (NAME alone with --root)")
-    command.add_argument("--root", type=Path, help="the data set's folder or manifest, where DATASET is its name")
-    command.add_argument("--protocol", help="who is held out (default: the data set's first)")
-    command.add_argument("--sample", type=int, default=200, help="clips to examine (default: 200)")
+    command.add_argument("--root", type=Path, help="folder or manifest of the data set, if DATASET is its name")
+    command.add_argument("--protocol", help="protocol (default: the data set's first)")
+    command.add_argument("--sample", type=int, default=200, help="number of clips to examine (default: 200)")
     command.add_argument("--all", action="store_true", help="examine every clip")
-    command.add_argument("--seed", type=int, default=0, help="of the sample (default: 0)")
-    command.add_argument("--skip", nargs="*", default=[], metavar="CHECK", help="checks to leave out, by name")
+    command.add_argument("--seed", type=int, default=0, help="seed of the sample (default: 0)")
+    command.add_argument("--skip", nargs="*", default=[], metavar="CHECK", help="names of checks to leave out")
     command.add_argument("--html", type=Path, help="write a page with pictures of the worst cases to this file")
 
-    command = add(sweep, "run every row of table files with several seeds, and report what holds of their claims")
-    command.add_argument("files", nargs="+", type=Path, help="YAML files under notebooks/ablations")
-    command.add_argument("--seeds", type=int, help="seeds of each row (default: what the file says, or 3)")
-    command.add_argument("--rows", nargs="+", metavar="ID", help="these rows only, and what they start from")
-    command.add_argument("--preset", help="tiny, study or paper, instead of the files'")
-    command.add_argument("--protocols", nargs="+", help="such as cs cv setup (default: the files')")
-    command.add_argument("--dataset", help="another data set than the files'")
-    command.add_argument("--root", help="its folder or manifest file")
-    command.add_argument("--limit", type=int, help="only so many clips of each split, for a quick try")
-    command.add_argument("--workers", type=int, help="rows at once (default: one a core)")
-    command.add_argument("--threads", type=int, default=1, help="cores that each row may use (default: 1)")
-    command.add_argument("--gpus", type=int, metavar="SLOTS", help="so many rows at once use the GPU (resource GPU=1)")
-    command.add_argument("--scheduler", metavar="ADDRESS", help="a running Dask scheduler, such as tcp://host:8786")
-    command.add_argument("--slurm", type=Path, metavar="YAML", help="start workers by SLURM: SLURMCluster's arguments")
-    command.add_argument("--limit-minutes", type=float, help="a row that takes longer is ended")
-    command.add_argument("--limit-memory", type=float, metavar="GIB", help="a row that uses more is ended")
-    command.add_argument("--retries", type=int, default=1, help="of a row that fails (default: 1)")
+    command = add(sweep, "run every row of table files with several seeds, and report which claims hold")
+    command.add_argument("files", nargs="+", type=Path, help="table files, such as those in notebooks/ablations")
+    command.add_argument("--seeds", type=int, help="number of seeds for each row (default: the file's, or 3)")
+    command.add_argument("--rows", nargs="+", metavar="ID", help="only these rows, and the rows that they start from")
+    command.add_argument("--preset", help="tiny, study or paper (default: the files')")
+    command.add_argument("--protocols", nargs="+", help="protocols, such as cs cv setup (default: the files')")
+    command.add_argument("--dataset", help="name of the data set (default: the files')")
+    command.add_argument("--root", help="folder or manifest file of the data set (default: the files')")
+    command.add_argument("--limit", type=int, help="maximum number of clips in each split, for a quick trial")
+    command.add_argument("--workers", type=int, help="number of rows at once (default: one for each core)")
+    command.add_argument("--threads", type=int, default=1, help="number of cores for each row (default: 1)")
+    command.add_argument(
+        "--gpus", type=int, metavar="SLOTS", help="number of rows at once that use a GPU (resource GPU=1)"
+    )
+    command.add_argument(
+        "--scheduler", metavar="ADDRESS", help="address of a running Dask scheduler, such as tcp://host:8786"
+    )
+    command.add_argument(
+        "--slurm",
+        type=Path,
+        metavar="YAML",
+        help="start workers with SLURM; the file has the arguments of SLURMCluster",
+    )
+    command.add_argument("--limit-minutes", type=float, help="time limit of a row in minutes")
+    command.add_argument("--limit-memory", type=float, metavar="GIB", help="memory limit of a row")
+    command.add_argument("--retries", type=int, default=1, help="number of retries of a failed row (default: 1)")
     command.add_argument(
         "--report",
         type=Path,
@@ -368,8 +406,10 @@ def parser() -> argparse.ArgumentParser:
         "folder study/ beside it",
     )
 
-    command = add(profile, "measure what systems cost, and say whether the latest run of each is alive")
-    command.add_argument("systems", nargs="+", help="names of systems, or table files (every row)")
+    command = add(
+        profile, "measure the cost of systems, and report whether the mechanism of their latest runs is alive"
+    )
+    command.add_argument("systems", nargs="+", help="names of systems, or table files (for every row)")
     command.add_argument(
         "--set",
         nargs="*",
@@ -378,19 +418,25 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="fields of TrainConfig, such as preset=paper",
     )
-    command.add_argument("--repeats", default=10, type=int, help="runs of which the median is told (default: 10)")
-    command.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
-    command.add_argument("--pose-seconds", type=float, help="what another program takes for the poses of one clip")
+    command.add_argument(
+        "--repeats", default=10, type=int, help="number of measurements, of which the median is reported (default: 10)"
+    )
+    command.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="device (default: cpu)")
+    command.add_argument(
+        "--pose-seconds", type=float, help="seconds that pose estimation by another program takes for one clip"
+    )
     command.add_argument("--report", type=Path, help="write the costs to this CSV file")
 
     for function, help in (
         (gallery, "execute the notebooks and write the offline gallery page"),
-        (demo, "the first hour: generate, train three systems, execute the notebooks, write the gallery"),
+        (demo, "generate the world, train three systems, execute the notebooks, write the gallery page"),
     ):
         command = add(function, help)
-        command.add_argument("--root", default="data/synthadl/tiny", type=Path)
-        command.add_argument("--out", default="gallery", type=Path)
-        command.add_argument("--notebooks", nargs="+", metavar="NAME", help="these only, such as 06_confusion")
+        command.add_argument("--root", default="data/synthadl/tiny", type=Path, help="folder or manifest of the data")
+        command.add_argument("--out", default="gallery", type=Path, help="folder to write to (default: gallery)")
+        command.add_argument(
+            "--notebooks", nargs="+", metavar="NAME", help="only these notebooks, such as 06_confusion"
+        )
     return main
 
 

@@ -58,8 +58,8 @@ def test_data_flow(place):
         "The crop follows the person",
         "One pose, three spaces",
         "The poses that the network reads",
-        "What the backbone hands on: the feature map",
-        "What passes from station to station",
+        "The output of the backbone: the feature map",
+        "The size of the data at each station",
         "The clip: action 0 (a00_s03_v1)",
     ]
     assert "(1, 3, 8, 32, 32) torch.float32" in _text(book)
@@ -99,13 +99,13 @@ def test_attention_maps(place):
         "Where: spatial attention over the person",
         "When: temporal attention",
         "Where and when: the maps over the video",
-        "Which joints the pose backbone answers to",
+        "The joints to which the pose backbone responds",
         "The joints that stand out",
         "Kernels over time",
-        "Graded: is the attention of vpn where and when the action is?",
-        "The attention exchanged: what does the network say now?",
+        "The attention of vpn, graded in space and time",
+        "Predictions after an exchange of the attention",
         "Is the attention of vpn alive?",
-        "What could this form gain at best?",
+        "The gain of each form at best",
         "Where and when: the maps over the video",
         "Kernels over time",
     ]
@@ -122,7 +122,7 @@ def test_attention_maps_of_a_run_without_attention_are_labelled_blanks(place):
         "no such map",
         "no joint activations",
         "nothing to grade",
-        "no attention that could be exchanged",
+        "no attention to exchange",
         "nothing was exchanged",
     ):
         assert said in text
@@ -145,8 +145,8 @@ def test_pose_rendering(place):
         "One body, four schemas",
         "Pose quality",
         "The rows of table 2",
-        "How fast is it drawn?",
-        "Which rendering teaches most?",
+        "Drawing speed",
+        "The accuracy of each rendering",
         "The table, beside the paper's",
     ]
     drawn = [json.loads(path.read_text())["config"] for path in (place / "runs").glob("perf_stream-*/config.json")]
@@ -178,15 +178,15 @@ def test_detection(made, place):
     made.detectors()
     book = _run(place, "07_detection", video="a01_s04_v1", least=0.1)
     assert _figures(book) == [
-        "What happens when: a01_s04_v1",
-        "Which channels rise and fall together",
-        "Do features change where actions do?",
+        "The actions over time: a01_s04_v1",
+        "Channels that rise and fall together",
+        "The change of features at the boundaries of actions",
         "The longest action: action 0",
-        "What one run detects better than the other",
-        "What is wrong with the surest detections?",
-        "What is missed?",
-        "What is missed?",
-        "What does the extra modality cost?",
+        "Gain in average precision for each action",
+        "Errors among the detections with the highest scores",
+        "Missed events",
+        "Missed events",
+        "The cost of the extra modality",
     ]
     text = _text(book)
     assert "two-stream: not given" in text and "teacher pose" in text and "data-player" in text
@@ -199,24 +199,24 @@ def test_distillation(made, place):
     made.students()
     book = _run(place, "08_distillation", run="latest:vpn_a", method="pca", clip="a02_s03_v2")
     assert _figures(book)[:6] == [
-        "Who pulls: the classes, and the teacher",
+        "The pull of the classes and of the teacher",
         "The terms of the loss",
         "Teacher and student in one plane",
         "A video, its own poses, and another action's",
         "Did vpn_a learn from its own teacher?",
-        "Who moves the weights?",
+        "Which term moves the weights?",
     ]
     assert _figures(book)[6:] == [
         "Where and when: the maps over the video",
-        "What the student gains on each action",
+        "The student's gain on each action",
         "Where the student departs from its teacher",
-        "The clips on which they part",
+        "The clips with different answers",
         "Does the student answer as teacher vpn?",
-        "How much should the teacher count?",
+        "Accuracy against the weight of the teacher",
     ]
     text = _text(book)
     assert "taught by vpn | reads pose video | at test video" in text and "vpn_a minus rgb:" in text
-    assert "this run has no such map" not in text and "as distilled" in text and "student says action" in text
+    assert "this run has no such map" not in text and "as distilled" in text and "student predicts action" in text
     drawn = book.cells[-3].outputs[0]["data"][PLOTLY]
     lines = {trace["name"]: trace for trace in drawn["data"] if "line" in trace.get("mode", "")}
     assert set(lines) == {"vpn_a", "paper, Smarthome CS", "paper, NTU-60 CS"}
@@ -226,7 +226,7 @@ def test_distillation(made, place):
 def test_ablation_report(made, place):
     table = made.table()
     book = _run(place, "09_ablation_report", tables=[str(table)], seeds=1)
-    assert _figures(book) == ["Two systems", "Who is ahead, and by how much", "How many claims hold"]
+    assert _figures(book) == ["Two systems", "Differences for each claim", "How many claims hold"]
     text = _text(book)
     assert "60.5" in text and "somebody else's number" in text and "VPN is better." in text
     pages = [output["data"] for cell in book.cells for output in cell.get("outputs", []) if "data" in output]
@@ -243,10 +243,10 @@ def test_explorer(place):
     book = _run(place, "10_explorer", clip="a02_s03_v2", donor=0, limit=2, steps=2)
     titles = _figures(book)
     assert titles == [
-        "What does each joint count for?",
-        "Does the answer rest on what the map names?",
+        "The importance of each joint",
+        "Does the answer depend on the cells that the map names?",
         "Areas under the curves",
-        "What does the attention lie on?",
+        "Where the attention lies",
         "Confusion of vpn",
     ]
     text = _text(book)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fixtures import fake_synthadl
-from workbench.data import contents, open_dataset
+from workbench.data import content_digests, open_dataset
 from workbench.study import fit
 from workbench.study.config.data_of import open_split
 from workbench.study.config.train_config import parse
@@ -35,19 +35,19 @@ def write(path: Path, data: bytes, seconds_ago: float = 60) -> Path:
 
 
 def only(path: Path) -> str:
-    return contents.digests([path])[str(path)]
+    return content_digests.digests([path])[str(path)]
 
 
 def test_bytes_count_and_nothing_else(tmp_path):
     first, copy = write(tmp_path / "a", b"pose"), write(tmp_path / "b", b"pose", seconds_ago=500)
     assert only(first) == only(copy) != only(write(tmp_path / "c", b"pos!"))
-    assert only(tmp_path / "nowhere") == contents.ABSENT
+    assert only(tmp_path / "nowhere") == content_digests.ABSENT
 
 
 def test_a_file_is_read_once_for_each_state(tmp_path, monkeypatch):
     path, read = write(tmp_path / "a", b"first"), []
-    digest = contents._digest
-    monkeypatch.setattr(contents, "_digest", lambda name: read.append(name) or digest(name))
+    digest = content_digests._digest
+    monkeypatch.setattr(content_digests, "_digest", lambda name: read.append(name) or digest(name))
     before = only(path)
     assert only(path) == before and read == [str(path)]
     write(path, b"other", seconds_ago=30)  # as many bytes, at another time
@@ -73,7 +73,7 @@ def test_a_damaged_memory_costs_time_only(tmp_path, memory):
 def test_names_need_not_be_text(tmp_path):
     name = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")
     write(Path(name), b"film")
-    assert contents.digests([name])[name] == contents.digests([name])[name] != contents.ABSENT
+    assert content_digests.digests([name])[name] == content_digests.digests([name])[name] != content_digests.ABSENT
 
 
 @pytest.fixture(scope="module")

@@ -31,16 +31,24 @@ PROJECT = Path(__file__).parents[2]
 DOCUMENTS = [
     "README.md",
     "notebooks/README.md",
+    "docs/start.md",
     "docs/bench.md",
     "docs/cluster.md",
     "docs/data.md",
     "docs/howto/own_videos.md",
+    "docs/howto/training.md",
+    "docs/howto/tables.md",
+    "docs/howto/long_videos.md",
+    "docs/howto/world.md",
     "docs/mechanisms.md",
     "docs/results.md",
+    "docs/systems.md",
     "data/README.md",
 ]
 FIRST = r"(?:python -m|papermill|make|mlflow|pip install|train \w+ --data|\. \.venv)"
 ACTIVATE = ". .venv/bin/activate"
+#: Lines in the place of make, before anything is activated.
+INSTALLS = ("python -m venv", ".venv/bin/python")
 #: What is not run even shortened, by what its line begins with, and why.
 DRY = {
     "make": "installs, trains or tests for minutes: make says that there is something to do",
@@ -123,7 +131,7 @@ def test_the_documents_have_commands_and_say_what_is_activated():
     """One rule: a document says how the environment is activated before its first command that needs it."""
     assert len(LINES) > 50 and {document for document, _ in LINES} == set(DOCUMENTS)
     for document in DOCUMENTS:
-        needy = [line for line in commands(document) if not line.startswith(("make", "pip", "train"))]
+        needy = [line for line in commands(document) if not line.startswith(("make", "pip", "train", *INSTALLS))]
         assert not needy or needy[0] == ACTIVATE, f"{document} begins with {needy[0]!r}"
 
 
@@ -142,6 +150,10 @@ def tried(words: list[str], line: str, place: Path, capsys) -> str:
     """What is wrong with a line, "" where nothing is."""
     if words[:3] == ["python", "-m", "workbench"]:
         return of_the_workbench(words[3:], place, capsys)
+    if line.startswith(INSTALLS):
+        return of_an_installation(words, place)
+    if words[0] == "workbench":
+        return "" if main(words[1:]) == 0 and list(Path(words[-1]).rglob("*.ipynb")) else "lays nothing out"
     if words[0] == "train":
         return of_a_public_set(words, capsys)
     if words[0] == "papermill":
@@ -161,9 +173,23 @@ def tried(words: list[str], line: str, place: Path, capsys) -> str:
             parser().parse_args(words[words.index("workbench") + 1 :])
         return "" if (place / ".venv/bin" / words[0]).exists() else f"there is no {words[0]}"
     if words[0] == "pip":
-        extra = re.search(r"\[(\w+)\]", words[2])[1]
-        return "" if re.search(rf"^{extra} = ", (PROJECT / "pyproject.toml").read_text(), re.MULTILINE) else "no extra"
+        extra = re.search(r"^(?:\.|video-pose-workbench)(?:\[(\w+)\])?$", words[2])[1]
+        known = rf"^{extra} = " if extra else r"^dependencies = "
+        return "" if re.search(known, (PROJECT / "pyproject.toml").read_text(), re.MULTILINE) else "no extra"
     return "" if words[0] == "." and Path(words[1]).is_file() else f"unknown program {words[0]!r}"
+
+
+def of_an_installation(words: list[str], place: Path) -> str:
+    """The environment is made where the other lines look for it, from files that are there; the last line begins."""
+    if words[:3] == ["python", "-m", "venv"]:
+        return "" if words[3:] == [Path(ACTIVATE.split()[1]).parts[0]] else "another environment is activated"
+    program, _, module, *rest = words
+    if module == "workbench":
+        parser().parse_args(rest)
+        return "" if (place / program).exists() else f"there is no {program}"
+    files = [rest[at + 1] for at, word in enumerate(rest) if word in ("-r", "-e")]
+    gone = [name for name in files if not (place / name).exists()]
+    return "" if module == "pip" and rest[0] == "install" and files and not gone else f"can't install {gone or words}"
 
 
 def of_the_workbench(words: list[str], place: Path, capsys) -> str:

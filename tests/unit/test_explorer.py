@@ -181,8 +181,8 @@ class TestLinked:
     def test_a_cell_lists_its_clips_marks_them_and_opens_one(self, linked):
         linked._clicked(None, SimpleNamespace(point_inds=[(0, 1)]), None)
         assert linked.chosen == ["clip 1", "clip 2"] == [value for _, value in linked.list.options]
-        assert linked.list.options[0][0] == "clip 1: a, taken for <i>b</i>"
-        assert linked._words.value == "a taken for &lt;i&gt;b&lt;/i&gt;: 2 clips"
+        assert linked.list.options[0][0] == "clip 1: a; predicted <i>b</i>"
+        assert linked._words.value == "a classified as &lt;i&gt;b&lt;/i&gt;: 2 clips"
         assert [trace.selectedpoints for trace in linked.plane.data] == [(1, 2), (1, 2)]
         assert linked.opened == "clip 1" and linked._view.children == (self.opened[-1],)
         linked.list.value = "clip 2"

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.fixtures import write_mp4
 from workbench.data import open_dataset, spelling
 from workbench.data.own import manifest
-from workbench.data.wizard import naming, wizard
+from workbench.data.wizard import performers, wizard
 from workbench.study.config.notebook_config import GradCam
 from workbench.views import boards
 
@@ -111,7 +111,7 @@ def test_poses_of_a_name_that_several_videos_share_are_of_none(tmp_path, clip):
         "run/bob.mp4": "run/bob.npz",
         "sit/ann.avi": "sit/ann.avi.npz",
     }
-    assert any("several videos of one name" in line and "run/ann.npz" in line for line in found.warned)
+    assert any("pose files that fit several videos" in line and "run/ann.npz" in line for line in found.warned)
     wizard.write(found, root / "m.csv")
     assert len(open_dataset("manifest", root / "m.csv", split="all")) == 6
 
@@ -130,7 +130,7 @@ def test_the_wizard_names_classes_that_look_alike(tmp_path, clip):
     found = wizard.propose(
         folder_of(tmp_path / "f", [f"{a}/{n}.mp4" for a in ("Run", "run", "sit") for n in "xyz"], clip)
     )
-    assert any("look alike" in line and "'Run', 'run'" in line for line in found.warned)
+    assert any("different classes with similar names" in line and "'Run', 'run'" in line for line in found.warned)
 
 
 # Who is a person
@@ -151,16 +151,16 @@ def test_the_wizard_names_classes_that_look_alike(tmp_path, clip):
 )
 def test_what_counts_is_no_person(ends):
     stems = [f"{name}_{end}" for name in ("walk", "sit", "run") for end in ends]
-    assert naming.find(stems, [stem.split("_")[0] for stem in stems]) is None
+    assert performers.find(stems, [stem.split("_")[0] for stem in stems]) is None
 
 
 def test_a_guess_is_worded_as_one_and_a_pattern_is_not(tmp_path, clip):
     guessed = wizard.propose(folder_of(tmp_path / "a", [f"{a}/{n}.mp4" for a in ("run", "sit") for n in PEOPLE], clip))
     said = "\n".join(guessed.said)
-    assert "subject: a guess" in said and "if these are the performers, no one is in two parts" in said
+    assert "subject: a guess" in said and "if these are the performers, nobody is in two parts" in said
     numbered = [f"{a}/person{n}_{a}.mp4" for a in ("run", "sit") for n in range(4)]
     said = "\n".join(wizard.propose(folder_of(tmp_path / "b", numbered, clip)).said)
-    assert "split: by subject, no one is in two parts" in said and "guess" not in said
+    assert "split: by subject, nobody is in two parts" in said and "guess" not in said
 
 
 PEOPLE = ("ann", "bob", "eve", "joe")
@@ -173,7 +173,7 @@ def test_clips_of_one_film_stay_in_one_part(tmp_path, clip):
     assert (found.table.groupby(films)["split"].nunique() == 1).all()
     assert found.table.groupby("label")["split"].nunique().tolist() == [3, 3]
     said = "\n".join(found.said)
-    assert "no one is in two parts" not in said and "films: clips whose names differ in a counter" in said
+    assert "nobody is in two parts" not in said and "films: clips whose names differ in a counter" in said
 
 
 # What is meant by a number

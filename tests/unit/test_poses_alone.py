@@ -9,7 +9,7 @@ from tests import official
 from tests.fixtures import REST
 from workbench.__main__ import main
 from workbench.data import ClipSpec, Loader, doctor, open_dataset
-from workbench.data.doctor import bodies, motion
+from workbench.data.doctor import body_geometry, picture_motion
 from workbench.media import video
 from workbench.types import Skeleton
 
@@ -81,11 +81,11 @@ def test_a_clock_in_the_picture_is_nobody():
     changed = np.zeros((5, 80, 100), np.float32)
     changed[:, :8] = 200  # a strip along the upper edge
     boxes = np.tile([20.0, 30.0, 60.0, 70.0], (5, 1))
-    assert np.isnan(motion.inside(changed, boxes)[0])
+    assert np.isnan(picture_motion.inside(changed, boxes)[0])
     changed[:, 40:50, 30:40] = 1
-    assert motion.inside(changed, boxes)[0] == 1
+    assert picture_motion.inside(changed, boxes)[0] == 1
     changed[:, 40:50, 70:80] = 1
-    assert motion.inside(changed, boxes)[0] == 0.5
+    assert picture_motion.inside(changed, boxes)[0] == 0.5
 
 
 def test_an_arm_that_stays_bent_is_an_arm():
@@ -93,15 +93,15 @@ def test_an_arm_that_stays_bent_is_an_arm():
     # Elbow and wrist of the left arm; the hand goes to the shoulder and stays there.
     joints[:, :, 6] = joints[:, :, 4] + [0.05, 0.02, 0.1]
     joints[:, :, 5] = joints[:, :, 4] + [0.0, -0.2, 0.12]
-    assert bodies.folded(joints, KINECT)[0] <= 1
+    assert body_geometry.folded(joints, KINECT)[0] <= 1
     exchanged = np.repeat(REST[None, None], 20, axis=1)[:, :, [0, 1, 2, 3, 4, 6, 5, *range(7, 25)]]
-    assert bodies.folded(exchanged, KINECT)[0] > 1
+    assert body_geometry.folded(exchanged, KINECT)[0] > 1
 
 
 def test_joints_along_a_curve_have_no_order_to_judge():
     t = np.linspace(0, 3, 25)
     curve = np.stack([np.sin(t), t], axis=1)[None, None]
-    assert np.isnan(bodies.detour(curve, KINECT)) and np.isfinite(bodies.detour(REST[None, None], KINECT))
+    assert np.isnan(body_geometry.detour(curve, KINECT)) and np.isfinite(body_geometry.detour(REST[None, None], KINECT))
 
 
 def test_a_doubt_is_one_where_only_habit_tells(folder):

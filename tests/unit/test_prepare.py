@@ -9,7 +9,7 @@ from tests.fixtures import fake_synthadl
 from workbench import __main__ as commands
 from workbench.data import ClipSpec, Loader, open_dataset
 from workbench.data import prepare as work
-from workbench.data.files import written
+from workbench.data.files import written_manifest
 
 SPEC = ClipSpec(frames=4, size=(32, 32), poses=4)
 NEEDS = frozenset({"video", "pose", "label"})
@@ -82,7 +82,7 @@ def test_estimated_poses_become_a_manifest(source, tmp_path, monkeypatch):
 
 def test_a_written_manifest_has_the_same_clips(source, tmp_path):
     data = open_dataset("synthadl", source, "cs", "test")
-    written.save(data, tmp_path / "copy.csv", {})
+    written_manifest.save(data, tmp_path / "copy.csv", {})
     copy = open_dataset("manifest", tmp_path / "copy.csv", split="test")
     assert (copy.ids, copy.videos, copy.classes) == (data.ids, data.videos, data.classes)
     assert copy.lengths.tolist() == data.lengths.tolist()

@@ -56,4 +56,4 @@ def test_a_run_whose_time_is_unknown_is_named():
     figure = snippets.against_time(table)
     assert len(figure.data) == 1 and figure.data[0].y == (50.0,)
     assert "unknown: pose" in figure.layout.title.text
-    assert "the time of no run is known" in snippets.against_time(table.iloc[1:]).to_json()
+    assert "no run has a measured time" in snippets.against_time(table.iloc[1:]).to_json()

@@ -42,7 +42,7 @@ def test_a_row_a_joint_and_one_for_all(runs):
     again = sensitivity(run, "test", "jitter", limit=1, device="cpu", progress=False)
     pd.testing.assert_frame_equal(again, sensitivity(run, "test", "jitter", limit=1, device="cpu", progress=False))
     assert not where(run, "test", "jitter").exists()
-    assert "What does each joint count for?" in figures.sensitivities(found, run.id).layout.title.text
+    assert "The importance of each joint" in figures.sensitivities(found, run.id).layout.title.text
 
 
 def test_groups_are_changed_together(runs):
@@ -69,7 +69,7 @@ def test_attention_is_grounded_class_by_class(runs):
     everyone = found[found["class"] == grounding.ALL].set_index("kind")
     assert list(everyone.index) == list(KINDS) and (everyone["clips"] == 2).all() and everyone.uniform["joints"] > 0
     assert (runs["vpn"].folder / "grounding_test.csv").is_file()
-    assert "What does the attention lie on?" in figures.grounded(found, "vpn").layout.title.text
+    assert "Where the attention lies" in figures.grounded(found, "vpn").layout.title.text
 
 
 def test_moved_is_half_the_difference_of_the_shares():

@@ -13,8 +13,8 @@ import torch
 
 from safefiles import checksums
 from tests.fixtures import fake_synthadl
-from workbench.data import ClipSpec, Loader, open_dataset, shards
-from workbench.data.files import tarred
+from workbench.data import ClipSpec, Loader, open_dataset, write_shards
+from workbench.data.files import tar_members
 
 SPEC = ClipSpec(frames=4, size=(32, 32), poses=4)
 NEEDS = frozenset({"video", "pose", "label", "rendered", "parts"})
@@ -37,7 +37,7 @@ def parts(source):
 
 @pytest.fixture
 def packed(parts, tmp_path):
-    (outcome,) = shards.write(parts, tmp_path / "shards", size=120_000)
+    (outcome,) = write_shards.write(parts, tmp_path / "shards", size=120_000)
     assert (outcome.done, outcome.skipped, outcome.failed) == (8, 0, [])
     return tmp_path / "shards"
 
@@ -80,7 +80,7 @@ def test_writing_again_keeps_what_is_there_and_makes_what_is_missing(parts, pack
     (packed / "shards.json").unlink()
     with pytest.raises(FileNotFoundError, match="not all were written"):
         open_dataset("shards", packed)
-    (outcome,) = shards.write(parts, packed, size=120_000)
+    (outcome,) = write_shards.write(parts, packed, size=120_000)
     assert outcome.done and outcome.skipped and outcome.done + outcome.skipped == 8
     assert {path: path.stat().st_mtime_ns for path in paths[1:]} == {path: before[path] for path in paths[1:]}
     assert len(open_dataset("shards", packed, split="all")) == 8
@@ -90,9 +90,9 @@ def test_an_interrupted_shard_leaves_nothing(parts, tmp_path, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(shards, "_sample", stop)
+    monkeypatch.setattr(write_shards, "_sample", stop)
     with pytest.raises(KeyboardInterrupt):
-        shards.write(parts, tmp_path / "shards")
+        write_shards.write(parts, tmp_path / "shards")
     assert [path.name for path in (tmp_path / "shards").iterdir()] == [".lock"]
 
 
@@ -101,7 +101,7 @@ def test_a_damaged_video_is_left_out_and_listed(tmp_path):
     path = world / "videos" / "a00_s01_v1.mp4"
     path.write_bytes(path.read_bytes()[:-400])
     parts = {split: open_dataset("synthadl", world, "cs", split) for split in ("train", "test")}
-    (outcome,) = shards.write(parts, tmp_path / "shards")
+    (outcome,) = write_shards.write(parts, tmp_path / "shards")
     assert [name for name, _ in outcome.failed] == ["a00_s01_v1"] and outcome.done == 1
     assert open_dataset("shards", tmp_path / "shards", split="all").ids == ["a00_s03_v1"]
 
@@ -113,14 +113,14 @@ def test_subjects_can_be_left_out(packed):
 
 def test_other_shards_are_not_mixed_in(parts, packed, source):
     with pytest.raises(ValueError, match="shards of another data set or protocol"):
-        shards.write({"train": open_dataset("synthadl", source, "cv", "train")}, packed)
+        write_shards.write({"train": open_dataset("synthadl", source, "cv", "train")}, packed)
     assert len(open_dataset("shards", packed, split="all")) == 8
 
 
 def test_without_webdataset_one_sentence_says_how_to_get_it(parts, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "webdataset", None)
     with pytest.raises(ImportError, match=r"pip install 'video-pose-workbench\[shards\]'"):
-        shards.write(parts, tmp_path / "shards")
+        write_shards.write(parts, tmp_path / "shards")
 
 
 # What others may have put into a shard
@@ -144,7 +144,7 @@ def test_names_in_a_tar_lead_nowhere(packed, tmp_path, name):
 
 
 def test_links_in_a_tar_are_passed_over(packed):
-    assert tarred.index(hostile(packed, "a.mp4", kind=tarfile.SYMTYPE))["clips"] == {}
+    assert tar_members.index(hostile(packed, "a.mp4", kind=tarfile.SYMTYPE))["clips"] == {}
 
 
 @pytest.mark.parametrize(
@@ -172,10 +172,10 @@ def test_shards_json_names_files_of_its_folder_only(packed, name):
 
 
 def test_the_spool_makes_room(packed, monkeypatch):
-    monkeypatch.setattr(tarred, "LIMIT", 1)
-    monkeypatch.setattr(tarred, "NEWEST", 2)
+    monkeypatch.setattr(tar_members, "LIMIT", 1)
+    monkeypatch.setattr(tar_members, "NEWEST", 2)
     data = open_dataset("shards", packed, split="all")
     first = data.video(0)
     kept = [data.video(i) for i in range(1, 4)][-1]
-    assert not tarred.Path(first).exists() and tarred.Path(kept).exists()
-    assert np.array_equal(tarred.Path(data.video(0)).stat().st_size, data.table["film"][0][1])
+    assert not tar_members.Path(first).exists() and tar_members.Path(kept).exists()
+    assert np.array_equal(tar_members.Path(data.video(0)).stat().st_size, data.table["film"][0][1])

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workbench.data import open_dataset
-from workbench.data.files import intervals, tabular
+from workbench.data.files import intervals, text_table
 from workbench.data.files.faults import Faults
 from workbench.data.own.manifest import COLUMNS
 
@@ -119,6 +119,6 @@ def test_any_table_comes_back_to_the_letter(tmp_path, rows, separator, encoding,
     path = tmp_path / "t.csv"
     path.write_bytes(text(separator, [("video", "label"), *rows], newline).encode(encoding))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", tabular.TableNote)
-        found = tabular.read(path, Faults(path), COLUMNS)
+        warnings.simplefilter("ignore", text_table.TableNote)
+        found = text_table.read(path, Faults(path), COLUMNS)
     assert found.to_numpy().tolist() == [list(row) for row in rows]

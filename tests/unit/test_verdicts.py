@@ -94,12 +94,12 @@ def test_claims_are_judged_by_what_the_clips_say(results):
         "c1": HOLDS, "c2": AGAINST, "c3": OPEN, "c4": MISSING, "c5": HOLDS, "c6": OPEN, "c7": AGAINST,
     }  # fmt: skip
     (test,) = found["c1"].tests
-    # Two columns of the paper that are the same numbers here are one comparison; the third was not asked for.
+    # Two columns of the paper that are the same numbers here are one comparison; the third was not requested.
     assert test.columns == ("first", "second") and test.seeds == test.ahead == 3
     assert test.effect.value == pytest.approx(100 * (test.won - test.lost) / CLIPS)
     assert len(found["c7"].tests) == 1
     assert "Other" not in found["c4"].reason and "cites it from elsewhere" in found["c4"].reason
-    assert "the protocol cv was not asked for" in found["c1"].reason
+    assert "the protocol cv was not requested" in found["c1"].reason
     assert verdicts.shares(found.values())[MISSING] == 1
 
 
@@ -238,9 +238,9 @@ def test_the_data_of_the_study_are_files(results, tmp_path):
     lines = (tmp_path / "study/table.csv").read_text().splitlines()
     assert lines[0].startswith("row,column,metric,protocol,seed,value,published")
     assert len(lines) == 1 + 4 * 3 * 3
-    assert "Ours: mean over 3 seeds and" in markdown.section(results, "a command")
+    assert "Our numbers: the mean over 3 seeds," in markdown.section(results, "a command")
     shutil.rmtree(results.run("same", results.table.columns[0], 2).folder)
-    assert "Ours: mean over up to 3 seeds and" in markdown.section(results, "a command")
+    assert "Our numbers: the mean over up to 3 seeds," in markdown.section(results, "a command")
 
 
 def test_the_report_begins_with_how_the_claims_fared_in_a_checkout_or_not(results, tmp_path, monkeypatch):

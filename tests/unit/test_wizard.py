@@ -13,7 +13,7 @@ import pytest
 from tests.fixtures import write_mp4
 from workbench import __main__ as commands
 from workbench.data import open_dataset
-from workbench.data.wizard import naming, wizard
+from workbench.data.wizard import performers, wizard
 
 
 @pytest.fixture(scope="module")
@@ -200,11 +200,11 @@ def test_subjects_are_found_in_names(stems, subjects):
     classes = ["run", "run", "walk", "walk"]
     if stems[0].startswith("S001"):
         classes = ["1", "2", "2", "1"]
-    found = naming.find(stems, classes)
+    found = performers.find(stems, classes)
     assert sorted(set(found.names)) == subjects.split()
     assert found.certain == subjects.replace(" ", "").isdigit()
 
 
 @pytest.mark.parametrize("stems", [["run_01", "run_02", "walk_01", "walk_02"], ["x", "y", "z", "w"], ["run"] * 4])
 def test_numbers_and_unique_names_are_no_subjects(stems):
-    assert naming.find(stems, ["run", "run", "walk", "walk"]) is None
+    assert performers.find(stems, ["run", "run", "walk", "walk"]) is None

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from workbench.data.dataset import Dataset
-from workbench.data.layouts import LAYOUTS
+from workbench.data.folder_layouts import LAYOUTS
 
 #: A data set is one function in a module of ``sources`` and one line here: "module:function" of an
 #: ``open(root, protocol, split) -> Dataset``.

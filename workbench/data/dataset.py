@@ -17,7 +17,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from safefiles.processes import cores
-from workbench.data import contents
+from workbench.data import content_digests
 from workbench.data.spelling import same
 from workbench.media import video
 from workbench.types import Pose, Skeleton, Truth
@@ -167,7 +167,7 @@ class Dataset:
         rows = self.table[["id", "label"]]
         if self.instances is not None:
             facts.append(self.instances.to_csv(index=False))
-        return contents.fingerprint(facts, rows, self._files)
+        return content_digests.fingerprint(facts, rows, self._files)
 
     def fingerprint(self) -> str:
         """Changes whenever the clips or a file they are read from do: names, sizes and times of change."""

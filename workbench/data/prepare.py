@@ -18,7 +18,7 @@ from workbench.data.clips.loader import check_needs
 from workbench.data.clips.prepared_clips import Clips
 from workbench.data.clips.read_clip import verified
 from workbench.data.dataset import Dataset
-from workbench.data.files.written import save
+from workbench.data.files.written_manifest import save
 from workbench.media.files.ingest import is_known
 
 

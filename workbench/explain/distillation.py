@@ -86,13 +86,13 @@ def observe(system: torch.nn.Module, batches: Iterable[Batch], progress: bool = 
             row |= {f"{level} teacher": own, f"{level} student": other}
         for name, value in row.items():
             columns.setdefault(name, []).append(value.cpu())
-    found = {name: torch.cat(values).numpy() for name, values in columns.items()}
+    arrays = {name: torch.cat(values).numpy() for name, values in columns.items()}
     return Lesson(
         ids,
-        found["labels"],
-        Said(found["logits"], found["features"]),
-        {name: Said(found[f"{name} logits"], found[f"{name} features"]) for name in taught},
-        {level: (found[f"{level} teacher"], found[f"{level} student"]) for level in compared},
+        arrays["labels"],
+        Said(arrays["logits"], arrays["features"]),
+        {name: Said(arrays[f"{name} logits"], arrays[f"{name} features"]) for name in taught},
+        {level: (arrays[f"{level} teacher"], arrays[f"{level} student"]) for level in compared},
     )
 
 
@@ -106,13 +106,15 @@ def attention(system: torch.nn.Module, batch: Batch, clip: int = 0) -> dict[str,
     student, taught, embeddings = _ask(system, batch)
     views = {"student": _attended(student, clip)}
     views |= {f"teacher {name}": _attended(teacher, clip) for name, teacher in taught.items()}
-    found = {title: {"attention": even_shares(seen), "as distilled": None} for title, seen in views.items()}
+    maps = {title: {"attention": even_shares(attended), "as distilled": None} for title, attended in views.items()}
     compared = next((pair for level, pair in embeddings.items() if level.endswith("attention")), None)
-    target = next((title for title, seen in reversed(views.items()) if title != "student" and seen is not None), None)
+    target = next(
+        (title for title, attended in reversed(views.items()) if title != "student" and attended is not None), None
+    )
     if compared is not None and target is not None:
         for title, side in zip((target, "student"), compared, strict=True):
-            found[title]["as distilled"] = _unit(side[clip : clip + 1].cpu().numpy())[0].reshape(views[target].shape)
-    return found
+            maps[title]["as distilled"] = _unit(side[clip : clip + 1].cpu().numpy())[0].reshape(views[target].shape)
+    return maps
 
 
 def even_shares(weights: np.ndarray | None) -> np.ndarray | None:
@@ -131,10 +133,10 @@ def received(affinity: np.ndarray, grid: tuple[int, int, int]) -> np.ndarray | N
     keys = [side // size for side, size in zip(grid, block, strict=True)]
     if affinity.shape[1] != prod(keys):
         return None
-    found = np.zeros(grid, np.float32)
+    weights = np.zeros(grid, np.float32)
     spread = np.kron(affinity.mean(0).reshape(keys), np.ones(block)) / prod(block)
-    found[tuple(slice(side) for side in spread.shape)] = spread
-    return found
+    weights[tuple(slice(side) for side in spread.shape)] = spread
+    return weights
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,10 @@ class Explorer(ipywidgets.VBox):
             raise ValueError(f"an explorer shows one to four runs, got {len(sessions)}")
         self.sessions, self.donors = dict(sessions), dict(donors or {})
         self.clip = self._first.sample.clip
-        if any(not np.array_equal(one.sample.clip.frames, self.clip.frames) for one in self.sessions.values()):
-            raise ValueError("the runs of an explorer must be asked about the same clip, cut in the same way")
+        if any(not np.array_equal(session.sample.clip.frames, self.clip.frames) for session in self.sessions.values()):
+            raise ValueError("the runs of an explorer must have the same clip, with the same crop and frames")
         self.changes: list[Change] = []
-        self.answers = {name: one.original for name, one in self.sessions.items()}
+        self.answers = {name: session.original for name, session in self.sessions.items()}
         self.error: Exception | None = None
         self._dragging = False
         self.player = Player(self.clip, truth=self._first.truth, title=title, **self._drawn())
@@ -66,7 +66,7 @@ class Explorer(ipywidgets.VBox):
 
     def hear(self, edit: Mapping[str, Any]) -> None:
         """What the viewer did in the player (see ``Player.on_edit``)."""
-        kept = self.changes[:-1] if self._dragging else self.changes
+        before = self.changes[:-1] if self._dragging else self.changes
         if edit.get("kind") == "cover":
             self._dragging = False
             self._try([*self.changes, made.Cover(tuple(edit["box"]), fill=self.fill.value)])
@@ -75,13 +75,13 @@ class Explorer(ipywidgets.VBox):
         joint = skeleton.joints[int(edit["joint"])]
         to = (float(edit["x"]), float(edit["y"]))
         last = made.Move(joint, int(edit["frame"]), to, int(edit["person"]), None if self.whole.value else reach)
-        self._try([*kept, last])
+        self._try([*before, last])
         self._dragging = not edit.get("done", True) and self.error is None
 
-    def _try(self, wanted: list[Change]) -> None:
+    def _try(self, changes: list[Change]) -> None:
         try:
-            self.answers = {name: one.ask(wanted) for name, one in self.sessions.items()}
-            self.changes, self.error = wanted, None
+            self.answers = {name: session.ask(changes) for name, session in self.sessions.items()}
+            self.changes, self.error = changes, None
         except (ValueError, RuntimeError) as problem:
             self.error = problem
         self.player.update(**self._drawn())
@@ -93,17 +93,17 @@ class Explorer(ipywidgets.VBox):
         tools = ("joint", "cover") if original.pixels is not None else ("cover",)
         covers = [change for change in self.changes if isinstance(change, made.Cover)]
         colour = self.clip.frames.mean((0, 1, 2))
-        shown = Edited(
+        edited = Edited(
             tools,
             original.pixels if subject.pixels is not original.pixels else None,
             self._order(),
             [
-                (one.box, one.frames or (0, subject.frames), (0, 0, 0) if one.fill == "black" else colour)
-                for one in covers
+                (cover.box, cover.frames or (0, subject.frames), (0, 0, 0) if cover.fill == "black" else colour)
+                for cover in covers
             ],
         )
         tracks = [self._track(name, answer) for name, answer in self.answers.items()]
-        return {"pixels": subject.pixels, "tracks": tracks, "edited": shown}
+        return {"pixels": subject.pixels, "tracks": tracks, "edited": edited}
 
     def _order(self) -> np.ndarray:
         """Which frame of the clip stands at each place, after every shuffle of the video."""
@@ -136,7 +136,7 @@ class Explorer(ipywidgets.VBox):
             if np.isfinite(value):
                 words.append(f"{grade.replace('_', ' ')} {before[grade]:.2f} → {value:.2f}")
         if answer.untouched:
-            words.append(f"left as it was, because only the loader can make it: {', '.join(answer.untouched)}")
+            words.append(f"unchanged, because only the loader can compute it: {', '.join(answer.untouched)}")
         return "; ".join(words)
 
     def _controls(self) -> ipywidgets.Widget:
@@ -183,8 +183,8 @@ class Explorer(ipywidgets.VBox):
 
     def _tell(self) -> None:
         self._list.value = html.escape("; ".join(map(words, self.changes)) or "nothing changed yet")
-        said = "" if self.error is None else html.escape(sentence(self.error))
-        self._message.value = said and f'<span role="alert" style="color:#a61b1b;font-weight:600">{said}</span>'
+        message = "" if self.error is None else html.escape(sentence(self.error))
+        self._message.value = message and f'<span role="alert" style="color:#a61b1b;font-weight:600">{message}</span>'
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The explorer where somebody can use it; the player alone in a notebook that runs headless."""
@@ -194,10 +194,10 @@ class Explorer(ipywidgets.VBox):
 def words(change: Change) -> str:
     """A change in a few words, for people."""
 
-    def told(value: Any) -> str:
+    def text(value: Any) -> str:
         if isinstance(value, tuple):
-            return ", ".join(map(told, value))
+            return ", ".join(map(text, value))
         return f"{value:.4g}" if isinstance(value, float) else str(value)
 
-    facts = [told(value) for name, value in vars(change).items() if name != "donor" and value is not None]
+    facts = [text(value) for name, value in vars(change).items() if name != "donor" and value is not None]
     return " ".join([type(change).__name__.lower(), *facts])

@@ -119,7 +119,7 @@ def read(path: Path) -> nbformat.NotebookNode:
         raise ValueError(f"{path} is not a Jupyter notebook ({reason(error)})") from None
     cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     if cells and not any(cell.execution_count for cell in cells):
-        raise ValueError(f"{path} was not executed; the gallery shows what a notebook drew, so run it first")
+        raise ValueError(f"{path} was not executed; the gallery shows the output of notebooks, so run it first")
     return notebook
 
 

@@ -66,21 +66,21 @@ class Linked(ipywidgets.VBox):
 
     def cell(self, label: int, prediction: int) -> list[str]:
         """Chooses the clips of class ``label`` that were taken for ``prediction``."""
-        found = [self.ids[i] for i in np.flatnonzero((self.labels == label) & (self.predictions == prediction))]
-        return self.choose(found, f"{self.classes[label]} taken for {self.classes[prediction]}")
+        ids = [self.ids[i] for i in np.flatnonzero((self.labels == label) & (self.predictions == prediction))]
+        return self.choose(ids, f"{self.classes[label]} classified as {self.classes[prediction]}")
 
     def choose(self, ids: Iterable[str], words: str) -> list[str]:
         """Chooses clips by id: they are listed, stand out among the embeddings, and the first of them opens."""
         self.chosen = list(ids)
-        place = {name: i for i, name in enumerate(self.ids)}
-        told = [f"{name}: {self.classes[self.labels[place[name]]]}, taken for "
-                f"{self.classes[self.predictions[place[name]]]}" for name in self.chosen]  # fmt: skip
+        index_of = {name: i for i, name in enumerate(self.ids)}
+        lines = [f"{name}: {self.classes[self.labels[index_of[name]]]}; predicted "
+                f"{self.classes[self.predictions[index_of[name]]]}" for name in self.chosen]  # fmt: skip
         among = [i for i, name in enumerate(self._shown) if name in set(self.chosen)]
         with self.plane.batch_update():
             for trace in self.plane.data:
                 trace.selectedpoints = among if self.chosen else None
         self._words.value = common.text(f"{words}: {len(self.chosen)} clips" if self.chosen else words)
-        self.list.options = list(zip(told, self.chosen, strict=True))
+        self.list.options = list(zip(lines, self.chosen, strict=True))
         self.list.value = self.chosen[0] if self.chosen else None
         return self.chosen
 
@@ -100,30 +100,30 @@ class Linked(ipywidgets.VBox):
 
     def _circled(self, trace: Any, points: Any, state: Any) -> None:
         if points.point_inds:
-            self.choose([self._shown[i] for i in points.point_inds], "chosen among the embeddings")
+            self.choose([self._shown[i] for i in points.point_inds], "selected in the embeddings")
 
-    def _planes(self, found: Comparison | Embedding, runs: tuple[str, str]) -> tuple[go.Figure, list[str]]:
+    def _planes(self, embedded: Comparison | Embedding, runs: tuple[str, str]) -> tuple[go.Figure, list[str]]:
         """A panel a run, a dot a clip; and the ids of the dots."""
-        pair = [found] if isinstance(found, Embedding) else [found.first, found.second]
-        shown = self.ids if isinstance(found, Embedding) else found.ids
-        if len(shown) != len(pair[0].points):
-            raise ValueError(f"{len(shown)} clips but {len(pair[0].points)} embedded points")
-        known = dict(zip(self.ids, self.labels.tolist(), strict=True))
-        told = [common.text(f"{name}: {self.classes[known[name]]}") for name in shown]
+        pair = [embedded] if isinstance(embedded, Embedding) else [embedded.first, embedded.second]
+        ids = self.ids if isinstance(embedded, Embedding) else embedded.ids
+        if len(ids) != len(pair[0].points):
+            raise ValueError(f"{len(ids)} clips but {len(pair[0].points)} embedded points")
+        label_of = dict(zip(self.ids, self.labels.tolist(), strict=True))
+        texts = [common.text(f"{name}: {self.classes[label_of[name]]}") for name in ids]
         figure = self._kind(
             go.Figure().set_subplots(1, len(pair), subplot_titles=[common.text(run) for run in runs[: len(pair)]])
         )
-        for column, one in enumerate(pair, 1):
+        for column, embedding in enumerate(pair, 1):
             figure.add_scatter(
-                x=one.points[:, 0], y=one.points[:, 1], mode="markers", text=told, showlegend=False,
-                marker={"size": 9, "color": [common.color(known[name]) for name in shown]},
+                x=embedding.points[:, 0], y=embedding.points[:, 1], mode="markers", text=texts, showlegend=False,
+                marker={"size": 9, "color": [common.color(label_of[name]) for name in ids]},
                 selected={"marker": {"size": 15, "opacity": 1}}, unselected={"marker": {"opacity": 0.2}},
                 hovertemplate="%{text}<extra></extra>", row=1, col=column,
             )  # fmt: skip
         figure.update_xaxes(matches="x", title_text="no unit").update_yaxes(matches="y", title_text="no unit")
-        below = "the second run is turned onto the first: what moves, moved in the features" if len(pair) == 2 else ""
+        below = "the second run is rotated onto the first; what moves, moved in the features" if len(pair) == 2 else ""
         common.finish(figure, "The clips among the embeddings", below, 480, dragmode="lasso")
-        return figure, list(shown)
+        return figure, list(ids)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The linked views where somebody can use them; the matrix alone in a notebook that runs headless."""

@@ -94,8 +94,8 @@ def jpeg(frame: np.ndarray, quality: int = 85) -> bytes:
 
 def contact_sheet(clip: Clip, columns: int = 6) -> bytes:
     """JPEG of a few frames in a row: what is seen where scripts may not run (print, mail, an untrusted notebook)."""
-    chosen = np.unique(np.linspace(0, len(clip.frames) - 1, columns).round().astype(int))
-    row = np.hstack(clip.frames[chosen])
+    numbers = np.unique(np.linspace(0, len(clip.frames) - 1, columns).round().astype(int))
+    row = np.hstack(clip.frames[numbers])
     scale = min(1.0, 900 / row.shape[1])
     return jpeg(cv2.resize(row, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), 75)
 
@@ -136,8 +136,8 @@ def _truth(truth: Truth, count: int) -> dict:
 
 
 def _track(track: Track) -> dict:
-    def coded(given: Mapping[str, Any], code: Callable[[str, Any], Any]) -> dict:
-        return {str(name): code(name, value) for name, value in given.items() if value is not None}
+    def coded(layers: Mapping[str, Any], code: Callable[[str, Any], Any]) -> dict:
+        return {str(name): code(name, value) for name, value in layers.items() if value is not None}
 
     return {
         "title": str(track.title),

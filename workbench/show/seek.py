@@ -25,8 +25,8 @@ def moment(trace: Any, clicked: list) -> float | None:
     """The moment that the first of the clicked points stands for; None where nothing was hit."""
     if not clicked or trace.customdata is None:
         return None
-    place = tuple(clicked[0]) if isinstance(clicked[0], list | tuple) else clicked[0]
-    return float(np.ravel(np.asarray(trace.customdata)[place])[0])
+    index = tuple(clicked[0]) if isinstance(clicked[0], list | tuple) else clicked[0]
+    return float(np.ravel(np.asarray(trace.customdata)[index])[0])
 
 
 def seek(player: Player, times: np.ndarray, at: float | None) -> None:

@@ -38,8 +38,8 @@ def position(dataset: Any, clip: int | str) -> int:
         except ValueError as problem:
             raise ValueError(f"{problem}{_as_number('clip', clip)}") from None
     if not 0 <= clip < len(dataset):
-        wanted = f"clip must be an id or a position from 0 to {len(dataset) - 1}, got {clip}"
-        raise ValueError(f"{wanted}; {AS_TEXT.format(name='clip')}")
+        sentence = f"clip must be an id or a position from 0 to {len(dataset) - 1}, got {clip}"
+        raise ValueError(f"{sentence}; {AS_TEXT.format(name='clip')}")
     return clip
 
 
@@ -55,8 +55,8 @@ def _as_number(name: str, value: str) -> str:
 
 def title(dataset: Any, clip: int | str) -> str:
     """Action and id of a clip."""
-    place = position(dataset, clip)
-    return f"{dataset.classes[dataset.labels[place]]} ({dataset.ids[place]})"
+    i = position(dataset, clip)
+    return f"{dataset.classes[dataset.labels[i]]} ({dataset.ids[i]})"
 
 
 NO_POSES = "these data have no poses"
@@ -75,8 +75,8 @@ def pose_spaces(dataset: Any, i: int, sample: Any, how: str) -> go.Figure:
         "pixels of the clip": sample.pixels,
         "normalised": normalised,
     }
-    known = {name: one for name, one in spaces.items() if one is not None}
-    return flow.pose_spaces(known, frame=len(sample.clip.frames) // 2)
+    present = {name: pose for name, pose in spaces.items() if pose is not None}
+    return flow.pose_spaces(present, frame=len(sample.clip.frames) // 2)
 
 
 def pose_samples(dataset: Any, i: int, spec: Any) -> go.Figure:
@@ -99,8 +99,8 @@ def label(classes: Sequence[str], target: int | str | None) -> int | None:
             f"there is no action {target!r}; there are: {', '.join(classes)}{_as_number('target', target)}"
         )
     if not 0 <= target < len(classes):
-        wanted = f"target must be a class or its label from 0 to {len(classes) - 1}, got {target}"
-        raise ValueError(f"{wanted}; {AS_TEXT.format(name='target')}")
+        sentence = f"target must be a class or its label from 0 to {len(classes) - 1}, got {target}"
+        raise ValueError(f"{sentence}; {AS_TEXT.format(name='target')}")
     return target
 
 
@@ -136,8 +136,8 @@ def measured(numbers: Mapping[str, Any]) -> pd.DataFrame:
 def grad_cam(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> go.Figure:
     """02: both conventions of Grad-CAM for the configured clip, class and layer."""
     sample = load(position(dataset, config.clip))
-    found = gradcam(system, sample.batch, label(dataset.classes, config.target), config.layer)
-    return cams.side_by_side(sample.clip, found.of(0), dataset.classes[found.target[0]], found.scores[0])
+    result = gradcam(system, sample.batch, label(dataset.classes, config.target), config.layer)
+    return cams.side_by_side(sample.clip, result.of(0), dataset.classes[result.target[0]], result.scores[0])
 
 
 def embedding(
@@ -154,15 +154,15 @@ def embedding(
 def coupled(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> go.Figure:
     """04: one map of the configured clip over its frames."""
     sample = load(position(dataset, config.clip))
-    found = outputs.arrays(outputs.ask(system, sample.batch))
-    return attention.coupled(sample.clip, {config.source: found.get(config.source)}, sample.truth, config.opacity)
+    maps = outputs.arrays(outputs.ask(system, sample.batch))
+    return attention.coupled(sample.clip, {config.source: maps.get(config.source)}, sample.truth, config.opacity)
 
 
 def kernels(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> go.Figure:
     """04: the channels that lead over time in the configured clip."""
     sample = load(position(dataset, config.clip))
-    found = outputs.arrays(outputs.ask(system, sample.batch))
-    return joints.kernels(found.get("feature_map"), sample.clip, config.kernels)
+    maps = outputs.arrays(outputs.ask(system, sample.batch))
+    return joints.kernels(maps.get("feature_map"), sample.clip, config.kernels)
 
 
 def rendered(config: Any, dataset: Any, load: Callable[[int], Any]) -> go.Figure:
@@ -188,9 +188,9 @@ def opened(clip: int | str, dataset: Any, load: Callable[[int], Any], caption: s
 def looking(sample: Any, maps: Mapping[str, np.ndarray], heading: str) -> Player:
     """10: a clip on which a click shows where that place and moment look; a labelled blank for a system without a
     non-local block."""
-    found = affinity.of(maps)
-    track = Track(maps={"affinity": None} if found is None else {}, affinity=found)
-    caption = "Click on the picture: the ring is where you asked from, the colours are where it looks."
+    lookup = affinity.of(maps)
+    track = Track(maps={"affinity": None} if lookup is None else {}, affinity=lookup)
+    caption = "Click on the picture: the ring is the place that you selected, the colours are where it attends."
     return Player(sample.clip, sample.pixels, truth=sample.truth, title=heading, caption=caption, tracks=[track])
 
 
@@ -215,70 +215,73 @@ def gains(config: Any, confusions: Mapping[str, np.ndarray], classes: Sequence[s
 def lesson(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> Player:
     """08: the attention of teacher and student over the configured clip, in step; the samples that ``load`` gives carry
     what ``system.needs_train`` names."""
-    place = position(dataset, config.clip)
-    sample = load(place)
-    said = distillation.observe(system, [sample.batch], progress=False)
-    given = {"student": said.student, **{f"teacher {name}": one for name, one in said.teachers.items()}}
-    answers = [f"{name} says {dataset.classes[one.logits[0].argmax()]}" for name, one in given.items()]
-    seen = distillation.attention(system, sample.batch)
-    had = {name for maps in seen.values() for name, value in maps.items() if value is not None}
-    tracks = [_track(name, {kind: maps[kind] for kind in maps if kind in had}) for name, maps in seen.items()]
+    i = position(dataset, config.clip)
+    sample = load(i)
+    lesson_seen = distillation.observe(system, [sample.batch], progress=False)
+    networks = {
+        "student": lesson_seen.student,
+        **{f"teacher {name}": network for name, network in lesson_seen.teachers.items()},
+    }
+    answers = [f"{name} predicts {dataset.classes[network.logits[0].argmax()]}" for name, network in networks.items()]
+    attended_maps = distillation.attention(system, sample.batch)
+    had = {name for maps in attended_maps.values() for name, value in maps.items() if value is not None}
+    tracks = [_track(name, {kind: maps[kind] for kind in maps if kind in had}) for name, maps in attended_maps.items()]
     tracks = tracks if had else [Track("the clip: neither student nor teacher has attention")]
-    words = {"title": title(dataset, place), "caption": "; ".join(answers)}
+    words = {"title": title(dataset, i), "caption": "; ".join(answers)}
     return Player(sample.clip, sample.pixels, truth=sample.truth, tracks=tracks, **words)
 
 
-def timeline(config: Any, shown: Any, place: int) -> go.Figure:
-    """07: truth, detections of the two runs, and their actionness in video ``place``."""
-    return _timeline(config, shown, place, shown.names)
+def timeline(config: Any, shown: Any, index: int) -> go.Figure:
+    """07: truth, detections of the two runs, and their actionness in video ``index``."""
+    return _timeline(config, shown, index, shown.names)
 
 
-def _timeline(config: Any, shown: Any, place: int, names: Sequence[str]) -> go.Figure:
-    data, name = shown.data, shown.data.ids[place]
-    every = slice(None, None, max(1, int(data.lengths[place]) // 1000))  # a screen has no more columns
-    edges = data.edges(place)
+def _timeline(config: Any, shown: Any, index: int, names: Sequence[str]) -> go.Figure:
+    data, name = shown.data, shown.data.ids[index]
+    every = slice(None, None, max(1, int(data.lengths[index]) // 1000))  # a screen has no more columns
+    edges = data.edges(index)
     middles = ((edges[:-1] + edges[1:]) / 2)[every]
     scores = {run: shown.found[run].frame_scores(shown.found[run].index(name), data)[every] for run in names}
     events = {run: shown.events[run][shown.events[run]["video"] == name] for run in names}
-    heading = f"What happens when: {name}"
-    truth, seconds = happening(data, place), data.durations[place]
+    heading = f"The actions over time: {name}"
+    truth, seconds = happening(data, index), data.durations[index]
     about = {"heading": heading, "least": config.least, "moments": middles}
     return detection.timeline(truth, events, seconds, data.classes, scores, **about)
 
 
-def happening(data: Any, place: int) -> pd.DataFrame:
+def happening(data: Any, index: int) -> pd.DataFrame:
     """The annotated intervals of a video, without the ambiguous ones, which are of no class."""
-    rows = data.annotated(place)
+    rows = data.annotated(index)
     return rows[~rows["ambiguous"]]
 
 
-def clickable(config: Any, shown: Any, place: int, most: int = 240) -> Any:
+def clickable(config: Any, shown: Any, index: int, most: int = 240) -> Any:
     """07: the timeline of the second run above the video, one picture a snippet (at most ``most``); a click shows the
     moment."""
-    run, name = shown.names[1], shown.data.ids[place]
-    found = shown.found[run]
-    scores, times = found.scores(found.index(name)).max(1), found.times[found.index(name)].mean(1)
-    kept = np.unique(np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int))
-    numbers = clock.frame_at(shown.data.edges(place), times[kept])
-    clip, caption = video.read(shown.data.videos[place], numbers), "the score of the likeliest action"
-    player = Player(clip, temporal={run: scores[kept]}, title=name, caption=caption)
+    run, name = shown.names[1], shown.data.ids[index]
+    results = shown.found[run]
+    scores, times = results.scores(results.index(name)).max(1), results.times[results.index(name)].mean(1)
+    steps = np.unique(np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int))
+    numbers = clock.frame_at(shown.data.edges(index), times[steps])
+    clip, caption = video.read(shown.data.videos[index], numbers), "the score of the most probable action"
+    player = Player(clip, temporal={run: scores[steps]}, title=name, caption=caption)
     # Without a reader there is nobody to click, and a page keeps the player alone.
-    return seek.follow(_timeline(config, shown, place, [run]), player, times[kept]) if attended() else player
+    return seek.follow(_timeline(config, shown, index, [run]), player, times[steps]) if attended() else player
 
 
-def longest(shown: Any, place: int) -> go.Figure:
+def longest(shown: Any, index: int) -> go.Figure:
     """07: the video's longest action alone, and those detections of it by the first run and by the one that learnt
     boundaries that are at least half as sure as the surest."""
-    rows, name = happening(shown.data, place), shown.data.ids[place]
+    rows, name = happening(shown.data, index), shown.data.ids[index]
     if rows.empty:
-        return common.blank("The longest action", "nothing happens in this video")
+        return common.blank("The longest action", "this video has no action")
     action = rows["label"].iloc[int((rows["end"] - rows["start"]).to_numpy().argmax())]
     events = {run: shown.events[run] for run in shown.bounded}
-    found = {run: table[(table["video"] == name) & (table["label"] == action)] for run, table in events.items()}
-    sure = {run: table[table["score"] >= table["score"].max() / 2] for run, table in found.items()}
+    tables = {run: table[(table["video"] == name) & (table["label"] == action)] for run, table in events.items()}
+    sure = {run: table[table["score"] >= table["score"].max() / 2] for run, table in tables.items()}
     classes, heading = shown.data.classes, f"The longest action: {shown.data.classes[action]}"
     return detection.timeline(
-        rows[rows["label"] == action], sure, shown.data.durations[place], classes, heading=heading
+        rows[rows["label"] == action], sure, shown.data.durations[index], classes, heading=heading
     )
 
 

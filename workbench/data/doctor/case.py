@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.dataset import Dataset
-from workbench.data.doctor import motion
+from workbench.data.doctor import picture_motion
 from workbench.media import video
 from workbench.media.video import VideoInfo
 from workbench.types import Pose
@@ -120,7 +120,7 @@ class Case:
     @cached_property
     def changed(self) -> np.ndarray:
         """float32 [n-1,h,w]: where and by how much each picture of ``window`` differs from the one before."""
-        return motion.changes(self.window)
+        return picture_motion.changes(self.window)
 
     @cached_property
     def joints_in_window(self) -> np.ndarray | None:

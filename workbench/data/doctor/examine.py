@@ -15,9 +15,11 @@ from safefiles.processes import cores
 from workbench.data import catalog
 from workbench.data.catalog import SPLITS
 from workbench.data.dataset import Dataset
-from workbench.data.doctor import files, joints, sights, tables, twins  # noqa: F401 (they register their checks)
+
+# They register their checks.
+from workbench.data.doctor import check_files, check_joints, check_pictures, check_tables, check_twins  # noqa: F401
 from workbench.data.doctor.case import Case
-from workbench.data.doctor.registry import CHECKS, Check, Finding, Note, Survey
+from workbench.data.doctor.checks import CHECKS, Check, Finding, Note, Survey
 
 #: Clips that are examined unless all are asked for.
 SAMPLE = 200
@@ -77,8 +79,8 @@ class Report:
         if self.errors:
             return f"{text}training would be wrong: {', '.join(self.errors)}"
         if self.warnings:
-            return f"{text}nothing wrong, look at: {', '.join(self.warnings)}"
-        return f"{text}nothing wrong"
+            return f"{text}no errors, warnings: {', '.join(self.warnings)}"
+        return f"{text}no errors, no warnings"
 
     def text(self) -> str:
         """The table (check, verdict, count, example) and the summary."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from workbench.data.files import jsons
-from workbench.data.files.tables import read_arrays
+from workbench.data.files.table_checks import read_arrays
 from workbench.data.files.text import Damage
 from workbench.data.formats.pose_reader import PoseReader
 from workbench.types import Pose, Skeleton

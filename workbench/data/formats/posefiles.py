@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from workbench.data.dataset import shown
-from workbench.data.files.tables import read_arrays
+from workbench.data.files.table_checks import read_arrays
 from workbench.data.formats import coco, openpose, people
 from workbench.data.formats.pose_reader import files_of, fitted
 from workbench.media import video

@@ -41,10 +41,10 @@ from safefiles.reading import present, read_yaml
 from workbench.data import spelling
 from workbench.data.catalog import SPLITS
 from workbench.data.dataset import Dataset, measure
-from workbench.data.files import intervals, lengths, tabular
+from workbench.data.files import intervals, pose_lengths, text_table
 from workbench.data.files.faults import Faults, of_row
-from workbench.data.files.places import Folder
-from workbench.data.files.tables import require
+from workbench.data.files.safe_folder import Folder
+from workbench.data.files.table_checks import require
 from workbench.data.formats import posefiles
 from workbench.data.formats.posefiles import PoseFiles
 from workbench.types import Skeleton
@@ -81,7 +81,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
         raise ValueError("the data set 'manifest' needs root: the path of a CSV or parquet file")
     path = Path(root)
     beside, faults = read_beside(path), Faults(path)
-    table = tabular.read(path, faults, COLUMNS)
+    table = text_table.read(path, faults, COLUMNS)
     untrimmed = "intervals" in table and "label" not in table
     if "pose" not in table:
         require(table, ("video",), path)
@@ -222,7 +222,7 @@ def _parts_named(values: list[str], column: str, path: Path) -> list[str]:
     changed = {old: new for old, new in zip(values, parts, strict=True) if old != new}
     if changed:
         readings = ", ".join(f"{old!r} as {new}" for old, new in changed.items())
-        warnings.warn(f"{path}: {column} is read with {readings}", tabular.TableNote, stacklevel=4)
+        warnings.warn(f"{path}: {column} is read with {readings}", text_table.TableNote, stacklevel=4)
     return parts
 
 
@@ -261,7 +261,7 @@ def _lengths(table: pd.DataFrame) -> pd.DataFrame:
     facts = pd.concat(
         [
             measure(table["video"][filmed].tolist()).set_index(table.index[filmed]),
-            lengths.of(table["pose"][~filmed].tolist(), posefiles.count, RATE).set_index(table.index[~filmed]),
+            pose_lengths.of(table["pose"][~filmed].tolist(), posefiles.count, RATE).set_index(table.index[~filmed]),
         ]
     )
     return facts.sort_index()

@@ -21,9 +21,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.dataset import Dataset
-from workbench.data.files import tarred
+from workbench.data.files import tar_members
 from workbench.data.files.faults import Faults
-from workbench.data.files.tables import DAMAGE
+from workbench.data.files.table_checks import DAMAGE
 from workbench.data.formats.posefiles import of_arrays
 from workbench.data.own.manifest import parts
 from workbench.types import Pose, Skeleton
@@ -58,7 +58,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
 
 
 def _facts(path: Path) -> dict[str, Any]:
-    facts = tarred.read_json(path)
+    facts = tar_members.read_json(path)
     wrong = [name for name, kind in FACTS.items() if not isinstance(facts.get(name), kind)]
     if wrong:
         raise ValueError(f"{path} does not say {', '.join(wrong)}")
@@ -71,11 +71,11 @@ def _facts(path: Path) -> dict[str, Any]:
 def _clips(path: Path, classes: int) -> list[dict[str, Any]]:
     """The table's rows of the clips of one shard."""
     rows, changed = [], path.stat().st_mtime_ns if path.is_file() else 0
-    for key, files in tarred.find(path).items():
+    for key, files in tar_members.find(path).items():
         videos = [suffix for suffix in files if suffix not in ("json", "npz")]
         if "json" not in files or len(videos) != 1:
             raise ValueError(f"{path}: the clip {key} should have a .json and one video, it has {', '.join(files)}")
-        row = _row(path, key, tarred.read(path, *files["json"]), classes)
+        row = _row(path, key, tar_members.read(path, *files["json"]), classes)
         # A video of the same place in another file, or in one that was written anew, is another video.
         digest = hashlib.sha256(repr([str(path), changed, *files[videos[0]]]).encode()).hexdigest()[:32]
         source = {"video": str(path), "spool": f"{digest}.{videos[0]}", "film": tuple(files[videos[0]])}
@@ -105,7 +105,7 @@ class Shards:
         """The clip's video as a file of its own."""
         if Path(row["spool"]).name != row["spool"]:
             raise ValueError(f"{row['video']} holds a video with the suffix {row['spool']!r}")
-        return tarred.take_out(row["video"], *row["film"], row["spool"])
+        return tar_members.take_out(row["video"], *row["film"], row["spool"])
 
     def pose(self, row: pd.Series) -> Pose | None:
         """Camera space, joints float32 [M,T,V,3]."""
@@ -126,7 +126,7 @@ class Shards:
             return None
         name = f"the poses of {row['id']} in {row['video']}"
         try:
-            with np.load(io.BytesIO(tarred.read(row["video"], *row["poses"])), allow_pickle=False) as file:
+            with np.load(io.BytesIO(tar_members.read(row["video"], *row["poses"])), allow_pickle=False) as file:
                 poses = {pose.space: pose for pose in of_arrays(dict(file), name)}
         except DAMAGE as error:
             raise ValueError(f"{name} cannot be read: {error}") from None

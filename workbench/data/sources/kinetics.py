@@ -21,7 +21,7 @@ import pandas as pd
 from safefiles.reading import reading
 from workbench.data.dataset import Dataset
 from workbench.data.files import facts
-from workbench.data.files.tables import require
+from workbench.data.files.table_checks import require
 from workbench.data.files.text import Damage
 from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official

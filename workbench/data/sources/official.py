@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.dataset import Dataset
-from workbench.data.files import lengths
+from workbench.data.files import pose_lengths
+from workbench.data.folder_layouts import LAYOUTS
 from workbench.data.formats.pose_reader import PoseReader
-from workbench.data.layouts import LAYOUTS
 from workbench.types import Skeleton
 
 VIDEOS = (".mp4", ".avi", ".mkv", ".webm", ".mov")
@@ -124,7 +124,7 @@ def dataset(
     if len(table) and not filmed.any():
         if count is None:
             raise FileNotFoundError(f"none of the videos of {name} is there")
-        table = table.join(lengths.of(table["pose"].tolist(), count, fps))
+        table = table.join(pose_lengths.of(table["pose"].tolist(), count, fps))
     return Dataset(name, classes, skeleton, table, reader, protocol, split, mirrored, metric=metric)
 
 

@@ -19,7 +19,7 @@ from safefiles import checksums
 from safefiles.reading import present, read_json, read_parquet
 from workbench.data.catalog import SPLITS
 from workbench.data.dataset import Dataset
-from workbench.data.files.tables import below, numeric, read_arrays, require, unique
+from workbench.data.files.table_checks import below, numeric, read_arrays, require, unique
 from workbench.media.degradation import LEVELS, degrade
 from workbench.types import Pose, Skeleton, Truth
 

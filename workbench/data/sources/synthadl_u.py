@@ -15,7 +15,7 @@ import pandas as pd
 
 from safefiles import checksums
 from safefiles.reading import present, read_json, read_parquet
-from workbench.data.files.tables import below, numeric, read_arrays, require, unique
+from workbench.data.files.table_checks import below, numeric, read_arrays, require, unique
 from workbench.data.sources import synthadl
 from workbench.data.sources.synthadl import KINECT, PROTOCOLS, Arrays
 from workbench.data.untrimmed.videos import Untrimmed

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.data import contents
+from workbench.data import content_digests
 from workbench.data.catalog import SOURCES, SPLITS, UNTRIMMED, open_dataset, opener
 from workbench.data.dataset import Dataset, Reader, measure
 from workbench.media.files import clock
@@ -159,7 +159,9 @@ class Untrimmed:
         """As Dataset.contents: classes, ids, intervals, and the bytes of every file that a video is read from."""
         body = self.skeleton.name if self.skeleton else None
         facts = [self.classes, body, self.mirrored, self.ids]
-        return contents.fingerprint(facts, self.intervals[list(INTERVALS)], [self.files(i) for i in range(len(self))])
+        return content_digests.fingerprint(
+            facts, self.intervals[list(INTERVALS)], [self.files(i) for i in range(len(self))]
+        )
 
     def fingerprint(self) -> str:
         """Changes whenever the videos, a file they are read from, the classes or the intervals do."""

@@ -13,11 +13,11 @@ import pandas as pd
 from workbench.data import spelling
 from workbench.data.catalog import SPLITS
 from workbench.data.dataset import measure
-from workbench.data.files import written
-from workbench.data.files.places import Folder
+from workbench.data.files import written_manifest
+from workbench.data.files.safe_folder import Folder
 from workbench.data.own.manifest import leave_out
-from workbench.data.wizard import footage, naming
-from workbench.data.wizard.footage import Proposal
+from workbench.data.wizard import find_footage, performers
+from workbench.data.wizard.find_footage import Proposal
 from workbench.media import video
 from workbench.media.files.ingest import VideoNote
 
@@ -60,9 +60,9 @@ def propose(
     table = _collect(root, proposal)
     stems = [Path(name).stem for name in table["video"]]
     table["subject"], certain = _subjects(stems, table["label"], subject_pattern, proposal)
-    table["film"], table["camera"] = naming.films(stems, table["label"]), ""
+    table["film"], table["camera"] = performers.films(stems, table["label"]), ""
     if camera_pattern is not None:
-        table["camera"] = naming.by_pattern(stems, camera_pattern)
+        table["camera"] = performers.by_pattern(stems, camera_pattern)
         _say_found(proposal, "camera", table["camera"], f"the pattern {camera_pattern}")
     table = _counted(root, table, proposal)
     table["split"] = _split(table, split, seed, certain, proposal)
@@ -92,7 +92,7 @@ def write(proposal: Proposal, out: str | Path, force: bool = False) -> list[Path
             table[column] = [name and str(home.relative_to(target) / name) for name in table[column]]
     try:
         beside.unlink(missing_ok=True)
-        written.write(table, out, {"folder": str(home)} if elsewhere else None)
+        written_manifest.write(table, out, {"folder": str(home)} if elsewhere else None)
     except PermissionError:
         raise PermissionError(f"{out.absolute().parent} may not be written to; --out names another place") from None
     return [out, beside] if elsewhere else [out]
@@ -111,12 +111,12 @@ def next_steps(proposal: Proposal, out: str | Path) -> list[str]:
 def _collect(root: Path, proposal: Proposal) -> pd.DataFrame:
     """video, label, part and pose of every video in a class's folder, sorted by path."""
     safe, rows, loose, outside, nowhere, others = Folder(root), [], [], [], [], []
-    paths = footage.paths(root, proposal)
-    tops = {path.parts[0] for path in paths if len(path.parts) > 1 and path.suffix.lower() in footage.VIDEOS}
+    paths = find_footage.paths(root, proposal)
+    tops = {path.parts[0] for path in paths if len(path.parts) > 1 and path.suffix.lower() in find_footage.VIDEOS}
     by_part = bool(tops) and {top.lower() for top in tops} <= set(PARTS)
     depth = 2 if by_part else 1
     for path in paths:
-        if path.suffix.lower() not in footage.VIDEOS:
+        if path.suffix.lower() not in find_footage.VIDEOS:
             others.append(path)
         elif len(path.parts) <= depth:
             loose.append(str(path))
@@ -130,28 +130,30 @@ def _collect(root: Path, proposal: Proposal) -> pd.DataFrame:
     if not len(table):
         raise ValueError(f"{root} holds no videos in folders by class, such as {root.name}/walk/ann.mp4")
     if table["label"].nunique() < 2:
-        raise ValueError(f"{root} holds videos of one class only ({table['label'][0]!r}); it takes one folder a class")
+        raise ValueError(
+            f"{root} holds videos of one class only ({table['label'][0]!r}); a manifest needs one folder for each class"
+        )
     where = "the folder within train, val or test" if by_part else "the folder's name"
     proposal.said.append(f"class: {where}; {table['label'].nunique()} classes, {len(table)} videos")
-    proposal.warn("videos outside of a class's folder, left out", loose)
+    proposal.warn("videos outside the class folders, left out", loose)
     proposal.warn(
-        "links that lead out of the folder, left out; give the folder that they lead to, or copies",
+        "links that lead out of the folder, left out; use the target folder, or copies",
         outside,
     )
-    proposal.warn("links that lead nowhere, and what is no file, left out", nowhere)
+    proposal.warn("broken links and special files, left out", nowhere)
     alike = [spelling.quoted(group) for group in spelling.near(table["label"])]
-    proposal.warn("names of classes that look alike and are different classes, rename folders", alike)
-    table["pose"] = footage.poses(root, safe, table["video"].tolist(), proposal)
-    footage.warn_of_others(root, others, table, proposal)
+    proposal.warn("different classes with similar names; rename folders", alike)
+    table["pose"] = find_footage.poses(root, safe, table["video"].tolist(), proposal)
+    find_footage.warn_of_others(root, others, table, proposal)
     if (table["pose"] != "").any():
-        proposal.said.append(f"poses: those of the same name beside {(table['pose'] != '').sum()} videos")
+        proposal.said.append(f"poses: files with the same name beside {(table['pose'] != '').sum()} videos")
     return table
 
 
 def _subjects(stems: list[str], labels: pd.Series, pattern: str | None, proposal: Proposal) -> tuple[list[str], bool]:
     """(who performs in each video, "" where nobody knows; whether that is no guess)."""
     if pattern is not None:
-        subjects = naming.by_pattern(stems, pattern)
+        subjects = performers.by_pattern(stems, pattern)
         missing = [stem for stem, subject in zip(stems, subjects, strict=True) if not subject]
         if missing:
             raise ValueError(
@@ -159,15 +161,15 @@ def _subjects(stems: list[str], labels: pd.Series, pattern: str | None, proposal
             )
         subjects, how, certain = spelling.merged(subjects), f"the pattern {pattern}", True
     else:
-        performers = naming.find(stems, labels.tolist())
-        if performers is None:
-            proposal.said.append("subject: none, nothing in the file names looks like one (--subject-pattern tells)")
+        guess = performers.find(stems, labels.tolist())
+        if guess is None:
+            proposal.said.append("subject: none found in the file names (set --subject-pattern)")
             return [""] * len(stems), False
-        subjects, certain = spelling.merged(performers.names), performers.certain
-        how = performers.how if certain else f"a guess, {performers.how} (--subject-pattern tells better)"
+        subjects, certain = spelling.merged(guess.names), guess.certain
+        how = guess.how if certain else f"a guess, {guess.how} (set --subject-pattern if it is wrong)"
     _say_found(proposal, "subject", subjects, how)
     alike = [spelling.quoted(group) for group in spelling.near(subjects)]
-    proposal.warn("names of subjects that look alike and are different subjects", alike)
+    proposal.warn("different subjects with similar names", alike)
     return subjects, certain
 
 
@@ -184,7 +186,7 @@ def _counted(root: Path, table: pd.DataFrame, proposal: Proposal) -> pd.DataFram
         facts = measure(full)
         notes = [video.probe(path).note for path, text in zip(full, facts["problem"], strict=True) if not text]
     home = f"{root.absolute()}{os.sep}"
-    proposal.warn("videos to know something about", [note.replace(home, "") for note in notes if note])
+    proposal.warn("notes on videos", [note.replace(home, "") for note in notes if note])
     proposal.warn("videos that cannot be read, left out", [text for text in facts["problem"] if text])
     good = (facts["problem"] == "").to_numpy()
     if not good.any():
@@ -205,11 +207,11 @@ def _split(table: pd.DataFrame, split: str, seed: int, certain: bool, proposal: 
         split = "subject" if len(subjects) >= 3 else "clip"
     if split == "clip":
         proposal.said.append(
-            f"split: drawn from seed {seed}, of each class {TEST:.0%} for test and {VALIDATION:.0%} for validation"
+            f"split: random with seed {seed}, of each class {TEST:.0%} for test and {VALIDATION:.0%} for validation"
         )
         proposal.warned.append(
-            "a split by clip may leak: clips of one person, place or recording in training and in test make results "
-            "look better than they are"
+            "a split by clip may leak: with clips of one person, place or recording in training and test, results look "
+            "better than they are"
         )
         films, together = _films(table)
         if together:
@@ -221,18 +223,16 @@ def _split(table: pd.DataFrame, split: str, seed: int, certain: bool, proposal: 
     if kind not in ("subject", "leave-one-out", "leave-out") or (kind == "leave-out") != bool(names):
         raise ValueError(f"unknown split {split!r}; known: {', '.join(WAYS)}")
     if len(subjects) < 3:
-        raise ValueError(
-            f"the split {split!r} needs 3 subjects or more, {len(subjects)} found; --subject-pattern tells who performs"
-        )
+        raise ValueError(f"the split {split!r} needs 3 subjects or more, {len(subjects)} found; set --subject-pattern")
     if kind == "subject":
         roles = _by_subject(subjects, seed)
     else:
         left_out = [name.strip() for name in names.split(",")] if names else subjects[:1]
         roles = leave_out(subjects, left_out, proposal.folder)
     told = [f"{part} {', '.join(name for name in subjects if roles[name] == part)}" for part in SPLITS]
-    alone = "no one is in two parts" if certain else "if these are the performers, no one is in two parts"
+    alone = "nobody is in two parts" if certain else "if these are the performers, nobody is in two parts"
     proposal.said.append(f"split: by subject, {alone}; {'; '.join(told)}")
-    proposal.said.append(f"any other can be left out of training by protocol=leave-out:{subjects[-1]} and the like")
+    proposal.said.append(f"to leave out another subject, use for example protocol=leave-out:{subjects[-1]}")
     return [roles[subject] for subject in table["subject"]]
 
 

@@ -27,13 +27,13 @@ def against_paper(numbers: pd.DataFrame, heading: str) -> go.Figure:
 
     numbers: one line a row and column with label, title, published, value, low, high (see ``reports.numbers``).
     """
-    found = numbers[numbers["published"].notna() | numbers["value"].notna()]
-    if found.empty:
-        return common.blank(heading, "nothing is published and nothing was run")
-    titles = list(dict.fromkeys(found["title"]))
+    measured = numbers[numbers["published"].notna() | numbers["value"].notna()]
+    if measured.empty:
+        return common.blank(heading, "no number is published and no row was run")
+    titles = list(dict.fromkeys(measured["title"]))
     figure = make_subplots(1, len(titles), shared_yaxes=True, subplot_titles=[common.text(name) for name in titles])
     for column, name in enumerate(titles, 1):
-        mine = found[found["title"] == name]
+        mine = measured[measured["title"] == name]
         labels = [common.text(label) for label in mine["label"]]
         paper = {"symbol": "diamond-open", "size": 11, "color": common.COLORS[1], "line": {"width": 2}}
         shared = {"y": labels, "mode": "markers", "showlegend": column == 1, "row": 1, "col": column}
@@ -48,24 +48,24 @@ def against_paper(numbers: pd.DataFrame, heading: str) -> go.Figure:
         )
     figure.update_yaxes(autorange="reversed").update_yaxes(matches="y")
     below = "diamonds: the paper's data; dots: here, with 95 % intervals; compare orders, not levels"
-    rows = found["label"].nunique()
+    rows = measured["label"].nunique()
     return common.finish(figure, heading, below, 220 + 44 * rows, legend={"orientation": "h", "y": -0.25})
 
 
-def effects(claims: pd.DataFrame, heading: str = "Who is ahead, and by how much") -> go.Figure:
+def effects(claims: pd.DataFrame, heading: str = "Differences for each claim") -> go.Figure:
     """One line a comparison: the difference here with its interval, and the paper's as a diamond.
 
     claims: claim, columns, difference, low, high, verdict, published (see ``reports.claims``); lines without a
     difference are left out.
     """
-    found = claims[claims["difference"].notna()]
-    if found.empty:
+    compared = claims[claims["difference"].notna()]
+    if compared.empty:
         return common.blank(heading, "no claim has been tested yet")
     figure = go.Figure()
-    names = [common.text(f"{line.claim} · {line.columns}") for line in found.itertuples()]
-    found = found.assign(name=names)
+    names = [common.text(f"{line.claim} · {line.columns}") for line in compared.itertuples()]
+    compared = compared.assign(name=names)
     for verdict, (color, symbol) in VERDICTS.items():
-        mine = found[found["verdict"] == verdict]
+        mine = compared[compared["verdict"] == verdict]
         if len(mine):
             figure.add_scatter(
                 x=mine["difference"],
@@ -84,11 +84,11 @@ def effects(claims: pd.DataFrame, heading: str = "Who is ahead, and by how much"
                 name=verdict,
             )
     paper = {"symbol": "diamond-open", "size": 10, "color": common.COLORS[1]}
-    figure.add_scatter(x=found["published"], y=found["name"], mode="markers", marker=paper, name="paper")
+    figure.add_scatter(x=compared["published"], y=compared["name"], mode="markers", marker=paper, name="paper")
     figure.add_vline(x=0, line={"color": common.INK, "width": 1})
     figure.update_yaxes(categoryorder="array", categoryarray=names[::-1])
-    figure.update_xaxes(title_text="ahead by (the column's unit; of shares, points)")
-    below = "right of 0 agrees with the claim; an interval that holds 0 leaves it open"
+    figure.update_xaxes(title_text="difference (the column's unit; for shares, points)")
+    below = "right of 0 agrees with the claim; an interval that contains 0 leaves it open"
     return common.finish(figure, heading, below, 240 + 34 * len(names))
 
 

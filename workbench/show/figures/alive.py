@@ -29,9 +29,9 @@ KINDS = {"plain": GREY, "learnt": common.COLORS[0], "known truth": common.TRUTH}
 def answers(scores: Mapping[str, np.ndarray], classes: Sequence[str], clip: str, top: int = 4) -> go.Figure:
     """What one clip is taken for under each exchange: scores [N] in [0,1] by question, a group of bars a class, of the
     ``top`` classes that score highest anywhere."""
-    heading = "The attention exchanged: what does the network say now?"
+    heading = "Predictions after an exchange of the attention"
     if len(scores) < 2:
-        return common.blank(heading, "this run has no attention that could be exchanged, and reads no poses")
+        return common.blank(heading, "this run has no attention to exchange, and reads no poses")
     best = np.argsort(-np.max(list(scores.values()), axis=0), kind="stable")[:top]
     figure = go.Figure()
     for index, (question, values) in enumerate(scores.items()):
@@ -46,7 +46,7 @@ def answers(scores: Mapping[str, np.ndarray], classes: Sequence[str], clip: str,
         )
     figure.update_yaxes(autorange="reversed", title_text="class")
     figure.update_xaxes(title_text="score (softmax)", range=[0, 1])
-    below = f"{clip}: bars of one length mean that the prediction doesn't hang on the attention"
+    below = f"{clip}: bars of equal length mean that the prediction does not depend on the attention"
     return common.finish(figure, heading, below, 190 + 30 * len(scores) * len(best), barmode="group")
 
 
@@ -60,17 +60,17 @@ def exchanged(effects: Numbers, run: str, floor: float) -> go.Figure:
     figure = make_subplots(1, 2, subplot_titles=["predictions that change", "accuracy"], shared_yaxes=True)
     order = [name for name in QUESTIONS if name in effects]
     for column, key in enumerate(("changed", "top1"), 1):
-        shown = [name for name in order if key in effects[name]]
+        questions = [name for name in order if key in effects[name]]
         value, low, high = (
-            100 * np.array([effects[name][key][end] for name in shown]) for end in ("value", "low", "high")
+            100 * np.array([effects[name][key][end] for name in questions]) for end in ("value", "low", "high")
         )
         figure.add_bar(
             x=value,
-            y=[common.text(QUESTIONS[name]) for name in shown],
+            y=[common.text(QUESTIONS[name]) for name in questions],
             orientation="h",
             error_x={"array": high - value, "arrayminus": value - low, "thickness": 2},
-            marker_color=[common.COLORS[0] if name == "own" else GREY for name in shown],
-            text=[f"{one:.1f} %" for one in value],
+            marker_color=[common.COLORS[0] if name == "own" else GREY for name in questions],
+            text=[f"{number:.1f} %" for number in value],
             textposition="inside",
             insidetextanchor="start",
             textangle=0,
@@ -84,14 +84,14 @@ def exchanged(effects: Numbers, run: str, floor: float) -> go.Figure:
     figure.update_yaxes(title_text="the clips", col=1)
     figure.update_xaxes(title_text="share of clips (%)", range=[0, 100], col=1)
     figure.update_xaxes(title_text="right (%)", rangemode="tozero", col=2)
-    below = "with 95 % intervals over clips; left of the floor the mechanism is idle, however good its maps look"
+    below = "with 95 % intervals over clips; left of the floor the mechanism is idle, however good its maps are"
     return common.finish(figure, heading, below, 190 + 44 * len(order), showlegend=False)
 
 
 def ceilings(rows: pd.DataFrame, command: str) -> go.Figure:
     """What each form of attention gains, and what it gains with the known truth in its place: a bar a row with label,
-    value, low, high (percent right) and kind, a key of KINDS. ``command`` makes the rows that a blank stands for."""
-    heading = "What could this form gain at best?"
+    value, low, high (percent) and kind, a key of KINDS. ``command`` makes the rows that a blank stands for."""
+    heading = "The gain of each form at best"
     if rows.empty:
         return common.blank(heading, f"not run here: {command}")
     figure = go.Figure()
@@ -104,7 +104,7 @@ def ceilings(rows: pd.DataFrame, command: str) -> go.Figure:
             error_x={"array": mine["high"] - mine["value"], "arrayminus": mine["value"] - mine["low"], "thickness": 2},
             marker_color=color,
             name=kind,
-            text=[f"{one:.1f}" for one in mine["value"]],
+            text=[f"{number:.1f}" for number in mine["value"]],
             textposition="inside",
             insidetextanchor="start",
             hovertemplate="%{x:.1f} %<extra></extra>",
@@ -113,8 +113,8 @@ def ceilings(rows: pd.DataFrame, command: str) -> go.Figure:
         figure.add_vline(value, line_dash="dot", line_color=common.SOFT)
     labels = [common.text(label) for label in rows["label"]]
     figure.update_yaxes(categoryorder="array", categoryarray=labels[::-1], title_text="attention")
-    figure.update_xaxes(title_text="accuracy (percent right)", rangemode="tozero")
-    below = "dotted: without attention; a form whose green bar ends there can't gain, wherever its attention looks"
+    figure.update_xaxes(title_text="accuracy (percent)", rangemode="tozero")
+    below = "dotted: without attention; a form whose green bar ends there cannot gain, whatever its attention is"
     return common.finish(figure, heading, below, 210 + 40 * len(rows))
 
 
@@ -122,16 +122,18 @@ def taught(levels: Numbers, run: str) -> go.Figure:
     """Left, the cosine of the student's embedding to its own teacher's and to other classes'; right, of squared errors,
     the loss as a share of the best constant's. levels: as a run's metrics have them under alive, distillation."""
     heading = f"Did {run} learn from its own teacher?"
-    known = {name: told for name, told in levels.items() if name != "skipped"}
-    if not known:
-        return common.blank(heading, str(levels.get("skipped", "nothing was measured of a distillation")))
+    measured = {name: numbers for name, numbers in levels.items() if name != "skipped"}
+    if not measured:
+        return common.blank(heading, str(levels.get("skipped", "no distillation was measured")))
     figure = make_subplots(1, 2, subplot_titles=["cosine to the teacher's embedding", "loss / the best constant's"])
-    names = [common.text(name) for name in known]
+    names = [common.text(name) for name in measured]
     for index, (key, label) in enumerate((("own", "of the same clip"), ("other", "of other classes"))):
-        there = {name: told[key] for name, told in known.items() if key in told}
-        value, low, high = (np.array([told[end] for told in there.values()]) for end in ("value", "low", "high"))
+        cosines = {name: numbers[key] for name, numbers in measured.items() if key in numbers}
+        value, low, high = (
+            np.array([numbers[end] for numbers in cosines.values()]) for end in ("value", "low", "high")
+        )
         figure.add_bar(
-            x=[common.text(name) for name in there],
+            x=[common.text(name) for name in cosines],
             y=value,
             error_y={"array": high - value, "arrayminus": value - low, "thickness": 2},
             marker_color=(common.COLORS[0], GREY)[index],
@@ -140,10 +142,12 @@ def taught(levels: Numbers, run: str) -> go.Figure:
             row=1,
             col=1,
         )
-    ratios = [told["loss"] / told["constant"] if told.get("constant") else np.nan for told in known.values()]
+    ratios = [
+        numbers["loss"] / numbers["constant"] if numbers.get("constant") else np.nan for numbers in measured.values()
+    ]
     words = [
-        f"{ratio:.3g}" if "loss" in told else "no squared error"
-        for ratio, told in zip(ratios, known.values(), strict=True)
+        f"{ratio:.3g}" if "loss" in numbers else "no squared error"
+        for ratio, numbers in zip(ratios, measured.values(), strict=True)
     ]
     bars = {"x": names, "y": np.nan_to_num(ratios).clip(0, 2), "text": words, "textposition": "outside", "width": 0.4}
     figure.add_bar(**bars, marker_color=common.COLORS[2], showlegend=False, row=1, col=2)
@@ -151,23 +155,23 @@ def taught(levels: Numbers, run: str) -> go.Figure:
     figure.add_hline(0, line_color=common.SOFT, row=1, col=1)
     figure.update_yaxes(title_text="cosine", row=1, col=1)
     figure.update_yaxes(title_text="ratio (bars end at 2)", range=[0, 2.3], row=1, col=2)
-    margins = [f"{name}: {told['margin']['value']:+.3f}" for name, told in known.items() if "margin" in told]
-    below = (
-        "own minus other, " + ", ".join(margins) if margins else "one class alone: there is no other to compare with"
-    )
+    margins = [
+        f"{name}: {numbers['margin']['value']:+.3f}" for name, numbers in measured.items() if "margin" in numbers
+    ]
+    below = "own minus other, " + ", ".join(margins) if margins else "only one class: there is no other to compare with"
     return common.finish(figure, heading, below, 420, barmode="group")
 
 
 def gradients(stages: Mapping[str, Mapping[str, Mapping[str, float]]]) -> go.Figure:
     """Each term's share of the gradient in the first and the last epoch of every stage with more than one term, a bar
     in parts each; above them what moves a teacher that learns along."""
-    heading = "Who moves the weights?"
+    heading = "Which term moves the weights?"
     parts = {"teacher_gradient_": "the teacher, ", "gradient_": ""}
     bars: dict[str, dict[str, float]] = {}
     for stage, ends in stages.items():
         for end, shares in ends.items():
             for prefix, what in parts.items():
-                mine = {name.removeprefix(prefix): one for name, one in shares.items() if name.startswith(prefix)}
+                mine = {name.removeprefix(prefix): share for name, share in shares.items() if name.startswith(prefix)}
                 if mine:
                     bars[f"{stage}: {what}{end} epoch"] = mine
     if not bars:
@@ -182,11 +186,11 @@ def gradients(stages: Mapping[str, Mapping[str, Mapping[str, float]]]) -> go.Fig
             orientation="h",
             name=common.text(term),
             marker_color=common.color(index),
-            text=[f"{one:.0%}" if one >= 0.04 else "" for one in values],
+            text=[f"{share:.0%}" if share >= 0.04 else "" for share in values],
             insidetextanchor="middle",
             hovertemplate="%{x:.2%}<extra></extra>",
         )
     figure.update_yaxes(autorange="reversed", title_text="stage")
-    figure.update_xaxes(title_text="share of the terms' gradients, as weighed", range=[0, 1], tickformat=".0%")
-    below = "norms at the epoch's first batch, on the weights that the classification reaches too"
+    figure.update_xaxes(title_text="share of the weighted gradient of each term", range=[0, 1], tickformat=".0%")
+    below = "norms at the epoch's first batch, on the weights that the classification also reaches"
     return common.finish(figure, heading, below, 200 + 40 * len(bars), barmode="stack")

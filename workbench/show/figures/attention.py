@@ -18,7 +18,7 @@ METRICS = {
     "pointing_game": "pointing game<br>(share of hits)",
     "ranking": "ranking of places<br>(chance: 0.5)",
     "temporal_overlap": "share within<br>the true moment",
-    "temporal_gain": "gain over even<br>weights in time",
+    "temporal_gain": "gain over uniform<br>weights in time",
 }
 
 
@@ -88,7 +88,7 @@ def temporal(clip: Clip, values: Mapping[str, np.ndarray | None], truth: Truth |
     figure.add_hline(1 / steps, line=even, annotation_text=f"even: 1/{steps}", annotation_position="bottom right")
     figure.update_xaxes(title_text="time (seconds)", range=[seconds[0], seconds[-1]])
     figure.update_yaxes(title_text="weight of a time step (sums to 1)", rangemode="tozero")
-    below = "above the dotted line a step counts for more than an even share"
+    below = "above the dotted line a step has more than a uniform share"
     return common.finish(
         figure, heading, below, 380, legend={"orientation": "h", "y": 1.08, "x": 1, "xanchor": "right"}
     )
@@ -114,7 +114,7 @@ def coupled(
         rows[name] = maps.overlay(clip.frames, frames, opacity)
     labels = common.frame_labels(clip)
     below = "bright: much attention (each row on its own scale over the whole clip)"
-    below += "; green outline: what makes the label, while it does" if truth is not None else ""
+    below += "; green outline: the region that decides the label, in its moment" if truth is not None else ""
     heading = "Where and when: the maps over the video"
     return common.sheet(rows, labels, heading, below, columns, "frame of the source video (seconds)")
 
@@ -125,23 +125,23 @@ def graded(grades: Mapping[str, Mapping[str, Mapping[str, float]]], run: str) ->
     grades: grade -> source -> {"value", "low", "high"} (an interval; without it a bare value), as in a run's metrics;
     the source "system" is called ``run``, differences ("minus_...") are left out. A blank where there is nothing.
     """
-    heading = f"Graded: is the attention of {run} where and when the action is?"
+    heading = f"The attention of {run}, graded in space and time"
     if not grades:
         return common.blank(heading, "nothing to grade: this run has no attention, or its data have no known truth")
     names = [METRICS.get(grade, common.text(grade)) for grade in grades]
     figure = make_subplots(1, len(grades), subplot_titles=names, horizontal_spacing=0.03, shared_yaxes=True)
     for column, sources in enumerate(grades.values(), 1):
-        known = {source: one for source, one in sources.items() if not source.startswith("minus_")}
-        value = np.array([one["value"] for one in known.values()])
-        high = np.array([one.get("high", one["value"]) for one in known.values()])
-        low = np.array([one.get("low", one["value"]) for one in known.values()])
+        intervals = {source: interval for source, interval in sources.items() if not source.startswith("minus_")}
+        value = np.array([interval["value"] for interval in intervals.values()])
+        high = np.array([interval.get("high", interval["value"]) for interval in intervals.values()])
+        low = np.array([interval.get("low", interval["value"]) for interval in intervals.values()])
         figure.add_bar(
             x=value,
-            y=[common.text(run if source == "system" else source.replace("_", " ")) for source in known],
+            y=[common.text(run if source == "system" else source.replace("_", " ")) for source in intervals],
             orientation="h",
             error_x={"array": high - value, "arrayminus": value - low, "thickness": 2},
-            marker_color=[common.COLORS[0] if source == "system" else "#9AA5B1" for source in known],
-            text=[f"{one:.2f}" for one in value],
+            marker_color=[common.COLORS[0] if source == "system" else "#9AA5B1" for source in intervals],
+            text=[f"{interval:.2f}" for interval in value],
             textposition="inside",
             insidetextanchor="start",
             hovertemplate="%{x:.3f}<extra></extra>",

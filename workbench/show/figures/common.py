@@ -61,7 +61,7 @@ def finish(figure: go.Figure, heading: str, below: str = "", height: int = 420, 
 
     Titles of panels get room of their own above the panels, so that they do not run into the figure's title.
     """
-    panels = [one.text for one in figure.layout.annotations if one.yref == "paper" and (one.y or 0) >= 1]
+    panels = [note.text for note in figure.layout.annotations if note.yref == "paper" and (note.y or 0) >= 1]
     room = 36 + 20 * max(text.count("<br>") for text in panels) if panels else 0
     figure.update_layout(template=THEME, title_text=title(heading, below), height=height + room, **layout)
     # The title's place is counted from the top in pixels, whatever the height.

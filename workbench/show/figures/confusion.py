@@ -34,14 +34,14 @@ def zoom(confusions: Mapping[str, np.ndarray], classes: Sequence[str], block: Se
         share = read.rates(confusion)[index]
         figure.add_trace(_heat(share, np.asarray(confusion)[index], coloraxis="coloraxis"), 1, column)
         for row, values in enumerate(share):
-            for place, value in enumerate(values):
+            for at, value in enumerate(values):
                 if np.isfinite(value) and value > 0:
                     ink = "white" if value < 0.5 else "black"
                     note = {"text": f"{value:.2f}", "showarrow": False, "font": {"color": ink, "size": 13}}
-                    figure.add_annotation(x=place, y=row, row=1, col=column, **note)
+                    figure.add_annotation(x=at, y=row, row=1, col=column, **note)
     _class_axes(figure, [classes[i] for i in block])
     figure.update_yaxes(title_text="").update_yaxes(title_text="true action", col=1)
-    below = "the actions that are most often taken for each other"
+    below = "the actions that are confused most often"
     return common.finish(figure, "Zoom on the most confused block", below, 300 + 36 * len(block), coloraxis=_scale())
 
 
@@ -62,36 +62,36 @@ def top_gains(
 ) -> go.Figure:
     """Fig. 7 and 8: the ``count`` classes that the second run improves most, and the ``count`` that it loses most."""
     change = read.gains(first, second)
-    known = [int(index) for index in np.argsort(-change, kind="stable") if np.isfinite(change[index])]
-    best = [index for index in known[:count] if change[index] > 0]
-    worst = [index for index in known[-count:] if change[index] < 0]
-    chosen = best + worst
+    order = [int(index) for index in np.argsort(-change, kind="stable") if np.isfinite(change[index])]
+    best = [index for index in order[:count] if change[index] > 0]
+    worst = [index for index in order[-count:] if change[index] < 0]
+    actions = best + worst
     heading = "Largest gains and losses"
-    if not chosen:
+    if not actions:
         return common.blank(heading, "the two runs have the same accuracy on every action")
     figure = go.Figure(
         go.Bar(
-            x=100 * change[chosen],
-            y=list(range(len(chosen))),
+            x=100 * change[actions],
+            y=list(range(len(actions))),
             orientation="h",
-            marker_color=[common.COLORS[1] if change[index] > 0 else common.COLORS[0] for index in chosen],
-            text=[f"{100 * change[index]:+.0f}" for index in chosen],
+            marker_color=[common.COLORS[1] if change[index] > 0 else common.COLORS[0] for index in actions],
+            text=[f"{100 * change[index]:+.0f}" for index in actions],
             textposition="outside",
             cliponaxis=False,
             hovertemplate="%{x:+.1f} points<extra></extra>",
         )
     )
-    names = [common.text(classes[index]) for index in chosen]
+    names = [common.text(classes[index]) for index in actions]
     figure.update_yaxes(title_text="action", tickvals=list(range(len(names))), ticktext=names, autorange="reversed")
     figure.update_xaxes(title_text="change of accuracy (percentage points)")
     figure.add_vline(0, line_color=common.SOFT)
     below = f"{runs[1]} against {runs[0]}; orange better, blue worse"
-    return common.finish(figure, heading, below, 180 + 34 * len(chosen))
+    return common.finish(figure, heading, below, 180 + 34 * len(actions))
 
 
 def radar(confusions: Mapping[str, np.ndarray], classes: Sequence[str], pairs: Sequence[tuple[int, int]]) -> go.Figure:
     """Fig. 8c: the mean misclassification score of action pairs, a closed line a run; a smaller area is better."""
-    heading = "Action pairs that are taken for each other"
+    heading = "Confused action pairs"
     if len(pairs) < 3:
         return common.blank(heading, f"a radar needs at least 3 confused pairs; there are {len(pairs)}")
     names = [f"{common.text(classes[a])}<br>{common.text(classes[b])}" for a, b in pairs]
@@ -117,7 +117,7 @@ def radar(confusions: Mapping[str, np.ndarray], classes: Sequence[str], pairs: S
         "nticks": 5,
         "gridcolor": "#CBD2D9",
     }
-    below = "mean of 'a taken for b' and 'b taken for a', 0 to 1; smaller is better"
+    below = "mean of 'a classified as b' and 'b classified as a', 0 to 1; smaller is better"
     polar = {"radialaxis": axis, "bgcolor": "white"}
     return common.finish(figure, heading, below, 600, polar=polar, margin={"t": 140, "b": 70})
 
@@ -127,20 +127,20 @@ def against_dynamicity(
 ) -> go.Figure:
     """Fig. 6a: gain of accuracy [N] (-1 to 1) against the action's mean Procrustes distance of successive poses [N]."""
     heading = "Gain against the dynamicity of the action"
-    known = np.flatnonzero(np.isfinite(change) & np.isfinite(dynamicity))
-    if not len(known):
+    measured = np.flatnonzero(np.isfinite(change) & np.isfinite(dynamicity))
+    if not len(measured):
         return common.blank(heading, "no action has both a gain and poses to measure its dynamicity on")
     figure = go.Figure(
         go.Scatter(
-            x=dynamicity[known],
-            y=100 * change[known],
+            x=dynamicity[measured],
+            y=100 * change[measured],
             mode="markers+text",
-            marker={"size": 11, "color": np.where(change[known] >= 0, common.COLORS[1], common.COLORS[0])},
+            marker={"size": 11, "color": np.where(change[measured] >= 0, common.COLORS[1], common.COLORS[0])},
             # Where nothing changed, dozens of names would hide each other; hovering gives them.
-            text=[common.text(classes[index]) if change[index] else "" for index in known],
-            customdata=[common.text(classes[index]) for index in known],
+            text=[common.text(classes[index]) if change[index] else "" for index in measured],
+            customdata=[common.text(classes[index]) for index in measured],
             textposition=[
-                "top center" if place % 2 else "bottom center" for place in np.argsort(np.argsort(dynamicity[known]))
+                "top center" if rank % 2 else "bottom center" for rank in np.argsort(np.argsort(dynamicity[measured]))
             ],
             textfont_size=12,
             cliponaxis=False,
@@ -155,7 +155,7 @@ def against_dynamicity(
         ticktext=[f"{step:g}" for step in steps],
     )
     figure.update_yaxes(title_text="change of accuracy (percentage points)")
-    below = f"{runs[1]} against {runs[0]}; a dot an action; to the left the body hardly moves"
+    below = f"{runs[1]} against {runs[0]}; each dot is an action; on the left the body hardly moves"
     return common.finish(figure, heading, below, 520)
 
 

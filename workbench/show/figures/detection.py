@@ -35,7 +35,7 @@ def timeline(
     names: Mapping | Sequence[str] | None = None,
     actionness: Mapping[str, np.ndarray] | None = None,
     unit: str = "s",
-    heading: str = "What happens when",
+    heading: str = "The actions over time",
     least: float = 0.0,
     moments: np.ndarray | None = None,
 ) -> go.Figure:
@@ -48,10 +48,12 @@ def timeline(
     of the lanes, which must then be numbers. ``customdata`` of every bar is its start, middle and end, and of a heat
     map's cell the time of its middle: what a click seeks to.
     """
-    shown = {run: table[table["score"] >= least] if len(table) else table for run, table in runs.items()}
-    labels = list(dict.fromkeys([*truth["label"], *(label for table in shown.values() for label in table["label"])]))
+    detections = {run: table[table["score"] >= least] if len(table) else table for run, table in runs.items()}
+    labels = list(
+        dict.fromkeys([*truth["label"], *(label for table in detections.values() for label in table["label"])])
+    )
     if not labels:
-        return common.blank(heading, "nothing happens in this video, and nothing is detected")
+        return common.blank(heading, "this video has no action and no detection")
     labels.sort(key=lambda label: (isinstance(label, str), label))
     maps = dict(actionness or {})
     heights = [1.0 * len(labels)] * len(maps) + [max(1.0, 0.45 * (1 + len(runs))) * len(labels)]
@@ -64,7 +66,7 @@ def timeline(
     texts = [_name(label, names) for label in labels]
     for row, values in enumerate(maps.values(), 1):
         _heat(figure, np.asarray(values), labels, duration if moments is None else moments, unit, row)
-    parts = {"truth": truth, **shown}
+    parts = {"truth": truth, **detections}
     for index, (name, table) in enumerate(parts.items()):
         _bars(figure, name, table, labels, index, len(parts), unit, len(heights))
     for row in range(1, len(heights) + 1):
@@ -72,8 +74,8 @@ def timeline(
         figure.update_yaxes(title_text="action", showgrid=False, row=row, col=1, **ticks)
     figure.update_xaxes(range=[0, duration])
     figure.update_xaxes(title_text=f"time ({common.text(unit)})", row=len(heights), col=1)
-    floor = f"; detections of a score of {least:g} or more" if least else ""
-    below = f"{len(truth)} actions; the paler a detection, the less sure{floor}"
+    floor = f"; detections with a score of {least:g} or more" if least else ""
+    below = f"{len(truth)} actions; paler detections have a lower score{floor}"
     legend = {
         "orientation": "h",
         "y": -60 / area,
@@ -91,9 +93,9 @@ def timeline(
 def false_positives(profiles: Mapping[str, pd.DataFrame]) -> go.Figure:
     """The surest predictions by kind, a panel a run. profiles: run -> rows a band g (1, 2, ...), columns the kinds of
     ``KINDS``, shares in [0,1] among the g * (number of events) surest predictions."""
-    heading = "What is wrong with the surest detections?"
+    heading = "Errors among the detections with the highest scores"
     if not profiles:
-        return common.blank(heading, "there is no run to look at")
+        return common.blank(heading, "there is no run to show")
     figure = make_subplots(1, len(profiles), subplot_titles=[*map(common.text, profiles)], shared_yaxes=True)
     for column, profile in enumerate(profiles.values(), 1):
         for kind, (color, hatch) in KINDS.items():
@@ -110,15 +112,15 @@ def false_positives(profiles: Mapping[str, pd.DataFrame]) -> go.Figure:
             )
     figure.update_xaxes(title_text="detections (times the number of events)", dtick=1)
     figure.update_yaxes(title_text="share of the detections (percent)", range=[0, 100], col=1)
-    below = "from left to right more and less sure detections are counted"
+    below = "from left to right, detections with lower scores are added"
     return common.finish(figure, heading, below, 440, barmode="stack", legend={"traceorder": "reversed"})
 
 
-def missed(groups: Mapping[str, pd.DataFrame], axis: str = "length (s)", heading: str = "What is missed?") -> go.Figure:
+def missed(groups: Mapping[str, pd.DataFrame], axis: str = "length (s)", heading: str = "Missed events") -> go.Figure:
     """Share of the events that a run misses by group. groups: run -> rows group (text), count, missed in [0,1] or NaN;
     ``axis`` says what groups are: a length, or how many other actions go on."""
     if not groups:
-        return common.blank(heading, "there is no run to look at")
+        return common.blank(heading, "there is no run to show")
     figure = go.Figure()
     for index, (run, table) in enumerate(groups.items()):
         figure.add_bar(
@@ -140,8 +142,8 @@ def missed(groups: Mapping[str, pd.DataFrame], axis: str = "length (s)", heading
         f"{common.text(group)}<br>{count} events" for group, count in zip(first["group"], first["count"], strict=True)
     ]
     figure.update_xaxes(title_text=common.text(axis), tickvals=list(range(len(first))), ticktext=ticks)
-    figure.update_yaxes(title_text="events not found (percent)", range=[0, 105])
-    return common.finish(figure, heading, "of the events of each group, those that no detection finds", 420)
+    figure.update_yaxes(title_text="missed events (percent)", range=[0, 105])
+    return common.finish(figure, heading, "the share of each group's events that no detection matches", 420)
 
 
 def gains(table: pd.DataFrame, runs: tuple[str, str], names: Mapping | Sequence[str] | None = None) -> go.Figure:
@@ -149,7 +151,7 @@ def gains(table: pd.DataFrame, runs: tuple[str, str], names: Mapping | Sequence[
 
     table: rows label, first, second, gain, low, high in [-1,1] (low and high may be NaN), "mean" the label of the mean.
     """
-    heading = "What one run detects better than the other"
+    heading = "Gain in average precision for each action"
     whole, classes = table[table["label"] == "mean"], table[(table["label"] != "mean") & table["gain"].notna()]
     rows = pd.concat([whole, classes.sort_values("gain", ascending=False, kind="stable")])
     if rows.empty:
@@ -180,9 +182,9 @@ def gains(table: pd.DataFrame, runs: tuple[str, str], names: Mapping | Sequence[
 
 def against_iou(runs: Mapping[str, pd.Series]) -> go.Figure:
     """Mean AP against the overlap that is asked for. runs: name -> Series of mAP in [0,1] by threshold."""
-    heading = "How exact are the boundaries?"
+    heading = "Accuracy of the boundaries"
     if not runs:
-        return common.blank(heading, "there is no run to look at")
+        return common.blank(heading, "there is no run to show")
     figure = go.Figure()
     for index, (run, curve) in enumerate(runs.items()):
         figure.add_scatter(
@@ -194,9 +196,9 @@ def against_iou(runs: Mapping[str, pd.Series]) -> go.Figure:
             marker={"symbol": common.SYMBOLS[index % len(common.SYMBOLS)], "size": 9},
             hovertemplate="overlap %{x:.2f}: %{y:.1f} %<extra></extra>",
         )
-    figure.update_xaxes(title_text="overlap that is asked for (intersection over union, 0 to 1)")
+    figure.update_xaxes(title_text="required overlap (intersection over union, 0 to 1)")
     figure.update_yaxes(title_text="mean average precision (percent)", rangemode="tozero")
-    below = "a curve that falls late belongs to a detector that starts and stops on time"
+    below = "a curve that falls late means exact start and end times"
     return common.finish(figure, heading, below, 420, showlegend=True)
 
 
@@ -223,11 +225,11 @@ def _bars(
 ) -> None:
     start, end = table["start"].to_numpy(np.float64), table["end"].to_numpy(np.float64)
     scores = table["score"].to_numpy(np.float64) if "score" in table else np.ones(len(table))
-    place = {label: lane for lane, label in enumerate(labels)}
-    lanes = np.array([place[label] for label in table["label"]], np.float64)
+    lane_of = {label: lane for lane, label in enumerate(labels)}
+    lanes = np.array([lane_of[label] for label in table["label"]], np.float64)
     color = common.TRUTH if index == 0 else [common.COLORS[1], common.COLORS[0], common.COLORS[3]][(index - 1) % 3]
     solid = _solidity(scores)
-    said = f"{common.text(name)}, %{{customdata[0]:.1f}} to %{{customdata[2]:.1f}} {common.text(unit)}"
+    hover = f"{common.text(name)}, %{{customdata[0]:.1f}} to %{{customdata[2]:.1f}} {common.text(unit)}"
     figure.add_bar(
         base=start,
         x=end - start,
@@ -237,7 +239,7 @@ def _bars(
         name=common.text(name),
         marker={"color": color, "opacity": solid, "line": {"width": 0}},
         customdata=np.stack([start, (start + end) / 2, end, scores], 1),
-        hovertemplate=said + ("" if index == 0 else ", score %{customdata[3]:.2f}") + "<extra></extra>",
+        hovertemplate=hover + ("" if index == 0 else ", score %{customdata[3]:.2f}") + "<extra></extra>",
         row=row,
         col=1,
     )
@@ -250,5 +252,5 @@ def _solidity(scores: np.ndarray) -> np.ndarray:
 
 
 def _name(label: object, names: Mapping | Sequence[str] | None) -> str:
-    known = names is not None and (label in names if isinstance(names, Mapping) else not isinstance(label, str))
-    return common.text(names[label] if known else label)
+    has_name = names is not None and (label in names if isinstance(names, Mapping) else not isinstance(label, str))
+    return common.text(names[label] if has_name else label)

@@ -22,12 +22,12 @@ AT_TOP = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor":
 def pull(history: pd.DataFrame) -> go.Figure:
     """What is minimised, and the student's part of it that is about the classes, by epoch, logarithmic: the gap is what
     the teacher adds. history: one row an epoch, with stage, train_total and train_classification."""
-    heading = "Who pulls: the classes, and the teacher"
-    known = [name for name in ("train_total", "train_classification") if name in history]
-    if len(known) < 2:
-        return common.blank(heading, "this run's loss doesn't tell the classes from the teacher")
+    heading = "The pull of the classes and of the teacher"
+    parts = [name for name in ("train_total", "train_classification") if name in history]
+    if len(parts) < 2:
+        return common.blank(heading, "this run's loss does not separate the classes from the teacher")
     figure = go.Figure()
-    for index, (name, label) in enumerate(zip(known, ("all that is minimised", "classes alone"), strict=True)):
+    for index, (name, label) in enumerate(zip(parts, ("the total loss", "classes alone"), strict=True)):
         # Another stage trains another network: no line leads there.
         for turn, (_, rows) in enumerate(history.groupby("stage", sort=False)):
             figure.add_scatter(
@@ -58,34 +58,36 @@ def planes(
     the two of a clip. labels [S]; ``shown`` names the classes in colour, the rest is grey."""
     heading = "Teacher and student in one plane"
     if not comparisons:
-        return common.blank(heading, "teacher and student have no embeddings to be compared")
+        return common.blank(heading, "teacher and student have no embeddings to compare")
     titles = [
-        f"{common.text(level)}: {METHODS[found.first.method]}<br>trustworthiness "
-        f"{found.first.trustworthiness:.2f} (teacher), {found.second.trustworthiness:.2f} (student)"
-        for level, found in comparisons.items()
+        f"{common.text(level)}: {METHODS[comparison.first.method]}<br>trustworthiness "
+        f"{comparison.first.trustworthiness:.2f} (teacher), {comparison.second.trustworthiness:.2f} (student)"
+        for level, comparison in comparisons.items()
     ]
     figure = make_subplots(1, len(titles), subplot_titles=titles, horizontal_spacing=0.08)
     colored = [label for label, name in enumerate(classes) if name in shown]
-    for column, found in enumerate(comparisons.values(), 1):
-        mine = labels[found.rows]
+    for column, comparison in enumerate(comparisons.values(), 1):
+        mine = labels[comparison.rows]
         groups = [(-1, np.flatnonzero(~np.isin(mine, colored)))]
         groups += [(label, np.flatnonzero(mine == label)) for label in colored]
-        for place, (label, clips) in enumerate(groups):
-            color = "#CBD2D9" if label < 0 else common.color(place - 1)
+        for index, (label, clips) in enumerate(groups):
+            color = "#CBD2D9" if label < 0 else common.color(index - 1)
             name = "other" if label < 0 else common.text(classes[label])
-            _joined(figure, found, clips, color, name, column)
+            _joined(figure, comparison, clips, color, name, column)
     for name, symbol in (("teacher", "circle"), ("student", "x")):
         key = {"symbol": symbol, "size": 10, "color": common.INK}
         figure.add_scatter(x=[None], y=[None], mode="markers", marker=key, name=name, row=1, col=1)
     figure.update_xaxes(title_text="no unit", showticklabels=False).update_yaxes(showticklabels=False)
-    below = "test clips; the student's cloud is turned onto the teacher's (orthogonal Procrustes): short lines, alike"
+    below = (
+        "test clips; the student's cloud is rotated onto the teacher's (orthogonal Procrustes); short lines: similar"
+    )
     return common.finish(figure, heading, below, 560, legend={"font": {"size": 12}, "tracegroupgap": 0})
 
 
-def _joined(figure: go.Figure, found: Comparison, clips: np.ndarray, color: str, name: str, column: int) -> None:
+def _joined(figure: go.Figure, comparison: Comparison, clips: np.ndarray, color: str, name: str, column: int) -> None:
     if not len(clips):
         return
-    ends = [found.first.points[clips], found.second.points[clips]]
+    ends = [comparison.first.points[clips], comparison.second.points[clips]]
     broken = np.stack([*ends, np.full_like(ends[0], np.nan)], axis=1).reshape(-1, 2)
     where = {"row": 1, "col": column, "legendgroup": name, "hoverinfo": "skip"}
     line = {"color": color, "width": 1}
@@ -98,7 +100,7 @@ def _joined(figure: go.Figure, found: Comparison, clips: np.ndarray, color: str,
             marker={"color": color, "symbol": symbol, "size": 8, "opacity": 0.85},
             name=name,
             showlegend=index == 0 and column == 1,
-            text=[f"{common.text(found.ids[clip])}, {('teacher', 'student')[index]}" for clip in clips],
+            text=[f"{common.text(comparison.ids[clip])}, {('teacher', 'student')[index]}" for clip in clips],
             **{**where, "hoverinfo": "text"},
         )
 
@@ -106,14 +108,14 @@ def _joined(figure: go.Figure, found: Comparison, clips: np.ndarray, color: str,
 def pairs(contrasts: Mapping[str, Contrast]) -> go.Figure:
     """Likeness of positive and negative video-pose pairs as histograms, a panel a contrast, in [-1,1]."""
     heading = "A video, its own poses, and another action's"
-    titles = [f"{common.text(name)}<br>told apart: {found.ranking:.2f}" for name, found in contrasts.items()]
+    titles = [f"{common.text(name)}<br>separation: {contrast.ranking:.2f}" for name, contrast in contrasts.items()]
     figure = make_subplots(1, len(titles), subplot_titles=titles, horizontal_spacing=0.08)
-    for column, found in enumerate(contrasts.values(), 1):
-        every = np.concatenate([found.positive, found.negative])
+    for column, contrast in enumerate(contrasts.values(), 1):
+        every = np.concatenate([contrast.positive, contrast.negative])
         low, high = (every.min(), every.max()) if len(every) else (-1.0, 1.0)
         low, high = low - 0.02, high + 0.02  # finer differences are none
         size = float(high - low) / 30
-        sides = {"positive: of one clip": found.positive, "negative: of different actions": found.negative}
+        sides = {"positive: of one clip": contrast.positive, "negative: of different actions": contrast.negative}
         for index, (name, values) in enumerate(sides.items()):
             figure.add_histogram(
                 x=values,
@@ -128,9 +130,9 @@ def pairs(contrasts: Mapping[str, Contrast]) -> go.Figure:
                 row=1,
                 col=column,
             )
-    figure.update_xaxes(title_text="likeness (at most 1)")
+    figure.update_xaxes(title_text="similarity (at most 1)")
     figure.update_yaxes(title_text="share of the pairs", col=1)
-    below = "told apart: the chance that a positive pair is more alike than a negative one (0.5: blind)"
+    below = "separation: the probability that a positive pair is more similar than a negative one (0.5: chance)"
     legend = {"orientation": "h", "y": -0.22, "x": 0, "xanchor": "left"}
     return common.finish(figure, heading, below, 440, barmode="overlay", legend=legend, margin_b=110)
 
@@ -157,63 +159,66 @@ def class_gains(gains: pd.DataFrame, overall: Sequence[float], runs: tuple[str, 
         tickvals=list(range(len(names))), ticktext=names, autorange="reversed", title_text="action (clips)"
     )
     figure.update_xaxes(title_text="change of accuracy (percentage points)").add_vline(0, line_color=common.SOFT)
-    below = f"{runs[1]} against {runs[0]}; whiskers: 95 % interval over clips; one that holds 0 may be chance"
-    return common.finish(figure, "What the student gains on each action", below, 180 + 24 * max(6, len(rows)))
+    below = f"{runs[1]} against {runs[0]}; whiskers: 95 % interval over clips; one that contains 0 may be chance"
+    return common.finish(figure, "The student's gain on each action", below, 180 + 24 * max(6, len(rows)))
 
 
-def departures(found: Departures, labels: np.ndarray, classes: Sequence[str], teacher: str) -> go.Figure:
+def departures(departed: Departures, labels: np.ndarray, classes: Sequence[str], teacher: str) -> go.Figure:
     """Clips of each action on which student and teacher part: to the right those that the student alone gets right, to
     the left those that the teacher alone does. Actions without any are left out."""
     heading = "Where the student departs from its teacher"
-    counts = found.by_class(labels, len(classes))
-    chosen = np.flatnonzero(counts.sum(1))
-    if not len(chosen):
-        return common.blank(heading, "both are right, or both wrong, on every clip")
-    chosen = chosen[np.argsort(counts[chosen] @ [1, -1], kind="stable")]
+    counts = departed.by_class(labels, len(classes))
+    actions = np.flatnonzero(counts.sum(1))
+    if not len(actions):
+        return common.blank(heading, "on every clip both are correct or both are wrong")
+    actions = actions[np.argsort(counts[actions] @ [1, -1], kind="stable")]
     figure = go.Figure()
-    sides = [("student alone right", counts[chosen, 1], 1), (f"teacher {teacher} alone right", -counts[chosen, 0], 0)]
+    sides = [
+        ("only student correct", counts[actions, 1], 1),
+        (f"only teacher {teacher} correct", -counts[actions, 0], 0),
+    ]
     for name, clips, color in sides:
         figure.add_bar(
             x=clips,
-            y=list(range(len(chosen))),
+            y=list(range(len(actions))),
             orientation="h",
             marker_color=common.COLORS[color],
             name=common.text(name),
             customdata=np.abs(clips),
             hovertemplate="%{customdata} clips<extra></extra>",
         )
-    names = [common.text(classes[label]) for label in chosen]
+    names = [common.text(classes[label]) for label in actions]
     figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, autorange="reversed", title_text="action")
     step = max(1, (reach := int(counts.max())) // 4)
     ticks = list(range(-(reach // step) * step, reach + 1, step))
     figure.update_xaxes(title_text="clips", tickvals=ticks, ticktext=[str(abs(tick)) for tick in ticks])
     figure.add_vline(0, line_color=common.SOFT)
-    below = f"teacher alone right on {len(found.lost)} clips, student alone on {len(found.won)}, of {len(labels)}"
+    below = f"teacher alone right on {len(departed.lost)} clips, student alone on {len(departed.won)}, of {len(labels)}"
     return common.finish(
-        figure, heading, below, 210 + 26 * max(4, len(chosen)), barmode="relative", legend=AT_TOP | {"x": 1, "y": 1.0}
+        figure, heading, below, 210 + 26 * max(4, len(actions)), barmode="relative", legend=AT_TOP | {"x": 1, "y": 1.0}
     )
 
 
-def departed(lesson: Lesson, found: Departures, classes: Sequence[str], teacher: str, most: int = 40) -> go.Figure:
+def departed(lesson: Lesson, departures: Departures, classes: Sequence[str], teacher: str, most: int = 40) -> go.Figure:
     """The clips of ``departures`` as a table, at most ``most`` of each kind: what it is, and what either takes it
     for."""
-    heading = "The clips on which they part"
-    lost, won = found.lost[:most], found.won[:most]
-    chosen = [*lost, *won]
-    if not chosen:
-        return common.blank(heading, "both are right, or both wrong, on every clip")
-    answers = [said.logits.argmax(1) for said in (lesson.teachers[teacher], lesson.student)]
+    heading = "The clips with different answers"
+    lost, won = departures.lost[:most], departures.won[:most]
+    clips = [*lost, *won]
+    if not clips:
+        return common.blank(heading, "on every clip both are correct or both are wrong")
+    answers = [network.logits.argmax(1) for network in (lesson.teachers[teacher], lesson.student)]
     columns: dict[str, list[str]] = {
-        "clip": [lesson.ids[clip] for clip in chosen],
-        "action": [classes[lesson.labels[clip]] for clip in chosen],
-        f"teacher {teacher} says": [classes[answers[0][clip]] for clip in chosen],
-        "student says": [classes[answers[1][clip]] for clip in chosen],
+        "clip": [lesson.ids[clip] for clip in clips],
+        "action": [classes[lesson.labels[clip]] for clip in clips],
+        f"teacher {teacher} predicts": [classes[answers[0][clip]] for clip in clips],
+        "student says": [classes[answers[1][clip]] for clip in clips],
         "right": ["teacher"] * len(lost) + ["student"] * len(won),
     }
-    more = len(found.lost) + len(found.won) - len(chosen)
-    below = "give one as clip below to see it" + (f"; {more} more are left out" if more else "")
+    more = len(departures.lost) + len(departures.won) - len(clips)
+    below = "select one as clip below to see it" + (f"; {more} more are not shown" if more else "")
     figure = training.table(columns, heading, below)
-    return common.finish(figure, heading, below, 150 + 33 * len(chosen), margin=figure.layout.margin)
+    return common.finish(figure, heading, below, 150 + 33 * len(clips), margin=figure.layout.margin)
 
 
 def agreement(measured: Mapping[str, Mapping[str, Sequence[float]]], teacher: str) -> go.Figure:
@@ -227,7 +232,7 @@ def agreement(measured: Mapping[str, Mapping[str, Sequence[float]]], teacher: st
             orientation="h",
             error_x={"array": high - value, "arrayminus": value - low, "thickness": 2},
             marker_color=[common.COLORS[0], *["#9AA5B1"] * (len(networks) - 1)],
-            text=[f"{one:.2f}" for one in value],
+            text=[f"{number:.2f}" for number in value],
             textposition="inside",
             insidetextanchor="start",
             hovertemplate="%{x:.3f}<extra></extra>",
@@ -237,7 +242,7 @@ def agreement(measured: Mapping[str, Mapping[str, Sequence[float]]], teacher: st
         figure.update_xaxes(range=[min(0.0, float(np.nanmin(low, initial=0)) - 0.05), 1.02], row=1, col=column)
     figure.update_yaxes(autorange="reversed").update_xaxes(title_text="1: always the same")
     rows = max(len(networks) for networks in measured.values())
-    below = "with 95 % intervals over clips; the baseline has never seen the teacher"
+    below = "with 95 % intervals over clips; the baseline has no teacher"
     return common.finish(
         figure, f"Does the student answer as teacher {teacher}?", below, 190 + 50 * rows, showlegend=False
     )
@@ -249,11 +254,11 @@ def sensitivity(measured: pd.DataFrame, paper: Mapping[str, Any] | None, run: st
     measured: rows with option, value, seed, top1, low, high in [0,1]; a dot a run, the line their mean. paper: what is
     printed for this system, {"option", "curves": {data set: {weight: percent}}}, or None.
     """
-    heading = "How much should the teacher count?"
+    heading = "Accuracy against the weight of the teacher"
     printed = {paper["option"]: paper["curves"]} if paper else {}
     options = sorted({*measured["option"], *printed})
     if not options:
-        return common.blank(heading, f"{run} has no weight of distillation, and the paper prints none")
+        return common.blank(heading, f"{run} has no distillation weight, and the paper prints none")
     figure = make_subplots(1, len(options), shared_yaxes=True)
     for column, option in enumerate(options, 1):
         mine, curves = measured[measured["option"] == option], printed.get(option, {})
@@ -276,8 +281,8 @@ def sensitivity(measured: pd.DataFrame, paper: Mapping[str, Any] | None, run: st
         figure.update_xaxes(
             title_text=f"{GREEK.get(option, option)} (no unit, not to scale)", row=1, col=column, **ticks
         )
-    figure.update_yaxes(title_text="accuracy (percent right)", row=1, col=1)
-    below = "dots: runs with their 95 % interval over clips; the paper's are other data, at the weights it prints"
+    figure.update_yaxes(title_text="accuracy (percent)", row=1, col=1)
+    below = "dots: runs with their 95 % interval over clips; the paper's numbers are for other data"
     return common.finish(figure, heading, below, 440)
 
 
@@ -289,7 +294,7 @@ def _measured(figure: go.Figure, runs: pd.DataFrame, scale: list[float], name: s
     )
     value, low, high = (100 * runs[column] for column in ("top1", "low", "high"))
     figure.add_scatter(
-        x=[scale.index(one) for one in runs["value"]],
+        x=[scale.index(weight) for weight in runs["value"]],
         y=value,
         mode="markers",
         marker={"color": common.COLORS[0], "size": 9},

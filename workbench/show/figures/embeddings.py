@@ -47,26 +47,28 @@ def aligned(
     labels [S] are those of the first run; ``shown`` names the classes in colour, the rest is grey (none: all).
     """
     panels = [
-        (method, run, one) for method, found in comparisons.items() for run, one in zip(runs, _pair(found), strict=True)
+        (method, run, embedding)
+        for method, comparison in comparisons.items()
+        for run, embedding in zip(runs, _pair(comparison), strict=True)
     ]
     titles = [
-        f"{METHODS[method]} of {common.text(run)}, trustworthiness {one.trustworthiness:.3f}"
-        for method, run, one in panels
+        f"{METHODS[method]} of {common.text(run)}, trustworthiness {embedding.trustworthiness:.3f}"
+        for method, run, embedding in panels
     ]
     rows = len(comparisons)
     figure = make_subplots(rows, 2, subplot_titles=titles, horizontal_spacing=0.05, vertical_spacing=0.2 / rows)
-    for index, (method, _, one) in enumerate(panels):
+    for index, (method, _, embedding) in enumerate(panels):
         where = {"row": index // 2 + 1, "col": index % 2 + 1}
-        found = comparisons[method]
-        _clouds(figure, one, labels[found.rows], classes, found.ids, shown, where, legend=index == 0)
+        comparison = comparisons[method]
+        _clouds(figure, embedding, labels[comparison.rows], classes, comparison.ids, shown, where, legend=index == 0)
         figure.update_yaxes(title_text=f"{METHODS[method]} 2 (no unit)" if index % 2 == 0 else "", **where)
         figure.update_xaxes(title_text=f"{METHODS[method]} 1 (no unit)", **where)
     # One frame a method: what lies at one place left and right is the same place.
     for row in range(rows):
-        reach = 1.1 * max(float(np.abs(one.points).max()) for one in _pair(list(comparisons.values())[row]))
+        reach = 1.1 * max(float(np.abs(embedding.points).max()) for embedding in _pair(list(comparisons.values())[row]))
         figure.update_xaxes(range=[-reach, reach], row=row + 1).update_yaxes(range=[-reach, reach], row=row + 1)
     clips = len(next(iter(comparisons.values())).ids)
-    below = f"{clips} common clips; the right cloud is turned onto the left (orthogonal Procrustes)"
+    below = f"{clips} common clips; the right cloud is rotated onto the left (orthogonal Procrustes)"
     return common.finish(figure, "The features of two runs, aligned", below, 130 + 430 * rows, legend=LEGEND)
 
 
@@ -133,7 +135,7 @@ def _clouds(
             x=points[:, 0], y=points[:, 1], mode="markers", marker=grey, name="other", hoverinfo="skip",
             showlegend=legend, legendgroup="other", **where,
         )  # fmt: skip
-    for place, index in enumerate(order):
+    for rank, index in enumerate(order):
         mine = np.flatnonzero(labels == index)
         if not len(mine):
             continue
@@ -141,7 +143,7 @@ def _clouds(
             x=embedding.points[mine, 0],
             y=embedding.points[mine, 1],
             mode="markers",
-            marker={**common.marker(place), "size": 9, "opacity": 0.85, "line": {"width": 0.5, "color": "white"}},
+            marker={**common.marker(rank), "size": 9, "opacity": 0.85, "line": {"width": 0.5, "color": "white"}},
             name=common.text(classes[index]),
             legendgroup=str(index),
             showlegend=legend,

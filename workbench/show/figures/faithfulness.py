@@ -11,36 +11,36 @@ from workbench.explain.grounding import KINDS
 from workbench.show.figures import common
 
 
-def curves(found: Curves, classes: list[str]) -> go.Figure:
+def curves(measured: Curves, classes: list[str]) -> go.Figure:
     """Deletion (left) and insertion (right): the class score against the share of cells; baselines are dashed grey."""
     figure = make_subplots(1, 2, subplot_titles=["deletion: low is faithful", "insertion: high is faithful"])
-    known = [name for name in found.deletion if name not in BASELINES]
-    for column, lines in enumerate((found.deletion, found.insertion), 1):
+    mine = [name for name in measured.deletion if name not in BASELINES]
+    for column, lines in enumerate((measured.deletion, measured.insertion), 1):
         for name, values in lines.items():
             hover = f"{common.text(name)}: %{{y:.3f}}<extra></extra>"
             rival = name in BASELINES
-            index = BASELINES.index(name) if rival else known.index(name)
+            index = BASELINES.index(name) if rival else mine.index(name)
             style = {"color": common.SOFT, "width": 2, "dash": ("dash", "dot", "dashdot")[index]} if rival else {
                 "color": common.color(index), "width": 3}  # fmt: skip
             figure.add_scatter(
-                x=100 * found.shares, y=values, mode="lines", line=style, name=common.text(name), legendgroup=name,
+                x=100 * measured.shares, y=values, mode="lines", line=style, name=common.text(name), legendgroup=name,
                 showlegend=column == 1, hovertemplate=hover, row=1, col=column,
             )  # fmt: skip
-    figure.update_xaxes(title_text="cells gone (percent)", row=1, col=1)
-    figure.update_xaxes(title_text="cells back (percent)", row=1, col=2)
+    figure.update_xaxes(title_text="removed cells (percent)", row=1, col=1)
+    figure.update_xaxes(title_text="restored cells (percent)", row=1, col=2)
     figure.update_yaxes(title_text="softmax score (0 to 1)", rangemode="tozero", col=1).update_yaxes(matches="y")
-    below = f"the score of {classes[found.target]}; grey lines know nothing of the network"
-    return common.finish(figure, "Does the answer rest on what the map names?", below, 460)
+    below = f"the score of {classes[measured.target]}; grey lines know nothing about the network"
+    return common.finish(figure, "Does the answer depend on the cells that the map names?", below, 460)
 
 
-def areas(found: Curves) -> go.Figure:
+def areas(measured: Curves) -> go.Figure:
     """The areas under the curves of every map, best insertion first; lines at the best of the baselines."""
-    table = found.areas()
-    known = table[~table["map"].isin(BASELINES)].sort_values("insertion", ascending=False)
+    table = measured.areas()
+    mine = table[~table["map"].isin(BASELINES)].sort_values("insertion", ascending=False)
     rivals = table[table["map"].isin(BASELINES)]
     figure = make_subplots(1, 2, shared_yaxes=True, subplot_titles=["deletion (low is better)", "insertion (high)"])
     for column, (kind, best) in enumerate((("deletion", "min"), ("insertion", "max")), 1):
-        rows = pd.concat([known, rivals])
+        rows = pd.concat([mine, rivals])
         colors = [common.SOFT if name in BASELINES else common.COLORS[0] for name in rows["map"]]
         figure.add_bar(
             x=rows[kind], y=[common.text(name) for name in rows["map"]], orientation="h", marker_color=colors,
@@ -48,47 +48,47 @@ def areas(found: Curves) -> go.Figure:
         )  # fmt: skip
         figure.add_vline(getattr(rivals[kind], best)(), line_dash="dot", row=1, col=column)
     figure.update_xaxes(title_text="area under the curve (0 to 1)").update_yaxes(autorange="reversed")
-    below = "dotted: the best of the grey maps, which know nothing of the network"
+    below = "dotted: the best of the grey maps, which know nothing about the network"
     return common.finish(figure, "Areas under the curves", below, 200 + 30 * len(table), showlegend=False)
 
 
 def grounded(table: pd.DataFrame, run: str, count: int = 12) -> go.Figure:
     """The mass of attention on each kind (columns of study.grounding.ground) for the ``count`` classes with most on the
     object, and for all; a diamond where uniform attention would be."""
-    heading = "What does the attention lie on?"
+    heading = "Where the attention lies"
     if table.empty:
-        return common.blank(heading, "this run's attention was not grounded")
+        return common.blank(heading, "the regions of this run's attention were not measured")
     wide = table.pivot(index="class", columns="kind", values="mass")
     order = [name for name in wide["object"].sort_values(ascending=False).index if name != "all classes"]
     names = ["all classes", *order[:count]]
     figure = make_subplots(1, len(KINDS), shared_yaxes=True, subplot_titles=[common.text(kind) for kind in KINDS])
     for column, kind in enumerate(KINDS, 1):
         rows = table[table["kind"] == kind].set_index("class").loc[names]
-        known = {"x": 100 * rows["mass"], "y": [common.text(name) for name in names], "orientation": "h"}
+        bars = {"x": 100 * rows["mass"], "y": [common.text(name) for name in names], "orientation": "h"}
         mass, colors = rows["mass"], [common.COLORS[int(name == "all classes")] for name in names]
         ends = {"array": 100 * (rows["mass_high"] - mass), "arrayminus": 100 * (mass - rows["mass_low"])}
         figure.add_bar(
-            **known, error_x=ends, marker_color=colors, hovertemplate="%{x:.1f} %<extra></extra>", row=1, col=column,
+            **bars, error_x=ends, marker_color=colors, hovertemplate="%{x:.1f} %<extra></extra>", row=1, col=column,
         )  # fmt: skip
         figure.add_scatter(
-            x=100 * rows["uniform"], y=known["y"], mode="markers", marker={"symbol": "diamond", "color": common.INK},
+            x=100 * rows["uniform"], y=bars["y"], mode="markers", marker={"symbol": "diamond", "color": common.INK},
             hovertemplate="uniform: %{x:.1f} %<extra></extra>", row=1, col=column,
         )  # fmt: skip
     figure.update_xaxes(title_text="percent", rangemode="tozero").update_yaxes(autorange="reversed")
-    below = f"{run}; share of its attention in space and time; diamonds: even attention; whiskers: 95 % over clips"
+    below = f"{run}; share of its attention in space and time; diamonds: uniform attention; whiskers: 95 % over clips"
     return common.finish(figure, heading, below, 200 + 28 * len(names), showlegend=False)
 
 
 def sensitivities(table: pd.DataFrame, run: str) -> go.Figure:
     """What a class score loses without each joint (the table of study.sensitivity), dearest first, its interval over
     clips; the joints' colours are their body parts'."""
-    heading = "What does each joint count for?"
+    heading = "The importance of each joint"
     if table.empty:
-        return common.blank(heading, "this run reads no poses: no joint counts for anything")
+        return common.blank(heading, "this run reads no poses, so no joint has an influence")
     parts = list(dict.fromkeys(table["part"]))
     loss = table["score_loss"]
     ends = {"array": 100 * (table["score_loss_high"] - loss), "arrayminus": 100 * (loss - table["score_loss_low"])}
-    told = [f"{100 * flips:.0f} % of clips" for flips in table["flips"]]
+    flips_text = [f"{100 * flips:.0f} % of clips" for flips in table["flips"]]
     figure = go.Figure(
         go.Bar(
             x=100 * loss,
@@ -96,7 +96,7 @@ def sensitivities(table: pd.DataFrame, run: str) -> go.Figure:
             orientation="h",
             marker_color=[common.INK if not part else common.color(parts.index(part)) for part in table["part"]],
             error_x=ends,
-            customdata=told,
+            customdata=flips_text,
             hovertemplate="%{x:.1f} points, another answer for %{customdata}<extra></extra>",
         )
     )  # fmt: skip

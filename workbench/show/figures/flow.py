@@ -44,16 +44,18 @@ def step(name: str, values: object | None, axes: str, unit: str, branch: str = "
 
 def shapes(steps: Sequence[Step | None]) -> go.Figure:
     """The stations from top to bottom: a bar as long as the number of values held there, with its axes and unit."""
-    steps = [one for one in steps if one is not None]
-    count = [max(1, int(np.prod(one.shape))) for one in steps]
+    steps = [step for step in steps if step is not None]
+    count = [max(1, int(np.prod(step.shape))) for step in steps]
     written = [
-        "  ".join(f"{common.text(axis)} <b>{size}</b>" for axis, size in zip(one.axes.split(), one.shape, strict=True))
-        + f"<br><span style='font-size:13px'>{common.text(one.dtype)}, {common.text(one.unit)}</span>"
-        for one in steps
+        "  ".join(
+            f"{common.text(axis)} <b>{size}</b>" for axis, size in zip(step.axes.split(), step.shape, strict=True)
+        )
+        + f"<br><span style='font-size:13px'>{common.text(step.dtype)}, {common.text(step.unit)}</span>"
+        for step in steps
     ]
     figure = go.Figure()
     for branch, colour in BRANCHES.items():
-        rows = [index for index, one in enumerate(steps) if one.branch == branch]
+        rows = [index for index, step in enumerate(steps) if step.branch == branch]
         figure.add_bar(
             x=[count[index] for index in rows],
             y=rows,
@@ -72,14 +74,12 @@ def shapes(steps: Sequence[Step | None]) -> go.Figure:
     for annotation, total in zip(figure.layout.annotations, count, strict=True):
         annotation.update(xref="x", x=np.log10(total) + 0.08)
     figure.update_yaxes(
-        tickvals=list(range(len(steps))), ticktext=[common.text(one.name) for one in steps], autorange="reversed"
+        tickvals=list(range(len(steps))), ticktext=[common.text(step.name) for step in steps], autorange="reversed"
     )
-    figure.update_xaxes(
-        type="log", title_text="values held (count, logarithmic)", range=[0, np.log10(max(count)) * 1.75]
-    )
-    figure.update_yaxes(title_text="station, in the order of flow")
+    figure.update_xaxes(type="log", title_text="number of values (logarithmic)", range=[0, np.log10(max(count)) * 1.75])
+    figure.update_yaxes(title_text="station, in the order of the data flow")
     below = "blue: the video branch; orange: the pose branch; green: where both meet"
-    return common.finish(figure, "What passes from station to station", below, 120 + 58 * len(steps), showlegend=False)
+    return common.finish(figure, "The size of the data at each station", below, 120 + 58 * len(steps), showlegend=False)
 
 
 def frames(clip: Clip, heading: str = "Frames of the clip", columns: int = 8) -> go.Figure:
@@ -131,7 +131,7 @@ def feature_map(values: np.ndarray, count: int = 4) -> go.Figure:
     labels = [f"t' = {index}" for index in range(values.shape[1])]
     below = f"{len(values)} channels in all; each square is one cell of the {values.shape[2]} x {values.shape[3]} grid"
     return common.sheet(
-        rows, labels, "What the backbone hands on: the feature map", below, axis="time step of the grid"
+        rows, labels, "The output of the backbone: the feature map", below, axis="time step of the grid"
     )
 
 
@@ -165,7 +165,7 @@ def pose_spaces(spaces: Mapping[str, Pose], frame: int) -> go.Figure:
             row=1,
             col=column,
         )
-    below = "the same body in the same frame: the sensor's metres, the picture's pixels, and centred on the hip"
+    below = "the same body in the same frame: in metres of the sensor, in pixels, and centred on the hip"
     return common.finish(figure, "One pose, three spaces", below, 500, showlegend=False)
 
 
@@ -175,8 +175,8 @@ def pose_samples(pose: Pose, spread: float = 1.1) -> go.Figure:
     width = np.nanmax(np.ptp(joints[..., 0], axis=1)) * spread
     colours = maps.colorize(np.linspace(0, 0.85, len(joints)), "viridis")
     figure = go.Figure()
-    for index, (one, colour) in enumerate(zip(joints, colours, strict=True)):
-        x, y = common.skeleton_lines(one, pose.skeleton.bones)
+    for index, (body, colour) in enumerate(zip(joints, colours, strict=True)):
+        x, y = common.skeleton_lines(body, pose.skeleton.bones)
         rgb = f"rgb({colour[0]},{colour[1]},{colour[2]})"
         figure.add_scatter(x=x + index * width, y=y, mode="lines", line={"color": rgb, "width": 2.5}, hoverinfo="skip")
     ticks = common.pick(len(joints), 10)

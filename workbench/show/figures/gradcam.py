@@ -32,7 +32,7 @@ def side_by_side(
         frames = maps.upsample(maps.normalise(value, scale), clip.frames.shape[:3])
         rows[NAMES.get(name, name)] = maps.overlay(clip.frames, frames, opacity)
     labels = common.frame_labels(clip)
-    below = f"explains {target!r} (score {probability:.2f}); bright cells speak for the class"
+    below = f"explains {target!r} (score {probability:.2f}); bright cells support the class"
     heading = "Grad-CAM in two conventions"
     return common.sheet(rows, labels, heading, below, columns, "frame of the source video (seconds)")
 
@@ -42,18 +42,20 @@ def weights(per_step: np.ndarray, over_time: np.ndarray, count: int = 16) -> go.
 
     A row whose colours change sign is a channel that the one convention uses and the other averages away.
     """
-    chosen = np.argsort(-np.ptp(per_step, axis=1), kind="stable")[:count]
-    chosen = chosen[np.argsort(-over_time[chosen], kind="stable")]
+    channels = np.argsort(-np.ptp(per_step, axis=1), kind="stable")[:count]
+    channels = channels[np.argsort(-over_time[channels], kind="stable")]
     steps = per_step.shape[1]
     columns = [f"t' = {index}" for index in range(steps)] + ["pooled<br>over time"]
-    values = np.concatenate([per_step[chosen], np.full((len(chosen), 1), np.nan), over_time[chosen, None]], axis=1)
+    values = np.concatenate(
+        [per_step[channels], np.full((len(channels), 1), np.nan), over_time[channels, None]], axis=1
+    )
     peak = float(np.abs(values[np.isfinite(values)]).max()) or 1.0
-    places = [*range(steps), steps + 1]
+    ticks = [*range(steps), steps + 1]
     figure = go.Figure(
         go.Heatmap(
             z=values,
             x=list(range(steps + 2)),
-            y=list(range(len(chosen))),
+            y=list(range(len(channels))),
             zmin=-peak,
             zmax=peak,
             colorscale=common.DIVERGING,
@@ -63,13 +65,13 @@ def weights(per_step: np.ndarray, over_time: np.ndarray, count: int = 16) -> go.
             hovertemplate="weight %{z:.2e}<extra></extra>",
         )
     )
-    figure.update_xaxes(title_text="time step of the feature map", tickvals=places, ticktext=columns, showgrid=False)
+    figure.update_xaxes(title_text="time step of the feature map", tickvals=ticks, ticktext=columns, showgrid=False)
     figure.update_yaxes(
         title_text="channel",
-        tickvals=list(range(len(chosen))),
-        ticktext=[str(channel) for channel in chosen],
+        tickvals=list(range(len(channels))),
+        ticktext=[str(channel) for channel in channels],
         autorange="reversed",
         showgrid=False,
     )
-    below = f"the {len(chosen)} of {len(over_time)} channels that change most over time; orange speaks for the class"
-    return common.finish(figure, "The weights behind the maps", below, 130 + 26 * max(8, len(chosen)))
+    below = f"the {len(channels)} of {len(over_time)} channels that change most over time; orange supports the class"
+    return common.finish(figure, "The weights behind the maps", below, 130 + 26 * max(8, len(channels)))

@@ -22,14 +22,16 @@ def matrices(
     values: name -> the map ``joints`` [t_p,V] or None; truth: name -> Truth or None; its joints are marked. A blank
     where no panel has values.
     """
-    heading = "Which joints the pose backbone answers to"
-    shown = {name: read.in_body_order(value, skeleton) for name, value in values.items() if value is not None}
-    if not shown:
+    heading = "The joints to which the pose backbone responds"
+    ordered = {name: read.in_body_order(value, skeleton) for name, value in values.items() if value is not None}
+    if not ordered:
         return common.blank(heading, "this run has no pose backbone, so no joint activations")
-    figure = make_subplots(1, len(shown), subplot_titles=[common.text(name) for name in shown], horizontal_spacing=0.16)
-    for column, (name, matrix) in enumerate(shown.items(), 1):
-        known = (truth or {}).get(name)
-        true = np.zeros(len(matrix.names), bool) if known is None else known.joints[matrix.order]
+    figure = make_subplots(
+        1, len(ordered), subplot_titles=[common.text(name) for name in ordered], horizontal_spacing=0.16
+    )
+    for column, (name, matrix) in enumerate(ordered.items(), 1):
+        true_of_clip = (truth or {}).get(name)
+        true = np.zeros(len(matrix.names), bool) if true_of_clip is None else true_of_clip.joints[matrix.order]
         figure.add_heatmap(
             z=matrix.values, coloraxis="coloraxis", row=1, col=column, hovertemplate="%{z:.3f}<extra></extra>"
         )
@@ -39,7 +41,7 @@ def matrices(
         figure.update_xaxes(title_text="pose (t_p, in order of time)", showgrid=False, row=1, col=column)
     figure.update_yaxes(title_text="joint, in body order", col=1)
     below = "bright: strong activation" + (
-        "; green: the joints that make the label what it is" if any((truth or {}).values()) else ""
+        "; green: the joints that decide the label" if any((truth or {}).values()) else ""
     )
     bar = {"colorscale": common.SEQUENTIAL, "colorbar": common.bar("activation", "no unit")}
     return common.finish(figure, heading, below, 640, coloraxis=bar)
@@ -73,7 +75,7 @@ def top(
             col=column,
         )
         figure.update_yaxes(autorange="reversed", row=1, col=column)
-    unit = "activation (no unit)" if everyone is None else "activation, more than usual (no unit)"
+    unit = "activation (no unit)" if everyone is None else "activation above the mean (no unit)"
     figure.update_xaxes(title_text=unit).update_yaxes(title_text="joint", col=1)
     return common.finish(figure, heading, "averaged over the poses of the clip", 380, showlegend=False)
 
@@ -91,9 +93,9 @@ def kernels(feature_map: np.ndarray | None, clip: Clip, count: int = 5) -> go.Fi
     heat = maps.upsample(maps.normalise(led.steps), (steps, *clip.frames.shape[1:3]))
     pictures = maps.overlay(clip.frames[middles], heat)
     figure = make_subplots(2, 1, row_heights=[0.36, 0.64], shared_xaxes=True, vertical_spacing=0.03)
-    for index, shown in enumerate(pictures):
-        place = {"x": index - 0.49, "y": 1, "sizex": 0.98, "sizey": 1, "xref": "x", "yref": "y"}
-        figure.add_layout_image(source=common.picture(shown), sizing="contain", layer="above", **place)
+    for index, picture in enumerate(pictures):
+        corner = {"x": index - 0.49, "y": 1, "sizex": 0.98, "sizey": 1, "xref": "x", "yref": "y"}
+        figure.add_layout_image(source=common.picture(picture), sizing="contain", layer="above", **corner)
     figure.update_yaxes(visible=False, range=[0, 1], row=1, col=1)
     figure.update_xaxes(visible=False, range=[-0.5, steps - 0.5], row=1, col=1)
     # One unit of x is one step; an invisible trace makes plotly draw the empty upper panel at all.
@@ -129,10 +131,10 @@ def kernels(feature_map: np.ndarray | None, clip: Clip, count: int = 5) -> go.Fi
         row=2,
         col=1,
     )
-    below = "rings: the most activated channels of each step; pictures: where in the frame they fire"
+    below = "rings: the strongest channels of each step; pictures: where in the frame they are active"
     return common.finish(figure, "Kernels over time", below, 330 + 24 * max(8, len(led.channels)))
 
 
 def _joint(name: str, marked: bool) -> str:
-    shown = common.text(name.replace("_", " "))
-    return f"<span style='color:{common.TRUTH}'><b>{shown}</b></span>" if marked else shown
+    label = common.text(name.replace("_", " "))
+    return f"<span style='color:{common.TRUTH}'><b>{label}</b></span>" if marked else label

@@ -69,10 +69,10 @@ def speeds(rates: Mapping[str, float], size: tuple[int, int], aim: float = 500.0
         )
     )
     figure.add_vline(aim, line_dash="dot", annotation_text=f"{aim:.0f}", annotation_position="top")
-    figure.update_xaxes(title_text="frames a second and core", rangemode="tozero")
+    figure.update_xaxes(title_text="frames a second on one core", rangemode="tozero")
     figure.update_yaxes(title_text="rendering", autorange="reversed")
     below = f"{size[0]} x {size[1]} pixels, best of several rounds, on this machine"
-    return common.finish(figure, "How fast is it drawn?", below, 170 + 34 * len(rates))
+    return common.finish(figure, "Drawing speed", below, 170 + 34 * len(rates))
 
 
 def beside_paper(
@@ -99,11 +99,11 @@ def beside_paper(
             marker={"color": common.INK, "size": 7}, hovertemplate="one seed: %{x:.1f} %<extra></extra>", row=1, col=2,
         )  # fmt: skip
     figure.add_vline(100 * chance, line_dash="dot", annotation_text="chance", annotation_position="top", row=1, col=2)
-    figure.update_xaxes(title_text=f"{metric} (percent right)", range=[0, 100])
+    figure.update_xaxes(title_text=f"{metric} (percent)", range=[0, 100])
     figure.update_yaxes(autorange="reversed").update_yaxes(title_text="rendering", col=1)
-    below = "other data, other size of network and training: compare the order within a side, not across"
+    below = "other data, other size of network and training: compare the order on each side, not across sides"
     return common.finish(
-        figure, "Which rendering teaches most?", below, 190 + 40 * len(rows), showlegend=False, bargap=0.3
+        figure, "The accuracy of each rendering", below, 190 + 40 * len(rows), showlegend=False, bargap=0.3
     )
 
 
@@ -119,7 +119,7 @@ def numbers_beside(
     columns = {"rendering": list(printed)}
     columns |= {f"{metric}, paper": [f"{row[metric]:.1f}" for row in printed.values()] for metric in metrics}
     columns |= {f"{metric}, here": [_mean(measured, label, metric) for label in printed] for metric in metrics}
-    return training.table(columns, "The table, beside the paper's", f"percent right; {paper}; {here}")
+    return training.table(columns, "The table, beside the paper's", f"accuracy in percent; {paper}; {here}")
 
 
 def _mean(measured: pd.DataFrame, label: str, metric: str) -> str:

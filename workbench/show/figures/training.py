@@ -13,7 +13,7 @@ from workbench.show.figures import common
 
 #: The number by which epochs and runs are compared: its name, and what its axis says.
 SCORES = {
-    "top1": ("accuracy", "accuracy (share right)"),
+    "top1": ("accuracy", "accuracy (0 to 1)"),
     "frame_map": ("average precision", "mean average precision over frames"),
 }
 
@@ -37,7 +37,7 @@ def curves(history: pd.DataFrame, heading: str = "Learning curves") -> go.Figure
     _epochs(figure, history)
     figure.update_yaxes(title_text="loss (nats)", row=1, col=1)
     figure.update_yaxes(title_text=SCORES[score][1], range=[0, 1.02], row=1, col=2)
-    below = "training data is drawn anew every epoch (crop, mirror, light); validation is what unseen subjects score"
+    below = "training clips are augmented anew in every epoch (crop, mirror, light); validation subjects are unseen"
     return common.finish(figure, heading, below, 430, legend={"orientation": "v", "x": 1.02, "y": 1})
 
 
@@ -132,12 +132,12 @@ def _words(settings: Mapping[str, Any]) -> str:
     return f"{settings['name']}: {rest}" if rest else str(settings["name"])
 
 
-def results(found: pd.DataFrame, score: str = "top1", chance: float | None = None, split: str = "test") -> go.Figure:
+def results(runs: pd.DataFrame, score: str = "top1", chance: float | None = None, split: str = "test") -> go.Figure:
     """The ``score`` (a key of SCORES) of runs, a bar a row: columns id, <split>_<score> in [0,1], and with whiskers
     where its interval is there, <split>_<score>_low and _high; rows without are left out. ``chance`` is drawn as a
     line. A blank where nothing was measured."""
     name, heading = f"{split}_{score}", "Result on clips of unseen subjects"
-    measured = found.dropna(subset=name) if name in found else found.iloc[:0]
+    measured = runs.dropna(subset=name) if name in runs else runs.iloc[:0]
     if measured.empty:
         return common.blank(heading, f"no run has been evaluated on {split}")
     whiskers = {}
@@ -158,7 +158,7 @@ def results(found: pd.DataFrame, score: str = "top1", chance: float | None = Non
     )
     if chance is not None:
         figure.add_vline(chance, line_dash="dot", annotation_text="chance", annotation_position="bottom right")
-    written = [f"{common.text(run)}<br><b>{one:.1%}</b>" for run, one in zip(measured["id"], value, strict=True)]
+    written = [f"{common.text(run)}<br><b>{share:.1%}</b>" for run, share in zip(measured["id"], value, strict=True)]
     figure.update_yaxes(title_text="run", autorange="reversed", tickvals=list(range(len(value))), ticktext=written)
     figure.update_xaxes(title_text=SCORES[score][1], range=[0, 1])
     below = "whiskers: 95 % interval over clips (bootstrap)" if whiskers else "all videos of the split"

@@ -35,7 +35,7 @@ class Notebook(Config):
     #: Parameters that mean the same in no other notebook.
     own: ClassVar[tuple[str, ...]] = ()
 
-    seed: int = Field(default=0, ge=0, description="of everything that is drawn at random")
+    seed: int = Field(default=0, ge=0, description="seed of all random choices")
 
     def needed(self) -> list[str]:
         """The runs that it reads: without them it can't be shown."""
@@ -45,9 +45,11 @@ class Notebook(Config):
 class OfData(Notebook):
     """A notebook about clips."""
 
-    dataset: str = Field(default="auto", description="name of the data set; auto is what the root is")
-    root: str | None = Field(default=WORLD, description="its folder or manifest file; None is its default")
-    protocol: str | None = Field(default=None, description="who is held out; None is the data set's first")
+    dataset: str = Field(default="auto", description="name of the data set; auto: detected from the root")
+    root: str | None = Field(
+        default=WORLD, description="folder or manifest file of the data; None: the default of the data set"
+    )
+    protocol: str | None = Field(default=None, description="protocol; None: the data set's first")
     split: Split = "test"
     clip: Named = Field(default=0, description="position or id of the clip")
 
@@ -58,7 +60,7 @@ class OfRun(Notebook):
     runs: str = Field(default="runs", description="folder of the run store")
     run: str = Field(default="latest:vpn", description="run id, or latest:<system>")
     root: str | None = Field(
-        default=None, description="the data that runs are looked for on; None: the newest that all of them are on"
+        default=None, description="folder or manifest of the runs' data; None: the newest data that all runs share"
     )
     split: Split = "test"
     clip: Named = Field(default=0, description="position or id of the clip")
@@ -74,7 +76,7 @@ class TwoRuns(Notebook):
     first: str = Field(default="latest:rgb", description="run id, or latest:<system>")
     second: str = Field(default="latest:vpn", description="run id, or latest:<system>")
     root: str | None = Field(
-        default=None, description="the data that runs are looked for on; None: the newest that all of them are on"
+        default=None, description="folder or manifest of the runs' data; None: the newest data that all runs share"
     )
     split: Split = "test"
 
@@ -85,7 +87,7 @@ class TwoRuns(Notebook):
 class DataFlow(OfData):
     """00_data_flow: the shape and the picture at every step, from the file to the logits."""
 
-    system: str = Field(default="vpn", description="whose forward pass is followed")
+    system: str = Field(default="vpn", description="system whose forward pass is shown")
     options: dict[str, Plain] = Field(default={}, description="variant options of the system")
     preset: str | dict[str, Any] = Field(default="tiny", description="tiny, study, paper or a dict of numbers")
 
@@ -93,14 +95,18 @@ class DataFlow(OfData):
 class Train(OfData):
     """01_train: fit one system and look at how it went."""
 
-    system: str = Field(default="vpn", description="which system is trained")
+    system: str = Field(default="vpn", description="system to train")
     options: dict[str, Plain | list[Plain] | None] = Field(default={}, description="variant options of the system")
     preset: str | dict[str, Any] = Field(default="tiny", description="tiny, study, paper or a dict of numbers")
     runs: str = Field(default="runs", description="folder of the run store")
-    epochs: int | dict[str, int] | None = Field(default=None, description="of every stage, or by stage; None: preset's")
-    init: dict[str, str] = Field(default={}, description="weights to start from, by module")
+    epochs: int | dict[str, int] | None = Field(
+        default=None, description="epochs of all stages, or by stage; None: the preset's"
+    )
+    init: dict[str, str] = Field(default={}, description="initial weights, by module")
     cache: str | None = Field(default="auto", description="folder for decoded clips")
-    limit: int | dict[str, int] | None = Field(default=None, description="that many clips of each split, or by split")
+    limit: int | dict[str, int] | None = Field(
+        default=None, description="maximum number of clips in each split, or by split"
+    )
     more: dict[str, Any] = Field(default={}, description="any other field of TrainConfig")
 
     def training(self) -> TrainConfig:
@@ -114,23 +120,27 @@ class GradCam(OfRun):
 
     run: str = Field(default="latest:rgb", description="run id, or latest:<system>")
     layer: str = Field(default="backbone", description="module whose feature map is weighted")
-    target: Named | None = Field(default=None, description="class (label or name); None is the predicted one")
+    target: Named | None = Field(
+        default=None, description="class to explain, by label or name; None: the predicted one"
+    )
 
 
 class Embeddings(TwoRuns):
     """03_embeddings: the feature spaces of two runs in the plane, aligned."""
 
-    methods: list[Literal["pca", "tsne", "umap"]] = Field(default=["tsne", "umap"], description="how to embed")
-    neighbors: int | None = Field(default=None, gt=1, description="perplexity or n_neighbors; None fits the clips")
-    classes: list[str] | None = Field(default=None, description="show these only; None is all")
+    methods: list[Literal["pca", "tsne", "umap"]] = Field(default=["tsne", "umap"], description="embedding method")
+    neighbors: int | None = Field(
+        default=None, gt=1, description="perplexity or n_neighbors; None: fitted to the number of clips"
+    )
+    classes: list[str] | None = Field(default=None, description="classes to show; None: all")
 
 
 class AttentionMaps(OfRun):
     """04_attention_maps: spatial, temporal and coupled weights over the video, joints and kernels."""
 
-    source: str = Field(default="attention", description="which map the player shows first")
-    opacity: float = Field(default=0.7, ge=0, le=1, description="of the map over the picture")
-    kernels: int = Field(default=5, ge=1, le=16, description="how many channels of the feature map to follow")
+    source: str = Field(default="attention", description="the map that the player shows first")
+    opacity: float = Field(default=0.7, ge=0, le=1, description="opacity of the map over the picture")
+    kernels: int = Field(default=5, ge=1, le=16, description="number of channels of the feature map to show")
     table: str = Field(
         default="notebooks/ablations/attention_ceiling.yaml", description="the ceilings, as a table file"
     )
@@ -146,14 +156,16 @@ class PoseRendering(OfData):
     background: Literal["frame", "black"] = "frame"
     marker: Literal["bar", "dot"] = "bar"
     colors: Literal["fine", "coarse"] = "fine"
-    ratio_aware: bool = Field(default=True, description="width follows the person's size")
+    ratio_aware: bool = Field(default=True, description="the width follows the size of the person")
     train: bool = Field(default=False, description="train a small stream for each row of the table")
     table: str = Field(default="notebooks/ablations/perfnet_table2.yaml", description="the rows, as a table file")
     preset: str | dict[str, Any] = Field(default=QUICK, description="tiny, study, paper or a dict of numbers")
     runs: str = Field(default="runs", description="folder of the run store")
-    epochs: int | dict[str, int] | None = Field(default=2, description="of every stage, or by stage; None: the table's")
-    limit: int | None = Field(default=29, gt=0, description="use only that many clips of each split")
-    seeds: int = Field(default=1, gt=0, description="runs of each row")
+    epochs: int | dict[str, int] | None = Field(
+        default=2, description="epochs of all stages, or by stage; None: the table's"
+    )
+    limit: int | None = Field(default=29, gt=0, description="maximum number of clips in each split; None: all")
+    seeds: int = Field(default=1, gt=0, description="number of runs for each row")
     cache: str | None = Field(default="auto", description="folder for decoded clips")
 
     def training(self) -> dict[str, Any]:
@@ -173,7 +185,7 @@ class PoseRendering(OfData):
 
 
 class Confusion(TwoRuns):
-    """06_confusion: what is taken for what, and where a second run gains."""
+    """06_confusion: which actions are confused, and where a second run gains."""
 
     block: int = Field(default=6, ge=2, le=12, description="classes in the zoom")
     pairs: int = Field(default=8, ge=3, le=16, description="action pairs on the radar")
@@ -186,15 +198,17 @@ class Detection(TwoRuns):
     own: ClassVar[tuple[str, ...]] = ("root",)  # long videos, where others have clips
 
     first: str = Field(default="latest:detector", description="run id, or latest:<system>: vanilla RGB")
-    second: str = Field(default="latest:augmented_rgb", description="run id, or latest:<system>: a taught student")
+    second: str = Field(default="latest:augmented_rgb", description="run id, or latest:<system>: a distilled student")
     two_stream: str | None = Field(
         default=None, description="run id of a detector with two streams, for figures 3 and 4"
     )
     boundaries: str | None = Field(default=None, description="run id of a student with the boundary loss; None: second")
     video: int | str = Field(default=0, description="position or id of the video")
-    iou: float = Field(default=0.3, ge=0.1, le=0.9, description="overlap from which a detection finds an event")
+    iou: float = Field(default=0.3, ge=0.1, le=0.9, description="minimum overlap of a detection with its event")
     least: float = Field(default=0.3, ge=0, le=1, description="detections below this score are not drawn")
-    pose_seconds: float | None = Field(default=None, gt=0, description="what the poses of a frame take to find")
+    pose_seconds: float | None = Field(
+        default=None, gt=0, description="seconds that another program takes for the poses of a frame"
+    )
 
     def needed(self) -> list[str]:
         return [self.first, self.second, *(run for run in (self.two_stream, self.boundaries) if run)]
@@ -206,7 +220,7 @@ class Explorer(OfRun):
     other: str = Field(default="latest:rgb", description="run id, or latest:<system>: shown beside the run")
     donor: int | str = Field(default=1, description="position or id of the clip that joints are taken from")
     joint: str = Field(default="hand_right", description="the joint that the examples change")
-    limit: int = Field(default=12, ge=1, description="clips behind the tables of a whole split")
+    limit: int = Field(default=12, ge=1, description="number of clips in the tables of a whole split")
     steps: int = Field(default=8, ge=1, le=64, description="points on the insertion and deletion curves")
 
     def needed(self) -> list[str]:
@@ -218,10 +232,10 @@ class Distillation(OfRun):
 
     run: str = Field(default="latest:vpn_f", description="run id, or latest:<system>: a distilled one")
     baseline: str = Field(default="latest:rgb", description="run id, or latest:<system>: without a teacher")
-    teacher: str | None = Field(default=None, description="which teacher, by name; None is the first")
-    method: Literal["pca", "tsne", "umap"] = Field(default="tsne", description="how to embed")
+    teacher: str | None = Field(default=None, description="name of the teacher; None: the first")
+    method: Literal["pca", "tsne", "umap"] = Field(default="tsne", description="embedding method")
     classes: list[str] | None = Field(default=None, description="actions to colour; None: the most confused")
-    paper: str = Field(default="notebooks/papers/vpnpp_figure8.yaml", description="what the paper prints")
+    paper: str = Field(default="notebooks/papers/vpnpp_figure8.yaml", description="file with the paper's numbers")
 
     def needed(self) -> list[str]:
         return [self.run, self.baseline]
@@ -232,12 +246,12 @@ class AblationReport(Notebook):
 
     tables: list[str] = Field(default=["notebooks/ablations/vpn_table1.yaml"], description="table files")
     runs: str = Field(default="runs", description="folder of the run store")
-    seeds: int | None = Field(default=None, gt=0, description="as the sweep was told; None is the files'")
-    preset: str | None = Field(default=None, description="as the sweep was told; None is the files'")
-    root: str | None = Field(default=None, description="as the sweep was told; None is the files'")
-    limit: int | None = Field(default=None, gt=0, description="as the sweep was told")
-    protocols: list[str] | None = Field(default=None, description="as the sweep was told; None is the files'")
-    links: str | None = Field(default=None, description="folder that links start from; None is the current one")
+    seeds: int | None = Field(default=None, gt=0, description="as in the sweep; None: the table file's")
+    preset: str | None = Field(default=None, description="as in the sweep; None: the table file's")
+    root: str | None = Field(default=None, description="as in the sweep; None: the table file's")
+    limit: int | None = Field(default=None, gt=0, description="as in the sweep")
+    protocols: list[str] | None = Field(default=None, description="as in the sweep; None: the table file's")
+    links: str | None = Field(default=None, description="folder from which links start; None: the current one")
 
     def studied(self) -> dict[str, Any]:
         """The arguments of ``sweep.read``."""

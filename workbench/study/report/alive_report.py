@@ -154,21 +154,19 @@ def _legend(heads: dict[str, str], base: Living | None) -> str:
         sentences.append(f"Gain: over “{base.row.label}”, in points, with its 95 % interval.")
     if "ceiling" in heads:
         sentences.append(
-            "At best: the same form with the known region in its moment as attention, or the teacher's own feature."
+            "At best: the same form with the known region and moment as attention, or with the teacher's own feature."
         )
     if {POSE, UNIFORM, TIME} & set(heads):
-        sentences.append(
-            "Of each exchange the share of predictions that it changes and, behind the arrow, the accuracy it leaves."
-        )
+        sentences.append("For each exchange: the share of predictions that change, and after the arrow the accuracy.")
     if "maps" in heads:
         sentences.append("Variance: over clips, as a share of the map's mean square.")
     if "distillation" in heads:
         sentences.append(
-            "Own teacher: cosine to its embedding minus to other classes', and loss / the best constant's."
+            "Own teacher: cosine to its embedding minus that to other classes', and loss / the best constant's."
         )
     if "gradients" in heads:
-        sentences.append("Gradient: the classes' share of it, in the first and the last epoch of each stage.")
-    sentences.append("Means over seeds; brackets hold each seed's 95 % interval over clips.")
+        sentences.append("Gradient: the share of the classes, in the first and the last epoch of each stage.")
+    sentences.append("Numbers are means over seeds, with the 95 % interval over clips of each seed in brackets.")
     return " ".join(sentences)
 
 

@@ -196,10 +196,10 @@ def section(results: Results, command: str, prices: Prices | None = None) -> str
     seeds = len(results.seeds)
     counts = {len(results.values(row.id, column)) for row in table.rows for column in table.columns} - {0}
     fewer = "up to " if any(count < seeds for count in counts) else ""
-    others = "clips" if seeds == 1 else "seeds and, where it is a share of clips, for other clips"
+    others = "clips" if seeds == 1 else "seeds and, for shares of clips, for other clips"
     words = (
-        f"Ours: mean over {fewer}{seeds} {'seed' if seeds == 1 else 'seeds'} and, in brackets, its 95 % interval for "
-        f"other {others}, by `{command}`."
+        f"Our numbers: the mean over {fewer}{seeds} {'seed' if seeds == 1 else 'seeds'}, and in brackets the 95 % "
+        f"interval for other {others}. Command: `{command}`."
     )
     if table.costs:
         words += f" Costs: median and quartiles on {hardware.environment()['processor']}."
@@ -238,8 +238,8 @@ def _readings(results: Results) -> str:
     if rows.empty:
         return ""
     lines = [_line([line.label, line.reading, line.training, line.differs or "–"]) for line in rows.itertuples()]
-    heads = _head(["reading", "training, with what it starts from", "why it differs"], first="row", right=())
-    legend = "Readings: options that differ from the paper's, in brackets sizes that do."
+    heads = _head(["reading", "training, including its start", "why the training differs"], first="row", right=())
+    legend = "Readings: the options that differ from the paper's; sizes that differ are in brackets."
     return f"{legend}\n\n" + "\n".join([*heads, *lines])
 
 
@@ -256,7 +256,7 @@ def _claims(results: Results, judged: list[Judged]) -> str:
     order = agreement(results)
     ranks = ", ".join(f"{_title(results, key)} {tau:.2f}" for key, tau in order.items())
     tail = f"\n\nAgreement of the rows' order with the paper's (Kendall's tau): {ranks}." if order else ""
-    same = f"rows are the same within {results.table.same:g} points where the 90 % interval of their difference is"
+    same = f"rows are the same within {results.table.same:g} points if the 90 % interval of their difference is"
     return f"Claims; {same}:\n\n" + "\n".join([*heads, *lines]) + tail
 
 

@@ -94,8 +94,8 @@ class Judged:
 
 
 def judge(results: Results, prices: Prices | None = None) -> list[Judged]:
-    """The table's claims with their verdicts. prices: what ``markdown.prices_of`` measured, by the rows' labels, for claims
-    about costs."""
+    """The table's claims with their verdicts. prices: what ``markdown.prices_of`` measured, by the rows' labels, for
+    claims about costs."""
     claims = {claim.id: claim for claim in results.table.claims}
     tests = [test for claim in claims.values() for test in _tests(results, claim, prices or {})]
     adjusted = metrics.holm([test.p for test in tests])

@@ -163,7 +163,7 @@ class Maker:
         own = {**self.table.base, **self.where}.get("protocol")
         wanted = self.protocols or self.table.protocols or [own]
         if (column.protocol or own) not in wanted:
-            raise NotHere(f"the protocol {column.protocol or own} was not asked for")
+            raise NotHere(f"the protocol {column.protocol or own} was not requested")
 
     def _training(self, row: Row, column: Column, path: tuple[str, ...]) -> Cell:
         values = self._values(row, column, start=len(path) > 1)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from workbench.data import spelling
-from workbench.data.files.places import Folder
+from workbench.data.files.safe_folder import Folder
 from workbench.data.formats import openpose, posefiles
 
 #: How names of video files end.
@@ -48,9 +48,9 @@ def paths(root: Path, proposal: Proposal) -> list[Path]:
         linked += [spelling.readable(os.path.relpath(path, root)) for path in links]
     files = [name for name in files if not any(part.startswith(".") for part in Path(name).parts)]
     unreadable = [spelling.readable(name) for name in files if not spelling.is_text(name)]
-    proposal.warn("files whose names are not UTF-8, left out; rename them", unreadable)
-    proposal.warn("links to folders, left out; put the folders themselves there, or copies", linked)
-    proposal.warn("folders that may not be read, left out", [spelling.readable(name) for name in shut])
+    proposal.warn("files with names that are not UTF-8, left out; rename them", unreadable)
+    proposal.warn("links to folders, left out; replace them by the folders or by copies", linked)
+    proposal.warn("folders without read permission, left out", [spelling.readable(name) for name in shut])
     return sorted(Path(name) for name in files if spelling.is_text(name))
 
 
@@ -65,7 +65,7 @@ def poses(root: Path, safe: Folder, videos: list[str], proposal: Proposal) -> li
             shared.add(stem)
             stem = ""
         pose_paths.append(own or stem)
-    more = "poses that belong to several videos of one name, left out; name them by the whole name, as ann.mp4.npz"
+    more = "pose files that fit several videos, left out; name them after the full file name, such as ann.mp4.npz"
     proposal.warn(more, sorted(shared))
     return pose_paths
 
@@ -110,6 +110,6 @@ def warn_of_others(root: Path, others: list[Path], table: pd.DataFrame, proposal
         if path.suffix.lower() not in PICTURES and path.suffix.lower() not in FILMS
     )
     proposal.warn(
-        "files that are no videos, left out",
+        "files that are not videos, left out",
         [f"{count} x {suffix}" for suffix, count in rest.items()],
     )

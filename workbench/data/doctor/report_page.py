@@ -10,9 +10,9 @@ from pathlib import Path
 import cv2
 
 from safefiles import drafts
+from workbench.data.doctor.checks import Finding
 from workbench.data.doctor.examine import Report, Result
 from workbench.data.doctor.portraits import portrait
-from workbench.data.doctor.registry import Finding
 
 #: Of each check so many findings are listed, and the first of them shown as pictures.
 LISTED, SHOWN = 20, 3

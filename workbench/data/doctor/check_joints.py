@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from workbench.data.doctor import bodies
+from workbench.data.doctor import body_geometry
 from workbench.data.doctor.case import Case
-from workbench.data.doctor.registry import FINE, Finding, check
+from workbench.data.doctor.checks import FINE, Finding, check
 from workbench.types import Pose
 
 #: Detours (see ``bodies.detour``) of right orders stay below these, by number of coordinates; foreshortening brings
@@ -23,7 +23,7 @@ UNITS = {"millimetres": 1000.0, "centimetres": 100.0}
 
 @check(
     "pose files",
-    "Every pose file can be read and has one pose for each frame of its video and one place for each joint of the "
+    "Every pose file can be read. It has one pose for each frame of its video and one position for each joint of the "
     "schema.",
     tolerance=0.02,
 )
@@ -40,9 +40,9 @@ def pose_files(case: Case) -> Finding | None:
 
 @check(
     "frames of poses",
-    "Files of 2D poses tell which frame each pose is of. Where none is called 0, and nothing else tells, frames whose "
-    "names are padded with zeros are taken to count from 1, as ffmpeg does it: if they do not, all poses are a frame "
-    "early. A frame called 0, or a table of all images, tells.",
+    "A file of 2D poses shows the frame of each pose. If no frame is called 0 and nothing else decides, zero-padded "
+    "frame numbers are assumed to count from 1, as in ffmpeg. If this is wrong, all poses are one frame early. A "
+    "frame called 0, or a table of all images, decides.",
     severity="warning",
 )
 def numbered(case: Case) -> Finding | None:
@@ -53,8 +53,8 @@ def numbered(case: Case) -> Finding | None:
 
 @check(
     "flat poses without video",
-    "2D poses without a video are in pixels. Shares of the picture can't be made pixels where its size is unknown: x "
-    "and y then have different units, and bodies are as much too narrow as the picture is wide.",
+    "2D poses without a video are in pixels. Relative coordinates cannot be converted to pixels without the size of "
+    "the picture: x and y then have different units, and bodies look too narrow by the aspect ratio of the picture.",
 )
 def flat_units(case: Case) -> Finding | None:
     if case.pixels is None or case.filmed:
@@ -68,7 +68,7 @@ def flat_units(case: Case) -> Finding | None:
 
 @check(
     "clips without poses",
-    "Where some clips have poses, all have. Systems that read poses leave the others out.",
+    "If some clips have poses, all have. Systems that read poses leave out the other clips.",
     tolerance=0.02,
 )
 def without(case: Case) -> Finding | None:
@@ -80,7 +80,7 @@ def without(case: Case) -> Finding | None:
 
 @check(
     "gaps in poses",
-    "Somebody is seen in most frames. Gaps are filled by what is known before and after.",
+    "A person is detected in most frames. Gaps are filled from the poses before and after.",
     severity="warning",
 )
 def gaps(case: Case) -> Finding | None:
@@ -94,7 +94,7 @@ def gaps(case: Case) -> Finding | None:
 
 @check(
     "zeros for missing joints",
-    "A joint that is not seen is missing and not at 0, which networks take for a place.",
+    "A joint that is not detected is missing (NaN). A network takes a 0 for a position.",
     tolerance=0.02,
 )
 def zeros(case: Case) -> Finding | None:
@@ -109,7 +109,7 @@ def zeros(case: Case) -> Finding | None:
 
 @check(
     "frozen poses",
-    "Poses change. Those that do not were copied from one frame to the others.",
+    "Poses change over time. Constant poses were copied from one frame to the others.",
     severity="warning",
 )
 def frozen(case: Case) -> Finding | None:
@@ -124,8 +124,8 @@ def frozen(case: Case) -> Finding | None:
 
 @check(
     "order of joints",
-    "Neighbours in the schema are neighbours in the body: read in the right order, bones are short. Catches another "
-    "schema, another order, and coordinates that are stored by axis and read by joint.",
+    "Neighbours in the schema are neighbours in the body: in the right order, bones are short. This check detects "
+    "another schema, another order, and coordinates that are stored by axis and read by joint.",
     tolerance=0.05,
 )
 def order(case: Case) -> Finding | None:
@@ -133,10 +133,10 @@ def order(case: Case) -> Finding | None:
     if pose is None:
         return None
     size = pose.joints.shape[3]
-    value = bodies.detour(pose.joints, pose.skeleton)
+    value = body_geometry.detour(pose.joints, pose.skeleton)
     if not np.isfinite(value):
         return None
-    words, better = bodies.better_reading(pose.joints, pose.skeleton, value, GAIN[size])
+    words, better = body_geometry.better_reading(pose.joints, pose.skeleton, value, GAIN[size])
     # Of flat poses another reading may win by chance, but not where this one is good.
     if words and (size == 3 or value > 0.75 * DETOUR[2]):
         return Finding(f"bones are {value:.1f} times the shortest tree; read as {words}: {better:.1f}", value)
@@ -147,8 +147,8 @@ def order(case: Case) -> Finding | None:
 
 @check(
     "order of flat joints",
-    "As the order of joints, of 2D poses that no other reading fits better: foreshortening, too, brings joints "
-    "together that no bone joins.",
+    "The same check as the order of joints, for 2D poses without a better reading. Foreshortening also moves joints "
+    "together that no bone connects.",
     severity="warning",
     tolerance=0.05,
 )
@@ -156,7 +156,7 @@ def flat_order(case: Case) -> Finding | None:
     pose = _any(case)
     if pose is None or pose.joints.shape[3] != 2:
         return None
-    value = bodies.detour(pose.joints, pose.skeleton)
+    value = body_geometry.detour(pose.joints, pose.skeleton)
     if not np.isfinite(value):
         return None
     if value <= DETOUR[2]:
@@ -166,14 +166,14 @@ def flat_order(case: Case) -> Finding | None:
 
 @check(
     "order along limbs",
-    "The wrist is farther from the shoulder than the elbow is, at least when the arm is straight; so are ankle, knee "
-    "and hip.",
+    "The wrist is farther from the shoulder than the elbow, at least if the arm is straight. The same holds for "
+    "ankle, knee and hip.",
     tolerance=0.3,
 )
 def limbs(case: Case) -> Finding | None:
     if case.pose is None:
         return None
-    value, name = bodies.folded(case.pose.joints, case.pose.skeleton)
+    value, name = body_geometry.folded(case.pose.joints, case.pose.skeleton)
     if not np.isfinite(value):
         return None
     return (
@@ -183,13 +183,13 @@ def limbs(case: Case) -> Finding | None:
 
 @check(
     "bones of one length",
-    "Bones do not grow or shrink from frame to frame. One that does is badly seen, or is no bone.",
+    "Bones do not change their length from frame to frame. A bone that does is badly detected, or is not a bone.",
     severity="warning",
 )
 def rigid(case: Case) -> Finding | None:
     if case.pose is None:
         return None
-    value, name = bodies.stretch(case.pose.joints, case.pose.skeleton)
+    value, name = body_geometry.stretch(case.pose.joints, case.pose.skeleton)
     if not np.isfinite(value):
         return None
     return Finding(f"{name} changes its length by {value:.0%}", value) if value > 0.75 else FINE
@@ -197,27 +197,27 @@ def rigid(case: Case) -> Finding | None:
 
 @check(
     "both sides alike",
-    "A limb's bones are as long on the left as on the right.",
+    "The bones of a limb have the same length on the left and on the right.",
     tolerance=0.05,
 )
 def alike(case: Case) -> Finding | None:
     if case.pose is None:
         return None
-    value, name = bodies.lopsided(case.pose.joints, case.pose.skeleton)
+    value, name = body_geometry.lopsided(case.pose.joints, case.pose.skeleton)
     text = f"{name} and the same on the other side differ by a factor of {value:.1f}"
     return Finding(text, value) if value > 1.7 else FINE
 
 
 @check(
     "left and right",
-    "Toes, nose, knees and elbows show where a body's front is, and so which side is its left. Where that contradicts "
-    "the names of the joints, left and right are exchanged or an odd number of axes is turned round.",
+    "Toes, nose, knees and elbows show the front of a body, and so its left side. If this contradicts the names of "
+    "the joints, left and right are exchanged, or an odd number of axes is reversed.",
     tolerance=0.1,
 )
 def sides(case: Case) -> Finding | None:
     if case.pose is None or case.pose.joints.shape[3] != 3:
         return None
-    value = bodies.handedness(case.pose.joints, case.pose.skeleton) * (-1 if case.dataset.mirrored else 1)
+    value = body_geometry.handedness(case.pose.joints, case.pose.skeleton) * (-1 if case.dataset.mirrored else 1)
     if not np.isfinite(value) or abs(value) < 0.3:
         return None
     return Finding("left is where right should be, or an axis is turned round", -value) if value < 0 else FINE
@@ -232,7 +232,7 @@ def flipping(case: Case) -> Finding | None:
     pose = _any(case)
     if pose is None:
         return None
-    share = bodies.flips(pose.joints, pose.skeleton)
+    share = body_geometry.flips(pose.joints, pose.skeleton)
     if not np.isfinite(share):
         return None
     return Finding(f"left and right are exchanged between {share:.0%} of the frames", share) if share > 0.03 else FINE
@@ -240,13 +240,13 @@ def flipping(case: Case) -> Finding | None:
 
 @check(
     "axes",
-    "People stand: y points up from hips to shoulders. Persons who lie, and cameras that look down steeply, are few.",
+    "People stand: y points up from hips to shoulders. Only few people lie, and only few cameras look down steeply.",
     tolerance=0.4,
 )
 def axes(case: Case) -> Finding | None:
     if case.pose is None or case.pose.joints.shape[3] != 3:
         return None
-    up = bodies.upward(case.pose.joints, case.pose.skeleton)
+    up = body_geometry.upward(case.pose.joints, case.pose.skeleton)
     if not np.isfinite(up).all():
         return None
     if up[1] > 0.45:
@@ -257,7 +257,7 @@ def axes(case: Case) -> Finding | None:
 
 @check(
     "in front of the camera",
-    "z points away from the camera, so nobody is at a negative z. (Poses that count from the hips are all right.)",
+    "z points away from the camera, so no person is at a negative z. (Poses relative to the hips are correct, too.)",
     tolerance=0.05,
 )
 def in_front(case: Case) -> Finding | None:
@@ -265,7 +265,7 @@ def in_front(case: Case) -> Finding | None:
         return None
     depth = case.pose.joints[:, :, list(case.pose.skeleton.root), :].mean(axis=2)
     depth = depth[np.isfinite(depth).all(axis=2)]
-    tall = bodies.height(case.pose.joints, case.pose.skeleton)
+    tall = body_geometry.height(case.pose.joints, case.pose.skeleton)
     # Nothing is said of poses whose origin lies in the body.
     if not len(depth) or np.median(np.linalg.norm(depth, axis=1)) < 0.3 * tall:
         return None
@@ -273,11 +273,11 @@ def in_front(case: Case) -> Finding | None:
     return Finding(f"behind the camera in {behind:.0%} of the poses", behind) if behind > 0.1 else FINE
 
 
-@check("units", "Poses are in metres: persons are between 0.7 and 2.6 tall.", tolerance=0.05)
+@check("units", "Poses are in metres: people are between 0.7 and 2.6 tall.", tolerance=0.05)
 def units(case: Case) -> Finding | None:
     if case.pose is None:
         return None
-    tall = bodies.height(case.pose.joints, case.pose.skeleton)
+    tall = body_geometry.height(case.pose.joints, case.pose.skeleton)
     if not np.isfinite(tall) or HEIGHTS[0] <= tall <= HEIGHTS[1]:
         return FINE if np.isfinite(tall) else None
     guess = [name for name, factor in UNITS.items() if HEIGHTS[0] <= tall / factor <= HEIGHTS[1]]

@@ -23,7 +23,7 @@ from safefiles import checksums
 from safefiles.locks import turn
 from workbench.data.clips.read_clip import verified
 from workbench.data.dataset import Dataset
-from workbench.data.files import tarred
+from workbench.data.files import tar_members
 from workbench.data.prepare import Outcome
 from workbench.types import Pose
 
@@ -62,13 +62,13 @@ def _write(datasets: dict[str, Dataset], folder: Path, size: int, writer: Any) -
         path = folder / f"shard-{number:06d}.tar"
         index, state = folder / f"shard-{number:06d}.json", _state(datasets, group)
         whole = all([checksums.intact(path), checksums.intact(index)])
-        if whole and tarred.read_json(index).get("state") == state:
-            skipped += len(group) - len(tarred.read_json(index)["failed"])
+        if whole and tar_members.read_json(index).get("state") == state:
+            skipped += len(group) - len(tar_members.read_json(index)["failed"])
         else:
             wrong = _fill(path, datasets, group, writer)
-            _write_json(index, {"state": state, "failed": wrong, **tarred.index(path)})
+            _write_json(index, {"state": state, "failed": wrong, **tar_members.index(path)})
             done += len(group) - len(wrong)
-        failed += [tuple(case) for case in tarred.read_json(index)["failed"]]
+        failed += [tuple(case) for case in tar_members.read_json(index)["failed"]]
         names.append(path.name)
     _write_json(folder / "shards.json", {**facts, "shards": names})
     return [Outcome("clips in shards", done, skipped, failed)]
@@ -104,7 +104,7 @@ def _check(folder: Path, facts: dict[str, Any]) -> None:
     """ValueError where the shards in ``folder`` are of another data set or protocol."""
     path = folder / "shards.json"
     if checksums.intact(path):
-        facts_before = {name: value for name, value in tarred.read_json(path).items() if name != "shards"}
+        facts_before = {name: value for name, value in tar_members.read_json(path).items() if name != "shards"}
         if facts_before != facts:
             raise ValueError(f"{folder} holds shards of another data set or protocol; choose another folder")
         # Until all shards are there again, the folder is not complete.

@@ -10,8 +10,8 @@ import pandas as pd
 
 from workbench.data import spelling
 from workbench.data.doctor.case import Case
-from workbench.data.doctor.registry import FINE, Finding, Survey, check
-from workbench.data.wizard import naming
+from workbench.data.doctor.checks import FINE, Finding, Survey, check
+from workbench.data.wizard import performers
 
 #: Protocols that hold out something else than subjects: each of these columns says what.
 HELD_OUT = ("camera", "view", "setup")
@@ -25,8 +25,8 @@ IMBALANCE = 50
 
 @check(
     "labels in range",
-    "Labels are 0 to the number of classes less one. A label beyond is an error in training; that 0 is unused and the "
-    "last is too high tells that they were counted from 1.",
+    "Labels go from 0 to the number of classes minus one. A larger label is an error in training. If 0 is unused and "
+    "the last label is too large, the labels count from 1.",
     of="set",
 )
 def label_range(survey: Survey) -> list[Finding]:
@@ -43,8 +43,8 @@ def label_range(survey: Survey) -> list[Finding]:
 
 @check(
     "classes in training and test",
-    "Every class that is tested is trained. Where test lacks the first class and has one more at the end, its labels "
-    "are off by one.",
+    "Every test class has training clips. If test lacks the first class and has an additional one at the end, its "
+    "labels are off by one.",
     of="set",
 )
 def class_sets(survey: Survey) -> list[Finding] | None:
@@ -66,8 +66,8 @@ def class_sets(survey: Survey) -> list[Finding] | None:
 
 @check(
     "numbers as class names",
-    "Class names that are numbers begin at 0. From 1 on they are fine here, where names count and not numbers, but "
-    "other programs read them as labels that are off by one.",
+    "Class names that are numbers begin at 0. Names from 1 on are correct here, because classes are identified by "
+    "name, but other programs read them as labels that are off by one.",
     severity="warning",
     of="set",
 )
@@ -83,7 +83,7 @@ def numbers(survey: Survey) -> list[Finding]:
 
 @check(
     "labels against folders",
-    "Where videos lie in folders named after classes, a clip's folder is its class.",
+    "If videos lie in folders named after classes, the folder of a clip is its class.",
     of="set",
 )
 def folders(survey: Survey) -> list[Finding] | None:
@@ -105,7 +105,7 @@ def folders(survey: Survey) -> list[Finding] | None:
 
 @check(
     "balance of classes",
-    "Every class has clips in train, and none many times more than another.",
+    "Every class has clips in train, and no class has many times more clips than another.",
     severity="warning",
     of="set",
 )
@@ -127,21 +127,21 @@ def balance(survey: Survey) -> list[Finding] | None:
 
 @check(
     "subjects in one part",
-    "Who is tested is not trained on, unless the protocol holds out cameras, views or setups instead: results would "
-    "tell how well persons are recognised.",
+    "Test subjects are not in training, unless the protocol holds out cameras, views or setups instead. Otherwise "
+    "results show how well the network recognises people.",
     of="set",
 )
 def subjects(survey: Survey) -> list[Finding] | None:
     if not survey.has("train", "test"):
         return None
     parts = {name: data.table for name, data in survey.parts.items()}
-    if not all("subject" in table and _known(table["subject"]).size for table in parts.values()):
+    if not all("subject" in table and _named(table["subject"]).size for table in parts.values()):
         return None
     findings = []
     for part, other in (("train", "test"), ("validation", "test"), ("train", "validation")):
         if part not in parts or other not in parts or _otherwise_apart(parts[part], parts[other]):
             continue
-        for name in sorted(set(_known(parts[part]["subject"])) & set(_known(parts[other]["subject"])), key=str):
+        for name in sorted(set(_named(parts[part]["subject"])) & set(_named(parts[other]["subject"])), key=str):
             at = int((parts[other]["subject"] == name).to_numpy().argmax())
             # Choosing by validation on known persons is unwise; testing on them is wrong.
             findings.append(
@@ -154,13 +154,13 @@ def _otherwise_apart(first: pd.DataFrame, second: pd.DataFrame) -> bool:
     """Whether a camera, view or setup is what keeps the two parts apart."""
     for column in HELD_OUT:
         if column in first and column in second:
-            a, b = set(_known(first[column])), set(_known(second[column]))
+            a, b = set(_named(first[column])), set(_named(second[column]))
             if a and b and not a & b:
                 return True
     return False
 
 
-def _known(values: pd.Series) -> np.ndarray:
+def _named(values: pd.Series) -> np.ndarray:
     return values[values.notna() & (values.astype(str) != "")].to_numpy()
 
 
@@ -182,22 +182,22 @@ def _first(survey: Survey, part: str, label: int) -> tuple[str, int] | None:
 
 @check(
     "names that look alike",
-    "Names of classes and subjects differ in more than capitals, blanks, signs that are not seen or letters of other "
-    "alphabets: what was typed in two ways is two classes, and a person of two spellings is in two parts.",
+    "Names of classes and subjects differ by more than capitals, blanks, invisible characters or letters of other "
+    "alphabets. A class that is typed in two ways is two classes, and a person with two spellings is in two parts.",
     of="set",
 )
 def alike_names(survey: Survey) -> list[Finding]:
     classes = next(iter(survey.parts.values())).classes
     found = [Finding(f"classes {spelling.quoted(group)}", len(group)) for group in spelling.near(classes)]
-    known = [_known(data.table["subject"]) for data in survey.parts.values() if "subject" in data.table]
+    known = [_named(data.table["subject"]) for data in survey.parts.values() if "subject" in data.table]
     subjects = [str(name) for names in known for name in names]
     return found + [Finding(f"subjects {spelling.quoted(group)}", len(group)) for group in spelling.near(subjects)]
 
 
 @check(
     "intervals in the video",
-    "Actions lie between the beginning and the end of their video, on a player's clock: where they do not, seconds "
-    "were counted on another one, or belong to another video. What begins after the end is never trained on.",
+    "Actions lie between the start and the end of their video, on a player's clock. If they do not, the seconds are "
+    "on another clock, or belong to another video. An action that begins after the end is never used in training.",
     tolerance=0.02,
 )
 def intervals(case: Case) -> Finding | None:
@@ -223,19 +223,19 @@ def intervals(case: Case) -> Finding | None:
 
 @check(
     "cuts of one film",
-    "Clips whose names differ in a counter at the end alone, as those of one film do, are in one part, where nobody "
-    "knows who performs: else what is tested was seen in training.",
+    "If the performers are unknown, clips whose names differ only in a counter at the end, like the cuts of one film, "
+    "are in one part. Otherwise training contains test material.",
     severity="warning",
     of="set",
 )
 def cuts(survey: Survey) -> list[Finding] | None:
     clips = [(part, i) for part, data in survey.parts.items() if data.instances is None for i in range(len(data))]
-    known = all("subject" in data.table and _known(data.table["subject"]).size for data in survey.parts.values())
+    known = all("subject" in data.table and _named(data.table["subject"]).size for data in survey.parts.values())
     if known or not survey.has("train", "test") or not clips:
         return None
     names = [survey.parts[part].videos[i] or survey.parts[part].ids[i] for part, i in clips]
     labels = [_name(survey.parts[part].classes, int(survey.parts[part].labels[i])) for part, i in clips]
-    table = pd.DataFrame({"label": labels, "film": naming.films([Path(name).stem for name in names], labels)})
+    table = pd.DataFrame({"label": labels, "film": performers.films([Path(name).stem for name in names], labels)})
     # In a class of one or two, what looks like a counter is all there is to tell clips apart by.
     table = table[table.groupby("label")["film"].transform("nunique") >= 3]
     table["part"] = [clips[k][0] for k in table.index]
@@ -251,8 +251,8 @@ def cuts(survey: Survey) -> list[Finding] | None:
 
 @check(
     "poses of one video",
-    "A file of poses is that of one video. Two videos that share one have poses that are not theirs, unless they are "
-    "the same recording.",
+    "A pose file belongs to one video. If two videos share a file, one of them has wrong poses, unless both are the "
+    "same recording.",
     severity="warning",
     of="set",
 )

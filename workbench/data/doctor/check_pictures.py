@@ -6,9 +6,9 @@ import numpy as np
 
 from workbench.data.clips.clip_spec import ClipSpec
 from workbench.data.clips.read_clip import area_box
-from workbench.data.doctor import motion
+from workbench.data.doctor import picture_motion
 from workbench.data.doctor.case import Case
-from workbench.data.doctor.registry import FINE, Finding, check
+from workbench.data.doctor.checks import FINE, Finding, check
 from workbench.media.framing import person_box
 
 #: By this share of its longer side a person's box grows before it is asked whether what moves lies inside.
@@ -17,7 +17,7 @@ MARGIN = 0.15
 
 @check(
     "joints in the picture",
-    "Joints in pixels lie within the picture. Where they do not, they are of another resolution, or no pixels at all.",
+    "Joints in pixels lie within the picture. If they do not, they belong to another resolution, or are not pixels.",
     tolerance=0.05,
 )
 def within(case: Case) -> Finding | None:
@@ -41,7 +41,7 @@ def within(case: Case) -> Finding | None:
 
 @check(
     "3D against pixels",
-    "What is farther right in 3D is farther right in the picture, and what is higher is higher.",
+    "A point farther right in 3D is farther right in the picture, and a higher point is higher.",
     tolerance=0.05,
 )
 def projection(case: Case) -> Finding | None:
@@ -84,8 +84,8 @@ def _correlations(solid: np.ndarray, flat: np.ndarray) -> np.ndarray:
 
 @check(
     "skeleton on the person",
-    "Where the camera stands still, what moves in the picture lies in the person's box. Where it does not, a crop to "
-    "the person misses the person.",
+    "If the camera does not move, the moving pixels lie in the person's box. If they do not, a crop to the person "
+    "misses the person.",
     tolerance=0.1,
 )
 def on_person(case: Case) -> Finding | None:
@@ -93,7 +93,7 @@ def on_person(case: Case) -> Finding | None:
     if moving is None:
         return None
     changed, joints = moving
-    share, area = motion.inside(changed, _boxes(joints))
+    share, area = picture_motion.inside(changed, _boxes(joints))
     if not np.isfinite(share):
         return None
     if area == 0 or not share < max(0.35, 1.2 * area):
@@ -103,8 +103,8 @@ def on_person(case: Case) -> Finding | None:
 
 @check(
     "crops",
-    "A crop to the person, as training makes it, shows the person: at least half of the box lies within the "
-    "picture, and, where the truth is known, what makes the label lies in it.",
+    "A crop to the person, made as in training, shows the person: at least half of the box lies within the picture. "
+    "If the truth is known, the region that decides the label lies in the crop.",
     tolerance=0.05,
 )
 def crops(case: Case) -> Finding | None:
@@ -138,25 +138,27 @@ LAG_GAIN = 0.13
 
 @check(
     "poses in time",
-    "Joints move when and where the picture moves. Where they do so some frames earlier or later, pose files begin at "
-    "another frame than videos, or frames were dropped.",
+    "Joints move when and where the picture moves. If they do so some frames earlier or later, the pose files begin "
+    "at another frame than the videos, or frames were dropped.",
     tolerance=0.3,
 )
 def in_time(case: Case) -> Finding | None:
     moving = _moving(case)
     if moving is None:
         return None
-    correlations = motion.agreement(*moving)
+    correlations = picture_motion.agreement(*moving)
     if not np.isfinite(correlations).all():
         return None
-    lag = int(correlations.argmax()) - motion.LAGS
-    gain = correlations.max() - correlations[motion.LAGS]
+    lag = int(correlations.argmax()) - picture_motion.LAGS
+    gain = correlations.max() - correlations[picture_motion.LAGS]
     if correlations.max() < 0.35:
         return None
     if abs(lag) < 2 or gain < LAG_GAIN:
         return FINE
     text = f"poses fit the pictures {abs(lag)} frames {'later' if lag > 0 else 'earlier'} best"
-    return Finding(f"{text} (correlation {correlations.max():.2f}, as they are {correlations[motion.LAGS]:.2f})", gain)
+    return Finding(
+        f"{text} (correlation {correlations.max():.2f}, as they are {correlations[picture_motion.LAGS]:.2f})", gain
+    )
 
 
 def _moving(case: Case) -> tuple[np.ndarray, np.ndarray] | None:
@@ -166,7 +168,7 @@ def _moving(case: Case) -> tuple[np.ndarray, np.ndarray] | None:
     joints = case.joints_in_window
     if joints.shape[1] != len(case.window) or not np.isfinite(joints).any():
         return None
-    return (case.changed, joints) if motion.still_camera(case.changed) else None
+    return (case.changed, joints) if picture_motion.still_camera(case.changed) else None
 
 
 def _boxes(joints: np.ndarray) -> np.ndarray:

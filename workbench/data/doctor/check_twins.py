@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.data.doctor.registry import Finding, Note, Survey, check
+from workbench.data.doctor.checks import Finding, Note, Survey, check
 
 #: Grey levels by which glimpses of the same film differ when it is encoded again: everywhere, and at the worst place.
 MEAN, WORST = 2.0, 14.0
@@ -17,7 +17,7 @@ MEAN, WORST = 2.0, 14.0
 
 @check(
     "files in one part",
-    "No file, byte for byte, is in two parts. All files are compared, also where a sample is examined.",
+    "No file, byte for byte, is in two parts. All files are compared, even if only a sample is examined.",
     of="set",
 )
 def same_files(survey: Survey) -> list[Finding] | None:
@@ -29,21 +29,21 @@ def same_files(survey: Survey) -> list[Finding] | None:
         for i, path in enumerate(() if hasattr(data.reader, "video") else data.videos):
             if os.path.isfile(path):
                 sizes[os.path.getsize(path)].append((part, i))
-    found = []
-    for places in sizes.values():
-        if len({part for part, _ in places}) < 2:
+    findings = []
+    for clips in sizes.values():
+        if len({part for part, _ in clips}) < 2:
             continue
         contents = defaultdict(list)
-        for part, i in places:
+        for part, i in clips:
             contents[_digest(survey.parts[part].videos[i])].append((part, i))
-        found += [_twin(survey, *same) for same in contents.values() if len({part for part, _ in same}) > 1]
-    return found
+        findings += [_twin(survey, *same) for same in contents.values() if len({part for part, _ in same}) > 1]
+    return findings
 
 
 def _twin(survey: Survey, first: tuple[str, int], *others: tuple[str, int]) -> Finding:
-    part, i = next(place for place in others if place[0] != first[0])
-    one, other = survey.parts[first[0]].ids[first[1]], survey.parts[part].ids[i]
-    return Finding(f"{one} ({first[0]}) and {other} ({part}) are the same file", 1, (part, i))
+    part, i = next(clip for clip in others if clip[0] != first[0])
+    name, other = survey.parts[first[0]].ids[first[1]], survey.parts[part].ids[i]
+    return Finding(f"{name} ({first[0]}) and {other} ({part}) are the same file", 1, (part, i))
 
 
 def _digest(path: str | Path) -> str:
@@ -53,8 +53,8 @@ def _digest(path: str | Path) -> str:
 
 @check(
     "films in one part",
-    "No film is in two parts, also if it was encoded again: clips whose pictures agree from first to last are found. "
-    "In a sample only clips of the sample are compared.",
+    "No film is in two parts, even in another encoding. This check finds clips whose pictures agree from first to "
+    "last. In a sample, only clips of the sample are compared.",
     of="notes",
 )
 def same_films(survey: Survey) -> list[Finding] | None:
@@ -62,22 +62,22 @@ def same_films(survey: Survey) -> list[Finding] | None:
         return None
     notes = sorted(survey.notes, key=lambda note: float(note.glimpses.mean()))
     means = [float(note.glimpses.mean()) for note in notes]
-    found, start = [], 0
+    findings, start = [], 0
     for end, note in enumerate(notes):
         # Equal films are equally bright: only neighbours in brightness can be twins.
         while means[end] - means[start] > MEAN:
             start += 1
-        found += [
+        findings += [
             Finding(f"{other.id} ({other.clip[0]}) and {note.id} ({note.clip[0]}) show the same", 1, note.clip)
             for other in notes[start:end]
             if other.clip[0] != note.clip[0] and _same(other, note)
         ]
-    return found
+    return findings
 
 
-def _same(one: Note, other: Note) -> bool:
-    if abs(one.frames - other.frames) > max(2, 0.02 * one.frames):
+def _same(note: Note, other: Note) -> bool:
+    if abs(note.frames - other.frames) > max(2, 0.02 * note.frames):
         return False
-    apart = np.abs(one.glimpses.astype(np.int16) - other.glimpses)
+    apart = np.abs(note.glimpses.astype(np.int16) - other.glimpses)
     # A blank film is like any other blank film.
-    return bool(apart.mean() <= MEAN and apart.max() <= WORST and one.glimpses.std() > 2)
+    return bool(apart.mean() <= MEAN and apart.max() <= WORST and note.glimpses.std() > 2)

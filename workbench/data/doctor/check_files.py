@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.data.doctor.case import Case
-from workbench.data.doctor.registry import FINE, Finding, Survey, check
+from workbench.data.doctor.checks import FINE, Finding, Survey, check
 
 #: Frames per second that cameras and data sets have.
 USUAL_RATES = (5.0, 61.0)
@@ -16,8 +16,8 @@ SAME_SHAPE = 0.01
 
 @check(
     "readable videos",
-    "Every video is decoded from its first frame to its last. Training leaves out what can't be read, and stops where "
-    "that is more than one clip in fifty.",
+    "Every video can be decoded from its first frame to its last. Training leaves out unreadable videos, and stops if "
+    "more than one clip in fifty is unreadable.",
     tolerance=0.02,
 )
 def readable(case: Case) -> Finding | None:
@@ -28,7 +28,8 @@ def readable(case: Case) -> Finding | None:
 
 @check(
     "frame counts",
-    "The table says as many frames as decoding gives. Poses, intervals and windows are placed by frame number.",
+    "The number of frames in the table equals the number of decoded frames. Poses, intervals and windows are placed "
+    "by frame number.",
     tolerance=0.02,
 )
 def frame_counts(case: Case) -> Finding | None:
@@ -42,7 +43,7 @@ def frame_counts(case: Case) -> Finding | None:
 
 @check(
     "pictures",
-    "Pictures are neither blank nor frozen, as those of a recorder that lost its camera are.",
+    "Pictures are neither blank nor frozen. A recorder that loses its camera writes such pictures.",
     severity="warning",
 )
 def pictures(case: Case) -> Finding | None:
@@ -58,8 +59,8 @@ def pictures(case: Case) -> Finding | None:
 
 @check(
     "frame rates",
-    "All videos have one steady, usual frame rate. A network that sees so many frames sees less of an action the "
-    "faster they come.",
+    "All videos have the same constant frame rate. At a higher rate, the same number of frames covers less of an "
+    "action.",
     severity="warning",
     of="notes",
 )
@@ -80,7 +81,7 @@ def frame_rates(survey: Survey) -> list[Finding] | None:
 
 @check(
     "frame rate in the table",
-    "The table says the frame rate that the file has. Intervals in seconds are placed by the file's own times.",
+    "The frame rate in the table equals that of the file. Intervals in seconds are placed by the file's time stamps.",
     severity="warning",
 )
 def stated_rate(case: Case) -> Finding | None:
@@ -96,8 +97,8 @@ def stated_rate(case: Case) -> Finding | None:
 
 @check(
     "steady time",
-    "Frames follow each other in equal steps. Where they do not, equally many frames last differently long; "
-    "intervals in seconds are placed by the frames' own times all the same.",
+    "Frames have equal time steps. If they do not, equal numbers of frames have different durations. Intervals in "
+    "seconds are still placed by the time stamps of the frames.",
     severity="warning",
 )
 def steady(case: Case) -> Finding | None:
@@ -108,7 +109,7 @@ def steady(case: Case) -> Finding | None:
 
 @check(
     "notes on files",
-    "Nothing has to be known of a file besides its pictures: it has one stream of them, and they have times.",
+    "The files need no special treatment: each has one video stream, with time stamps.",
     severity="warning",
 )
 def noted(case: Case) -> Finding | None:
@@ -119,8 +120,8 @@ def noted(case: Case) -> Finding | None:
 
 @check(
     "pixel aspect",
-    "All videos have pixels of one shape. Pictures are read pixel by pixel, as nearly all programs do that find poses, "
-    "whatever shape a player gives them: of two shapes, the same person is broader in the one than in the other. "
+    "The pixels of all videos have the same shape. Pictures are read pixel by pixel, like most pose estimators do, "
+    "whatever shape a player gives them. With two shapes, the same person is broader in one video than in the other. "
     "`ffmpeg -i IN -vf scale=iw*sar:ih,setsar=1 OUT` makes pixels square.",
     severity="warning",
     of="notes",
