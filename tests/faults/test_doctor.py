@@ -549,5 +549,5 @@ def test_a_clip_that_cannot_be_read_has_no_picture_and_a_line(healthy, tmp_path)
     folder = tmp_path / "sick"
     shutil.copytree(healthy, folder)
     unreadable(folder)
-    page = doctor.page.render(examined(folder, "readable videos"))
+    page = doctor.report_page.render(examined(folder, "readable videos"))
     assert Pictures(page).pictures == [] and "can&#x27;t be opened as a video" in page
