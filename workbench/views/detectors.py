@@ -87,7 +87,7 @@ def open_all(config: Any) -> Shown:
         raise ValueError(f"first and second are the same run, {first.id}; choose another to compare it with")
     for run in runs.values():
         if run.experiment.kind is not VIDEOS:
-            raise ValueError(f"run {run.id} labels clips; this notebook is about detectors")
+            raise ValueError(f"run {run.id} classifies clips; this notebook is for detectors")
         if not run.measured_on(config.split, run.dataset(config.split).contents):
             evaluate(run, config.split, progress=False)
     same = first.config.system == second.config.system
