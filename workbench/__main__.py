@@ -413,7 +413,7 @@ def parse(words: Sequence[str]) -> tuple[Callable[..., int | None], BoundArgumen
     try:
         command, given, _ = app.parse_args(words, exit_on_error=False, print_error=False, verbose=False)
     except CycloptsError as problem:
-        said = str(problem).replace("Unused Tokens", "Unexpected words")
+        said = " ".join(str(problem).replace("Unused Tokens", "Unexpected words").split())
         raise boundary.Usage(f"{said} ({' '.join([*app.name, *(problem.command_chain or ()), '--help'])})") from None
     given.apply_defaults()
     return command, given
