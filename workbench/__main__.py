@@ -1,109 +1,204 @@
-"""The commands: ``python -m workbench COMMAND --help``. Each is a thin call into the library."""
+"""The commands: ``python -m workbench COMMAND --help``. Each is a thin call into the library. Its parameters are what
+the command takes (after ``*`` by name, as options), its docstring is the help."""
 
 from __future__ import annotations
 
-import argparse
-import os
+import re
+import shlex
 import sys
 import warnings
+from collections.abc import Callable, Sequence
+from inspect import BoundArguments
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter, Token
 
 from workbench import boundary
 
-CACHE = "data/cache"
-FIRST_TABLE = "notebooks/ablations/synthadl_tiny.yaml"
-DEMO_ROWS = ("pose_lstm", "rgb", "vpn")
-#: The worlds that the table files are about, and how they are drawn; a sweep draws those that are missing.
-WORLDS: dict[str, dict[str, Any]] = {
-    "data/synthadl/tiny": {},
-    "data/synthadl/untrimmed": {"world": "untrimmed"},
-    "data/synthadl/no_imposters": {"knobs": {"imposters": 0}},
-}
+CACHE, RUNS, PAGES, TINY = "data/cache", Path("runs"), Path("gallery"), Path("data/synthadl/tiny")
+FIRST_TABLE, DEMO_ROWS = "notebooks/ablations/synthadl_tiny.yaml", ("pose_lstm", "rgb", "vpn")
+TYPED = f"python -m workbench {shlex.join(sys.argv[1:])}"
 
 
-def synth(args: argparse.Namespace) -> None:
-    from synthadl import world
+def _whole(kind: type, tokens: Sequence[Token]) -> int:
+    if not re.fullmatch("[+-]?[0-9]+", tokens[0].value):
+        raise ValueError(f"{tokens[0].value!r} is not a whole number.")
+    return int(tokens[0].value)
+
+
+#: What parameters hold; cyclopts alone would take 2.7 for the whole number 3.
+Whole = Annotated[int, Parameter(converter=_whole)]
+Flag = Annotated[bool, Parameter(show_default=False)]
+Number, Text, File, Words = Whole | None, str | None, Path | None, Sequence[str] | None
+Pairs = Annotated[Sequence[str], Parameter("--set", consume_multiple=True, metavar="NAME=VALUE...", show_default=False)]
+#: What several commands have.
+Runs = Annotated[Path, Parameter(help="folder of the run store")]
+Data = Annotated[Path, Parameter(help="folder or manifest of the data")]
+Pages = Annotated[Path, Parameter(help="folder to write to")]
+Notebooks = Annotated[Words, Parameter(help="only these notebooks, such as 06_confusion")]
+Workers = Annotated[Number, Parameter(help="number of parallel workers (default: one for each core)")]
+
+app = App(
+    "python -m workbench",
+    help="video + pose action recognition workbench",
+    help_format="plaintext",
+    version_flags=(),
+    default_parameter=Parameter(negative=(), consume_multiple=1, json_list=False),
+)
+
+
+def synth(
+    root: Path, /, *,
+    size: str = "tiny", world: str = "adl", seed: Whole = 0, workers: Workers = None, pairs: Pairs = (),
+) -> None:  # fmt: skip
+    """Generate the synthetic world SynthADL.
+
+    Args:
+        root: folder to write to
+        size: tiny, small or paper; the world pretrain also has look
+        world: adl, pretrain (SynthADL-P) or untrimmed (SynthADL-U: videos of 60 to 180 s)
+        seed: seed of the world
+        pairs: settings of the world, such as imposters=0 or pose_quality=low
+    """
+    from synthadl.world import generate
     from workbench.study.config.train_config import parse_pairs
 
-    made = world.generate(args.root, args.size, args.world, args.seed, args.workers, parse_pairs(args.set))
-    print(f"{args.root} contains the complete world: {len(made)} videos")
+    made = generate(root, size, world, seed, workers, parse_pairs(pairs))
+    print(f"{root} contains the complete world: {len(made)} videos")
 
 
-def new(args: argparse.Namespace) -> None:
+def new(folder: Path, /) -> None:
+    """Copy the notebooks and the papers' tables to a folder.
+
+    Args:
+        folder: parent of the new folder notebooks/; existing files stay unchanged
+    """
     from workbench.shipped import lay_out
 
-    made = lay_out(args.folder)
-    print(f"{args.folder}/notebooks: {len(made)} new files; existing files are unchanged")
+    made = lay_out(folder)
+    print(f"{folder}/notebooks: {len(made)} new files; existing files are unchanged")
 
 
-def train(args: argparse.Namespace) -> None:
+def train(
+    system: str, /, *,
+    data: str = "auto", root: Text = None, seed: Whole = 0, pairs: Pairs = (), export: File = None, runs: Runs = RUNS,
+) -> None:  # fmt: skip
+    """Train and evaluate one system; a finished run is not repeated.
+
+    Args:
+        system: a name of workbench.systems.names(), such as rgb or vpn
+        data: name of the data set, such as ntu60; auto detects it from --root
+        root: folder or manifest file of the data set (default: data/synthadl/tiny, for detectors .../untrimmed)
+        seed: seed of weights, order and augmentation
+        pairs: any other field of TrainConfig
+        export: write the trained backbone to this safetensors file
+    """
     from workbench.nets import weights
     from workbench.study import fit
     from workbench.study.config.train_config import parse_pairs
     from workbench.study.runs.find_runs import open_run
 
-    where = {"dataset": args.data, "root": args.root, "runs": str(args.runs), "cache": CACHE}
-    run = fit({"system": args.system, "seed": args.seed, **where, **parse_pairs(args.set)})
+    where = {"dataset": data, "root": root, "runs": str(runs), "cache": CACHE}
+    run = fit({"system": system, "seed": seed, **where, **parse_pairs(pairs)})
     print(run)
-    if args.export:
-        weights.save(open_run(run, args.runs).system().backbone, args.export)
+    if export:
+        weights.save(open_run(run, runs).system().backbone, export)
 
 
-def pretrain(args: argparse.Namespace) -> None:
+def pretrain(
+    root: Path = Path("data/synthadl/pretrain"), /, *,
+    size: str = "tiny", workers: Workers = None, only: Words = None, out: File = None,
+    epochs: Number = None, limit: Number = None, runs: Runs = RUNS,
+) -> None:  # fmt: skip
+    """Draw SynthADL-P and train the weights that ship with the library; resumes after an interruption.
+
+    Args:
+        root: folder of the world
+        size: size of the world: tiny, look (a quick trial), small or paper
+        only: only these weights, such as i3d_synthadl_p (default: all)
+        out: folder to write to (default: the folder of the shipped weights)
+        epochs: for a trial: number of epochs (default: the recipe's)
+        limit: for a trial: maximum number of clips in each split
+    """
     from workbench.nets import weights
     from workbench.study import files
     from workbench.study.train import pretraining
 
-    command = "python -m workbench " + " ".join(sys.argv[1:])
-    where = {"out": args.out or weights.PRETRAINED, "runs": args.runs, "command": command}
-    short = {"epochs": args.epochs, "limit": args.limit}
-    made = pretraining.pretrain(args.root, args.size, args.workers, args.only, **where, **short)
+    where = {"out": out or weights.PRETRAINED, "runs": runs, "command": TYPED}
+    made = pretraining.pretrain(root, size, workers, only, **where, epochs=epochs, limit=limit)
     for path in made.values():
         held_out = files.read_json(weights.card_of(path))["held_out"]
         print(f"{path}: {100 * held_out['top1']:.1f} % of {held_out['clips']} held-out clips")
 
 
-def sweep(args: argparse.Namespace) -> None:
+def sweep(
+    files: Sequence[Path], /, *,
+    seeds: Number = None, rows: Words = None, preset: Text = None, protocols: Words = None,
+    dataset: Text = None, root: Text = None, limit: Number = None,
+    workers: Workers = None, threads: Whole = 1, gpus: Number = None, scheduler: Text = None, slurm: File = None,
+    limit_minutes: float | None = None, limit_memory: float | None = None, retries: Whole = 1,
+    report: File = None, runs: Runs = RUNS,
+) -> None:  # fmt: skip
+    """Run every row of table files with several seeds, and report which claims hold.
+
+    Args:
+        files: table files, such as those in notebooks/ablations
+        seeds: number of seeds for each row (default: the file's, or 3)
+        rows: only these rows, and the rows that they start from
+        preset: tiny, study or paper (default: the files')
+        protocols: protocols, such as cs cv setup (default: the files')
+        dataset: name of the data set (default: the files')
+        root: folder or manifest file of the data set (default: the files')
+        limit: maximum number of clips in each split, for a quick trial
+        threads: number of cores for each row
+        gpus: number of rows at once that use a GPU (resource GPU=1)
+        scheduler: address of a running Dask scheduler, such as tcp://host:8786
+        slurm: start workers with SLURM; the YAML file has the arguments of SLURMCluster
+        limit_minutes: time limit of a row in minutes
+        limit_memory: memory limit of a row in GiB
+        retries: number of retries of a failed row
+        report: Markdown file of tables and verdicts; their numbers and configurations into the folder study/ beside it
+    """
     from workbench.study.report import export, markdown
     from workbench.study.sweep import sweep as sweeping
+    from workbench.study.sweep import worlds
     from workbench.study.sweep.job import Limits
 
-    where = {"runs": str(args.runs), "cache": CACHE}
-    where |= {name: getattr(args, name) for name in ("preset", "dataset", "root", "limit") if getattr(args, name)}
-    if not {"dataset", "root"} & set(where):
-        _draw_missing(args.files)
-    limits = Limits(args.limit_minutes, args.limit_memory, args.retries, args.threads)
-    place = {"scheduler": args.scheduler, "slurm": args.slurm, "workers": args.workers, "gpus": args.gpus}
-    swept = sweeping.sweep_files(args.files, args.seeds, args.rows, args.protocols, where, limits, **place)
+    given = {"preset": preset, "dataset": dataset, "root": root, "limit": limit}
+    where = {"runs": str(runs), "cache": CACHE} | {name: value for name, value in given.items() if value is not None}
+    if dataset is None and root is None:
+        worlds.draw_missing(files)
+    limits = Limits(limit_minutes, limit_memory, retries, threads)
+    place = {"scheduler": scheduler, "slurm": slurm, "workers": workers, "gpus": gpus}
+    swept = sweeping.sweep_files(files, seeds, rows, protocols, where, limits, **place)
     for results in swept.results:
         print(f"\n{results.table.title}\n{markdown.overview(results).to_string(index=False)}")
-    if args.report:
-        command = "python -m workbench " + " ".join(sys.argv[1:])
-        export.write(args.report, swept.results, command, args.runs, where)
-        print(f"\nreport: {args.report}")
+    if report:
+        export.write(report, swept.results, TYPED, runs, where)
+        print(f"\nreport: {report}")
     if swept.failed:
         for record in swept.failed:
             print(f"{record['status']}: {record['label']}: {record['error']}", file=sys.stderr)
-        raise RuntimeError(
-            f"{len(swept.failed)} of {len(swept.records)} cells failed; the same command runs them again"
-        )
+        counts = f"{len(swept.failed)} of {len(swept.records)} cells failed"
+        raise RuntimeError(f"{counts}; the same command runs them again")
 
 
-def _draw_missing(files: list[str]) -> None:
-    from synthadl import world
-    from workbench.study.tables.table_file import read_table
+def profile(
+    systems: Sequence[str], /, *,
+    pairs: Pairs = (), repeats: Whole = 10, device: Literal["cpu", "cuda"] = "cpu",
+    pose_seconds: float | None = None, report: File = None, runs: Runs = RUNS,
+) -> None:  # fmt: skip
+    """Measure the cost of systems, and report whether the mechanism of their latest runs is alive.
 
-    tables = [read_table(path) for path in files]
-    given = [values for t in tables for values in (t.base, *(part.parameters for part in (*t.rows, *t.columns)))]
-    roots = {values.get("root") for values in given}
-    for root, how in WORLDS.items():
-        if root in roots and not (Path(root) / "index.parquet").exists():
-            print(f"{root} is missing or incomplete; drawing it first")
-            world.generate(root, **how)
-
-
-def profile(args: argparse.Namespace) -> None:
+    Args:
+        systems: names of systems, or table files (for every row)
+        pairs: fields of TrainConfig, such as preset=paper
+        repeats: number of measurements, of which the median is reported
+        device: where they are measured
+        pose_seconds: seconds that pose estimation by another program takes for one clip
+        report: write the costs to this CSV file
+    """
     from safefiles import drafts
     from workbench.study.analysis import profiling
     from workbench.study.config.train_config import TrainConfig, parse_pairs
@@ -111,79 +206,138 @@ def profile(args: argparse.Namespace) -> None:
     from workbench.study.tables import table_file
 
     configs = {}
-    for name in args.systems:
+    for name in systems:
         if name.endswith((".yaml", ".yml")):
-            configs |= table_file.configs(name, parse_pairs(args.set))
+            configs |= table_file.configs(name, parse_pairs(pairs))
         else:
-            configs[name] = TrainConfig(**{"system": name, **parse_pairs(args.set)})
-    costs = profiling.profile_all(configs, repeats=args.repeats, device=args.device, pose_seconds=args.pose_seconds)
+            configs[name] = TrainConfig(**{"system": name, **parse_pairs(pairs)})
+    costs = profiling.profile_all(configs, repeats=repeats, device=device, pose_seconds=pose_seconds)
     print(costs.round(2).to_string(index=False))
     for system, root in {config.system: config.root for config in configs.values()}.items():
-        print(alive.line(system, args.runs, data=root))
-    if args.report:
-        drafts.write(args.report, costs.to_csv(index=False).encode())
+        print(alive.line(system, runs, data=root))
+    if report:
+        drafts.write(report, costs.to_csv(index=False).encode())
 
 
-def sensitivity(args: argparse.Namespace) -> None:
+def sensitivity(
+    run: str, /, *,
+    root: Text = None, split: str = "test", change: str = "drop", limit: Number = None, runs: Runs = RUNS,
+) -> None:  # fmt: skip
+    """Measure the loss in score of each clip if a joint is dropped, frozen or shaken.
+
+    Args:
+        run: run id, or latest:<system>, the newest run on --root
+        root: folder or manifest of the data (default: the data of the newest run)
+        split: train, validation or test
+        change: drop, freeze or jitter
+        limit: maximum number of clips, evenly spread; then no file is written
+    """
     from workbench.study.analysis import joint_sensitivity as joints
     from workbench.study.runs.find_runs import open_run
 
-    run = open_run(args.run, args.runs, args.root)
-    print(f"{run.id}, trained on {run.known['root'] or run.config.dataset}")
-    table = joints.sensitivity(run, args.split, args.change, limit=args.limit)
+    found = open_run(run, runs, root)
+    print(f"{found.id}, trained on {found.known['root'] or found.config.dataset}")
+    table = joints.sensitivity(found, split, change, limit=limit)
     print(table.round(3).to_string(index=False))
-    if args.limit is None:
-        print(f"written: {joints.where(run, args.split, args.change)}")
+    if limit is None:
+        print(f"written: {joints.where(found, split, change)}")
 
 
-def score(args: argparse.Namespace) -> None:
+def score(
+    ground_truth: Path, detections: Path, /, *,
+    rule: str, iou: Sequence[float] | None = None, subset: Text = None, classes: Flag = False,
+) -> None:  # fmt: skip
+    """Compute the mean average precision of detections in the file formats of public data sets.
+
+    Args:
+        ground_truth: file or folder of annotations
+        detections: file or folder of detections
+        rule: thumos, activitynet, pku, tsu, charades (25 points) or charades_classify
+        iou: overlap thresholds (default: the benchmark's)
+        subset: subset of the annotations, such as test (default: the benchmark's)
+        classes: also print the average precision of every class
+    """
     import pandas as pd
 
     from workbench import metrics
 
-    found = metrics.score_files(args.ground_truth, args.detections, args.rule, args.iou, args.subset)
+    found = metrics.score_files(ground_truth, detections, rule, iou, subset)
     per_class, mean = pd.DataFrame(found.per_class).mul(100), pd.Series(found.mean).mul(100)
     per_class.columns = mean.index = [f"IoU {iou:g}" for iou in found.mean.index] if len(mean) > 1 else ["AP"]
-    if args.classes:
+    if classes:
         print(per_class.round(2).rename_axis("class").reset_index().to_string(index=False))
     print("\n".join(f"mAP {name.replace('AP', '').strip():9} {value:.4f}" for name, value in mean.items()))
     if len(mean) > 1:
         print(f"mean of these {100 * found.average:.4f}")
 
 
-def wizard(args: argparse.Namespace) -> None:
+def wizard(
+    folder: Path, /, *,
+    out: File = None, subject_pattern: Text = None, camera_pattern: Text = None,
+    split: str = "auto", seed: Whole = 0, force: Flag = False,
+) -> None:  # fmt: skip
+    """Write a manifest for a folder with one sub-folder of videos for each class, and list its assumptions.
+
+    Args:
+        folder: folder of the videos
+        out: the .csv or .parquet file to write (default: FOLDER/manifest.csv)
+        subject_pattern: regular expression with a group: the performer in a file name
+        camera_pattern: regular expression with a group: the camera in a file name
+        split: auto, subject, clip, leave-one-out or leave-out:NAME[,NAME...]
+        seed: seed of a split by subject or clip
+        force: replace an existing manifest
+    """
     from workbench.data.wizard import wizard as maker
 
-    out = args.out or args.folder / "manifest.csv"
-    found = maker.propose(args.folder, args.subject_pattern, args.camera_pattern, args.split, args.seed)
-    written = maker.write(found, out, args.force)
+    out = out or folder / "manifest.csv"
+    found = maker.propose(folder, subject_pattern, camera_pattern, split, seed)
+    written = maker.write(found, out, force)
     print("\n".join(["assumptions", *(f"  {line}" for line in found.said)]))
     if found.warned:
         print("\n".join(["please check", *(f"  {line}" for line in found.warned)]))
     print(f"written: {', '.join(map(str, written))}")
-    print("next steps")
-    for line in maker.next_steps(found, out):
-        print(f"  {line}")
+    print("\n".join(["next steps", *(f"  {line}" for line in maker.next_steps(found, out))]))
 
 
-def prepare(args: argparse.Namespace) -> int:
+def prepare(
+    dataset: str, /, *,
+    protocol: Text = None, splits: Sequence[str] = ("train", "validation", "test"), system: str = "rgb",
+    pairs: Pairs = (), needs: Words = None, cache: str = CACHE, workers: Workers = None,
+    poses: File = None, shards: File = None, shard_size: float = 500.0,
+) -> int:  # fmt: skip
+    """Prepare the inputs of training: verified videos, crops, flow, poses; or shards.
+
+    Args:
+        dataset: a manifest, a folder, or NAME:FOLDER such as ntu60:/data/ntu
+        protocol: protocol, as for train (default: the data set's first)
+        splits: splits of the data set
+        system: prepare the inputs of this system
+        pairs: fields of TrainConfig, as for train
+        needs: inputs to prepare instead of the system's: video, pose, flow, parts, ...
+        cache: folder of the caches
+        poses: estimate poses, and write a manifest with them to this CSV file
+        shards: pack the clips into WebDataset shards in this folder
+        shard_size: size of one shard in MB
+    """
     from workbench.data import catalog, write_shards
     from workbench.data import prepare as work
     from workbench.study.config.experiment import resolve
     from workbench.study.config.train_config import TrainConfig, parse_pairs
     from workbench.study.runs.run_folder import needs_of
 
-    name, root = catalog.locate(args.dataset)
-    where = {"dataset": name, "root": root, "protocol": args.protocol}
-    config = TrainConfig(**{"system": args.system, **where, **parse_pairs(args.set)})
-    parts = {split: catalog.open_dataset(name, root, args.protocol, split) for split in args.splits}
-    if args.poses:
-        outcomes = [work.find_poses(catalog.open_dataset(name, root, args.protocol, "all"), args.poses)]
-    elif args.shards:
-        outcomes = write_shards.write(parts, args.shards, int(args.shard_size * 1e6))
+    if poses and shards:
+        raise boundary.Usage("--poses and --shards exclude each other")
+    name, root = catalog.locate(dataset)
+    where = {"dataset": name, "root": root, "protocol": protocol}
+    config = TrainConfig(**{"system": system, **where, **parse_pairs(pairs)})
+    parts = {split: catalog.open_dataset(name, root, protocol, split) for split in splits}
+    if poses:
+        outcomes = [work.find_poses(catalog.open_dataset(name, root, protocol, "all"), poses)]
+    elif shards:
+        outcomes = write_shards.write(parts, shards, int(shard_size * 1e6))
     else:
-        needs = frozenset(args.needs or needs_of(config, next(iter(parts.values()))))
-        outcomes = list(work.prepare(parts, resolve(config).clip, needs, args.cache, args.workers))
+        read = frozenset(needs or needs_of(config, next(iter(parts.values()))))
+        outcomes = list(work.prepare(parts, resolve(config).clip, read, cache, workers))
     print(work.table(outcomes).to_string(index=False))
     failed = [(one.what, *case) for one in outcomes for case in one.failed]
     for what, clip, reason in failed:
@@ -191,270 +345,87 @@ def prepare(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def doctor(args: argparse.Namespace) -> int:
+def doctor(
+    dataset: str, /, *,
+    root: File = None, protocol: Text = None, sample: Whole = 200, all: Flag = False, seed: Whole = 0,
+    skip: Words = None, html: File = None,
+) -> int:  # fmt: skip
+    """Check a data set for errors that silently ruin results; fails if training would be wrong.
+
+    Args:
+        dataset: a manifest file, a folder, or NAME:FOLDER (NAME alone with --root)
+        root: folder or manifest of the data set, if DATASET is its name
+        protocol: protocol (default: the data set's first)
+        sample: number of clips to examine
+        all: examine every clip
+        seed: seed of the sample
+        skip: names of checks to leave out
+        html: write a page with pictures of the worst cases to this file
+    """
     from workbench.data import doctor as practice
     from workbench.data.catalog import locate
 
-    name, root = (args.dataset, args.root) if args.root else locate(args.dataset)
-    report = practice.examine(
-        practice.open_parts(name, root, args.protocol), None if args.all else args.sample, args.seed, args.skip
-    )
+    parts = practice.open_parts(*((dataset, root) if root else locate(dataset)), protocol)
+    report = practice.examine(parts, None if all else sample, seed, skip or ())
     print(report.text())
-    if args.html:
-        print(f"open {practice.write(report, args.html)} in a browser")
+    if html:
+        print(f"open {practice.write(report, html)} in a browser")
     return 1 if report.errors else 0
 
 
-def gallery(args: argparse.Namespace) -> int:
+def gallery(*, root: Data = TINY, out: Pages = PAGES, notebooks: Notebooks = None, runs: Runs = RUNS) -> int:
+    """Execute the notebooks and write the offline gallery page."""
     from workbench.show import gallery as page
-    from workbench.study import notebooks
+    from workbench.study.notebooks import execute_all
     from workbench.study.runs import run_table
 
-    shared = {"root": str(args.root), "runs": str(args.runs)}
-    executed, left_out, faulty = notebooks.execute_all(args.out / "notebooks", shared, names=args.notebooks)
+    shared = {"root": str(root), "runs": str(runs)}
+    executed, left_out, faulty = execute_all(out / "notebooks", shared, names=notebooks)
     for name, why in left_out.items():
         print(f"{name} is left out: {why}")
-    results = run_table.summary(args.runs, args.root)
-    print(f"open {page.build(executed, results, args.out / 'index.html', left_out=left_out)} in a browser")
+    results = run_table.summary(runs, root)
+    print(f"open {page.build(executed, results, out / 'index.html', left_out=left_out)} in a browser")
     if faulty:
         print(f"workbench: errors in notebooks, not in data or runs: {', '.join(faulty)}", file=sys.stderr)
     return 1 if faulty else 0
 
 
-def demo(args: argparse.Namespace) -> int:
+def demo(*, root: Data = TINY, out: Pages = PAGES, notebooks: Notebooks = None, runs: Runs = RUNS) -> int:
+    """Generate the world, train three systems, execute the notebooks, write the gallery page."""
     from synthadl import world
     from workbench import study
 
-    world.generate(args.root)
-    where = {"preset": "tiny", "root": str(args.root), "runs": str(args.runs), "cache": CACHE}
+    world.generate(root)
+    where = {"preset": "tiny", "root": str(root), "runs": str(runs), "cache": CACHE}
     study.sweep(FIRST_TABLE, 1, DEMO_ROWS, engine="processes", **where)
-    return gallery(args)
+    return gallery(root=root, out=out, notebooks=notebooks, runs=runs)
 
 
-def parser() -> argparse.ArgumentParser:
-    main = argparse.ArgumentParser(prog="python -m workbench", description="video + pose action recognition workbench")
-    commands = main.add_subparsers(dest="command", required=True)
-
-    def add(function, help: str, runs: bool = True) -> argparse.ArgumentParser:
-        command = commands.add_parser(function.__name__, help=help, description=help)
-        command.set_defaults(function=function)
-        if runs:
-            command.add_argument("--runs", default="runs", type=Path, help="folder of the run store (default: runs)")
-        return command
-
-    command = add(synth, "generate the synthetic world SynthADL", runs=False)
-    command.add_argument("root", type=Path, help="folder to write to")
-    command.add_argument(
-        "--size", default="tiny", help="tiny (default), small or paper; the world pretrain also has look"
-    )
-    command.add_argument(
-        "--world",
-        default="adl",
-        help="adl (default), pretrain (SynthADL-P) or untrimmed (SynthADL-U: videos of 60 to 180 s)",
-    )
-    command.add_argument("--seed", default=0, type=int, help="seed of the world (default: 0)")
-    command.add_argument("--workers", type=int, help="number of processes (default: one for each core)")
-    command.add_argument(
-        "--set",
-        nargs="*",
-        action="extend",
-        default=[],
-        metavar="NAME=VALUE",
-        help="settings of the world, such as imposters=0 or pose_quality=low",
-    )
-
-    command = add(new, "copy the notebooks and the papers' tables to a folder", runs=False)
-    command.add_argument("folder", type=Path, help="parent of the new folder notebooks/; existing files stay unchanged")
-
-    command = add(train, "train and evaluate one system; a finished run is not repeated")
-    command.add_argument("system", help="a name of workbench.systems.names(), such as rgb or vpn")
-    command.add_argument(
-        "--data", default="auto", help="name of the data set, such as ntu60 (default: detected from --root)"
-    )
-    command.add_argument(
-        "--root",
-        help="folder or manifest file of the data set (default: data/synthadl/tiny, for detectors .../untrimmed)",
-    )
-    command.add_argument("--seed", default=0, type=int, help="seed of weights, order and augmentation (default: 0)")
-    command.add_argument(
-        "--set", nargs="*", action="extend", default=[], metavar="NAME=VALUE", help="any other field of TrainConfig"
-    )
-    command.add_argument("--export", type=Path, help="write the trained backbone to this safetensors file")
-
-    command = add(
-        pretrain, "draw SynthADL-P and train the weights that ship with the library; resumes after an interruption"
-    )
-    command.add_argument("root", nargs="?", default="data/synthadl/pretrain", type=Path, help="folder of the world")
-    command.add_argument(
-        "--size", default="tiny", help="size of the world: tiny (default), look (a quick trial), small or paper"
-    )
-    command.add_argument(
-        "--workers", default=os.cpu_count(), type=int, help="number of drawing processes (default: one for each core)"
-    )
-    command.add_argument(
-        "--only", nargs="+", metavar="NAME", help="only these weights, such as i3d_synthadl_p (default: all)"
-    )
-    command.add_argument("--out", type=Path, help="folder to write to (default: the folder of the shipped weights)")
-    command.add_argument("--epochs", type=int, help="for a trial: number of epochs (default: the recipe's)")
-    command.add_argument("--limit", type=int, help="for a trial: maximum number of clips in each split")
-
-    command = add(sensitivity, "measure the loss in score of each clip if a joint is dropped, frozen or shaken")
-    command.add_argument("run", help="run id, or latest:<system>, the newest run on --root")
-    command.add_argument("--root", help="folder or manifest of the data (default: the data of the newest run)")
-    command.add_argument("--split", default="test", help="train, validation or test (default)")
-    command.add_argument("--change", default="drop", help="drop (default), freeze or jitter")
-    command.add_argument("--limit", type=int, help="maximum number of clips, evenly spread; then no file is written")
-
-    command = add(
-        score, "compute the mean average precision of detections in the file formats of public data sets", runs=False
-    )
-    command.add_argument("ground_truth", type=Path, help="file or folder of annotations")
-    command.add_argument("detections", type=Path, help="file or folder of detections")
-    command.add_argument(
-        "--rule", required=True, help="thumos, activitynet, pku, tsu, charades (25 points) or charades_classify"
-    )
-    command.add_argument("--iou", type=float, nargs="+", help="overlap thresholds (default: the benchmark's)")
-    command.add_argument("--subset", help="subset of the annotations, such as test (default: the benchmark's)")
-    command.add_argument("--classes", action="store_true", help="also print the average precision of every class")
-
-    command = add(
-        wizard,
-        "write a manifest for a folder with one sub-folder of videos for each class, and list its assumptions",
-        False,
-    )
-    command.add_argument("folder", type=Path, help="folder of the videos")
-    command.add_argument("--out", type=Path, help="the .csv or .parquet file to write (default: FOLDER/manifest.csv)")
-    command.add_argument(
-        "--subject-pattern", metavar="REGEX", help="regular expression with a group: the performer in a file name"
-    )
-    command.add_argument(
-        "--camera-pattern", metavar="REGEX", help="regular expression with a group: the camera in a file name"
-    )
-    command.add_argument(
-        "--split", default="auto", help="auto (default), subject, clip, leave-one-out or leave-out:NAME[,NAME...]"
-    )
-    command.add_argument("--seed", default=0, type=int, help="seed of a split by subject or clip (default: 0)")
-    command.add_argument("--force", action="store_true", help="replace an existing manifest")
-
-    command = add(prepare, "prepare the inputs of training: verified videos, crops, flow, poses; or shards", False)
-    command.add_argument("dataset", help="a manifest, a folder, or NAME:FOLDER such as ntu60:/data/ntu")
-    command.add_argument("--protocol", help="protocol, as for train (default: the data set's first)")
-    command.add_argument(
-        "--splits", nargs="*", default=["train", "validation", "test"], metavar="SPLIT", help="splits (default: all)"
-    )
-    command.add_argument("--system", default="rgb", help="prepare the inputs of this system (default: rgb)")
-    command.add_argument(
-        "--set",
-        nargs="*",
-        action="extend",
-        default=[],
-        metavar="NAME=VALUE",
-        help="fields of TrainConfig, as for train",
-    )
-    command.add_argument(
-        "--needs", nargs="*", help="inputs to prepare instead of the system's: video, pose, flow, parts, ..."
-    )
-    command.add_argument("--cache", default=CACHE, help=f"folder of the caches (default: {CACHE})")
-    command.add_argument("--workers", type=int, help="number of threads (default: one for each core)")
-    other = command.add_mutually_exclusive_group()
-    other.add_argument("--poses", type=Path, metavar="CSV", help="estimate poses, and write a manifest with them")
-    other.add_argument("--shards", type=Path, metavar="FOLDER", help="pack the clips into WebDataset shards")
-    command.add_argument("--shard-size", type=float, default=500, metavar="MB", help="size of one shard (default: 500)")
-
-    command = add(
-        doctor, "check a data set for errors that silently ruin results; fails if training would be wrong", False
-    )
-    command.add_argument("dataset", help="a manifest file, a folder, or NAME:FOLDER (NAME alone with --root)")
-    command.add_argument("--root", type=Path, help="folder or manifest of the data set, if DATASET is its name")
-    command.add_argument("--protocol", help="protocol (default: the data set's first)")
-    command.add_argument("--sample", type=int, default=200, help="number of clips to examine (default: 200)")
-    command.add_argument("--all", action="store_true", help="examine every clip")
-    command.add_argument("--seed", type=int, default=0, help="seed of the sample (default: 0)")
-    command.add_argument("--skip", nargs="*", default=[], metavar="CHECK", help="names of checks to leave out")
-    command.add_argument("--html", type=Path, help="write a page with pictures of the worst cases to this file")
-
-    command = add(sweep, "run every row of table files with several seeds, and report which claims hold")
-    command.add_argument("files", nargs="+", type=Path, help="table files, such as those in notebooks/ablations")
-    command.add_argument("--seeds", type=int, help="number of seeds for each row (default: the file's, or 3)")
-    command.add_argument("--rows", nargs="+", metavar="ID", help="only these rows, and the rows that they start from")
-    command.add_argument("--preset", help="tiny, study or paper (default: the files')")
-    command.add_argument("--protocols", nargs="+", help="protocols, such as cs cv setup (default: the files')")
-    command.add_argument("--dataset", help="name of the data set (default: the files')")
-    command.add_argument("--root", help="folder or manifest file of the data set (default: the files')")
-    command.add_argument("--limit", type=int, help="maximum number of clips in each split, for a quick trial")
-    command.add_argument("--workers", type=int, help="number of rows at once (default: one for each core)")
-    command.add_argument("--threads", type=int, default=1, help="number of cores for each row (default: 1)")
-    command.add_argument(
-        "--gpus", type=int, metavar="SLOTS", help="number of rows at once that use a GPU (resource GPU=1)"
-    )
-    command.add_argument(
-        "--scheduler", metavar="ADDRESS", help="address of a running Dask scheduler, such as tcp://host:8786"
-    )
-    command.add_argument(
-        "--slurm",
-        type=Path,
-        metavar="YAML",
-        help="start workers with SLURM; the file has the arguments of SLURMCluster",
-    )
-    command.add_argument("--limit-minutes", type=float, help="time limit of a row in minutes")
-    command.add_argument("--limit-memory", type=float, metavar="GIB", help="memory limit of a row")
-    command.add_argument("--retries", type=int, default=1, help="number of retries of a failed row (default: 1)")
-    command.add_argument(
-        "--report",
-        type=Path,
-        help="write tables, claims and verdicts to this Markdown file, and their numbers and configurations into the "
-        "folder study/ beside it",
-    )
-
-    command = add(
-        profile, "measure the cost of systems, and report whether the mechanism of their latest runs is alive"
-    )
-    command.add_argument("systems", nargs="+", help="names of systems, or table files (for every row)")
-    command.add_argument(
-        "--set",
-        nargs="*",
-        action="extend",
-        default=[],
-        metavar="NAME=VALUE",
-        help="fields of TrainConfig, such as preset=paper",
-    )
-    command.add_argument(
-        "--repeats", default=10, type=int, help="number of measurements, of which the median is reported (default: 10)"
-    )
-    command.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="device (default: cpu)")
-    command.add_argument(
-        "--pose-seconds", type=float, help="seconds that pose estimation by another program takes for one clip"
-    )
-    command.add_argument("--report", type=Path, help="write the costs to this CSV file")
-
-    for function, help in (
-        (gallery, "execute the notebooks and write the offline gallery page"),
-        (demo, "generate the world, train three systems, execute the notebooks, write the gallery page"),
-    ):
-        command = add(function, help)
-        command.add_argument("--root", default="data/synthadl/tiny", type=Path, help="folder or manifest of the data")
-        command.add_argument("--out", default="gallery", type=Path, help="folder to write to (default: gallery)")
-        command.add_argument(
-            "--notebooks", nargs="+", metavar="NAME", help="only these notebooks, such as 06_confusion"
-        )
-    return main
+for each in (synth, new, train, pretrain, sensitivity, score, wizard, prepare, doctor, sweep, profile, gallery, demo):
+    app.command(each)
 
 
-def main(argv: list[str] | None = None) -> int:
-    args = parser().parse_args(argv)
-    return boundary.run(lambda: args.function(args))
+def parse(words: Sequence[str]) -> tuple[Callable[..., int | None], BoundArguments]:
+    """The command that ``words`` name, and its arguments, defaults too; boundary.Usage where they are typed wrongly."""
+    if not words:
+        raise boundary.Usage(f"a command is missing ({app.name[0]} --help)")
+    try:
+        command, given, _ = app.parse_args(words, exit_on_error=False, print_error=False, verbose=False)
+    except CycloptsError as problem:
+        said = " ".join(str(problem).replace("Unused Tokens", "Unexpected words").split())
+        raise boundary.Usage(f"{said} ({' '.join([*app.name, *(problem.command_chain or ()), '--help'])})") from None
+    given.apply_defaults()
+    return command, given
 
 
-def _note(message, category, filename, lineno, file=None, line=None) -> None:
-    """A warning as one line that is said once, however often and wherever it is found."""
-    text = f"note: {' '.join(str(message).split())}"
-    if text not in _said:
-        _said.add(text)
-        print(text, file=sys.stderr)
+def main(words: Sequence[str] | None = None) -> int:
+    def command() -> int | None:
+        function, given = parse(sys.argv[1:] if words is None else words)
+        return function(*given.args, **given.kwargs)
 
+    return boundary.run(command)
 
-_said: set[str] = set()
 
 if __name__ == "__main__":
-    warnings.showwarning = _note
+    warnings.showwarning = boundary.note
     sys.exit(main())

@@ -24,6 +24,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 ROOM = "free some space, then start the same command again: what is finished is kept"
 
 
+_noted: set[str] = set()
+
+
 class Usage(ValueError):
     """A command that was typed wrongly."""
 
@@ -43,6 +46,14 @@ def run(command: Callable[[], int | None]) -> int:
             raise
         print(f"workbench: {words}", file=sys.stderr)
         return USAGE if isinstance(problem, Usage) else FAILED
+
+
+def note(message, category, filename, lineno, file=None, line=None) -> None:
+    """In place of ``warnings.showwarning``: one line, said once, however often and wherever it is found."""
+    text = f"note: {' '.join(str(message).split())}"
+    if text not in _noted:
+        _noted.add(text)
+        print(text, file=sys.stderr)
 
 
 def sentence(problem: Exception) -> str | None:

@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safefiles import reading
 from tests.faults.damage import BOMB
 from workbench import boundary
-from workbench.__main__ import main, parser
+from workbench.__main__ import main, parse
 from workbench.study.config.train_config import TrainConfig, parse_pairs
 from workbench.study.tables.table_file import read_table
 from workbench.systems import build
@@ -138,8 +138,9 @@ def test_wrong_syntax_of_set_is_wrong_usage(capsys, tmp_path, monkeypatch, comma
 
 
 def test_set_may_be_given_several_times():
-    args = parser().parse_args(["train", "rgb", "--set", "preset.crop=frame", "--seed", "1", "--set", "preset=study"])
-    config = TrainConfig(system="rgb", **parse_pairs(args.set))
+    words = ["train", "rgb", "--set", "preset.crop=frame", "--seed", "1", "--set", "preset=study"]
+    _, given = parse(words)
+    config = TrainConfig(system="rgb", **parse_pairs(given.arguments["pairs"]))
     assert config.numbers.cut.crop == "frame" and config.preset["base"] == "study"
 
 

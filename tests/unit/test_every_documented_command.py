@@ -20,7 +20,7 @@ import yaml
 from tests.detection_fixtures import fake_synthadl_u
 from tests.fixtures import fake_synthadl
 from tests.videos import encode, numbered
-from workbench.__main__ import main, parser
+from workbench.__main__ import main, parse
 from workbench.study import fit, notebooks
 from workbench.study.config.train_config import TrainConfig, parse_pairs
 from workbench.study.notebooks import execution
@@ -170,7 +170,7 @@ def tried(words: list[str], line: str, place: Path, capsys) -> str:
         return subprocess.run(["bash", "-c", line], cwd=place, capture_output=True, text=True).stderr
     if words[0] in ("dask", "torchrun"):
         if "workbench" in words:
-            parser().parse_args(words[words.index("workbench") + 1 :])
+            parse(words[words.index("workbench") + 1 :])
         return "" if (place / ".venv/bin" / words[0]).exists() else f"there is no {words[0]}"
     if words[0] == "pip":
         extra = re.search(r"^(?:\.|video-pose-workbench)(?:\[(\w+)\])?$", words[2])[1]
@@ -185,7 +185,7 @@ def of_an_installation(words: list[str], place: Path) -> str:
         return "" if words[3:] == [Path(ACTIVATE.split()[1]).parts[0]] else "another environment is activated"
     program, _, module, *rest = words
     if module == "workbench":
-        parser().parse_args(rest)
+        parse(rest)
         return "" if (place / program).exists() else f"there is no {program}"
     files = [rest[at + 1] for at, word in enumerate(rest) if word in ("-r", "-e")]
     gone = [name for name in files if not (place / name).exists()]
@@ -193,11 +193,11 @@ def of_an_installation(words: list[str], place: Path) -> str:
 
 
 def of_the_workbench(words: list[str], place: Path, capsys) -> str:
-    args = parser().parse_args(words)
+    given = parse(words)[1].arguments
     if words[0] in ("synth", "pretrain"):
         return ""
     if words[0] == "sweep":
-        return "" if all(read_table(path).rows for path in args.files) else "an empty table"
+        return "" if all(read_table(path).rows for path in given["files"]) else "an empty table"
     if words[0] == "wizard" and "packed" in words:
         words = ["wizard", "my_videos", "--out", "another.csv"]
     capsys.readouterr()
@@ -213,8 +213,9 @@ def of_the_workbench(words: list[str], place: Path, capsys) -> str:
 
 def of_a_public_set(words: list[str], capsys) -> str:
     """Sets without poses are trained on in test_documented_commands; here each says what it expects where."""
-    args = parser().parse_args(words)
-    TrainConfig(system=args.system, dataset=args.data, root=args.root, **parse_pairs(args.set))
+    given = parse(words)[1].arguments
+    where = {"dataset": given["data"], "root": given["root"]}
+    TrainConfig(system=given["system"], **where, **parse_pairs(given["pairs"]))
     capsys.readouterr()
     done, said = main(words), capsys.readouterr().err
     named = all(part in said for part in (str(Path("ROOT").absolute()), "--root", "expected in it", "docs/data.md"))

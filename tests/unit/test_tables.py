@@ -241,22 +241,22 @@ def test_a_column_whose_own_data_are_missing_is_not_run_and_says_why(tmp_path):
 
 def test_a_sweep_draws_the_world_of_its_table_where_it_is_missing(tmp_path, monkeypatch):
     from synthadl import world
-    from workbench import __main__ as commands
+    from workbench.study.sweep import worlds
 
     drawn, folder = [], Path(table_file.__file__).parents[3] / "notebooks/ablations"
     path = folder / "vpn_table1.yaml"
     monkeypatch.setattr(world, "generate", lambda root, **how: drawn.append((root, how)))
     monkeypatch.chdir(tmp_path)
-    commands._draw_missing([path])
+    worlds.draw_missing([path])
     assert drawn == [("data/synthadl/tiny", {})]
     begun = tmp_path / "data/synthadl/tiny"
     begun.mkdir(parents=True)
-    commands._draw_missing([path])
+    worlds.draw_missing([path])
     assert len(drawn) == 2  # one that was broken off is drawn to its end
     (begun / "index.parquet").touch()
-    commands._draw_missing([path])
+    worlds.draw_missing([path])
     assert len(drawn) == 2
-    commands._draw_missing([folder / "sensitivity.yaml", folder / "detection.yaml"])
+    worlds.draw_missing([folder / "sensitivity.yaml", folder / "detection.yaml"])
     assert drawn[2:] == [
         ("data/synthadl/untrimmed", {"world": "untrimmed"}),
         ("data/synthadl/no_imposters", {"knobs": {"imposters": 0}}),

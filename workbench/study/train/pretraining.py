@@ -55,7 +55,7 @@ RECIPES: dict[str, Recipe] = {
 def pretrain(
     root: str | Path,
     size: str | dict[str, Any] = "tiny",
-    workers: int = 2,
+    workers: int | None = None,
     names: list[str] | None = None,
     out: str | Path = weights.PRETRAINED,
     runs: str | Path = "runs",
@@ -63,9 +63,9 @@ def pretrain(
     epochs: int | None = None,
     limit: int | None = None,
 ) -> dict[str, Path]:
-    """Draws SynthADL-P of a ``size`` in ``root`` with so many ``workers``, makes the weights called ``names`` (None:
-    all of RECIPES) from it and writes each to the folder ``out`` with its card; returns the files by name. What is
-    drawn stays, a finished run is not repeated, a stopped one goes on.
+    """Draws SynthADL-P of a ``size`` in ``root`` with so many ``workers`` (None: one a core), makes the weights called
+    ``names`` (None: all of RECIPES) from it and writes each to the folder ``out`` with its card; returns the files by
+    name. What is drawn stays, a finished run is not repeated, a stopped one goes on.
 
     ``epochs`` and ``limit`` (clips of each split) are for a try, whose weights don't ship. ValueError, before anything
     is drawn, for an unknown name, a folder that holds another world, or a try that would overwrite what ships.
