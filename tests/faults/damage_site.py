@@ -190,8 +190,8 @@ class Site:
         opened, predictions = run_folder.Run(run.name, run), run / "predictions_test.npz"
         return [
             *(Case(f"init {path.suffix}", (path,), command(*start, f"init={{'': {path}}}")) for path in weights),
-            Case("train again", (run / "metrics.json",), again),
-            Case("resume", (run / "checkpoint.pt", run / "config.json"), lambda: self._resume(again)),
+            Case("train again", (run / "metrics.json",), again, reports=True),
+            Case("resume", (run / "checkpoint.pt", run / "config.json"), lambda: self._resume(again), reports=True),
             Case("sensitivity", (run / "weights.safetensors", run / "config.json", first), asked),
             Case("predictions", (predictions, run / "config.json"), call(lambda: _fresh(opened).predictions())),
             Case("history", (run / "history.csv",), call(lambda: _fresh(opened).history)),
@@ -199,6 +199,7 @@ class Site:
                 "table of runs",
                 (run / "metrics.json", run / "config.json"),
                 call(lambda: run_folder.summary(self.runs)),
+                reports=True,
             ),
         ]
 
