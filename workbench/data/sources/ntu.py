@@ -16,6 +16,7 @@ from workbench.data.catalog import Dataset
 from workbench.data.files import facts
 from workbench.data.files.text import Tokens
 from workbench.data.sources import official
+from workbench.reading import present
 from workbench.types import Pose, Skeleton
 
 KINECT = Skeleton.named("kinect_v2")
@@ -52,6 +53,7 @@ def body_ids(path: str | Path) -> list[list[str]]:
 
 def count_frames(path: str | Path) -> int:
     """How many frames the file says it has; ValueError naming it where that is no number above 0."""
+    present(path)
     with open(path, "rb") as file:
         first = file.readline(64).strip()
     if not first.isdigit() or not int(first):
