@@ -19,8 +19,8 @@ def notebooks() -> Path:
 
 def lay_out(folder: str | Path) -> list[Path]:
     """Copies notebooks and tables to ``folder``/notebooks, where people change them; what is there already stays.
-    Returns the new files; FileNotFoundError where the library came without notebooks, OSError where one can't be written.
-    """
+    Returns the new files; FileNotFoundError where the library came without notebooks, OSError where one can't be
+    written."""
     source, new = notebooks(), []
     if not source.is_dir():
         raise FileNotFoundError(f"this installation has no notebooks: looked for in {source}")
