@@ -6,6 +6,6 @@
 from setuptools import find_packages, setup
 
 setup(
-    packages=[*find_packages(include=["workbench*", "synthadl*"]), "workbench.starter"],
+    packages=[*find_packages(include=["workbench*", "synthadl*", "safefiles*"]), "workbench.starter"],
     package_dir={"workbench.starter": "notebooks"},
 )

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workbench.processes import cores
+from safefiles.processes import cores
 from workbench.study import files
 from workbench.study.runs import hardware
 

@@ -30,7 +30,7 @@ import torch.multiprocessing as mp
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.flop_counter import FlopCounterMode
 
-from workbench import drafts
+from safefiles import drafts
 from workbench.study.runs.hardware import channels_last
 from workbench.study.train import batch_norm
 from workbench.study.train.step import Step

@@ -18,7 +18,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests import official
-from workbench.data.sources import cad, lcrnet, msrdaily, ntu, nw_ucla, pku_mmd
+from workbench.data.formats import lcrnet
+from workbench.data.sources import cad, msrdaily, ntu, nw_ucla, pku_mmd
 
 
 def files(frames: int) -> dict[str, tuple[Callable, str]]:

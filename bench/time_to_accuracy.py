@@ -34,7 +34,7 @@ from workbench.study import files, fit
 from workbench.study.config.data_of import clip_spec
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs import hardware
-from workbench.study.runs.run_folder import open_run
+from workbench.study.runs.find_runs import open_run
 
 GOALS = (0.3, 0.4, 0.5)
 #: `make pretrain`: epochs, and clips of SynthADL-P's training split; a step is one of the plain network at batch 16.

@@ -76,7 +76,8 @@ def _escaped(block: str) -> str:
 
 def from_elsewhere(app, what, name, obj, skip, options) -> bool | None:
     """What a module takes from other packages isn't documented there."""
-    return True if not (getattr(obj, "__module__", "") or "workbench").startswith(("workbench", "synthadl")) else None
+    module = getattr(obj, "__module__", "") or "workbench"
+    return None if module.startswith(("workbench", "synthadl", "safefiles")) else True
 
 
 def setup(app) -> None:

@@ -21,7 +21,7 @@ from workbench.media import video
 from workbench.metrics.attention import grade
 from workbench.show.figures import attention, costs
 from workbench.study.report import markdown
-from workbench.study.runs.run_folder import latest
+from workbench.study.runs.find_runs import latest
 from workbench.study.sweep import sweep, table_file
 from workbench.study.sweep.results import Results
 

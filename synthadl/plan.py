@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from synthadl.actions.handling import RIVALS
-from synthadl.camera import MONITORING, YAWS
-from synthadl.scene import IMPOSTERS
+from synthadl.actions.pretraining.handling import RIVALS
+from synthadl.drawing.camera import MONITORING, YAWS
+from synthadl.drawing.scene import IMPOSTERS
 from synthadl.settings import WORLDS, Settings, settle
 
 #: What a seed is for; part of every seed sequence, so that no two things share one.

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from synthadl.actions import ACTIONS, PRETRAIN_ACTIONS
-from synthadl.camera import FRAMINGS
-from synthadl.timetable import UNTRIMMED_ACTIONS
+from synthadl.actions.courses.timetable import UNTRIMMED_ACTIONS
+from synthadl.drawing.camera import FRAMINGS
 
 WORLDS = {"adl": ACTIONS, "pretrain": PRETRAIN_ACTIONS, "untrimmed": UNTRIMMED_ACTIONS}
 QUALITIES = ("high", "medium", "low")

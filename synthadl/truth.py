@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from synthadl.camera import Camera
-from synthadl.performance import Performance
-from synthadl.render import TRUTH
+from synthadl.drawing.camera import Camera
+from synthadl.drawing.render import TRUTH
+from synthadl.people.performance import Performance
 
 
 def boxes(mask: np.ndarray) -> np.ndarray:

@@ -6,15 +6,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from synthadl import render, truth
-from synthadl.body import Subject
-from synthadl.camera import Camera, aim
-from synthadl.course import Course, course
-from synthadl.performance import Prop
+from synthadl import truth
+from synthadl.actions.courses.course import Course, course
+from synthadl.actions.courses.timetable import UNTRIMMED_ACTIONS
+from synthadl.drawing import render
+from synthadl.drawing.camera import Camera, aim
+from synthadl.drawing.scene import Scene, stage
+from synthadl.people.body import Subject
+from synthadl.people.performance import Prop
 from synthadl.plan import CLIP, ROOM, sequence, setup_camera, subject_seed
-from synthadl.scene import Scene, stage
 from synthadl.settings import Settings
-from synthadl.timetable import UNTRIMMED_ACTIONS
 
 #: Frames that are drawn with one set of marks at most; bounds the memory.
 PIECE = 100

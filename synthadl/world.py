@@ -21,20 +21,21 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from synthadl import render, truth, untrimmed
+from safefiles import checksums, drafts
+from safefiles.locks import turn
+from safefiles.processes import cores, starting
+from safefiles.reading import present, read_json, read_parquet
+from safefiles.video import write
+from safefiles.workers import pool
+from synthadl import truth, untrimmed
 from synthadl.actions import ACTIONS, PAIRS, PRETRAIN_ACTIONS, perform
-from synthadl.body import Subject
-from synthadl.camera import aim
-from synthadl.performance import Performance
+from synthadl.drawing import render
+from synthadl.drawing.camera import aim
+from synthadl.drawing.scene import Scene, stage
+from synthadl.people.body import Subject
+from synthadl.people.performance import Performance
 from synthadl.plan import CLIP, ROOM, plan, sequence, setup_camera, subject_seed
-from synthadl.scene import Scene, stage
 from synthadl.settings import KNOBS, SIZES, Settings, settle
-from workbench import checksums, drafts
-from workbench.locks import turn
-from workbench.media.files.writing import write
-from workbench.processes import cores, starting
-from workbench.reading import present, read_json, read_parquet
-from workbench.workers import pool
 
 __all__ = ["ACTIONS", "KNOBS", "PRETRAIN_ACTIONS", "SIZES", "generate", "plan"]
 

@@ -1,6 +1,6 @@
 """An interactive, notebook-first workbench for video and pose action recognition."""
 
-from workbench.processes import wait_quietly
+from safefiles.processes import wait_quietly
 
 __version__ = "0.2.0"
 

@@ -41,7 +41,7 @@ def train(args: argparse.Namespace) -> None:
     from workbench.nets import weights
     from workbench.study import fit
     from workbench.study.config.train_config import parse_pairs
-    from workbench.study.runs.run_folder import open_run
+    from workbench.study.runs.find_runs import open_run
 
     where = {"dataset": args.data, "root": args.root, "runs": str(args.runs), "cache": CACHE}
     run = fit({"system": args.system, "seed": args.seed, **where, **parse_pairs(args.set)})
@@ -104,7 +104,7 @@ def _draw_missing(files: list[str]) -> None:
 
 
 def profile(args: argparse.Namespace) -> None:
-    from workbench import drafts
+    from safefiles import drafts
     from workbench.study.analysis import profiling
     from workbench.study.config.train_config import TrainConfig, parse_pairs
     from workbench.study.evaluate import alive
@@ -126,7 +126,7 @@ def profile(args: argparse.Namespace) -> None:
 
 def sensitivity(args: argparse.Namespace) -> None:
     from workbench.study.analysis import joint_sensitivity as joints
-    from workbench.study.runs.run_folder import open_run
+    from workbench.study.runs.find_runs import open_run
 
     run = open_run(args.run, args.runs, args.root)
     print(f"{run.id}, trained on {run.known['root'] or run.config.dataset}")
@@ -208,13 +208,13 @@ def doctor(args: argparse.Namespace) -> int:
 def gallery(args: argparse.Namespace) -> int:
     from workbench.show import gallery as page
     from workbench.study import notebooks
-    from workbench.study.runs import run_folder
+    from workbench.study.runs import run_table
 
     shared = {"root": str(args.root), "runs": str(args.runs)}
     executed, left_out, faulty = notebooks.execute_all(args.out / "notebooks", shared, names=args.notebooks)
     for name, why in left_out.items():
         print(f"{name} is left out: {why}")
-    results = run_folder.summary(args.runs, args.root)
+    results = run_table.summary(args.runs, args.root)
     print(f"open {page.build(executed, results, args.out / 'index.html', left_out=left_out)} in a browser")
     if faulty:
         print(f"workbench: faults of notebooks, not of data or runs: {', '.join(faulty)}", file=sys.stderr)

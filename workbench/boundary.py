@@ -7,11 +7,11 @@ import errno
 import sys
 from collections.abc import Callable
 
-from workbench.reading import reason
+from safefiles.reading import reason
 
 #: Exit codes: what was given can't be done; the command was typed wrongly; Ctrl-C.
 FAILED, USAGE, STOPPED = 1, 2, 130
-OURS = ("workbench", "synthadl")
+OURS = ("workbench", "synthadl", "safefiles")
 #: What our own code raises to tell a reader something.
 SAID = (ValueError, RuntimeError, ImportError, LookupError)
 #: Libraries whose own errors are about a file, a database or a kernel.

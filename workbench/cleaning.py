@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from workbench import checksums, drafts
+from safefiles import checksums, drafts
 
 #: Beside files that checksums name.
 BESIDE = re.compile(

@@ -6,7 +6,7 @@ from pathlib import Path
 from shutil import copyfile
 
 import workbench
-from workbench import drafts
+from safefiles import drafts
 
 PACKAGE = Path(workbench.__file__).parent
 

@@ -8,25 +8,15 @@ from functools import partial
 
 import numpy as np
 
-from synthadl import motion
-from synthadl.actions import (
-    chores,
-    desk,
-    gestures,
-    holding,
-    kitchen,
-    other_moves,
-    other_things,
-    postures,
-    setting,
-    wearing,
-    whole_body,
-)
-from synthadl.actions.pairs import PAIRS, VERBS
-from synthadl.actions.rig import Rig, play
-from synthadl.actions.score import Moment, Score
-from synthadl.body import JOINT, Subject
-from synthadl.performance import Performance, Prop
+from synthadl.actions.daily import chores, desk, gestures, holding, kitchen, wearing, whole_body
+from synthadl.actions.playing import setting
+from synthadl.actions.playing.rig import Rig, play
+from synthadl.actions.playing.score import Moment, Score
+from synthadl.actions.pretraining import moves, moves_with_things, postures
+from synthadl.actions.pretraining.pairs import PAIRS, VERBS
+from synthadl.people import motion
+from synthadl.people.body import JOINT, Subject
+from synthadl.people.performance import Performance, Prop
 
 #: How long a clip lasts: of SynthADL, and of SynthADL-P, where many short ones teach more than few long ones.
 SECONDS, SHORT_SECONDS = (2.4, 6.0), (2.0, 3.2)
@@ -89,22 +79,22 @@ ADL: dict[str, Action] = {
 }
 #: Actions of the whole body, and those whose thing has a motion of its own.
 MOVES: dict[str, Action] = {
-    "point": Action(other_moves.point, QUICK),
-    "bow": Action(other_moves.bow, QUICK, **FLOOR),
-    "squat": Action(other_moves.squat, QUICK, **FLOOR),
-    "march_in_place": Action(other_moves.march_in_place, QUICK, **FLOOR),
-    "raise_both_arms": Action(other_moves.raise_both_arms, QUICK),
-    "salute": Action(other_moves.salute, QUICK),
-    "punch": Action(other_moves.punch, QUICK, front="free"),
-    "side_step": Action(other_moves.side_step, QUICK, **FLOOR),
-    "arm_circles": Action(other_moves.arm_circles, QUICK),
-    "check_watch": Action(other_moves.check_watch, QUICK),
-    "phone_call": Action(other_things.phone_call, QUICK),
-    "brush_teeth": Action(other_things.brush_teeth, QUICK),
-    "comb_hair": Action(other_things.comb_hair, QUICK),
-    "eat_apple": Action(other_things.eat_apple, QUICK),
-    "sweep_floor": Action(other_things.sweep_floor, QUICK, **FLOOR),
-    "lift_dumbbell": Action(other_things.lift_dumbbell, QUICK, front="free"),
+    "point": Action(moves.point, QUICK),
+    "bow": Action(moves.bow, QUICK, **FLOOR),
+    "squat": Action(moves.squat, QUICK, **FLOOR),
+    "march_in_place": Action(moves.march_in_place, QUICK, **FLOOR),
+    "raise_both_arms": Action(moves.raise_both_arms, QUICK),
+    "salute": Action(moves.salute, QUICK),
+    "punch": Action(moves.punch, QUICK, front="free"),
+    "side_step": Action(moves.side_step, QUICK, **FLOOR),
+    "arm_circles": Action(moves.arm_circles, QUICK),
+    "check_watch": Action(moves.check_watch, QUICK),
+    "phone_call": Action(moves_with_things.phone_call, QUICK),
+    "brush_teeth": Action(moves_with_things.brush_teeth, QUICK),
+    "comb_hair": Action(moves_with_things.comb_hair, QUICK),
+    "eat_apple": Action(moves_with_things.eat_apple, QUICK),
+    "sweep_floor": Action(moves_with_things.sweep_floor, QUICK, **FLOOR),
+    "lift_dumbbell": Action(moves_with_things.lift_dumbbell, QUICK, front="free"),
     "put_on_hat": Action(wearing.hat, QUICK),
     **{name: Action(partial(postures.strike, posture=each), QUICK) for name, each in postures.POSTURES.items()},
 }

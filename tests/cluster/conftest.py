@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 
 from tests.fixtures import fake_synthadl
 from tests.tiny_runs import PRESET
-from workbench.study.runs.run_folder import Run, finished
+from workbench.study.runs.find_runs import finished
+from workbench.study.runs.run_folder import Run
 
 ROOT = Path(__file__).parents[2]
 ROWS = {"rgb": {"system": "rgb", "epochs": 1}, "poses": {"system": "pose_lstm", "epochs": 1}}

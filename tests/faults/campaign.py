@@ -24,9 +24,9 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from safefiles import drafts
 from tests.faults.campaign_commands import MINE, Command, Results, all_commands, inputs, ours
 from tests.faults.campaign_place import LONG, Fork, adopt, can_mount, left, pages, read_only, small_disk
-from workbench import drafts
 
 TRACEBACK = "Traceback (most recent call last)"
 #: Memories: what is in them is found out again without a word.

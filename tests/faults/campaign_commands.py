@@ -14,11 +14,11 @@ import nbformat
 import numpy as np
 import pandas as pd
 
+from safefiles import checksums
 from synthadl import world
 from tests.detection_fixtures import fake_synthadl_u
 from tests.fixtures import fake_synthadl
 from workbench import __main__ as commands
-from workbench import checksums
 
 SMALL = {"actions": ["wave"], "subjects": 4, "repetitions": 1, "setups": 3, "resolution": (64, 48)}
 CUT = ("preset.base=tiny", "preset.batch_size=3", "preset.clip=[8,32,32]", "preset.output_stride=[4,16,16]",

@@ -28,7 +28,7 @@ from workbench.data import open_untrimmed
 from workbench.metrics import formats
 from workbench.show import gallery
 from workbench.study import notebooks
-from workbench.study.runs import run_folder
+from workbench.study.runs import run_folder, run_table
 from workbench.study.sweep import clusters, table_file
 
 PRESET = "preset={base: tiny, clip: [8, 32, 32], width: 0.125, poses: 4, output_stride: [4, 16, 16], batch_size: 4}"
@@ -198,7 +198,7 @@ class Site:
             Case(
                 "table of runs",
                 (run / "metrics.json", run / "config.json"),
-                call(lambda: run_folder.summary(self.runs)),
+                call(lambda: run_table.summary(self.runs)),
                 reports=True,
             ),
         ]

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from safefiles import drafts
 from synthadl import world
-from workbench import drafts
 
 
 def test_a_block_that_fails_leaves_the_old_file(tmp_path):
@@ -48,7 +48,7 @@ def test_another_files_error_is_not_ours(tmp_path):
 def _leave_a_draft(path: str) -> int:
     """A process that dies in the middle of writing; returns its number."""
     code = (
-        "import os, sys; from workbench import drafts\n"
+        "import os, sys; from safefiles import drafts\n"
         "with drafts.replacing(sys.argv[1]) as draft: draft.write_bytes(b'half'); os._exit(9)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, path])
@@ -121,7 +121,7 @@ def test_a_worker_ends_when_its_parent_is_killed():
     code = (
         "import multiprocessing, os, sys, time\n"
         "from concurrent.futures import ProcessPoolExecutor\n"
-        "from workbench.workers import follow\n"
+        "from safefiles.workers import follow\n"
         "if __name__ == '__main__':\n"
         "    pool = ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), follow, (os.getpid(),))\n"
         "    print(pool.submit(os.getpid).result(), flush=True)\n"

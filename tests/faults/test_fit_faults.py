@@ -13,13 +13,13 @@ import pandas as pd
 import pytest
 import torch
 
+from safefiles import checksums, drafts
 from tests.fixtures import fake_synthadl
-from workbench import checksums, drafts
 from workbench.study import fit
-from workbench.study.runs import run_folder
+from workbench.study.runs import find_runs, run_folder
 from workbench.study.train import checkpoint, loop
-from workbench.systems.pose_lstm import PoseLSTMClassifier
-from workbench.systems.vpn import VPN
+from workbench.systems.baselines.pose_lstm import PoseLSTMClassifier
+from workbench.systems.vpn.vpn import VPN
 
 PRESET = {
     "base": "tiny",
@@ -35,7 +35,7 @@ SCRIPT = """
 import json, os, signal, sys
 sys.modules["mlflow"] = None
 import torch
-from workbench import drafts
+from safefiles import drafts
 from workbench.study import fit
 from workbench.study.train import loop
 
@@ -88,7 +88,7 @@ def test_a_run_killed_in_a_step_and_in_a_write_ends_as_if_it_had_not_been(world,
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        whole = run_folder.open_run(fit(configuration(world, tmp_path / "whole", system="vpn")), tmp_path / "whole")
+        whole = find_runs.open_run(fit(configuration(world, tmp_path / "whole", system="vpn")), tmp_path / "whole")
         config = configuration(world, tmp_path / "killed", system="vpn", checkpoint_steps=1)
         # In the middle of the first stage's second epoch, after the checkpoint of that epoch's first step.
         assert run_until_killed(config, at=4, where="step") == -signal.SIGKILL
@@ -98,7 +98,7 @@ def test_a_run_killed_in_a_step_and_in_a_write_ends_as_if_it_had_not_been(world,
         assert run_until_killed(config, at=4, where="write") == -signal.SIGKILL
         assert checkpoint.load(tmp_path / "killed" / whole.id / "checkpoint.pt")["place"]["stage"] == 1
         assert list((tmp_path / "killed" / whole.id).glob(".checkpoint*"))
-        resumed = run_folder.open_run(fit(config), tmp_path / "killed")
+        resumed = find_runs.open_run(fit(config), tmp_path / "killed")
     finally:
         torch.set_num_threads(threads)
     assert resumed.id == whole.id
@@ -128,7 +128,7 @@ def test_a_full_disk_is_one_sentence_and_the_old_checkpoint_stays(world, tmp_pat
     assert state["place"]["epoch"] == 1 and not [path for path in folder.iterdir() if ".draft-" in path.name]
     monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    run = run_folder.open_run(fit(config), tmp_path)
+    run = find_runs.open_run(fit(config), tmp_path)
     assert run.finished and run.history["epoch"].tolist() == [1, 2]
 
 
@@ -191,7 +191,7 @@ def test_a_damaged_checkpoint_is_named(world, tmp_path, monkeypatch):
         fit(config)
     (tmp_path / "kept").rename(path.parent / checksums.NAME)
     with pytest.warns(UserWarning, match="checkpoint.pt is damaged .*: it is kept as checkpoint.damaged-.* made again"):
-        assert run_folder.open_run(fit(config), tmp_path).finished
+        assert find_runs.open_run(fit(config), tmp_path).finished
 
 
 def test_an_unfinished_run_says_what_is_missing(world, tmp_path, monkeypatch):
@@ -200,9 +200,9 @@ def test_an_unfinished_run_says_what_is_missing(world, tmp_path, monkeypatch):
         patch.setattr(loop.Training, "_finish", lambda self: None)
         run = fit(config)
     with pytest.raises(RuntimeError, match="is not finished; call fit"):
-        run_folder.open_run(run, tmp_path).system()
+        find_runs.open_run(run, tmp_path).system()
     with pytest.raises(FileNotFoundError, match="has no predictions for 'test'; make them with evaluate"):
-        run_folder.open_run(run, tmp_path).predictions()
+        find_runs.open_run(run, tmp_path).predictions()
 
 
 def test_skipped_clips_are_named_in_the_run(world, tmp_path):
@@ -229,4 +229,4 @@ def test_nothing_is_unpickled_and_no_path_leads_out(tmp_path):
     with pytest.raises(ValueError, match="evil.pt can't be read as a checkpoint"):
         checkpoint.load(tmp_path / "evil.pt")
     with pytest.raises(FileNotFoundError, match="has no run '../evil'"):
-        run_folder.open_run("../evil", tmp_path)
+        find_runs.open_run("../evil", tmp_path)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.fixtures import write_mp4
 from workbench.data import ClipSpec, Loader, open_dataset
 from workbench.data.files import intervals
-from workbench.data.sources import posefiles
+from workbench.data.formats import posefiles
 
 QUIET = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 

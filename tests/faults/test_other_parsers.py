@@ -18,18 +18,8 @@ from torch import nn
 
 from tests.fixtures import fake_synthadl
 from workbench.data import open_dataset
-from workbench.data.sources import (
-    charades,
-    hmdb51,
-    kinetics,
-    multithumos,
-    ntu,
-    people,
-    pku_mmd,
-    posefiles,
-    thumos14,
-    tsu,
-)
+from workbench.data.formats import ntu_skeleton, people, posefiles
+from workbench.data.sources import charades, hmdb51, kinetics, multithumos, pku_mmd, thumos14, tsu
 from workbench.metrics import score_files
 from workbench.nets import weights
 from workbench.types import Skeleton
@@ -266,8 +256,8 @@ def shared(tmp_path_factory) -> Path:
     [
         lambda path: score_files(path, path, "activitynet"),
         lambda path: score_files(path, path, "charades"),
-        ntu.count_frames,
-        ntu.read_skeleton,
+        ntu_skeleton.count_frames,
+        ntu_skeleton.read_skeleton,
         tsu.read_events,
     ],
 )

@@ -20,20 +20,8 @@ from tests import official
 from tests.official import annotation, bodies, person
 from workbench.data import open_dataset
 from workbench.data.files import unpickling
-from workbench.data.sources import (
-    cad,
-    cad120,
-    coco,
-    lcrnet,
-    msrdaily,
-    multithumos,
-    ntu,
-    nw_ucla,
-    openpose,
-    pku_mmd,
-    thumos14,
-    tsu,
-)
+from workbench.data.formats import coco, lcrnet, ntu_skeleton, openpose
+from workbench.data.sources import cad, msrdaily, multithumos, ntu, nw_ucla, pku_mmd, thumos14, tsu
 from workbench.types import Pose
 
 ROWS = [official.ntu_rows(seed) for seed in range(3)]
@@ -47,7 +35,7 @@ CLIP = {"frame_index": 1, "skeleton": [{"pose": [0.5] * 36, "score": [0.5] * 18}
 READERS = {
     "ntu": (ntu.read_skeleton, "a.skeleton", NTU),
     "ntu by identity": (lambda path: ntu.read_skeleton(path, "identity"), "a.skeleton", NTU),
-    "ntu frames": (ntu.count_frames, "a.skeleton", NTU),
+    "ntu frames": (ntu_skeleton.count_frames, "a.skeleton", NTU),
     "lcrnet": (lcrnet.read_camera, "a.json", LCRNET),
     "lcrnet frames": (lcrnet.count_frames, "a.json", LCRNET),
     "nw_ucla": (nw_ucla.read_skeleton, "a.json", json.dumps({"skeletons": bodies(1, 2, 20, 3)[0].tolist()})),
@@ -64,7 +52,7 @@ READERS = {
     "tsu": (tsu.read_events, "a.csv", "event,start_frame,end_frame\r\nWalk,1,5\r\nEnter,3,9\r\n"),
     "thumos": (thumos14.read_intervals, "a.txt", "video_test_0000004  1.0 2.0\nvideo_test_0000270 3 4\n"),
     "multithumos": (multithumos.read_json, "a.json", json.dumps({"video_test_0000004": {"actions": [[1, 0, 2.5]]}})),
-    "cad120": (cad120.sub_activities, "a.txt", "0510175411,1,57,reaching,reachable,stationary\n"),
+    "cad120": (cad.sub_activities, "a.txt", "0510175411,1,57,reaching,reachable,stationary\n"),
 }  # fmt: skip
 
 #: What files are broken with: numbers that are none, too large, cut structures.

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from workbench import locks
+from safefiles import locks
 from workbench.study.sweep import job
 from workbench.study.sweep.plan import Cell
 
@@ -46,7 +46,7 @@ print(int(open_store(Path(sys.argv[1]), "numbers", {"of": "test"}, [2] * 8, (2,)
 """
 HOLD = """
 import sys, time
-from workbench.locks import turn
+from safefiles.locks import turn
 with turn(sys.argv[1], "it"):
     print("held", flush=True)
     time.sleep(60)
@@ -80,7 +80,7 @@ def test_a_lock_dies_with_its_owner(tmp_path, capsys):
 def test_who_waits_says_for_what(tmp_path, capsys):
     holder = start(HOLD, str(tmp_path / "lock"))
     holder.stdout.readline()
-    code = "import sys; from workbench.locks import turn\nwith turn(sys.argv[1], 'the cell') as waited: print(waited)"
+    code = "import sys; from safefiles.locks import turn\nwith turn(sys.argv[1], 'the cell') as waited: print(waited)"
     second = start(code, str(tmp_path / "lock"))
     assert second.stderr.readline() == "the cell is being made by another process: waiting for it\n"
     holder.kill()

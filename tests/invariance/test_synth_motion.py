@@ -7,9 +7,9 @@ from functools import cache
 import numpy as np
 import pytest
 
-from synthadl import motion
 from synthadl.actions import ACTIONS, MOVES, PAIRS, perform
-from synthadl.body import JOINT, JOINTS, Subject
+from synthadl.people import motion
+from synthadl.people.body import JOINT, JOINTS, Subject
 from workbench.types import Skeleton
 
 #: Of the pairs of a verb and a thing one a verb: the verb is what moves.

@@ -20,7 +20,7 @@ from workbench.study.evaluate.alignment import alignment, lesson_of, of_snippets
 from workbench.study.evaluate.exchanges import OWN, POSE, TIME, UNIFORM
 from workbench.study.evaluate.inference import Found
 from workbench.study.report import alive_report, export, markdown
-from workbench.study.runs import run_folder
+from workbench.study.runs import find_runs
 from workbench.study.runs.alive_columns import columns
 from workbench.study.sweep import sweep
 from workbench.study.train import step
@@ -398,9 +398,9 @@ def test_measuring_gradients_does_not_change_the_weights(place, tmp_path, monkey
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with_shares = run_folder.open_run(fit(asked | {"runs": str(tmp_path / "with")}), tmp_path / "with")
+        with_shares = find_runs.open_run(fit(asked | {"runs": str(tmp_path / "with")}), tmp_path / "with")
         monkeypatch.setattr(step, "gradient_shares", lambda *_: {})
-        without = run_folder.open_run(fit(asked | {"runs": str(tmp_path / "without")}), tmp_path / "without")
+        without = find_runs.open_run(fit(asked | {"runs": str(tmp_path / "without")}), tmp_path / "without")
     finally:
         torch.set_num_threads(threads)
     weights = [(run.folder / "weights.safetensors").read_bytes() for run in (with_shares, without)]
@@ -415,7 +415,7 @@ def test_measuring_gradients_does_not_change_the_weights(place, tmp_path, monkey
 def test_shares_are_measured_in_the_first_and_the_last_epoch_of_a_stage(place, tmp_path):
     epochs = {"backbone": 0, "pose": 0, "joint": 3}
     asked = place.asked("vpn") | {"epochs": epochs, "evaluate": [], "progress": False}
-    run = run_folder.open_run(fit(asked | {"runs": str(tmp_path)}), tmp_path)
+    run = find_runs.open_run(fit(asked | {"runs": str(tmp_path)}), tmp_path)
     assert run.history["gradient_classification"].notna().tolist() == [True, False, True]
 
 
@@ -428,7 +428,7 @@ def test_the_report_has_a_table_of_what_is_alive(place):
     assert lines[0].startswith("|  | percent right | gain | another clip's poses |") and "verdict" in lines[0]
     # The rgb row has no mechanism; VPN's says what it is.
     assert len(lines) == 3 and "vpn" in lines[2] and "joint" in lines[2]
-    (words,) = (alive.state(run_folder.latest(place.runs, system="vpn")),)
+    (words,) = (alive.state(find_runs.latest(place.runs, system="vpn")),)
     assert lines[2].endswith(f"| {words} |")
     told = alive_report.facts(results)
     assert list(told) == ["vpn"] and {"exchanges", "maps", "gradients", "verdict"} == set(told["vpn"])
@@ -444,7 +444,7 @@ def test_the_bars_of_a_table_of_ceilings(place, tmp_path):
 
 def test_the_distillation_of_runs_is_measured(place):
     place.students()
-    for run in run_folder.finished(place.runs):
+    for run in find_runs.finished(place.runs):
         if run.config.system == "vpn_a":
             told = run.metrics["test"]["alive"]
             assert {"own", "other", "margin", "loss", "constant", "ahead"} <= set(told["distillation"]["attention"])

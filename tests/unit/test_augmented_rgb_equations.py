@@ -10,7 +10,7 @@ import torch
 
 from workbench.study.config.train_config import TrainConfig
 from workbench.systems import build
-from workbench.systems.augmented_rgb import pairs
+from workbench.systems.augmented_rgb.augmented_rgb import pairs
 from workbench.types import Batch
 
 CLASSES, LENGTHS = 4, (9, 6, 2)

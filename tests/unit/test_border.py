@@ -8,7 +8,7 @@ import torch
 
 from workbench import losses
 from workbench.systems import build
-from workbench.systems.border import check_batch
+from workbench.systems.common.border import check_batch
 from workbench.types import Batch, Skeleton
 
 SMALL = {"num_classes": 4, "clip": (8, 32, 32), "width": 0.125, "output_stride": (4, 16, 16), "poses": 4}

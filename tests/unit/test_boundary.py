@@ -21,8 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import SafetensorError, safe_open
 
+from safefiles import reading
 from tests.faults.damage import BOMB
-from workbench import boundary, reading
+from workbench import boundary
 from workbench.__main__ import main, parser
 from workbench.study.config.train_config import TrainConfig, parse_pairs
 from workbench.study.sweep.table_file import read_table
@@ -96,7 +97,7 @@ def test_ctrl_c_is_one_line_and_130(capsys):
 SCRIPT = """
 import sys, time
 from workbench import boundary
-from workbench.workers import pool
+from safefiles.workers import pool
 
 def work():
     with pool(2) as processes:

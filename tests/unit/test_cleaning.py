@@ -6,8 +6,9 @@ import json
 
 import numpy as np
 
+from safefiles import checksums, drafts
 from tests.faults.campaign import MINE
-from workbench import checksums, cleaning, drafts
+from workbench import cleaning
 from workbench.data.clips.cache import open_store
 from workbench.study import files
 

@@ -18,7 +18,7 @@ from workbench.data import contents, open_dataset
 from workbench.study import fit
 from workbench.study.config.data_of import open_split
 from workbench.study.config.train_config import parse
-from workbench.study.runs import run_folder
+from workbench.study.runs import find_runs
 
 
 @pytest.fixture(autouse=True)
@@ -145,7 +145,7 @@ def test_a_repaired_pose_file_trains_anew_and_a_copy_does_not(world, tmp_path):
             UserWarning, match=f"its (training and )?{word} clips .* have changed since: it is trained anew"
         ):
             second = fit(asked)
-        assert second != first and run_folder.open_run(first, folder).finished
+        assert second != first and find_runs.open_run(first, folder).finished
 
 
 def test_other_data_in_another_place_are_not_called_changed(world, tmp_path):
@@ -165,7 +165,7 @@ def test_a_corrected_test_clip_is_evaluated_anew(world, tmp_path):
     root, folder = tmp_path / "world", tmp_path / "runs"
     shutil.copytree(world, root)
     asked = quick(root, folder)
-    run = run_folder.open_run(fit(asked), folder)
+    run = find_runs.open_run(fit(asked), folder)
     before = run.predictions("test")
     index = pd.read_parquet(root / "index.parquet")
     row = index.index[index["split_cs"] == "test"][0]

@@ -18,7 +18,8 @@ from workbench.study.config.train_config import parse
 from workbench.study.evaluate import detection
 from workbench.study.features import encoders
 from workbench.study.notebooks.configs import Train
-from workbench.study.runs.run_folder import open_run, table
+from workbench.study.runs.find_runs import open_run
+from workbench.study.runs.run_table import table
 from workbench.study.sweep.plan import plan
 from workbench.study.sweep.table_file import configs, read_table
 

@@ -13,7 +13,7 @@ from workbench.study.config.train_config import TrainConfig
 from workbench.study.sweep import table_file
 from workbench.study.train import optim
 from workbench.systems import build, detects, variants
-from workbench.systems.augmented_rgb import pairs
+from workbench.systems.augmented_rgb.augmented_rgb import pairs
 from workbench.types import Batch
 
 ROOT = Path(__file__).parents[2]

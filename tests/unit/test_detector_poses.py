@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from tests.official import annotation, openpose_frame, person, write_json
 from tests.videos import numbered
 from workbench.data import ClipSpec, Loader, doctor, open_dataset
-from workbench.data.sources import coco, mediapipe, people, posefiles, pyskl
+from workbench.data.formats import coco, mediapipe, people, posefiles
+from workbench.data.own import pyskl
 from workbench.data.sources.official import LeftOut
 from workbench.media import pose as poses
 from workbench.media import video

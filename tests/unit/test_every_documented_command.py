@@ -24,7 +24,7 @@ from workbench.__main__ import main, parser
 from workbench.study import fit, notebooks
 from workbench.study.config.train_config import TrainConfig, parse_pairs
 from workbench.study.notebooks import execution
-from workbench.study.runs.run_folder import open_together
+from workbench.study.runs.find_runs import open_together
 from workbench.study.sweep.table_file import read_table
 
 PROJECT = Path(__file__).parents[2]

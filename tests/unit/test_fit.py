@@ -11,17 +11,17 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from safefiles import checksums
 from tests.fixtures import fake_synthadl
-from workbench import checksums
 from workbench.media import video
 from workbench.study import evaluate, fit
 from workbench.study.config.train_config import parse
 from workbench.study.evaluate import attention_grades, inference
-from workbench.study.runs import run_folder
+from workbench.study.runs import find_runs, run_folder, run_table
 from workbench.study.runs.init_weights import initialise
 from workbench.study.runs.store import Store
 from workbench.study.train import checkpoint
-from workbench.systems.vpn import VPN
+from workbench.systems.vpn.vpn import VPN
 from workbench.types import Batch, Output, Truth
 
 PRESET = {
@@ -48,7 +48,7 @@ def configuration(world: Path, folder: Path, **changes) -> dict:
 def vpn(world, tmp_path_factory) -> run_folder.Run:
     folder = tmp_path_factory.mktemp("runs")
     options = {"pose_first": False}
-    return run_folder.open_run(
+    return find_runs.open_run(
         fit(configuration(world, folder, system="vpn", options=options, tags={"why": "test"})), folder
     )
 
@@ -106,7 +106,7 @@ def test_attention_is_graded_against_four_baselines(vpn):
     assert graded["ranking"]["uniform"]["value"] == pytest.approx(0.5)
     share = graded["inside_share"]
     assert share["minus_uniform"]["value"] == pytest.approx(share["system"]["value"] - share["uniform"]["value"])
-    row = run_folder.table(vpn.folder.parent).set_index("id").loc[vpn.id]
+    row = run_table.table(vpn.folder.parent).set_index("id").loc[vpn.id]
     assert row["test_ranking"] == graded["ranking"]["system"]["value"]
     assert row["test_ranking_minus_centre"] == graded["ranking"]["minus_centre"]["value"]
 
@@ -126,7 +126,7 @@ def test_whether_it_is_alive_is_measured_beside_accuracy(vpn):
         sum(shares.values()) == pytest.approx(1)
         and vpn.history["gradient_embedding"].notna().tolist()[:2] == [False] * 2
     )
-    row = run_folder.table(vpn.folder.parent).set_index("id").loc[vpn.id]
+    row = run_table.table(vpn.folder.parent).set_index("id").loc[vpn.id]
     assert row["test_alive_pose_changed"] == alive["exchanges"]["shuffled_pose"]["changed"]["value"]
     assert row["test_alive_attention_over_clips"] == alive["maps"]["attention"]["over_clips_share"]
     assert row["test_alive_joint_last_gradient_embedding"] == shares["gradient_embedding"]
@@ -155,7 +155,7 @@ def test_a_finished_run_is_not_repeated_and_a_missing_split_is_added(vpn):
 
 def test_the_same_configuration_gives_the_same_weights(world, tmp_path, shared_store):
     first, again, other = (
-        run_folder.open_run(fit(configuration(world, tmp_path / name, system="pose_lstm", seed=seed)), tmp_path / name)
+        find_runs.open_run(fit(configuration(world, tmp_path / name, system="pose_lstm", seed=seed)), tmp_path / name)
         for name, seed in (("a", 0), ("b", 0), ("c", 1))
     )
     weights = [(run.folder / "weights.safetensors").read_bytes() for run in (first, again, other)]
@@ -165,7 +165,7 @@ def test_the_same_configuration_gives_the_same_weights(world, tmp_path, shared_s
 
 def test_learning_happens_and_the_best_epoch_is_kept(world, tmp_path, shared_store):
     config = configuration(world, tmp_path, system="rgb", epochs=6, augment=False, optimizer={"lr": 5e-3})
-    run = run_folder.open_run(fit(config), tmp_path)
+    run = find_runs.open_run(fit(config), tmp_path)
     history = run.history
     assert history["train_total"].iloc[-1] < 0.6 * history["train_total"].iloc[0]
     evaluate(run, "validation", progress=False, cache=None)
@@ -175,7 +175,7 @@ def test_learning_happens_and_the_best_epoch_is_kept(world, tmp_path, shared_sto
 
 def test_early_stopping(world, tmp_path, shared_store):
     config = configuration(world, tmp_path, system="pose_lstm", epochs=30, patience=2, optimizer={"lr": 1e-9})
-    history = run_folder.open_run(fit(config), tmp_path).history
+    history = find_runs.open_run(fit(config), tmp_path).history
     assert len(history) < 30 and not (tmp_path / "mlflow.db").exists()
     scores = list(zip(history["validation_top1"], -history["validation_total"], strict=True))
     assert scores.index(max(scores)) == len(history) - 3
@@ -185,7 +185,7 @@ def test_some_epochs_are_validated_the_last_among_them_and_training_is_the_same(
     def history(every: int, **changes):
         preset = PRESET | {"validate_every": every}
         asked = {"system": "pose_lstm", "epochs": 4, "evaluate": [], **changes, "preset": preset}
-        return run_folder.open_run(fit(configuration(world, tmp_path, **asked)), tmp_path).history
+        return find_runs.open_run(fit(configuration(world, tmp_path, **asked)), tmp_path).history
 
     every, third = history(1), history(3)
     assert third["validation_top1"].notna().tolist() == [True, False, False, True]
@@ -199,7 +199,7 @@ def test_some_epochs_are_validated_the_last_among_them_and_training_is_the_same(
 
 def test_a_run_starts_from_another_runs_module(vpn, world, tmp_path):
     config = configuration(world, vpn.folder.parent, system="rgb", epochs=1, optimizer={"name": "sgd", "lr": 0.0})
-    run = run_folder.open_run(fit(config | {"init": {"backbone": vpn.id}, "evaluate": []}), vpn.folder.parent)
+    run = find_runs.open_run(fit(config | {"init": {"backbone": vpn.id}, "evaluate": []}), vpn.folder.parent)
     old, new = (load_file(folder / "weights.safetensors") for folder in (vpn.folder, run.folder))
     for name in (name for name in new if name.startswith("backbone.") and "running" not in name and "num_" not in name):
         assert torch.equal(old[name], new[name]), name
@@ -221,7 +221,7 @@ def test_a_stage_that_needs_poses_alone_makes_no_pictures(world, tmp_path, share
 
     monkeypatch.setattr(VPN, "forward", heard)
     changes = {"options": {"pose_first": True}, "epochs": {"backbone": 0, "pose": 1, "joint": 1}, "evaluate": []}
-    run = run_folder.open_run(fit(configuration(world, tmp_path, system="vpn", **changes)), tmp_path)
+    run = find_runs.open_run(fit(configuration(world, tmp_path, system="vpn", **changes)), tmp_path)
     assert run.history["stage"].tolist() == ["pose", "joint"]
     assert fields[0] == (False, True) and fields[-1] == (True, True)
 
@@ -241,20 +241,20 @@ def test_a_classifier_starts_one_of_twice_the_features(vpn, world, tmp_path, sha
 
 def test_finding_runs(vpn):
     root = vpn.folder.parent
-    assert run_folder.open_run("latest:vpn", root).id == vpn.id == run_folder.latest(root, system="vpn", seed=0).id
+    assert find_runs.open_run("latest:vpn", root).id == vpn.id == find_runs.latest(root, system="vpn", seed=0).id
     with pytest.raises(FileNotFoundError, match="no finished run with system='vpn', seed=7"):
-        run_folder.latest(root, system="vpn", seed=7)
+        find_runs.latest(root, system="vpn", seed=7)
     with pytest.raises(ValueError, match="runs have no field 'sed'; valid: system"):
-        run_folder.latest(root, sed=7)
+        find_runs.latest(root, sed=7)
     for name in ("..", "", "a/../" + vpn.id, str(vpn.folder)):
         with pytest.raises(FileNotFoundError, match="has no run"):
-            run_folder.open_run(name, root)
-    assert run_folder.table(root / "nowhere").empty
-    finished = [run.id for run in run_folder.finished(root)]
-    assert list(run_folder.recent(root, vpn)["id"])[0] == vpn.id and set(run_folder.recent(root, vpn)["id"]) == set(
+            find_runs.open_run(name, root)
+    assert run_table.table(root / "nowhere").empty
+    finished = [run.id for run in find_runs.finished(root)]
+    assert list(run_table.recent(root, vpn)["id"])[0] == vpn.id and set(run_table.recent(root, vpn)["id"]) == set(
         finished
     )
-    assert list(run_folder.recent(root, vpn, others=0)["id"]) == [vpn.id]
+    assert list(run_table.recent(root, vpn, others=0)["id"]) == [vpn.id]
 
 
 def test_random_states_come_back(tmp_path):
@@ -356,7 +356,7 @@ def test_spatial_weights_without_coupler_are_graded_as_constant_attention():
 
 def test_without_mlflow_a_run_is_a_folder_and_says_so(world, tmp_path, monkeypatch, caplog):
     monkeypatch.setitem(__import__("sys").modules, "mlflow", None)
-    run = run_folder.open_run(fit(configuration(world, tmp_path, system="pose_lstm", epochs=1)), tmp_path)
+    run = find_runs.open_run(fit(configuration(world, tmp_path, system="pose_lstm", epochs=1)), tmp_path)
     assert run.finished and run.metrics["test"]["clips"] == 4
     assert "mlflow is not installed" in json.loads((run.folder / "environment.json").read_text())["store"]
     assert "mlflow is not installed" in caplog.text and not (tmp_path / "mlflow.db").exists()

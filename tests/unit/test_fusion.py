@@ -12,8 +12,8 @@ import torch.nn.functional as F
 
 from workbench.study.train import optim
 from workbench.systems import SYSTEMS, Stage, build, names
+from workbench.systems.baselines.late_fusion import Member
 from workbench.systems.common.composite import combine, member_stages, pack, prefixed, unique, unpack
-from workbench.systems.late_fusion import Member
 from workbench.types import Batch, Output
 
 SIZES = {"clip": (8, 32, 32), "width": 0.125, "output_stride": (4, 16, 16), "poses": 8}

@@ -18,7 +18,7 @@ from workbench.study import files, notebooks
 from workbench.study.config.data_of import open_split
 from workbench.study.config.train_config import parse
 from workbench.study.evaluate import alive
-from workbench.study.runs import init_weights, run_folder
+from workbench.study.runs import find_runs, init_weights, run_folder, run_identity, run_table
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def run(system: str, root: str, age: int, **changes) -> run_folder.Run:
     config = parse({"system": system, "root": root, **changes})
     parts = open_split(config, "train"), open_split(config, "validation")
     config = config.resolved(parts[0].protocol, len(parts[0]))
-    made = run_folder.run_of(config, *parts)
-    run_folder.create(made, config, *parts, None)
+    made = run_identity.run_of(config, *parts)
+    run_identity.create(made, config, *parts, None)
     weights = made.folder / "weights.safetensors"
     weights.write_bytes(b"")
     os.utime(weights, (1e9 - age, 1e9 - age))
@@ -46,43 +46,43 @@ def run(system: str, root: str, age: int, **changes) -> run_folder.Run:
 
 def test_the_newest_on_the_data_at_hand(place):
     old, new, other = run("rgb", "one", 9, seed=1), run("rgb", "one", 5), run("rgb", "two", 1)
-    assert run_folder.open_run("latest:rgb").id == other.id, "without data, the newest of all"
-    assert run_folder.open_run("latest:rgb", data="one").id == new.id
+    assert find_runs.open_run("latest:rgb").id == other.id, "without data, the newest of all"
+    assert find_runs.open_run("latest:rgb", data="one").id == new.id
     assert (
-        run_folder.open_run("latest:rgb", data=place / "two").id
+        find_runs.open_run("latest:rgb", data=place / "two").id
         == other.id
-        == run_folder.latest(data=other, system="rgb").id
+        == find_runs.latest(data=other, system="rgb").id
     )
-    assert run_folder.latest(data="one", system="rgb", seed=1).id == old.id
-    assert run_folder.open_run(other.id, data="one").id == other.id, "an id is an id"
+    assert find_runs.latest(data="one", system="rgb", seed=1).id == old.id
+    assert find_runs.open_run(other.id, data="one").id == other.id, "an id is an id"
 
 
 def test_a_copy_is_the_same_data_and_a_corrected_label_is_not(place):
     first = run("rgb", "one", 5)
     shutil.copytree("one", "copied")
-    assert run_folder.open_run("latest:rgb", data="copied").id == first.id
+    assert find_runs.open_run("latest:rgb", data="copied").id == first.id
     table = pd.read_parquet("copied/index.parquet")
     table.loc[table["split_cs"] == "train", ["label", "action"]] = [1, "action 1"]
     table.to_parquet("copied/index.parquet")
     with pytest.raises(FileNotFoundError, match=f"on {place}/copied, only on other data .{first.id} of {place}/one.;"):
-        run_folder.open_run("latest:rgb", data="copied")
+        find_runs.open_run("latest:rgb", data="copied")
     shutil.copy("copied/index.parquet", "one/index.parquet")
     with pytest.raises(FileNotFoundError, match=r"which has changed since or was parted by another protocol\); train"):
-        run_folder.open_run("latest:rgb", data="one")
+        find_runs.open_run("latest:rgb", data="one")
 
 
 def test_runs_on_other_data_are_named_with_the_command_that_trains_one(place):
     other = run("vpn", "two", 1)
     with pytest.raises(FileNotFoundError) as caught:
-        run_folder.open_run("latest:vpn", data="one")
+        find_runs.open_run("latest:vpn", data="one")
     assert str(caught.value) == (
         f"{place}/runs has no finished run with system='vpn' on {place}/one, only on other data "
         f"({other.id} of {place}/two); train one with `python -m workbench train vpn --root one`"
     )
     with pytest.raises(FileNotFoundError, match=f"no SynthADL world in {place}/gone .*synth gone`"):
-        run_folder.open_run("latest:vpn", data="gone")
+        find_runs.open_run("latest:vpn", data="gone")
     with pytest.raises(ValueError, match="unknown system 'vpnn'; known: "):
-        run_folder.open_run("latest:vpnn")
+        find_runs.open_run("latest:vpnn")
 
 
 def test_the_command_has_what_the_data_need(place):
@@ -94,29 +94,29 @@ def test_the_command_has_what_the_data_need(place):
     rows.to_csv("one/clips.csv", index=False)
     run("rgb", "two", 1, runs="store")
     with pytest.raises(FileNotFoundError, match="train rgb --root one/clips.csv --runs store --set preset.crop=frame`"):
-        run_folder.open_run("latest:rgb", "store", data="one/clips.csv")
+        find_runs.open_run("latest:rgb", "store", data="one/clips.csv")
     by_view = run("rgb", "two", 1, runs="store", protocol="cv")
     with pytest.raises(FileNotFoundError, match="train vpn --root two --runs store --set protocol=cv`"):
-        run_folder.open_run("latest:vpn", "store", data=by_view)
+        find_runs.open_run("latest:vpn", "store", data=by_view)
 
 
 def test_two_runs_are_the_newest_pair_on_the_same_data(place):
     """After a run on videos of one's own, what a notebook compares is still what can be compared."""
     rgb, vpn = run("rgb", "one", 9), run("vpn", "one", 8)
     own = run("rgb", "two", 1)
-    assert run_folder.open_together(["latest:rgb", "latest:vpn"]) == [rgb, vpn]
-    assert run_folder.open_together(["latest:rgb", "latest:vpn"], data="one") == [rgb, vpn]
+    assert find_runs.open_together(["latest:rgb", "latest:vpn"]) == [rgb, vpn]
+    assert find_runs.open_together(["latest:rgb", "latest:vpn"], data="one") == [rgb, vpn]
     with pytest.raises(FileNotFoundError, match=f"system='vpn' on {place}/two, only on other data .{vpn.id} of"):
-        run_folder.open_together(["latest:rgb", "latest:vpn"], data="two")
+        find_runs.open_together(["latest:rgb", "latest:vpn"], data="two")
     with pytest.raises(FileNotFoundError, match=f"system='vpn' on the data of {own.id}, only on other data"):
-        run_folder.open_together([own.id, "latest:vpn"])
-    assert run_folder.open_together(["latest:rgb", vpn.id]) == [rgb, vpn]
+        find_runs.open_together([own.id, "latest:vpn"])
+    assert find_runs.open_together(["latest:rgb", vpn.id]) == [rgb, vpn]
     with pytest.raises(FileNotFoundError, match="with system='agcn'; train one with .* train agcn --root two`"):
-        run_folder.open_together(["latest:rgb", "latest:agcn"])
+        find_runs.open_together(["latest:rgb", "latest:agcn"])
     with pytest.raises(FileNotFoundError, match="no finished run with system='agcn'; train one with `.* train agcn`"):
-        run_folder.open_together(["latest:agcn", "latest:rgb"])
-    assert list(run_folder.recent("runs", rgb)["id"]) == [rgb.id, vpn.id]
-    assert set(run_folder.summary(data="one")["system"]) == {"rgb", "vpn"} and len(run_folder.summary(data="two")) == 1
+        find_runs.open_together(["latest:agcn", "latest:rgb"])
+    assert list(run_table.recent("runs", rgb)["id"]) == [rgb.id, vpn.id]
+    assert set(run_table.summary(data="one")["system"]) == {"rgb", "vpn"} and len(run_table.summary(data="two")) == 1
 
 
 def test_notebooks_are_about_the_data_they_are_told(place, capsys):
@@ -161,13 +161,13 @@ def test_a_pair_is_always_of_one_data_set(history):
         ([a, b] for a in made if a.system == "rgb" for b in made if (b.system, b.data) == ("vpn", a.data)), None
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_folder, "_newest", lambda root, system: [one for one in made if one.system == system])
-        patch.setattr(run_folder, "latest", lambda root, data=None, system=None: first_of(made, system, data))
+        patch.setattr(find_runs, "newest", lambda root, system: [one for one in made if one.system == system])
+        patch.setattr(find_runs, "latest", lambda root, data=None, system=None: first_of(made, system, data))
         if expected is None:
             with pytest.raises(FileNotFoundError):
-                run_folder.open_together(["latest:rgb", "latest:vpn"])
+                find_runs.open_together(["latest:rgb", "latest:vpn"])
         else:
-            assert run_folder.open_together(["latest:rgb", "latest:vpn"]) == expected
+            assert find_runs.open_together(["latest:rgb", "latest:vpn"]) == expected
 
 
 class FakeRun:

@@ -8,7 +8,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from workbench import losses
-from workbench.systems.vpn_f import FeatureDistillation, StudentOptions, contrast
+from workbench.systems.vpnpp.vpn_f import FeatureDistillation, StudentOptions, contrast
 
 OPTIONS = {
     "raw": StudentOptions(dataset_size=50),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.fixtures import write_mp4
 from workbench.data import open_dataset, spelling
-from workbench.data.sources import manifest
+from workbench.data.own import manifest
 from workbench.data.wizard import naming, wizard
 from workbench.study.notebooks.configs import GradCam
 from workbench.views import boards
@@ -54,7 +54,7 @@ def folder_of(root, names, clip):
 )
 def test_spellings_that_look_alike_are_found(names):
     assert spelling.near([*names, "other"]) == [names]
-    assert len(set(spelling.shown(names).split(", "))) == len(names) and spelling.shown(names).isascii()
+    assert len(set(spelling.quoted(names).split(", "))) == len(names) and spelling.quoted(names).isascii()
 
 
 def test_what_differs_in_earnest_does_not_look_alike():

@@ -13,9 +13,9 @@ from workbench import losses
 from workbench.media import flow, rendering
 from workbench.study.train import optim
 from workbench.systems.common.building import Setting, assemble, variants
-from workbench.systems.mars import MARS
-from workbench.systems.perf_net import PerfNet
-from workbench.systems.perf_stream import PerfStream
+from workbench.systems.perfnet.perf_net import PerfNet
+from workbench.systems.perfnet.perf_stream import PerfStream
+from workbench.systems.vpnpp.mars import MARS
 from workbench.types import Batch, Skeleton
 
 T = torch.tensor

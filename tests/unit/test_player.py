@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from workbench import drafts
+from safefiles import drafts
 from workbench.show import player as module
 from workbench.show.player import Player, Track
 from workbench.show.scene import MISSING, seconds_per_frame

@@ -12,7 +12,9 @@ from tests import official
 from tests.official import annotation, bodies, person
 from workbench.data import open_dataset
 from workbench.data.files import facts
-from workbench.data.sources import cad, cad120, coco, lcrnet, msrdaily, ntu, nw_ucla, openpose, pku_mmd, pyskl, tsu
+from workbench.data.formats import coco, lcrnet, ntu_skeleton, openpose
+from workbench.data.own import pyskl
+from workbench.data.sources import cad, msrdaily, ntu, nw_ucla, pku_mmd, tsu
 from workbench.media import pose
 from workbench.types import Pose, Skeleton
 
@@ -84,7 +86,7 @@ def test_ntu_large_ids_are_told_apart(tmp_path):
     frames = [[(ids[0], official.ntu_rows(1)), (ids[1], official.ntu_rows(2))], [(ids[1], official.ntu_rows(2))]]
     path = ntu_file(tmp_path, frames)
     assert np.isnan(ntu.read_skeleton(path, "identity").joints[0, 1]).all()
-    assert ntu.body_ids(path) == [list(ids), [ids[1]]]
+    assert ntu_skeleton.body_ids(path) == [list(ids), [ids[1]]]
 
 
 def test_ntu_nan_in_all_spellings(tmp_path):
@@ -252,12 +254,12 @@ def test_cad_says_what_is_wrong(tmp_path, change, message):
 def test_cad120_sub_activities(tmp_path):
     path = tmp_path / "labeling.txt"
     path.write_text("0510175411,1,57,reaching,reachable,stationary\n0510175411,58,90,scrubbing,cleaner,\n")
-    found = cad120.sub_activities(path)
+    found = cad.sub_activities(path)
     assert found[["label", "start", "end"]].to_numpy().tolist() == [[0, 0, 57], [9, 57, 90]]
     assert found["affordances"].tolist() == [["reachable", "stationary"], ["cleaner"]]
     path.write_text("0510175411,1,57,dancing\n")
     with pytest.raises(ValueError, match="labeling.txt, line 1: expected id,start,end,sub-activity"):
-        cad120.sub_activities(path)
+        cad.sub_activities(path)
 
 
 # PKU-MMD

@@ -44,7 +44,7 @@ def test_the_table_has_the_papers_rows():
 
 
 def test_the_papers_best_row_is_the_default_of_the_stream():
-    from workbench.systems.perf_stream import StreamOptions
+    from workbench.systems.perfnet.perf_stream import StreamOptions
 
     best = max((row for row in TABLE.rows if row.published), key=lambda row: row.published["top1"])
     assert best.published == {"top1": 79.3, "top5": 94.3}

@@ -17,7 +17,8 @@ from workbench.nets import weights
 from workbench.nets.weights import SHIPPED, card_of
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs import init_weights
-from workbench.study.runs.run_folder import finished, make_system
+from workbench.study.runs.find_runs import finished
+from workbench.study.runs.run_folder import make_system
 from workbench.study.train import pretraining
 from workbench.study.train.pretraining import LARGEST, RECIPES, pretrain
 

@@ -9,12 +9,13 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
-from synthadl import motion, world
+from synthadl import world
 from synthadl.actions import ACTIONS, ADL, MOVES, PAIRS, PRETRAIN, PRETRAIN_ACTIONS, perform
-from synthadl.actions.handling import COLUMN, GRIPS, RIVALS
-from synthadl.actions.pairs import VERBS
-from synthadl.actions.props import KINDS
-from synthadl.body import JOINT, Subject
+from synthadl.actions.playing.props import KINDS
+from synthadl.actions.pretraining.handling import COLUMN, GRIPS, RIVALS
+from synthadl.actions.pretraining.pairs import VERBS
+from synthadl.people import motion
+from synthadl.people.body import JOINT, Subject
 from synthadl.plan import ROOM, plan, protocols, sequence, subject_seed
 from synthadl.settings import settle
 

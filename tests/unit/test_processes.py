@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from workbench import processes
+from safefiles import processes
 from workbench.study.sweep import executors
 from workbench.study.sweep.job import DONE, FAILED, Limits
 from workbench.study.sweep.plan import Cell
@@ -41,7 +41,7 @@ def test_what_the_user_has_set_stays():
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux says which cores a process may use")
 def test_cores_are_those_that_the_process_may_use():
     code = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
-    assert told(code + "from workbench.processes import cores; print(cores())").strip() == "1"
+    assert told(code + "from safefiles.processes import cores; print(cores())").strip() == "1"
 
 
 def test_threads_of_processes_are_set_for_the_time_of_the_context(monkeypatch):

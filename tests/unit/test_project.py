@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import errno
 import json
+import os
+import re
 import subprocess
 import sys
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +20,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from synthadl.settings import WORLD_SIZES, settle
 from workbench import extras, shipped
 from workbench.data import doctor
 from workbench.study.sweep import table_file
@@ -31,6 +35,8 @@ EXTRAS = [line for extra in PROJECT["optional-dependencies"].values() for line i
 #: An extra may hold another one of this project.
 DIRECT = [line for line in PROJECT["dependencies"] + EXTRAS if not line.startswith(PROJECT["name"])]
 
+#: What the wheel holds.
+PACKAGES = ("workbench", "synthadl", "safefiles")
 #: Where a package is imported by another name than it is installed by.
 CALLED = {
     "cv2": "opencv-contrib-python-headless",
@@ -41,6 +47,20 @@ CALLED = {
     "jupyter_client": "jupyter-client",
 }
 #: What torch itself installs or asks for.
+#: The start of a program that can import the ``allowed`` packages alone.
+ONLY = """
+import sys
+class Only:
+    def find_spec(self, name, path=None, target=None):
+        top = name.split(".")[0]
+        if top not in {allowed!r} and top not in sys.stdlib_module_names and not top.startswith("_"):
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=top)
+sys.meta_path.insert(0, Only())
+"""
+#: A world of a few seconds, and what packages of the world import of their own.
+FEW = {"actions": ["wave"], "subjects": 4, "repetitions": 1, "setups": 3, "resolution": (64, 48)}
+OF_THE_WORLDS_PACKAGES = ("llvmlite", "dateutil", "pytz", "tzdata", "six", "packaging", "fsspec")
+AT_ROOT = os.environ | {"PYTHONPATH": str(ROOT)}
 TORCHS_OWN = ("sympy", "mpmath", "networkx", "jinja2", "markupsafe", "filelock", "fsspec", "typing_extensions")
 TORCHS_OWN += ("torchgen", "functorch", "setuptools", "packaging", "triton", "pkg_resources")
 
@@ -62,7 +82,7 @@ def test_lock_holds_exact_pins_only():
 
 def test_every_package_that_the_library_imports_is_declared():
     imported = set()
-    for path in (ROOT / "workbench").rglob("*.py"):
+    for path in chain.from_iterable((ROOT / package).rglob("*.py") for package in PACKAGES):
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
@@ -71,7 +91,7 @@ def test_every_package_that_the_library_imports_is_declared():
     parts = {"IPython", "traitlets", "markupsafe"}
     # MediaPipe has an environment of its own, which `make pose-env` makes.
     apart = {"mediapipe"}
-    declared = {Requirement(line).name.lower() for line in DIRECT} | {"workbench", "synthadl"} | parts | apart
+    declared = {Requirement(line).name.lower() for line in DIRECT} | set(PACKAGES) | parts | apart
     third = {CALLED.get(name, name) for name in imported - set(sys.stdlib_module_names)}
     assert third <= declared
 
@@ -92,16 +112,40 @@ def test_conda_environment_is_what_pip_takes_and_defers_to_the_lock_and_the_same
     assert len(done.stdout.splitlines()) == len(LOCK) + 1
 
 
+def test_the_world_needs_what_its_extra_brings_and_neither_torch_nor_the_workbench(tmp_path):
+    """The README's lines, on fewer clips and small pictures, where nothing else can be imported."""
+    text = (ROOT / "synthadl/README.md").read_text()
+    lines = "".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)).replace('"tiny")  #', f"{FEW})  #")
+    assert str(FEW) in lines and "make_clip" in lines
+    brought = {"numpy", *(Requirement(line).name for line in PROJECT["optional-dependencies"]["world"])}
+    for line in re.findall(r"pip install (numpy .*)", text):
+        assert set(line.split()) == brought
+    allowed = {"synthadl", "safefiles", *brought, *OF_THE_WORLDS_PACKAGES}
+    code = ONLY.format(allowed=allowed) + lines
+    code += """
+assert joints.shape[1:] == (25, 3) and box.shape == (len(joints), 4)
+assert [prop.kind for prop in cup.props] == ["cup"] and [prop.kind for prop in bottle.props] == ["bottle"]
+assert (cup.joints == bottle.joints).all() and (cup.joints == aside.joints).all()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=AT_ROOT)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_worlds_readme_prints_its_sizes():
+    rows = re.findall(r"^\| (\w+) \| (\w+) \| (\d.*) \|$", (ROOT / "synthadl/README.md").read_text(), re.MULTILINE)
+    printed = {(world, size): re.split(r" (?:\||x) ", cells) for world, size, cells in rows}
+    expected = {}
+    for world, sizes in WORLD_SIZES.items():
+        for size in sizes:
+            s = settle(size, world)
+            numbers = (s.subjects, s.repetitions, s.setups, *s.resolution, s.fps)
+            expected[world, size] = [f"{number:g}" for number in numbers]
+    assert printed == expected
+
+
 def test_the_core_trains_a_step_where_only_torch_and_numpy_are_installed():
-    allowed = {"torch", "numpy", "workbench", *TORCHS_OWN}
-    code = f"""
-import sys
-class Only:
-    def find_spec(self, name, path=None, target=None):
-        top = name.split(".")[0]
-        if top not in {allowed!r} and top not in sys.stdlib_module_names and not top.startswith("_"):
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=top)
-sys.meta_path.insert(0, Only())
+    allowed = {"torch", "numpy", "workbench", "safefiles", *TORCHS_OWN}
+    code = f"""{ONLY.format(allowed=allowed)}
 import torch
 from workbench.systems import build
 from workbench.types import Batch

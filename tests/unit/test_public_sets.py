@@ -13,7 +13,7 @@ from tests import official
 from workbench.data import ClipSpec, Loader, open_dataset
 from workbench.data.catalog import SOURCES
 from workbench.data.files import facts
-from workbench.data.sources import charades, multithumos, ntu60, ntu120, pku_mmd, smarthome, thumos14, tsu
+from workbench.data.sources import charades, multithumos, ntu, pku_mmd, smarthome, thumos14, tsu
 from workbench.data.sources.official import LeftOut
 
 NAMES = Path(__file__).parents[1] / "names"
@@ -58,34 +58,34 @@ def ntu_rows():
 
 
 @pytest.mark.parametrize(
-    ("source", "protocol", "everything", "with_skeleton"),
+    ("edition", "protocol", "everything", "with_skeleton"),
     [
-        (ntu60, "cs", (40_320, 0, 16_560), (40_091, 0, 16_487)),
-        (ntu60, "cv", (37_920, 0, 18_960), (37_646, 0, 18_932)),
-        (ntu120, "cs", (63_360, 0, 51_120), (63_026, 0, 50_919)),
-        (ntu120, "setup", (54_720, 0, 59_760), (54_468, 0, 59_477)),
+        (ntu.NTU60, "cs", (40_320, 0, 16_560), (40_091, 0, 16_487)),
+        (ntu.NTU60, "cv", (37_920, 0, 18_960), (37_646, 0, 18_932)),
+        (ntu.NTU120, "cs", (63_360, 0, 51_120), (63_026, 0, 50_919)),
+        (ntu.NTU120, "setup", (54_720, 0, 59_760), (54_468, 0, 59_477)),
     ],
 )
-def test_ntu_counts(ntu_rows, source, protocol, everything, with_skeleton):
-    rows = [row for row in ntu_rows if row["setup"] in source.SETUPS and row["label"] < source.ACTIONS]
+def test_ntu_counts(ntu_rows, edition, protocol, everything, with_skeleton):
+    rows = [row for row in ntu_rows if row["setup"] in edition.setups and row["label"] < edition.actions]
     missing = facts.listed("ntu_missing_skeletons_120.txt")
     for kept, expected in ((rows, everything), ([r for r in rows if r["id"] not in missing], with_skeleton)):
-        parts = [source.part(row, protocol) for row in kept]
+        parts = [edition.part(row, protocol) for row in kept]
         assert tuple(parts.count(part) for part in ("train", "validation", "test")) == expected
 
 
 def test_ntu_validation_takes_no_clip_from_two_parts(ntu_rows):
     rows = [row for row in ntu_rows if row["setup"] <= 17]
-    held = [row for row in rows if ntu60.part(row, "cs-val") == "validation"]
+    held = [row for row in rows if ntu.part_60(row, "cs-val") == "validation"]
     assert {row["subject"] for row in held} == {4, 19, 31}
     missing = facts.listed("ntu_missing_skeletons_120.txt")
-    held = [row for row in rows if ntu60.part(row, "cv-val") == "validation" and row["id"] not in missing]
+    held = [row for row in rows if ntu.part_60(row, "cv-val") == "validation" and row["id"] not in missing]
     assert len(held) == 959
 
 
 def test_ntu_one_shot(ntu_rows):
-    parts = {row["id"]: ntu120.part(row, "one-shot") for row in ntu_rows}
-    exemplars = [row["id"] for row in ntu_rows if ntu120.part(row, "one-shot-exemplars") == "train"]
+    parts = {row["id"]: ntu.part_120(row, "one-shot") for row in ntu_rows}
+    exemplars = [row["id"] for row in ntu_rows if ntu.part_120(row, "one-shot-exemplars") == "train"]
     assert len(exemplars) == 20 and all(parts[name] == "unused" for name in exemplars)
     novel = {row["label"] + 1 for row in ntu_rows if parts[row["id"]] == "test"}
     assert novel == set(range(1, 121, 6))
@@ -395,7 +395,7 @@ def test_every_source_says_what_it_misses(tmp_path, name):
 
 
 def test_poses_are_fitted_to_videos_within_a_tolerance(tmp_path):
-    from workbench.data.sources.official import fitted
+    from workbench.data.formats.pose_reader import fitted
 
     pose = open_dataset("ntu60", official.write_ntu(tmp_path / "S001C002P001R001A001.skeleton", 10).parent).pose(0)
     assert fitted(pose, 8, "f").joints.shape[1] == 8

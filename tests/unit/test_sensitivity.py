@@ -15,7 +15,7 @@ from workbench.show.figures import faithfulness as figures
 from workbench.study import fit
 from workbench.study.analysis import grounding
 from workbench.study.analysis.joint_sensitivity import ALL, moved, sensitivity, where
-from workbench.study.runs.run_folder import open_run
+from workbench.study.runs.find_runs import open_run
 
 PRESET = {"base": "tiny", "clip": [8, 32, 32], "width": 0.125, "poses": 8, "output_stride": [4, 8, 8], "batch_size": 8}
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from workbench.nets import uniform_attention
 from workbench.study.train.optim import freeze, train_mode
 from workbench.systems import build, variants
-from workbench.systems.separable_sta import WEIGHTS
+from workbench.systems.thesis.separable_sta import WEIGHTS
 from workbench.types import Batch
 
 SIZES = {"clip": (8, 32, 32), "width": 0.125, "output_stride": (4, 16, 16), "poses": 6}  # t_c = m = n = 2

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from safefiles import checksums
 from tests.fixtures import fake_synthadl
-from workbench import checksums
 from workbench.data import ClipSpec, Loader, open_dataset, shards
 from workbench.data.files import tarred
 

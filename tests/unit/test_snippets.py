@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from safefiles import checksums
 from tests.untrimmed_fixtures import FakeReader, fake_untrimmed, grey
-from workbench import checksums
 from workbench.data import ClipSpec, Snippets, SnippetSpec
 from workbench.data.clips.clip_spec import evaluation_windows
 from workbench.data.clips.read_clip import track_around

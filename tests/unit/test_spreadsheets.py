@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from workbench.data import open_dataset
 from workbench.data.files import intervals, tabular
 from workbench.data.files.faults import Faults
-from workbench.data.sources.manifest import COLUMNS
+from workbench.data.own.manifest import COLUMNS
 
 ROWS = [["video", "label", "split"], ["v/a.mp4", "wave", "train"], ["v/b.mp4", "jump", "test"]]
 

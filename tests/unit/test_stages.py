@@ -15,13 +15,13 @@ from tests.fixtures import fake_synthadl
 from workbench import systems
 from workbench.study import fit
 from workbench.study.config.train_config import TrainConfig
-from workbench.study.runs import run_folder
+from workbench.study.runs import find_runs
 from workbench.study.train import optim
 from workbench.study.train.stage_data import Kept
 from workbench.systems import Stage, System
+from workbench.systems.baselines.pose_lstm import PoseLSTMClassifier
 from workbench.systems.common.building import assemble
 from workbench.systems.common.composite import member_stages
-from workbench.systems.pose_lstm import PoseLSTMClassifier
 from workbench.types import Output
 
 COUNTS: dict[str, int] = {}
@@ -82,7 +82,7 @@ def run(tmp_path, monkeypatch):
 
 
 def test_every_kind_of_stage_trains_its_part_and_no_other(run):
-    found = run_folder.open_run(fit(run), run["runs"])
+    found = find_runs.open_run(fit(run), run["runs"])
     assert found.history["stage"].tolist() == ["member/pose"] * 2 + ["mean"] + ["head"] * 3
     assert found.history["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
     clips = len(found.dataset("train"))
@@ -106,7 +106,7 @@ def test_each_stage_is_clipped_as_its_paper_prints(run, monkeypatch):
         Fabric, "clip_gradients", lambda *_, max_norm, **__: norms.append(max_norm) or torch.tensor(1.0)
     )
     paper = {**run["preset"], "base": "paper", "poses": 8, "windows": 1}
-    found = run_folder.open_run(fit({**run, "preset": paper, "evaluate": []}), run["runs"])
+    found = find_runs.open_run(fit({**run, "preset": paper, "evaluate": []}), run["runs"])
     steps = len(found.dataset("train")) // 2
     assert norms == [1.0] * 2 * steps  # two epochs of member/pose, none of the head's
     norms.clear()
@@ -116,13 +116,13 @@ def test_each_stage_is_clipped_as_its_paper_prints(run, monkeypatch):
 
 def test_features_are_made_once_a_clip_whatever_the_epochs(run):
     run = {**run, "evaluate": []}
-    found = run_folder.open_run(fit(run), run["runs"])
+    found = find_runs.open_run(fit(run), run["runs"])
     clips = len(found.dataset("train")) + len(found.dataset("validation"))
     assert COUNTS["encode"] == 2 * clips  # two stages ask, each for both splits
 
 
 def test_kept_features_are_shuffled_by_epoch_and_go_on_from_a_position(run):
-    found = run_folder.open_run(fit({**run, "evaluate": []}), run["runs"])
+    found = find_runs.open_run(fit({**run, "evaluate": []}), run["runs"])
     path = found.folder / "features/head_train.safetensors"
 
     def epoch(kept, number):
@@ -161,6 +161,6 @@ def test_trained_parts_are_joined_as_they_are(run):
     before, after = (load_file(f"{run['runs']}/{name}/weights.safetensors") for name in (first, joined))
     assert joined != first and all(torch.equal(before[name], after[name]) for name in before)
     assert (
-        run_folder.open_run(joined, run["runs"]).metrics["test"]
-        == run_folder.open_run(first, run["runs"]).metrics["test"]
+        find_runs.open_run(joined, run["runs"]).metrics["test"]
+        == find_runs.open_run(first, run["runs"]).metrics["test"]
     )

@@ -15,7 +15,7 @@ from workbench.data import ClipSpec
 from workbench.study.config.data_of import cache_folder, clip_spec, open_split
 from workbench.study.config.presets import PRESETS
 from workbench.study.config.train_config import TrainConfig, amend, parse, parse_pairs
-from workbench.study.runs import hardware, run_folder
+from workbench.study.runs import hardware, run_folder, run_identity
 from workbench.study.train import optim
 from workbench.systems import build
 from workbench.systems.common.base import Stage
@@ -147,7 +147,7 @@ def test_where_a_run_is_made_does_not_change_which_run_it_is(tmp_path):
 
     def run(**changes):
         config = TrainConfig(system="vpn", **{"runs": str(tmp_path), **changes})
-        return run_folder.run_of(config, dataset, validation).id
+        return run_identity.run_of(config, dataset, validation).id
 
     assert run().startswith("vpn-cs-s0-") and run(seed=2).startswith("vpn-cs-s2-")
     assert run() == run(workers=4, device="cpu", cache=None, tags={"a": "b"}, root="elsewhere", progress=False)

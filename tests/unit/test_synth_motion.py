@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from synthadl import motion
 from synthadl.actions import ACTIONS, PRETRAIN_ACTIONS, perform
-from synthadl.actions.props import KINDS, Held, Still, Thing
-from synthadl.actions.score import Track
-from synthadl.body import JOINT, JOINTS, Subject
+from synthadl.actions.playing.props import KINDS, Held, Still, Thing
+from synthadl.actions.playing.score import Track
+from synthadl.people import motion
+from synthadl.people.body import JOINT, JOINTS, Subject
 
 
 def play(action: str, seed: int):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from synthadl import raycast, render, shapes, truth
+from synthadl import truth
 from synthadl.actions import perform
-from synthadl.actions.props import KINDS
-from synthadl.body import JOINT, Subject
-from synthadl.camera import aim, look
-from synthadl.figure import dress
-from synthadl.furniture import FURNITURE
-from synthadl.scene import Light, Scene, stage
-from synthadl.solids import affines, ball, box, chain, frustum, place, rod, rotation, table
+from synthadl.actions.playing.props import KINDS
+from synthadl.drawing import raycast, render
+from synthadl.drawing.camera import aim, look
+from synthadl.drawing.scene import Light, Scene, stage
+from synthadl.people.body import JOINT, Subject
+from synthadl.people.figure import dress
+from synthadl.things import shapes
+from synthadl.things.furniture import FURNITURE
+from synthadl.things.solids import affines, ball, box, chain, frustum, place, rod, rotation, table
 
 WIDTH, HEIGHT = 160, 120
 

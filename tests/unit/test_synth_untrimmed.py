@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from synthadl import render, untrimmed, world
-from synthadl.body import JOINT, Subject
-from synthadl.course import course
+from synthadl import untrimmed, world
+from synthadl.actions.courses.course import course
+from synthadl.actions.courses.timetable import BOTH_HANDS, ONE_HAND, TABLE, UNTRIMMED_ACTIONS, Timetable
+from synthadl.drawing import render
+from synthadl.people.body import JOINT, Subject
 from synthadl.plan import plan
 from synthadl.settings import SIZES, UNTRIMMED_SIZES, settle
-from synthadl.timetable import BOTH_HANDS, ONE_HAND, TABLE, UNTRIMMED_ACTIONS, Timetable
 from workbench.data import open_untrimmed
 
 SMALL = {"subjects": 4, "repetitions": 1, "setups": 3, "resolution": (64, 48), "seconds": (20, 22), "fps": 12.5}

@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from safefiles import checksums, workers
 from synthadl import world
 from synthadl.actions import ACTIONS
 from synthadl.plan import plan
 from synthadl.settings import SIZES, settle
-from workbench import checksums, workers
 
 SMALL = {"actions": ["wave", "drink_from_cup"], "subjects": 4, "repetitions": 1, "setups": 3, "resolution": (64, 48)}
 

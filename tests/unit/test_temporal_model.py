@@ -14,12 +14,12 @@ from workbench.nets.attention import uniform_attention
 from workbench.study import fit
 from workbench.study.config import data_of
 from workbench.study.config.train_config import parse
-from workbench.study.runs import run_folder
+from workbench.study.runs import find_runs
 from workbench.study.train import optim
 from workbench.study.train.stage_data import Kept
 from workbench.systems.common.building import Setting, assemble
-from workbench.systems.global_model import GlobalModel
-from workbench.systems.temporal_model import BASES, PoseNetworks, TemporalModel, thinned
+from workbench.systems.thesis.global_model import GlobalModel
+from workbench.systems.thesis.temporal_model import BASES, PoseNetworks, TemporalModel, thinned
 from workbench.types import Batch, Output, Skeleton
 
 SETTING = Setting(5, Skeleton.named("kinect_v2"), (8, 32, 32), 6, width=0.125, output_stride=(4, 16, 16))
@@ -386,7 +386,7 @@ def test_fit_trains_the_base_on_clips_and_the_rest_on_features(tmp_path, monkeyp
     options = {"granularities": [2, 3], "hidden": 8, "attention_hidden": 4}
     epochs = {"backbone": 1, "head": 2}
     run = fit({"system": "global_model", "options": options, "preset": preset, "epochs": epochs, **where})
-    found = run_folder.open_run(run, tmp_path / "runs")
+    found = find_runs.open_run(run, tmp_path / "runs")
     assert found.history["stage"].tolist() == ["base/backbone", "head", "head"]
     kept = next(iter(Kept(found.folder / "features/head_train.safetensors", 2))).features
     assert sorted(kept) == ["basic", "poses/2", "poses/3", "segments/2", "segments/3"]

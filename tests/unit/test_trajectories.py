@@ -10,7 +10,7 @@ import pytest
 
 from workbench.media import trajectories
 from workbench.media.trajectories import DIMENSIONS, SLICES, Level, extract
-from workbench.systems.dense_trajectories import SIZES
+from workbench.systems.thesis.dense_trajectories import SIZES
 from workbench.types import Clip
 
 HEIGHT, WIDTH, SIDE, START = 120, 160, 40, (50, 30)

@@ -8,8 +8,8 @@ import torch
 from workbench.study.train import optim
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.common.pair_memory import PairMemory, confused_pairs, join
-from workbench.systems.dense_trajectories import Codebook, DenseTrajectories
-from workbench.systems.two_level_fusion import TwoLevelFusion, best_alpha, best_scale, time_step
+from workbench.systems.thesis.dense_trajectories import Codebook, DenseTrajectories
+from workbench.systems.thesis.two_level_fusion import TwoLevelFusion, best_alpha, best_scale, time_step
 from workbench.types import Batch, Skeleton
 
 SETTING = Setting(3, Skeleton.named("kinect_v2"), (8, 32, 32), poses=4, width=0.125, output_stride=(4, 16, 16))

@@ -14,8 +14,8 @@ from workbench.nets.pose.gcn import PoseGCN, adjacency, normalize
 from workbench.study.train.optim import freeze, train_mode
 from workbench.systems import build, max_pool_clips, names, variants
 from workbench.systems.common.building import Setting, assemble
-from workbench.systems.vpn import EMBEDDINGS, AttentionNetwork, PoseNorm, Scores
-from workbench.systems.vpn_a import VPNStar
+from workbench.systems.vpn.vpn import EMBEDDINGS, AttentionNetwork, PoseNorm, Scores
+from workbench.systems.vpnpp.vpn_a import VPNStar
 from workbench.types import Batch, Skeleton
 
 SIZES = {"clip": (8, 32, 32), "width": 0.125, "output_stride": (4, 16, 16), "poses": 6}  # t_c = m = n = 2

@@ -13,7 +13,7 @@ from workbench.nets import uniform_attention
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.train import optim
 from workbench.systems import build
-from workbench.systems.vpn_f import StudentOptions, contrast, f_s, pairs
+from workbench.systems.vpnpp.vpn_f import StudentOptions, contrast, f_s, pairs
 from workbench.types import Batch
 
 SIZES = {"clip": (8, 32, 32), "width": 0.125, "output_stride": (4, 16, 16), "poses": 6}  # T' = H' = W' = 2

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from workbench import drafts
+from safefiles import drafts
 from workbench.nets import AGCN, I3D, R3D50G, S3DG, ResNeXt3D, convert, weights
 from workbench.nets.layouts import LAYOUTS
 from workbench.systems import build, names

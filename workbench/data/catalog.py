@@ -1,58 +1,48 @@
-"""Many clips under one name: Dataset, and ``open_dataset`` over the table of sources."""
+"""The data sets by name: the table of sources, and ``open_dataset`` over it."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
-import pandas as pd
-from tqdm import tqdm
 
-from workbench.data import contents
+from workbench.data.dataset import Dataset
 from workbench.data.layouts import LAYOUTS
-from workbench.data.spelling import same
-from workbench.media import video
-from workbench.processes import cores
-from workbench.types import Pose, Skeleton, Truth
 
-#: A data set is one file in ``sources`` and one line here: module with ``open(root, protocol, split) -> Dataset``.
+#: A data set is one function in a module of ``sources`` and one line here: "module:function" of an
+#: ``open(root, protocol, split) -> Dataset``.
 SOURCES = {
-    "synthadl": "workbench.data.sources.synthadl",
-    "manifest": "workbench.data.sources.manifest",
-    "shards": "workbench.data.sources.shards",
-    "ntu60": "workbench.data.sources.ntu60",
-    "ntu120": "workbench.data.sources.ntu120",
-    "smarthome": "workbench.data.sources.smarthome",
-    "smarthome_v1": "workbench.data.sources.smarthome_v1",
-    "nw_ucla": "workbench.data.sources.nw_ucla",
-    "cad60": "workbench.data.sources.cad60",
-    "cad120": "workbench.data.sources.cad120",
-    "msrdaily": "workbench.data.sources.msrdaily",
-    "kinetics400": "workbench.data.sources.kinetics400",
-    "kinetics600": "workbench.data.sources.kinetics600",
-    "kinetics700": "workbench.data.sources.kinetics700",
-    "ucf101": "workbench.data.sources.ucf101",
-    "hmdb51": "workbench.data.sources.hmdb51",
-    "charades": "workbench.data.sources.charades",
-    "pku_mmd": "workbench.data.sources.pku_mmd",
-    "tsu": "workbench.data.sources.tsu",
-    "thumos14": "workbench.data.sources.thumos14",
-    "multithumos": "workbench.data.sources.multithumos",
-    "pyskl": "workbench.data.sources.pyskl",
+    "synthadl": "workbench.data.sources.synthadl:open",
+    "manifest": "workbench.data.own.manifest:open",
+    "shards": "workbench.data.own.shards:open",
+    "ntu60": "workbench.data.sources.ntu:open_ntu60",
+    "ntu120": "workbench.data.sources.ntu:open_ntu120",
+    "smarthome": "workbench.data.sources.smarthome:open",
+    "smarthome_v1": "workbench.data.sources.smarthome:open_v1",
+    "nw_ucla": "workbench.data.sources.nw_ucla:open",
+    "cad60": "workbench.data.sources.cad:open_cad60",
+    "cad120": "workbench.data.sources.cad:open_cad120",
+    "msrdaily": "workbench.data.sources.msrdaily:open",
+    "kinetics400": "workbench.data.sources.kinetics:open_kinetics400",
+    "kinetics600": "workbench.data.sources.kinetics:open_kinetics600",
+    "kinetics700": "workbench.data.sources.kinetics:open_kinetics700",
+    "ucf101": "workbench.data.sources.ucf101:open",
+    "hmdb51": "workbench.data.sources.hmdb51:open",
+    "charades": "workbench.data.sources.charades:open",
+    "pku_mmd": "workbench.data.sources.pku_mmd:open",
+    "tsu": "workbench.data.sources.tsu:open",
+    "thumos14": "workbench.data.sources.thumos14:open",
+    "multithumos": "workbench.data.sources.multithumos:open",
+    "pyskl": "workbench.data.own.pyskl:open",
 }
 
-#: The same for untrimmed videos: module with ``open(root, protocol, split) -> Untrimmed`` (see data.untrimmed).
+#: The same for untrimmed videos: ``open(root, protocol, split) -> Untrimmed`` (see data.untrimmed).
 UNTRIMMED = {
-    "synthadl_u": "workbench.data.sources.synthadl_u",
+    "synthadl_u": "workbench.data.sources.synthadl_u:open",
 }
 
 #: Sources that are one table with a column split.
@@ -62,209 +52,6 @@ TABLES = ("manifest", "shards")
 AUTO = "auto"
 
 SPLITS = ("train", "validation", "test")
-
-
-class Reader(Protocol):
-    """How a source reads what belongs to one row of its table. All frames of the clip, or None where it has none.
-
-    A row has the verified ``frames`` and ``fps`` of its video, also where the table leaves them to be counted. A source
-    whose videos lie in archives besides has ``video(row)``, which puts the file there before it is read; one whose
-    intervals were read off a player's clock has ``edges(row)``, as ``shown`` gives them.
-    """
-
-    def pose(self, row: pd.Series) -> Pose | None: ...
-
-    def pixels(self, row: pd.Series) -> Pose | None: ...
-
-    def truth(self, row: pd.Series) -> Truth | None: ...
-
-    def files(self, row: pd.Series) -> list[Path]: ...
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """The clips of one split of one protocol.
-
-    classes are the names exactly as the files have them, position = label. table has one row a clip: id, video
-    (absolute path), label (int), subject, camera, view, setup, and what else the source knows; where it knows them,
-    frames (int), fps and problem (why a clip is no good, "" where it is): they are otherwise found out, when first
-    asked for, by decoding every video once. skeleton is None where no clip has a pose. mirrored tells that left and
-    right are exchanged in its pictures, as Kinect's recorder does it. instances is given where videos are untrimmed,
-    with intervals instead of one label (then -1): one row an action with video (the clip's id), label (int), start and
-    end (seconds). metric is the one that papers report on it: top1, mean_class, frame_map, event_map.
-    """
-
-    name: str
-    classes: list[str]
-    skeleton: Skeleton | None
-    table: pd.DataFrame
-    reader: Reader
-    protocol: str
-    split: str
-    mirrored: bool = False
-    instances: pd.DataFrame | None = None
-    metric: str = "top1"
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    @cached_property
-    def ids(self) -> list[str]:
-        return self.table["id"].tolist()
-
-    @cached_property
-    def labels(self) -> np.ndarray:
-        """int64 [S], one label a clip; -1 where ``instances`` says what happens when."""
-        return self.table["label"].to_numpy(np.int64)
-
-    @cached_property
-    def _facts(self) -> pd.DataFrame:
-        """frames, fps and problem of each clip: the table's, or those found by decoding its videos."""
-        if "frames" not in self.table:
-            return measure(self.videos)
-        facts = self.table.reindex(columns=["frames", "fps", "problem"])
-        return facts.assign(problem=facts["problem"].astype(object).fillna("")).reset_index(drop=True)
-
-    @cached_property
-    def lengths(self) -> np.ndarray:
-        """int64 [S], frames of each clip; 0 where it can't be read."""
-        return self._facts["frames"].to_numpy(np.int64)
-
-    @cached_property
-    def rates(self) -> np.ndarray:
-        """float64 [S], frames per second of each clip; NaN where it can't be read."""
-        return self._facts["fps"].to_numpy(np.float64)
-
-    @cached_property
-    def videos(self) -> list[str]:
-        return self.table["video"].tolist()
-
-    @cached_property
-    def problems(self) -> dict[int, str]:
-        """Why a clip cannot be used, by position, where the table or its video's length tells."""
-        return {position: text for position, text in enumerate(self._facts["problem"]) if text}
-
-    @cached_property
-    def _positions(self) -> dict[str, int]:
-        return {name: position for position, name in enumerate(self.ids)}
-
-    def index(self, id: str) -> int:
-        """Position of the clip called ``id``, however its accents are encoded; ValueError naming it otherwise."""
-        if id in self._positions:
-            return self._positions[id]
-        if same(id) in self._forms:
-            return self._forms[same(id)]
-        raise ValueError(f"{self.name} ({self.protocol}, {self.split}) has no clip {id!r}")
-
-    @cached_property
-    def _forms(self) -> dict[str, int]:
-        return {same(name): position for name, position in self._positions.items()}
-
-    def row(self, i: int) -> pd.Series:
-        """The table's row of clip i, with its frames and fps; ValueError naming the file where it can't be read."""
-        row = self.table.iloc[i]
-        if "frames" in row.index:
-            return row
-        info = video.ingest(row["video"])
-        return pd.concat([row, pd.Series({"frames": info.frames, "fps": info.fps})])
-
-    def video(self, i: int) -> str:
-        """Path of the video of clip i, which is there when this returns, whatever it is kept in."""
-        fetch = getattr(self.reader, "video", None)
-        return self.videos[i] if fetch is None else fetch(self.table.iloc[i])
-
-    def pose(self, i: int) -> Pose | None:
-        """Camera space (metres; x right, y up, z away), joints float32 [M,T,V,3], all frames; None if it has none."""
-        return self.reader.pose(self.row(i))
-
-    def pixels(self, i: int) -> Pose | None:
-        """Image space (source pixels, y down), joints float32 [M,T,V,2], all frames; None if it has none."""
-        return self.reader.pixels(self.row(i))
-
-    def body(self, i: int) -> Pose | None:
-        """What systems read as a pose: that in camera space, or, where clip i has none, its joints in pixels."""
-        pose = self.pose(i)
-        return self.pixels(i) if pose is None else pose
-
-    def truth(self, i: int) -> Truth | None:
-        """What makes the label what it is, in source pixels, all frames; None where nobody knows."""
-        return self.reader.truth(self.row(i))
-
-    def files(self, i: int) -> list[Path]:
-        """The files this clip is read from; a cache is stale when one of them changes."""
-        return self.reader.files(self.table.iloc[i])
-
-    @cached_property
-    def _files(self) -> list[list[str]]:
-        """Those of all clips. A row of a million by position takes minutes: readers get plain mappings."""
-        return files_of(self.table, self.reader)
-
-    @cached_property
-    def contents(self) -> str:
-        """Sixteen hex digits of what is learnt or tested: classes, ids, labels, intervals, and the bytes of every
-        file that a clip is read from, videos and poses alike (see ``contents``)."""
-        body = self.skeleton.name if self.skeleton else None
-        facts = [self.classes, body, self.mirrored]
-        rows = self.table[["id", "label"]]
-        if self.instances is not None:
-            facts.append(self.instances.to_csv(index=False))
-        return contents.fingerprint(facts, rows, self._files)
-
-    def fingerprint(self) -> str:
-        """Changes whenever the clips or a file they are read from do: names, sizes and times of change."""
-        digest = hashlib.sha256()
-        known: dict[str, os.stat_result] = {}
-        for name, paths in zip(self.ids, self._files, strict=True):
-            states = [known.get(path) or known.setdefault(path, os.stat(path)) for path in paths]
-            digest.update(repr([name, *((state.st_size, state.st_mtime_ns) for state in states)]).encode())
-        return digest.hexdigest()
-
-    def subset(self, indices: Sequence[int]) -> Dataset:
-        """The same data set with the clips at ``indices`` only, in that order."""
-        table = self.table.iloc[list(indices)].reset_index(drop=True)
-        instances = self.instances
-        if instances is not None:
-            instances = instances[instances["video"].isin(table["id"])].reset_index(drop=True)
-        return dataclasses.replace(self, table=table, instances=instances)
-
-
-def files_of(table: pd.DataFrame, reader: Reader) -> list[list[str]]:
-    """The files that each row is read from."""
-    names, spelled = list(table), {}
-    rows = zip(*(table[name].tolist() for name in names), strict=True)
-    found = ([os.fspath(path) for path in reader.files(dict(zip(names, row, strict=True)))] for row in rows)
-    return [[spelled.setdefault(path, path) for path in paths] for paths in found]
-
-
-def shown(row: pd.Series) -> np.ndarray:
-    """float64 [frames + 1]: when each frame of the row's video begins to be shown and the last one ends, in seconds on
-    a player's clock (see media.clock), as the file says; of a row without a video at the rate of the table.
-
-    ValueError naming the file if it can't be read or has another number of frames than the table says.
-    """
-    if not row["video"]:
-        return np.arange(int(row["frames"]) + 1) / float(row["fps"])
-    info = video.ingest(row["video"])
-    if "frames" in row.index and info.frames != row["frames"]:
-        raise ValueError(f"{info.path} has {info.frames} frames, the table says {row['frames']}")
-    return info.edges()
-
-
-def measure(videos: Sequence[str]) -> pd.DataFrame:
-    """frames, fps and problem of each file: verified by decoding it, or remembered from when that was done."""
-
-    def facts(path: str) -> tuple[int, float, str]:
-        try:
-            info = video.ingest(path)
-        except (ValueError, FileNotFoundError) as error:
-            return 0, float("nan"), str(error)
-        return info.frames, info.fps, ""
-
-    with ThreadPoolExecutor(cores()) as pool:
-        found = list(
-            tqdm(pool.map(facts, videos), "checking videos", len(videos), unit="file", disable=len(videos) < 20)
-        )
-    return pd.DataFrame(found, columns=["frames", "fps", "problem"])
 
 
 def open_dataset(
@@ -285,16 +72,22 @@ def open_dataset(
     if split not in (*SPLITS, "all"):
         raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}, all")
     try:
-        return import_module(SOURCES[name]).open(root, protocol, split)
+        return opener(SOURCES[name])(root, protocol, split)
     except FileNotFoundError as problem:
         if expected := _expected(name, str(problem)):
             raise FileNotFoundError(f"{problem}{expected}") from None
         raise
 
 
-def _expected(name: str, said: str) -> str:
-    """What the folder of a public set should hold, unless it was ``said``; "" for other sets."""
-    if name not in LAYOUTS or "--root" in said:
+def opener(address: str) -> Callable[..., Any]:
+    """The function that a line of ``SOURCES`` or ``UNTRIMMED`` names."""
+    module, _, function = address.partition(":")
+    return getattr(import_module(module), function)
+
+
+def _expected(name: str, problem: str) -> str:
+    """What the folder of a public set should hold, unless ``problem`` tells of the root; "" for other sets."""
+    if name not in LAYOUTS or "--root" in problem:
         return ""
     return f"; --root names the folder of {name}, and expected in it are {LAYOUTS[name]} (docs/data.md)"
 
@@ -307,8 +100,8 @@ def open_parts(
     if name not in TABLES:
         return {split: open_dataset(name, root, protocol, split) for split in splits}
     whole = open_dataset(name, root, protocol, "all")
-    places = {split: np.flatnonzero(whole.table["split"].to_numpy() == split) for split in splits}
-    return {split: dataclasses.replace(whole.subset(rows), split=split) for split, rows in places.items()}
+    rows_of = {split: np.flatnonzero(whole.table["split"].to_numpy() == split) for split in splits}
+    return {split: dataclasses.replace(whole.subset(rows), split=split) for split, rows in rows_of.items()}
 
 
 def guess(root: str | Path | None) -> str:

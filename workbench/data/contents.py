@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from workbench import checksums
+from safefiles import checksums
+from safefiles.processes import cores
 from workbench.media.files.ingest import default_cache
-from workbench.processes import cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,8 +55,8 @@ def digests(paths: Iterable[str | os.PathLike]) -> dict[str, str]:
 def fingerprint(facts: list, rows: pd.DataFrame, files: Sequence[Sequence[str | Path]]) -> str:
     """Sixteen hex digits of clips or videos: ``facts`` about them all, what is said of each (``rows``), and the bytes
     of the files that each is read from. ValueError where one of them was written by the workbench and has changed."""
-    known = digests(path for paths in files for path in paths)
-    if changed := checksums.differing({path: digest for path, digest in known.items() if digest != ABSENT}):
+    digest_of = digests(path for paths in files for path in paths)
+    if changed := checksums.differing({path: digest for path, digest in digest_of.items() if digest != ABSENT}):
         more = f", and {len(changed) - 1} more" if len(changed) > 1 else ""
         raise ValueError(
             f"{changed[0]} is damaged{more}: these are not the bytes that were written; the command that made it "
@@ -64,7 +64,7 @@ def fingerprint(facts: list, rows: pd.DataFrame, files: Sequence[Sequence[str | 
         )
     digest = hashlib.sha256(json.dumps(facts).encode())
     digest.update(rows.to_csv(index=False).encode("utf-8", "surrogateescape"))
-    digest.update(json.dumps([[known[os.fspath(path)] for path in paths] for paths in files]).encode())
+    digest.update(json.dumps([[digest_of[os.fspath(path)] for path in paths] for paths in files]).encode())
     return digest.hexdigest()[:16]
 
 

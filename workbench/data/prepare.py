@@ -11,15 +11,15 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from workbench.data.catalog import Dataset
+from safefiles.locks import turn
+from safefiles.processes import cores
 from workbench.data.clips.clip_spec import ClipSpec
 from workbench.data.clips.loader import check_needs
 from workbench.data.clips.prepared_clips import Clips
 from workbench.data.clips.read_clip import verified
+from workbench.data.dataset import Dataset
 from workbench.data.files.written import save
-from workbench.locks import turn
 from workbench.media.files.ingest import is_known
-from workbench.processes import cores
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,16 @@ def prepare(
 
 def verify(dataset: Dataset, split: str) -> Outcome:
     """Decodes every video that is not known yet."""
-    places = [i for i, path in enumerate(dataset.videos) if path]
-    known = [i for i in places if is_known(dataset.video(i))]
-    reasons = {**dataset.problems, **_problems(dataset, places)}
-    done = [i for i in places if i not in known and i not in reasons]
+    filmed = [i for i, path in enumerate(dataset.videos) if path]
+    verified_before = [i for i in filmed if is_known(dataset.video(i))]
+    reasons = {**dataset.problems, **_problems(dataset, filmed)}
+    done = [i for i in filmed if i not in verified_before and i not in reasons]
     failed = [(dataset.ids[i], reason) for i, reason in sorted(reasons.items())]
-    return Outcome(f"{split} videos", len(done), len(set(known) - set(reasons)), failed)
+    return Outcome(f"{split} videos", len(done), len(set(verified_before) - set(reasons)), failed)
 
 
-def _problems(dataset: Dataset, places: list[int]) -> dict[int, str]:
-    """What is wrong with the videos of the clips at ``places``, by position; also if they are not as the table says."""
+def _problems(dataset: Dataset, positions: list[int]) -> dict[int, str]:
+    """What is wrong with the videos of the clips at ``positions``, by position; also where the table says otherwise."""
 
     def problem(i: int) -> str:
         try:
@@ -77,8 +77,8 @@ def _problems(dataset: Dataset, places: list[int]) -> dict[int, str]:
         return ""
 
     with ThreadPoolExecutor(cores()) as pool:
-        found = list(tqdm(pool.map(problem, places), "checking videos", len(places), unit="file"))
-    return {i: text for i, text in zip(places, found, strict=True) if text}
+        problems = list(tqdm(pool.map(problem, positions), "checking videos", len(positions), unit="file"))
+    return {i: text for i, text in zip(positions, problems, strict=True) if text}
 
 
 def _fill(
@@ -93,7 +93,7 @@ def _fill(
 
 def table(outcomes: Iterable[Outcome]) -> pd.DataFrame:
     """One row a kind of work: what, done, skipped, failed (numbers of clips)."""
-    rows = [(one.what, one.done, one.skipped, len(one.failed)) for one in outcomes]
+    rows = [(outcome.what, outcome.done, outcome.skipped, len(outcome.failed)) for outcome in outcomes]
     return pd.DataFrame(rows, columns=["what", "done", "skipped", "failed"])
 
 
@@ -107,17 +107,17 @@ def find_poses(dataset: Dataset, out: str | Path, python: str | None = None, mod
 
     out = Path(out)
     folder = out.with_name(f"{out.stem}_poses")
-    kept = [i for i, path in enumerate(dataset.videos) if path]
-    if not kept:
+    filmed = [i for i, path in enumerate(dataset.videos) if path]
+    if not filmed:
         raise ValueError(f"{dataset.name} ({dataset.split}) has no videos to find poses in")
-    targets = {i: folder / f"{hashlib.sha256(dataset.ids[i].encode()).hexdigest()[:20]}.npz" for i in kept}
+    targets = {i: folder / f"{hashlib.sha256(dataset.ids[i].encode()).hexdigest()[:20]}.npz" for i in filmed}
     with turn(folder / ".lock", str(folder)):
-        before = {i for i in kept if targets[i].is_file()}
-        wrong = estimate_all([dataset.videos[i] for i in kept], list(targets.values()), python=python, model=model)
-    reasons = {i: wrong[dataset.videos[i]] for i in kept if dataset.videos[i] in wrong}
-    found = {
-        i: targets[i].relative_to(out.parent).as_posix() for i in kept if targets[i].is_file() and i not in reasons
+        before = {i for i in filmed if targets[i].is_file()}
+        wrong = estimate_all([dataset.videos[i] for i in filmed], list(targets.values()), python=python, model=model)
+    reasons = {i: wrong[dataset.videos[i]] for i in filmed if dataset.videos[i] in wrong}
+    paths = {
+        i: targets[i].relative_to(out.parent).as_posix() for i in filmed if targets[i].is_file() and i not in reasons
     }
-    save(dataset, out, found)
+    save(dataset, out, paths)
     failed = [(dataset.ids[i], reason) for i, reason in reasons.items()]
-    return Outcome("poses", len(set(found) - before), len(set(found) & before), failed)
+    return Outcome("poses", len(set(paths) - before), len(set(paths) & before), failed)

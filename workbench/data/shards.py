@@ -19,12 +19,12 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from workbench import checksums
-from workbench.data.catalog import Dataset
+from safefiles import checksums
+from safefiles.locks import turn
 from workbench.data.clips.read_clip import verified
+from workbench.data.dataset import Dataset
 from workbench.data.files import tarred
 from workbench.data.prepare import Outcome
-from workbench.locks import turn
 from workbench.types import Pose
 
 #: Bytes that a tar may have after its last file.
@@ -60,15 +60,15 @@ def _write(datasets: dict[str, Dataset], folder: Path, size: int, writer: Any) -
     names, done, skipped = [], 0, 0
     for number, group in enumerate(tqdm(plan, "writing shards", unit="shard")):
         path = folder / f"shard-{number:06d}.tar"
-        told, state = folder / f"shard-{number:06d}.json", _state(datasets, group)
-        whole = all([checksums.intact(path), checksums.intact(told)])
-        if whole and tarred.read_json(told).get("state") == state:
-            skipped += len(group) - len(tarred.read_json(told)["failed"])
+        index, state = folder / f"shard-{number:06d}.json", _state(datasets, group)
+        whole = all([checksums.intact(path), checksums.intact(index)])
+        if whole and tarred.read_json(index).get("state") == state:
+            skipped += len(group) - len(tarred.read_json(index)["failed"])
         else:
             wrong = _fill(path, datasets, group, writer)
-            _write_json(told, {"state": state, "failed": wrong, **tarred.index(path)})
+            _write_json(index, {"state": state, "failed": wrong, **tarred.index(path)})
             done += len(group) - len(wrong)
-        failed += [tuple(case) for case in tarred.read_json(told)["failed"]]
+        failed += [tuple(case) for case in tarred.read_json(index)["failed"]]
         names.append(path.name)
     _write_json(folder / "shards.json", {**facts, "shards": names})
     return [Outcome("clips in shards", done, skipped, failed)]
@@ -104,8 +104,8 @@ def _check(folder: Path, facts: dict[str, Any]) -> None:
     """ValueError where the shards in ``folder`` are of another data set or protocol."""
     path = folder / "shards.json"
     if checksums.intact(path):
-        there = {name: value for name, value in tarred.read_json(path).items() if name != "shards"}
-        if there != facts:
+        facts_before = {name: value for name, value in tarred.read_json(path).items() if name != "shards"}
+        if facts_before != facts:
             raise ValueError(f"{folder} holds shards of another data set or protocol; choose another folder")
         # Until all shards are there again, the folder is not complete.
         path.unlink()
@@ -166,11 +166,11 @@ def _sample(dataset: Dataset, split: str, i: int) -> dict[str, Any]:
 
 def _row(dataset: Dataset, split: str, i: int) -> dict[str, Any]:
     row, plain = dataset.table.iloc[i], (str, int, float, bool)
-    kept = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
-    kept = {name: value for name, value in kept.items() if isinstance(value, plain) and not pd.isna(value)}
+    values = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
+    values = {name: value for name, value in values.items() if isinstance(value, plain) and not pd.isna(value)}
     own = {"label": int(row["label"]), "frames": int(dataset.lengths[i]), "fps": float(dataset.rates[i])}
     paths = {"video", "pose", "arrays"}
-    return {**{name: value for name, value in kept.items() if name not in paths}, **own, "split": split}
+    return {**{name: value for name, value in values.items() if name not in paths}, **own, "split": split}
 
 
 def _packed(poses: dict[str, Pose | None]) -> bytes:

@@ -22,8 +22,8 @@ def merged(names: Iterable[str], first: Iterable[str] = ()) -> list[str]:
     for name in first:
         spelled.setdefault(same(name), name)
     names = list(names)
-    chosen = {name: spelled.setdefault(same(name), name) for name in dict.fromkeys(names)}
-    return [chosen[name] for name in names]
+    spelling = {name: spelled.setdefault(same(name), name) for name in dict.fromkeys(names)}
+    return [spelling[name] for name in names]
 
 
 def alike(name: str) -> str:
@@ -42,7 +42,7 @@ def near(names: Iterable[str]) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def shown(names: Sequence[str]) -> str:
+def quoted(names: Sequence[str]) -> str:
     """``names`` so that they can be told apart: in quotes, signs beyond ASCII and blanks other than " " as codes."""
     return ", ".join(ascii(name) for name in names)
 

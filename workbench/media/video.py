@@ -8,10 +8,10 @@ from dataclasses import asdict
 
 import numpy as np
 
+from safefiles.video import write
 from workbench.media.files.decoding import VideoError, VideoInfo, decode
 from workbench.media.files.ingest import PartialVideo, ingest
 from workbench.media.files.sandbox import Sandbox, SandboxError
-from workbench.media.files.writing import write
 from workbench.media.framing import crop, person_box, person_track, resize
 from workbench.media.sampling import sample_strided, sample_uniform, windows
 from workbench.types import Clip

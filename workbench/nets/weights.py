@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from workbench.drafts import replacing
+from safefiles.drafts import replacing
 from workbench.nets.envelopes import check, read_arrays, read_torch, tensors_of
 from workbench.nets.fitting import COUNTER, fit, networks_of
 

@@ -18,8 +18,8 @@ from markupsafe import Markup
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
 import workbench
-from workbench import checksums
-from workbench.reading import reason
+from safefiles import checksums
+from safefiles.reading import reason
 from workbench.show.player import made_again, page_script
 
 if TYPE_CHECKING:

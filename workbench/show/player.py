@@ -14,7 +14,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from workbench import drafts
+from safefiles import drafts
 from workbench.show.scene import Edited, Track, contact_sheet, describe, pictures
 from workbench.show.session import attended
 from workbench.types import Clip, Pose, Truth

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from workbench.checksums import check, write
-from workbench.reading import read_json as _read_json
-from workbench.reading import reading
+from safefiles.checksums import check, write
+from safefiles.reading import read_json as _read_json
+from safefiles.reading import reading
 
 __all__ = ["code_cells", "read_arrays", "read_json", "read_weights", "write", "write_arrays", "write_json"]
 

@@ -6,33 +6,33 @@ from collections.abc import Mapping
 from typing import Any
 
 from workbench.nearest import hint
-from workbench.systems.agcn import AGCNClassifier
-from workbench.systems.augmented_rgb import AugmentedRGB
+from workbench.systems.augmented_rgb.augmented_rgb import AugmentedRGB
+from workbench.systems.augmented_rgb.detector import Detector
+from workbench.systems.baselines.agcn import AGCNClassifier
+from workbench.systems.baselines.early_fusion import EarlyFusion
+from workbench.systems.baselines.late_fusion import LateFusion
+from workbench.systems.baselines.pose_lstm import PoseLSTMClassifier
+from workbench.systems.baselines.rgb import RGB
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import BACKBONES, Option, Setting, choose
 from workbench.systems.common.building import variants as _declared
 from workbench.systems.common.inference import max_pool_clips
 from workbench.systems.common.registry import SYSTEMS
-from workbench.systems.dense_trajectories import DenseTrajectories
-from workbench.systems.detector import Detector
-from workbench.systems.early_fusion import EarlyFusion
-from workbench.systems.global_model import GlobalModel
-from workbench.systems.late_fusion import LateFusion
-from workbench.systems.mars import MARS
-from workbench.systems.p_i3d import PI3D
-from workbench.systems.perf_net import PerfNet
-from workbench.systems.perf_stream import PerfStream
-from workbench.systems.pose_lstm import PoseLSTMClassifier
-from workbench.systems.rgb import RGB
-from workbench.systems.separable_sta import SeparableSTA
-from workbench.systems.temporal_model import TemporalModel
-from workbench.systems.two_level_fusion import TwoLevelFusion
-from workbench.systems.vfn_pp import VFNPP
-from workbench.systems.vpfn_pp import VPFNPP
-from workbench.systems.vpn import VPN
-from workbench.systems.vpn_a import VPNA
-from workbench.systems.vpn_f import VPNF
-from workbench.systems.vpn_pp import VPNPP
+from workbench.systems.perfnet.perf_net import PerfNet
+from workbench.systems.perfnet.perf_stream import PerfStream
+from workbench.systems.thesis.dense_trajectories import DenseTrajectories
+from workbench.systems.thesis.global_model import GlobalModel
+from workbench.systems.thesis.p_i3d import PI3D
+from workbench.systems.thesis.separable_sta import SeparableSTA
+from workbench.systems.thesis.temporal_model import TemporalModel
+from workbench.systems.thesis.two_level_fusion import TwoLevelFusion
+from workbench.systems.vpn.vpn import VPN
+from workbench.systems.vpnpp.mars import MARS
+from workbench.systems.vpnpp.vfn_pp import VFNPP
+from workbench.systems.vpnpp.vpfn_pp import VPFNPP
+from workbench.systems.vpnpp.vpn_a import VPNA
+from workbench.systems.vpnpp.vpn_f import VPNF
+from workbench.systems.vpnpp.vpn_pp import VPNPP
 from workbench.types import Skeleton
 
 __all__ = ["Option", "Stage", "System", "build", "detects", "max_pool_clips", "names", "variants"]

@@ -18,7 +18,8 @@ from workbench.study.evaluate import detection
 from workbench.study.evaluate.detection import Detected
 from workbench.study.evaluate.evaluate import evaluate
 from workbench.study.features import encoders
-from workbench.study.runs.run_folder import Run, make_system, open_together
+from workbench.study.runs.find_runs import open_together
+from workbench.study.runs.run_folder import Run, make_system
 from workbench.types import Batch, Output
 
 #: The snippets of a minute of video at 25 frames a second.

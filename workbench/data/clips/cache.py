@@ -28,9 +28,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from workbench import checksums
-from workbench.drafts import replacing
-from workbench.locks import turn
+from safefiles import checksums
+from safefiles.drafts import replacing
+from safefiles.locks import turn
 
 
 class DamagedCache(RuntimeError):
@@ -101,8 +101,8 @@ def open_store(
         return Store(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with turn(folder / "lock", f"the cache {folder}"), _one_thread_each():
-        made = _Build(folder, title, key, counts, shape, np.dtype(dtype)).run(make, workers)
-    return Store(folder, made)
+        count = _Build(folder, title, key, counts, shape, np.dtype(dtype)).run(make, workers)
+    return Store(folder, count)
 
 
 class _Build:
@@ -169,7 +169,7 @@ class _Build:
     def _finished(self, file: int) -> set[int]:
         """The clips that are there: all but the bad ones of a complete build that nobody has touched since, and
         otherwise those whose bytes are still what was written."""
-        state, places = os.fstat(file), range(len(self.counts))
+        state, clips = os.fstat(file), range(len(self.counts))
         if os.pread(file, len(self.header), 0) != self.header or state.st_size != self.size:
             if self.rows.exists():
                 warnings.warn(f"{self.rows} is damaged: clips that are not whole are made again", stacklevel=2)
@@ -177,19 +177,19 @@ class _Build:
             os.ftruncate(file, self.size)
         if not self.rows.exists():
             self._read_log()
-            return {i for i in places if self.sums[i] is not None and self._same(file, i)}
+            return {i for i in clips if self.sums[i] is not None and self._same(file, i)}
         index = json.loads(self.index.read_text())
-        good = set(places) - {int(i) for i in index["bad"]}
+        good = set(clips) - {int(i) for i in index["bad"]}
         if "sums" not in index:  # made before they were kept
             return good if state.st_size == self.size else set()
         self.sums = list(index["sums"])
         if index["state"] == [state.st_size, state.st_mtime_ns]:
             return good
-        there = {i for i in good if self._same(file, i)}
-        if there != good:
-            few = f"{len(good - there)} of {len(good)} clips"
+        whole = {i for i in good if self._same(file, i)}
+        if whole != good:
+            few = f"{len(good - whole)} of {len(good)} clips"
             warnings.warn(f"{self.rows} is damaged: {few} are made again", stacklevel=2)
-        return there
+        return whole
 
     def _read_log(self) -> None:
         """The checksums that an interrupted build wrote down."""

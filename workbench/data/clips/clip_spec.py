@@ -197,22 +197,22 @@ def candidates(spec: ClipSpec, length: int) -> np.ndarray:
     return np.unique([window.frames for window in [*windows, *parts]])
 
 
-def _uniform(spec: ClipSpec, length: int, place: float) -> Window:
-    """One frame, and one pose, at the same ``place`` in [0,1) of each of equally long shares."""
-    whole = Window(_even(length, spec.frames, place), _even(length, spec.poses, place))
+def _uniform(spec: ClipSpec, length: int, share: float) -> Window:
+    """One frame, and one pose, at the same ``share`` in [0,1) of each of equally long shares."""
+    whole = Window(_even(length, spec.frames, share), _even(length, spec.poses, share))
 
     def segment(count: int) -> Window:
-        return Window(_even(count, spec.frames, place), _even(count, spec.poses, place))
+        return Window(_even(count, spec.frames, share), _even(count, spec.poses, share))
 
     if spec.pose_padding == "zeros" and length < spec.poses:
-        whole = replace(whole, poses=_known(np.arange(spec.poses), length))
+        whole = replace(whole, poses=_within_video(np.arange(spec.poses), length))
     return _with_segments(spec, length, whole, segment)
 
 
 def _consecutive(spec: ClipSpec, length: int, start: int) -> Window:
     """From ``start`` on, which may lie before the video."""
     moments, poses = start + np.arange(spec.frames), start + _steps(spec, 1)
-    padded = _known(poses, length) if spec.pose_padding == "zeros" else poses.clip(0, length - 1)
+    padded = _within_video(poses, length) if spec.pose_padding == "zeros" else poses.clip(0, length - 1)
     whole = Window(moments.clip(0, length - 1), padded)
 
     def segment(count: int) -> Window:
@@ -229,7 +229,7 @@ def _consecutive(spec: ClipSpec, length: int, start: int) -> Window:
 def _strided(spec: ClipSpec, length: int, start: int) -> Window:
     frames = sampling.sample_strided(length, spec.frames, spec.stride, start)
     poses = start + _steps(spec, spec.stride)
-    poses = _known(poses, length) if spec.pose_padding == "zeros" else poses % length
+    poses = _within_video(poses, length) if spec.pose_padding == "zeros" else poses % length
 
     def segment(count: int) -> Window:
         # Which starts at the same share of its length. Poses would lose their order where frames wrap round.
@@ -246,14 +246,14 @@ def _steps(spec: ClipSpec, stride: int) -> np.ndarray:
     return np.rint(stride * np.clip(shares, 0, spec.frames - 1)).astype(np.int64)
 
 
-def _known(poses: np.ndarray, length: int) -> np.ndarray:
+def _within_video(poses: np.ndarray, length: int) -> np.ndarray:
     """-1 where a video of ``length`` frames has no such one."""
     return np.where((poses >= 0) & (poses < length), poses, -1)
 
 
-def _even(length: int, count: int, place: float) -> np.ndarray:
-    """int64 [count]: the moment at ``place`` of each of ``count`` equal shares of ``length`` moments."""
-    return ((np.arange(count) + place) * length / count).astype(np.int64)
+def _even(length: int, count: int, share: float) -> np.ndarray:
+    """int64 [count]: the moment at ``share`` of each of ``count`` equal shares of ``length`` moments."""
+    return ((np.arange(count) + share) * length / count).astype(np.int64)
 
 
 def _with_segments(spec: ClipSpec, length: int, whole: Window, segment: Callable[[int], Window]) -> Window:

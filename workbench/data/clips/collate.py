@@ -46,17 +46,17 @@ class Maker:
         clips, data = self.clips, self.clips.dataset
         size = View.plain(clips.spec).size if self.augment is None else clips.spec.size
         room = Room(clips, len(task.items), size)
-        kept, skipped = [], []
+        filled, skipped = [], []
         for i, window in task.items:
             try:
-                room.fill(len(kept), i, *self._look(task, i, window))
-                kept.append(i)
+                room.fill(len(filled), i, *self._look(task, i, window))
+                filled.append(i)
             except DamagedCache:
                 raise
             except Exception as error:  # whatever is wrong with one file, the others go on; the loader counts
                 skipped.append((data.ids[i], str(error) or type(error).__name__))
-        label, ids = torch.from_numpy(data.labels[kept]), [data.ids[i] for i in kept]
-        return room.batch(len(kept)).replace(label=label, ids=ids), skipped
+        label, ids = torch.from_numpy(data.labels[filled]), [data.ids[i] for i in filled]
+        return room.batch(len(filled)).replace(label=label, ids=ids), skipped
 
     def _look(self, task: Task, i: int, number: int | None) -> tuple[Window, View]:
         """When and where the batch looks at clip i."""
@@ -76,12 +76,12 @@ class Room:
         cut = clips.spec.granularities if "segments" in clips.needs else ()
         self.segments = {g: blank(clips, count * g, size, SEGMENTED) for g in cut}
 
-    def fill(self, place: int, i: int, window: Window, view: View) -> None:
-        """Writes clip i, and its segments, to be the clip at ``place``."""
-        fill({name: array[place] for name, array in self.arrays.items()}, self.clips, i, window, view)
+    def fill(self, slot: int, i: int, window: Window, view: View) -> None:
+        """Writes clip i, and its segments, to be the clip at ``slot``."""
+        fill({name: array[slot] for name, array in self.arrays.items()}, self.clips, i, window, view)
         for g, arrays in self.segments.items():
             for j, part in enumerate(window.segments[g]):
-                fill({name: array[place * g + j] for name, array in arrays.items()}, self.clips, i, part, view)
+                fill({name: array[slot * g + j] for name, array in arrays.items()}, self.clips, i, part, view)
 
     def batch(self, count: int) -> Batch:
         """The first ``count`` clips, without labels."""
@@ -128,8 +128,8 @@ def fill(arrays: dict[str, np.ndarray], clips: Clips, i: int, window: Window, vi
     if "rendered" in arrays:
         _draw(clips, i, numbers, view, arrays["rendered"])
     if "pose" in arrays:
-        found = clips.bodies(i, window.poses)
-        arrays["pose"][:] = (pose.mirror(found) if view.mirror else found).joints
+        bodies = clips.bodies(i, window.poses)
+        arrays["pose"][:] = (pose.mirror(bodies) if view.mirror else bodies).joints
     if "truth" in arrays:
         arrays["truth"][:] = view.mask(clips.truth(i, numbers))
     if "part_truth" in arrays:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from workbench.data.catalog import Dataset
 from workbench.data.clips.augment import Augment, View
 from workbench.data.clips.clip_spec import ClipSpec, evaluation_windows, train_window
 from workbench.data.clips.collate import Room
 from workbench.data.clips.loader import USUAL, check_needs
 from workbench.data.clips.prepared_clips import Clips
 from workbench.data.clips.read_clip import Cut
+from workbench.data.dataset import Dataset
 from workbench.media import pose, video
 from workbench.types import Batch, Clip, Pose, Truth
 
@@ -62,18 +62,18 @@ def sample(
     clips = Clips(dataset, spec, needs | {"video"}, cache=None, workers=0)
     room = Room(clips, 1, view.size)
     room.fill(0, i, moment, view)
-    place = _Place(cut.box_at(moment.frames), view, spec.area)
+    placement = _Place(cut.box_at(moment.frames), view, spec.area)
     frames = np.ascontiguousarray(room.arrays["video"][0].transpose(1, 2, 3, 0))
     times = cut.info.seconds(moment.frames)
-    clip = Clip(frames, moment.frames, cut.info.fps, place.source_box(), cut.info.path, times)
+    clip = Clip(frames, moment.frames, cut.info.fps, placement.source_box(), cut.info.path, times)
     label = torch.from_numpy(dataset.labels[[i]]) if "label" in needs else None
     batch = room.batch(1).replace(label=label, ids=[dataset.ids[i]])
     pixels, truth = dataset.pixels(i), dataset.truth(i)
     return Sample(
         clip,
         batch if "video" in needs else batch.replace(video=None),
-        None if pixels is None else place.pose(pixels, moment.frames),
-        None if truth is None else place.truth(truth, moment.frames, dataset.skeleton.mirror),
+        None if pixels is None else placement.pose(pixels, moment.frames),
+        None if truth is None else placement.truth(truth, moment.frames, dataset.skeleton.mirror),
         moment.poses,
     )
 
@@ -85,8 +85,8 @@ def truth_of(dataset: Dataset, i: int, spec: ClipSpec) -> Truth | None:
         return None
     cut = Cut(dataset, spec, i)
     moment = evaluation_windows(spec, cut.info.frames)[0]
-    place = _Place(cut.box_at(moment.frames), View.plain(spec), spec.area)
-    return place.truth(truth, moment.frames, dataset.skeleton.mirror)
+    placement = _Place(cut.box_at(moment.frames), View.plain(spec), spec.area)
+    return placement.truth(truth, moment.frames, dataset.skeleton.mirror)
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ class _Place:
 
     def truth(self, truth: Truth, numbers: np.ndarray, mirror: np.ndarray) -> Truth:
         # The mask goes the way of the pictures, so that it lies where the thing is seen.
-        seen = dataclasses.replace(self, view=dataclasses.replace(self.view, gain=1.0, shift=0.0))
-        mask = seen.picture(np.repeat(truth.mask[numbers, :, :, None] * np.uint8(255), 3, axis=3))[0] > 127
+        plain = dataclasses.replace(self, view=dataclasses.replace(self.view, gain=1.0, shift=0.0))
+        mask = plain.picture(np.repeat(truth.mask[numbers, :, :, None] * np.uint8(255), 3, axis=3))[0] > 127
         corners = self.points(truth.box[numbers].reshape(-1, 2, 2))
         box = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
         joints = truth.joints[mirror] if self.view.mirror else truth.joints

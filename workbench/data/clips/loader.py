@@ -12,13 +12,13 @@ import cv2
 import torch
 from torch.utils.data import DataLoader
 
-from workbench.data.catalog import Dataset
+from safefiles.processes import cores
 from workbench.data.clips.augment import Augment
 from workbench.data.clips.clip_spec import ClipSpec, evaluation_windows
 from workbench.data.clips.collate import Maker, Task, generator
 from workbench.data.clips.prepared_clips import Clips
+from workbench.data.dataset import Dataset
 from workbench.media.flow import make_solver
-from workbench.processes import cores
 from workbench.types import TENSORS, Batch
 
 #: What a batch can hold, and what it does where nothing is said.
@@ -109,8 +109,8 @@ class Loader:
     def __iter__(self) -> Iterator[Batch]:
         self._given, self._start = self._start, 0
         self._tasks[:] = self._epoch_tasks()[self._given :]
-        made = self._pool if self._pool is not None else map(self._maker.__getitem__, self._tasks)
-        for batch, skipped in made:
+        batches = self._pool if self._pool is not None else map(self._maker.__getitem__, self._tasks)
+        for batch, skipped in batches:
             self._given += 1
             self._report(skipped)
             if len(batch):
@@ -141,9 +141,9 @@ class Loader:
         )
 
     def _report(self, skipped: list[tuple[str, str]]) -> None:
-        known = {name for name, _ in self.skipped}
+        reported = {name for name, _ in self.skipped}
         for name, reason in skipped:
-            if name in known:
+            if name in reported:
                 continue
             self.skipped.append((name, reason))
             warnings.warn(f"skipped clip {name}: {reason}", stacklevel=3)
@@ -197,5 +197,5 @@ def _one_thread(worker: int) -> None:
     cv2.setNumThreads(0)
 
 
-def _as_is(made: tuple) -> tuple:
-    return made
+def _as_is(batch: tuple) -> tuple:
+    return batch

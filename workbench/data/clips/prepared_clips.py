@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.data.catalog import Dataset
 from workbench.data.clips.cache import Store, open_store
 from workbench.data.clips.clip_spec import ClipSpec, candidates
 from workbench.data.clips.read_clip import Cut
+from workbench.data.dataset import Dataset
 from workbench.media import regions, trajectories
 from workbench.types import Pose
 
@@ -85,8 +85,8 @@ def _kinds(needs: frozenset[str], spec: ClipSpec) -> list[str]:
         "truth": {"truth"},
         "part_truth": {"part_truth"},
     }
-    wanted = set().union(*(made_of.get(need, set()) for need in needs))
-    return [title for title in KINDS if title in wanted]
+    kinds = set().union(*(made_of.get(need, set()) for need in needs))
+    return [title for title in KINDS if title in kinds]
 
 
 class Clips:
@@ -137,8 +137,8 @@ class Clips:
         """float32 [K]: the share of the pixels of clip i that decide the label, in the frames ``numbers``, that each
         region shows; ones where there is no such pixel."""
         counts = self._moments("part_truth", i, numbers).sum(axis=0)
-        places = self._places(mirrored)
-        return counts[places] / counts[-1] if counts[-1] else np.ones(len(places), np.float32)
+        indices = self._places(mirrored)
+        return counts[indices] / counts[-1] if counts[-1] else np.ones(len(indices), np.float32)
 
     def _places(self, mirrored: bool) -> list[int]:
         """Which of the regions that are held are those of the spec, seen in a mirror or not."""

@@ -9,8 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from workbench.data.catalog import Dataset
 from workbench.data.clips.clip_spec import ClipSpec
+from workbench.data.dataset import Dataset
 from workbench.media import flow, pose, regions, trajectories, video
 from workbench.media.video import VideoInfo
 from workbench.types import Clip, Pose
@@ -51,8 +51,8 @@ class Cut:
     def _area(self, numbers: np.ndarray, boxes: np.ndarray) -> np.ndarray:
         """uint8 [T,h,w,3]: ``boxes``, [4] or [T,4], in the frames ``numbers``."""
         crops = [
-            video.crop(frames, boxes if boxes.ndim == 1 else boxes[place], self.spec.area)
-            for place, frames in self._read(numbers)
+            video.crop(frames, boxes if boxes.ndim == 1 else boxes[positions], self.spec.area)
+            for positions, frames in self._read(numbers)
         ]
         return np.concatenate(crops)
 
@@ -63,22 +63,22 @@ class Cut:
         """
         if self.info.frames < 2:
             raise ValueError(f"{self.info.path} has one frame, flow needs two")
-        first, places = np.unique(np.minimum(numbers, self.info.frames - 2), return_inverse=True)
+        first, pair_of = np.unique(np.minimum(numbers, self.info.frames - 2), return_inverse=True)
         if self.box.ndim == 1:
             needed = np.union1d(first, first + 1)
             pictures, at = self.pictures(needed), np.searchsorted(needed, first)
             before, after = pictures[at], pictures[at + 1]
         else:  # both frames of a pair in the first one's box: what stands still doesn't move with the track
             before, after = (self._area(numbers, self.box[first]) for numbers in (first, first + 1))
-        return flow.quantize(flow.between(before, after, self.spec.flow_method))[places]
+        return flow.quantize(flow.between(before, after, self.spec.flow_method))[pair_of]
 
     def parts(self, numbers: np.ndarray) -> np.ndarray:
         """uint8 [T,K,h,w,3]: the regions of ``spec``, each as large as the area, borders included; black if unseen."""
         crops = np.zeros((len(numbers), len(self.boxes), *self.spec.area, 3), np.uint8)
-        for place, frames in self._read(numbers):
+        for positions, frames in self._read(numbers):
             for k, boxes in enumerate(self.boxes):
                 if boxes is not None:
-                    crops[place, k] = video.crop(frames, boxes[numbers[place]], self.spec.area)
+                    crops[positions, k] = video.crop(frames, boxes[numbers[positions]], self.spec.area)
         return crops
 
     def truth(self, numbers: np.ndarray) -> np.ndarray:
@@ -103,15 +103,15 @@ class Cut:
 
     def _marked(self, numbers: np.ndarray) -> np.ndarray:
         """bool [T,H,W], source pixels: the discriminative region in its moment."""
-        known = self.dataset.truth(self.i)
-        if known is None:
+        truth = self.dataset.truth(self.i)
+        if truth is None:
             raise ValueError(f"{self.dataset.ids[self.i]} has no known truth: only synthetic worlds have")
-        return known.mask[numbers] & known.moment[numbers][:, None, None]
+        return truth.mask[numbers] & truth.moment[numbers][:, None, None]
 
     def _read(self, numbers: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """(positions in ``numbers``, their frames uint8 [n,H,W,3]), piece by piece."""
-        for place in np.array_split(np.arange(len(numbers)), math.ceil(len(numbers) / PIECE)):
-            yield place, video.read(self.info, numbers[place]).frames
+        for positions in np.array_split(np.arange(len(numbers)), math.ceil(len(numbers) / PIECE)):
+            yield positions, video.read(self.info, numbers[positions]).frames
 
     @cached_property
     def boxes(self) -> list[np.ndarray | None]:
@@ -151,16 +151,16 @@ class Cut:
         """int64: the persons in pixels, the one that moves most first; in space where the clip has the same there."""
         if len(self._pixels.joints) == 1:
             return np.zeros(1, np.int64)
-        found = self.dataset.pose(self.i)
-        seen = self._pixels if found is None else as_seen(found, self.dataset, self.spec, self.i)
-        return pose.order(seen, self._pixels)
+        solid = self.dataset.pose(self.i)
+        persons = self._pixels if solid is None else as_seen(solid, self.dataset, self.spec, self.i)
+        return pose.order(persons, self._pixels)
 
     @cached_property
     def _pixels(self) -> Pose:
-        found = self.dataset.pixels(self.i)
-        if found is None:
+        pixels = self.dataset.pixels(self.i)
+        if pixels is None:
             raise ValueError(f"{self.dataset.ids[self.i]} has no joints in pixels")
-        return as_seen(found, self.dataset, self.spec, self.i)
+        return as_seen(pixels, self.dataset, self.spec, self.i)
 
     @cached_property
     def trajectories(self) -> np.ndarray:
@@ -260,24 +260,24 @@ def all_bodies(dataset: Dataset, spec: ClipSpec, i: int) -> np.ndarray:
     """
     if i in dataset.problems:
         raise ValueError(dataset.problems[i])
-    found = dataset.body(i)
-    if found is None or not np.isfinite(found.joints).any():
+    body = dataset.body(i)
+    if body is None or not np.isfinite(body.joints).any():
         raise ValueError(f"{dataset.ids[i]} has no pose: no joint of any person is known in any frame")
-    return network_bodies(as_seen(found, dataset, spec, i), spec, dataset.mirrored)
+    return network_bodies(as_seen(body, dataset, spec, i), spec, dataset.mirrored)
 
 
-def network_bodies(found: Pose, spec: ClipSpec, mirrored: bool) -> np.ndarray:
-    """float32 [T,M,V,3]: the M bodies that move most in all frames of ``found``, the most mobile first (2s-AGCN sorts
+def network_bodies(poses: Pose, spec: ClipSpec, mirrored: bool) -> np.ndarray:
+    """float32 [T,M,V,3]: the M bodies that move most in all frames of ``poses``, the most mobile first (2s-AGCN sorts
     them whether or not there are more than M), gaps filled, normalised, 0 where unknown, as the third coordinate of 2D
     joints is; ``mirrored`` as in Dataset."""
-    found = pose.fill(pose.main_person(found, spec.persons))
+    poses = pose.fill(pose.main_person(poses, spec.persons))
     if spec.normalize != "none":
-        found = pose.normalize(found, spec.normalize, mirrored=mirrored)
-    bodies = np.zeros((found.joints.shape[1], spec.persons, found.skeleton.count, 3), np.float32)
-    bodies[:, : len(found.joints), :, : found.joints.shape[3]] = found.joints.swapaxes(0, 1)
+        poses = pose.normalize(poses, spec.normalize, mirrored=mirrored)
+    bodies = np.zeros((poses.joints.shape[1], spec.persons, poses.skeleton.count, 3), np.float32)
+    bodies[:, : len(poses.joints), :, : poses.joints.shape[3]] = poses.joints.swapaxes(0, 1)
     return np.nan_to_num(bodies, copy=False, nan=0.0)
 
 
-def as_seen(found: Pose, dataset: Dataset, spec: ClipSpec, i: int) -> Pose:
-    """``found`` at the quality of ``spec``: in camera space and in pixels the same joints fail in the same frames."""
-    return pose.degrade(found, spec.pose_quality, zlib.crc32(dataset.ids[i].encode()))
+def as_seen(poses: Pose, dataset: Dataset, spec: ClipSpec, i: int) -> Pose:
+    """``poses`` at the quality of ``spec``: in camera space and in pixels the same joints fail in the same frames."""
+    return pose.degrade(poses, spec.pose_quality, zlib.crc32(dataset.ids[i].encode()))

@@ -21,8 +21,8 @@ def complete(joints: np.ndarray, count: int = LOOKS) -> np.ndarray:
     out, and so are joints that coincide all, or lie on one line, straight or bent, which has no limbs to judge an order
     by."""
     bodies = joints.reshape(-1, *joints.shape[2:]).astype(np.float64)
-    known = np.isfinite(bodies).all(axis=2).mean(axis=1) >= 0.8
-    bodies = bodies[known]
+    visible = np.isfinite(bodies).all(axis=2).mean(axis=1) >= 0.8
+    bodies = bodies[visible]
     spread = np.nanmax(bodies, axis=1) - np.nanmin(bodies, axis=1) if len(bodies) else np.zeros((0, 1))
     bodies = _some(bodies[(spread > 0).any(axis=1)], 4 * count)
     shapely = [_broad(body) and _branched(body) for body in bodies]
@@ -97,9 +97,9 @@ def better_reading(joints: np.ndarray, skeleton: Skeleton, value: float, gain: f
     short."""
     words, best = "", value * gain
     for text, other, read in readings(skeleton):
-        found = detour(read(joints), other)
-        if found < best:
-            words, best = text, found
+        length = detour(read(joints), other)
+        if length < best:
+            words, best = text, length
     return (words, best) if words else ("", value)
 
 
@@ -154,7 +154,7 @@ def folded(joints: np.ndarray, skeleton: Skeleton) -> tuple[float, str]:
     worst, name = np.nan, ""
     for root, middle, end in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle")):
         for side in ("left", "right"):
-            chain = [f"{place}_{side}" for place in (root, middle, end)]
+            chain = [f"{joint_name}_{side}" for joint_name in (root, middle, end)]
             if not all(joint in named for joint in chain):
                 continue
             a, b, c = (bodies[:, named.index(joint)] for joint in chain)
@@ -192,7 +192,9 @@ def height(joints: np.ndarray, skeleton: Skeleton) -> float:
     parts = [np.linalg.norm(shoulders.mean(axis=1) - hips.mean(axis=1), axis=1)]
     for side, hip in zip(("left", "right"), skeleton.hips, strict=True):
         chain = [bodies[:, hip]] + [
-            bodies[:, named.index(f"{place}_{side}")] for place in ("knee", "ankle") if f"{place}_{side}" in named
+            bodies[:, named.index(f"{joint_name}_{side}")]
+            for joint_name in ("knee", "ankle")
+            if f"{joint_name}_{side}" in named
         ]
         parts += [np.linalg.norm(b - a, axis=1) / 2 for a, b in zip(chain, chain[1:], strict=False)]
     lengths = np.array([np.nanmedian(part) if np.isfinite(part).any() else np.nan for part in parts])
@@ -245,7 +247,7 @@ def _front(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     for side in ("left", "right"):
         clue(f"knee_{side}", f"hip_{side}", f"ankle_{side}")
         clue(f"foot_{side}", f"heel_{side}" if f"heel_{side}" in at else f"ankle_{side}")
-        if all(f"{place}_{side}" in at for place in ("shoulder", "elbow", "wrist")):
+        if all(f"{joint_name}_{side}" in at for joint_name in ("shoulder", "elbow", "wrist")):
             clues.append((at[f"shoulder_{side}"] + at[f"wrist_{side}"]) / 2 - at[f"elbow_{side}"])
     clue("nose", "ear_left", "ear_right")
     return np.nansum(clues, axis=0) if clues else np.full((len(bodies), 3), np.nan)
@@ -261,6 +263,9 @@ def flips(joints: np.ndarray, skeleton: Skeleton) -> float:
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        kept, changed = np.nanmean(step(now, then), axis=2), np.nanmean(step(now[:, :, skeleton.mirror], then), axis=2)
-    known = np.isfinite(kept) & np.isfinite(changed)
-    return float((changed[known] < 0.5 * kept[known]).mean()) if known.any() else np.nan
+        unchanged, changed = (
+            np.nanmean(step(now, then), axis=2),
+            np.nanmean(step(now[:, :, skeleton.mirror], then), axis=2),
+        )
+    known = np.isfinite(unchanged) & np.isfinite(changed)
+    return float((changed[known] < 0.5 * unchanged[known]).mean()) if known.any() else np.nan

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.doctor import motion
 from workbench.media import video
 from workbench.media.video import VideoInfo

@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from safefiles.processes import cores
 from workbench.data import catalog
-from workbench.data.catalog import SPLITS, Dataset
+from workbench.data.catalog import SPLITS
+from workbench.data.dataset import Dataset
 from workbench.data.doctor import files, joints, sights, tables, twins  # noqa: F401 (they register their checks)
 from workbench.data.doctor.case import Case
 from workbench.data.doctor.registry import CHECKS, Check, Finding, Note, Survey
-from workbench.processes import cores
 
 #: Clips that are examined unless all are asked for.
 SAMPLE = 200
@@ -129,9 +130,9 @@ def examine(
     noting = any(check.of == "notes" for check in checks)
     look = partial(_look, parts, [check for check in checks if check.of == "clip"], noting)
     with ThreadPoolExecutor(workers or cores()) as pool:
-        for found, note in tqdm(pool.map(look, clips), "examining clips", len(clips), unit="clip"):
+        for clip_findings, note in tqdm(pool.map(look, clips), "examining clips", len(clips), unit="clip"):
             survey.notes.extend(filter(None, [note]))
-            for name, finding in found:
+            for name, finding in clip_findings:
                 results[name].measured += 1
                 results[name].findings += [finding] if finding.text else []
     for check in checks:
@@ -158,12 +159,12 @@ def _look(
     parts: dict[str, Dataset], checks: Iterable[Check], noting: bool, clip: tuple[str, int]
 ) -> tuple[list[tuple[str, Finding]], Note | None]:
     """What the checks say of one clip, and what is to be kept of it."""
-    case, found = Case(parts[clip[0]], clip[1]), []
+    case, findings = Case(parts[clip[0]], clip[1]), []
     for check in checks:
         finding = check.function(case)
         if finding is not None:
             text = f"{case.id}: {finding.text}" if finding.text else ""
-            found.append((check.name, Finding(text, finding.badness, clip)))
+            findings.append((check.name, Finding(text, finding.badness, clip)))
     if not noting or case.info is None:
-        return found, None
-    return found, Note(clip, case.id, case.info.fps, case.info.frames, case.glimpses, case.info.pixel_aspect)
+        return findings, None
+    return findings, Note(clip, case.id, case.info.fps, case.info.frames, case.glimpses, case.info.pixel_aspect)

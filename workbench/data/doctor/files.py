@@ -34,10 +34,10 @@ def readable(case: Case) -> Finding | None:
 def frame_counts(case: Case) -> Finding | None:
     if case.info is None or "frames" not in case.row.index:
         return None
-    said, found = int(case.row["frames"]), case.info.frames
-    if said == found:
+    stated, decoded = int(case.row["frames"]), case.info.frames
+    if stated == decoded:
         return FINE
-    return Finding(f"the table says {said} frames, decoding gives {found}", abs(said - found))
+    return Finding(f"the table says {stated} frames, decoding gives {decoded}", abs(stated - decoded))
 
 
 @check(
@@ -68,14 +68,14 @@ def frame_rates(survey: Survey) -> list[Finding] | None:
         return None
     rates = np.array([note.fps for note in survey.notes])
     usual = float(np.median(rates))
-    found = []
+    findings = []
     for note, rate in zip(survey.notes, rates, strict=True):
         if not USUAL_RATES[0] <= rate <= USUAL_RATES[1]:
-            found.append(Finding(f"{note.id}: {rate:.4g} frames per second", 100, note.clip))
+            findings.append(Finding(f"{note.id}: {rate:.4g} frames per second", 100, note.clip))
         elif abs(rate - usual) > 0.03 * usual:
             text = f"{note.id}: {rate:.4g} frames per second, most have {usual:.4g}"
-            found.append(Finding(text, abs(np.log(rate / usual)), note.clip))
-    return found
+            findings.append(Finding(text, abs(np.log(rate / usual)), note.clip))
+    return findings
 
 
 @check(
@@ -86,10 +86,12 @@ def frame_rates(survey: Survey) -> list[Finding] | None:
 def stated_rate(case: Case) -> Finding | None:
     if case.info is None or "fps" not in case.row.index or not np.isfinite(case.row["fps"]):
         return None
-    said, found = float(case.row["fps"]), case.info.fps
-    if abs(said - found) <= 0.02 * found:
+    stated, decoded = float(case.row["fps"]), case.info.fps
+    if abs(stated - decoded) <= 0.02 * decoded:
         return FINE
-    return Finding(f"the table says {said:.4g} frames per second, the file has {found:.4g}", abs(np.log(said / found)))
+    return Finding(
+        f"the table says {stated:.4g} frames per second, the file has {decoded:.4g}", abs(np.log(stated / decoded))
+    )
 
 
 @check(

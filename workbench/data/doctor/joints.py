@@ -30,12 +30,12 @@ UNITS = {"millimetres": 1000.0, "centimetres": 100.0}
 def pose_files(case: Case) -> Finding | None:
     if case.pose_problem:
         return Finding(case.pose_problem)
-    found = [pose for pose in (case.pose, case.pixels) if pose is not None]
-    for pose in found:
+    poses = [pose for pose in (case.pose, case.pixels) if pose is not None]
+    for pose in poses:
         if pose.joints.shape[1] != case.frames:
             text = f"{pose.joints.shape[1]} poses for {case.frames} frames"
             return Finding(text, abs(pose.joints.shape[1] - case.frames))
-    return FINE if found else None
+    return FINE if poses else None
 
 
 @check(
@@ -59,10 +59,10 @@ def numbered(case: Case) -> Finding | None:
 def flat_units(case: Case) -> Finding | None:
     if case.pixels is None or case.filmed:
         return None
-    known = case.pixels.joints[np.isfinite(case.pixels.joints).all(axis=3)]
-    if not len(known):
+    points = case.pixels.joints[np.isfinite(case.pixels.joints).all(axis=3)]
+    if not len(points):
         return None
-    size = float(np.abs(known).max())
+    size = float(np.abs(points).max())
     return Finding(f"coordinates go up to {size:.2f}: shares of the picture and no pixels?", 1) if size <= 2 else FINE
 
 
@@ -74,8 +74,8 @@ def flat_units(case: Case) -> Finding | None:
 def without(case: Case) -> Finding | None:
     if case.dataset.skeleton is None or (case.info is None and case.filmed) or case.pose_problem:
         return None
-    known = any(p is not None and np.isfinite(p.joints).any() for p in (case.pose, case.pixels))
-    return FINE if known else Finding("no joint is known in any frame")
+    any_joint = any(p is not None and np.isfinite(p.joints).any() for p in (case.pose, case.pixels))
+    return FINE if any_joint else Finding("no joint is known in any frame")
 
 
 @check(

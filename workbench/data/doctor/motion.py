@@ -55,23 +55,23 @@ def agreement(changed: np.ndarray, joints: np.ndarray) -> np.ndarray:
     middle = (joints[:, 1:] + joints[:, :-1]) / 2
     speed = np.linalg.norm(np.diff(joints, axis=1), axis=3)
     known = np.isfinite(middle).all(axis=3)
-    places = np.nan_to_num(middle).round().astype(int)
+    pixels = np.nan_to_num(middle).round().astype(int)
     height, width = changed.shape[1:]
-    known &= ((places >= 0) & (places < (width, height))).all(axis=3)
-    places = np.clip(places, 0, (width - 1, height - 1))
-    found = np.full(2 * LAGS + 1, np.nan)
+    known &= ((pixels >= 0) & (pixels < (width, height))).all(axis=3)
+    pixels = np.clip(pixels, 0, (width - 1, height - 1))
+    correlations = np.full(2 * LAGS + 1, np.nan)
     steps = len(changed)
     for lag in range(-LAGS, LAGS + 1):
         # All lags compare the same poses, or short clips would favour some.
         poses = np.arange(LAGS, steps - LAGS)
         if len(poses) < LAGS:
-            return found
-        at = places[:, poses]
-        seen = near[(poses + lag)[None, :, None], at[..., 1], at[..., 0]]
+            return correlations
+        at = pixels[:, poses]
+        changes = near[(poses + lag)[None, :, None], at[..., 1], at[..., 0]]
         use = known[:, poses]
         if use.sum() >= 50:
-            found[LAGS + lag] = _correlation(np.sqrt(speed[:, poses][use]), np.sqrt(seen[use]))
-    return found
+            correlations[LAGS + lag] = _correlation(np.sqrt(speed[:, poses][use]), np.sqrt(changes[use]))
+    return correlations
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

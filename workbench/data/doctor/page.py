@@ -9,7 +9,7 @@ from pathlib import Path
 
 import cv2
 
-from workbench import drafts
+from safefiles import drafts
 from workbench.data.doctor.examine import Report, Result
 from workbench.data.doctor.portraits import portrait
 from workbench.data.doctor.registry import Finding
@@ -62,10 +62,10 @@ def render(report: Report) -> str:
     """The page's text."""
     rank = list(SIGNS)
     results = sorted(report.results, key=lambda result: rank.index(result.verdict))
-    found = [result for result in results if result.findings]
+    results_with_findings = [result for result in results if result.findings]
     title = f"Doctor: {escape(report.name)}"
     rows = "".join(_row(number, result) for number, result in enumerate(results))
-    sections = "".join(_section(number, result, report) for number, result in enumerate(found))
+    sections = "".join(_section(number, result, report) for number, result in enumerate(results_with_findings))
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
@@ -94,13 +94,13 @@ def _badge(verdict: str) -> str:
 
 def _section(number: int, result: Result, report: Report) -> str:
     findings = result.findings
-    shown = "".join(_figure(finding, report) for finding in findings[:SHOWN])
+    figures = "".join(_figure(finding, report) for finding in findings[:SHOWN])
     rest = findings[SHOWN:LISTED]
     listed = "".join(f"<li>{escape(finding.text)}</li>" for finding in rest)
     more = f"<p>and {len(findings) - LISTED} more</p>" if len(findings) > LISTED else ""
     return (
         f'<section id="check-{number}"><h2>{escape(result.check.name)} {_badge(result.verdict)}</h2>'
-        f"<p>{escape(result.check.meaning)}</p>{shown}{f'<ul>{listed}</ul>' if listed else ''}{more}</section>"
+        f"<p>{escape(result.check.meaning)}</p>{figures}{f'<ul>{listed}</ul>' if listed else ''}{more}</section>"
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from workbench.data.catalog import Dataset
 from workbench.data.clips.clip_spec import ClipSpec
 from workbench.data.clips.read_clip import area_box
+from workbench.data.dataset import Dataset
 from workbench.media import rendering, video
 from workbench.types import Pose
 
@@ -34,9 +34,9 @@ def portrait(dataset: Dataset, i: int) -> np.ndarray | None:
     scale = HEIGHT / info.height
     frames = video.resize(frames, (HEIGHT, max(2, round(info.width * scale))))
     if flat is not None:
-        shown = np.minimum(numbers, flat.joints.shape[1] - 1)
-        joints = flat.joints[:, shown, :, :2] * scale
-        frames = rendering.draw(frames, Pose(joints.astype(np.float32), flat.skeleton, "image", shown))
+        posed = np.minimum(numbers, flat.joints.shape[1] - 1)
+        joints = flat.joints[:, posed, :, :2] * scale
+        frames = rendering.draw(frames, Pose(joints.astype(np.float32), flat.skeleton, "image", posed))
     for frame in frames:
         _outline(frame, box, scale)
     panels = list(frames)
@@ -72,10 +72,10 @@ def _outline(frame: np.ndarray, box: tuple[int, int, int, int] | None, scale: fl
 def _panel(points: np.ndarray, pose: Pose) -> np.ndarray:
     """uint8 [HEIGHT,HEIGHT,3]: points [M,V,2] (right, up), all of them in the middle of a grey square."""
     canvas = np.full((1, HEIGHT, HEIGHT, 3), GREY, np.uint8)
-    known = points[np.isfinite(points).all(axis=-1)]
-    if not len(known):
+    finite = points[np.isfinite(points).all(axis=-1)]
+    if not len(finite):
         return canvas[0]
-    low, high = known.min(axis=0), known.max(axis=0)
+    low, high = finite.min(axis=0), finite.max(axis=0)
     scale = 0.84 * HEIGHT / max((high - low).max(), 1e-9)
     placed = (points - (low + high) / 2) * scale * [1, -1] + HEIGHT / 2
     drawn = Pose(placed[:, None].astype(np.float32), pose.skeleton, "image", np.zeros(1, np.int64))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 
 
 @dataclass(frozen=True)

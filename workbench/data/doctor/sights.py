@@ -55,16 +55,18 @@ def projection(case: Case) -> Finding | None:
     known = known[use][..., None]
     solid, flat = (_centred(values[use], known) for values in (solid, flat))
     # A person who turns the side to the camera says little about x; the whole clip is taken together.
-    found = _correlations(solid, flat)
-    if found[0, 0] > 0.4 and found[1, 1] < -0.6:
+    correlations = _correlations(solid, flat)
+    if correlations[0, 0] > 0.4 and correlations[1, 1] < -0.6:
         return FINE
     names = [
-        f"{'-' if found[axis, k] < 0 else ''}{'xyz'[axis]}" for k in (0, 1) for axis in [np.abs(found[:, k]).argmax()]
+        f"{'-' if correlations[axis, k] < 0 else ''}{'xyz'[axis]}"
+        for k in (0, 1)
+        for axis in [np.abs(correlations[:, k]).argmax()]
     ]
     text = f"pixels to the right follow {names[0]} (expected x), pixels downwards follow {names[1]} (expected -y)"
     if names == ["x", "-y"]:
-        text = f"pixels follow 3D poorly (correlations {found[0, 0]:.2f} and {-found[1, 1]:.2f})"
-    return Finding(text, 2 - found[0, 0] + found[1, 1])
+        text = f"pixels follow 3D poorly (correlations {correlations[0, 0]:.2f} and {-correlations[1, 1]:.2f})"
+    return Finding(text, 2 - correlations[0, 0] + correlations[1, 1])
 
 
 def _centred(values: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -87,10 +89,10 @@ def _correlations(solid: np.ndarray, flat: np.ndarray) -> np.ndarray:
     tolerance=0.1,
 )
 def on_person(case: Case) -> Finding | None:
-    seen = _moving(case)
-    if seen is None:
+    moving = _moving(case)
+    if moving is None:
         return None
-    changed, joints = seen
+    changed, joints = moving
     share, area = motion.inside(changed, _boxes(joints))
     if not np.isfinite(share):
         return None
@@ -106,8 +108,8 @@ def on_person(case: Case) -> Finding | None:
     tolerance=0.05,
 )
 def crops(case: Case) -> Finding | None:
-    known = case.pixels is not None and np.isfinite(case.pixels.joints).any()
-    if not known or case.info is None or int(case.dataset.row(case.i)["frames"]) != case.info.frames:
+    has_pixels = case.pixels is not None and np.isfinite(case.pixels.joints).any()
+    if not has_pixels or case.info is None or int(case.dataset.row(case.i)["frames"]) != case.info.frames:
         return None
     left, top, right, bottom = person_box(case.pixels, margin=0.0)
     wide = max(0, min(right, case.info.width) - max(left, 0))
@@ -141,20 +143,20 @@ LAG_GAIN = 0.13
     tolerance=0.3,
 )
 def in_time(case: Case) -> Finding | None:
-    seen = _moving(case)
-    if seen is None:
+    moving = _moving(case)
+    if moving is None:
         return None
-    found = motion.agreement(*seen)
-    if not np.isfinite(found).all():
+    correlations = motion.agreement(*moving)
+    if not np.isfinite(correlations).all():
         return None
-    lag = int(found.argmax()) - motion.LAGS
-    gain = found.max() - found[motion.LAGS]
-    if found.max() < 0.35:
+    lag = int(correlations.argmax()) - motion.LAGS
+    gain = correlations.max() - correlations[motion.LAGS]
+    if correlations.max() < 0.35:
         return None
     if abs(lag) < 2 or gain < LAG_GAIN:
         return FINE
     text = f"poses fit the pictures {abs(lag)} frames {'later' if lag > 0 else 'earlier'} best"
-    return Finding(f"{text} (correlation {found.max():.2f}, as they are {found[motion.LAGS]:.2f})", gain)
+    return Finding(f"{text} (correlation {correlations.max():.2f}, as they are {correlations[motion.LAGS]:.2f})", gain)
 
 
 def _moving(case: Case) -> tuple[np.ndarray, np.ndarray] | None:

@@ -30,15 +30,15 @@ IMBALANCE = 50
     of="set",
 )
 def label_range(survey: Survey) -> list[Finding]:
-    found = []
+    findings = []
     for part, data in survey.parts.items():
         labels = _labels(survey, part)
         wrong = labels[(labels < 0) | (labels >= len(data.classes))]
         if len(wrong):
             from_one = " and 0 is unused: are they counted from 1?" if labels.min() == 1 else ""
             text = f"{part}: label {wrong[0]} with {len(data.classes)} classes{from_one}"
-            found.append(Finding(text, len(wrong), _first(survey, part, int(wrong[0]))))
-    return found
+            findings.append(Finding(text, len(wrong), _first(survey, part, int(wrong[0]))))
+    return findings
 
 
 @check(
@@ -52,7 +52,7 @@ def class_sets(survey: Survey) -> list[Finding] | None:
         return None
     classes = survey.parts["train"].classes
     trained, tested = (set(_labels(survey, part).tolist()) for part in ("train", "test"))
-    found = [
+    findings = [
         Finding(f"class {_name(classes, label)} is tested and has no clip in train", 1, _first(survey, "test", label))
         for label in sorted(tested - trained)
     ]
@@ -60,8 +60,8 @@ def class_sets(survey: Survey) -> list[Finding] | None:
     if only_trained and only_tested and all(_name(classes, k).isdigit() for k in (*only_trained, *only_tested)):
         ends = (only_trained[0], only_tested[-1]), (only_trained[-1], only_tested[0])
         if (min(trained), max(tested)) == ends[0] or (max(trained), min(tested)) == ends[1]:
-            found.insert(0, Finding("labels of train and test look counted from different numbers: off by one?", 9))
-    return found
+            findings.insert(0, Finding("labels of train and test look counted from different numbers: off by one?", 9))
+    return findings
 
 
 @check(
@@ -87,20 +87,20 @@ def numbers(survey: Survey) -> list[Finding]:
     of="set",
 )
 def folders(survey: Survey) -> list[Finding] | None:
-    found, named, total = [], 0, 0
+    findings, named, total = [], 0, 0
     for part, data in survey.parts.items():
         if data.instances is not None:
             continue
-        known = set(data.classes)
+        classes = set(data.classes)
         total += len(data)
         for i, (path, label) in enumerate(zip(data.videos, data.labels.tolist(), strict=True)):
             folder = Path(path).parent.name
-            named += folder in known
-            if folder in known and folder != _name(data.classes, label):
+            named += folder in classes
+            if folder in classes and folder != _name(data.classes, label):
                 text = f"{data.ids[i]} lies in {folder} and is labelled {_name(data.classes, label)}"
-                found.append(Finding(text, 1, (part, i)))
+                findings.append(Finding(text, 1, (part, i)))
     # One folder that happens to have a class's name says nothing.
-    return found if named > 0.5 * max(total, 1) else None
+    return findings if named > 0.5 * max(total, 1) else None
 
 
 @check(
@@ -116,13 +116,13 @@ def balance(survey: Survey) -> list[Finding] | None:
     labels = _labels(survey, "train")
     counts = np.bincount(labels[(labels >= 0) & (labels < len(classes))], minlength=len(classes))
     most = counts.max(initial=0)
-    found = []
+    findings = []
     for label, count in enumerate(counts.tolist()):
         if count * IMBALANCE < most or count == 0:
             largest = classes[int(counts.argmax())] if most else ""
             text = f"{classes[label]}: {count} clips in train, {largest}: {most}"
-            found.append(Finding(text, most / max(count, 0.5), _first(survey, "train", label)))
-    return found
+            findings.append(Finding(text, most / max(count, 0.5), _first(survey, "train", label)))
+    return findings
 
 
 @check(
@@ -137,17 +137,17 @@ def subjects(survey: Survey) -> list[Finding] | None:
     parts = {name: data.table for name, data in survey.parts.items()}
     if not all("subject" in table and _known(table["subject"]).size for table in parts.values()):
         return None
-    found = []
-    for one, other in (("train", "test"), ("validation", "test"), ("train", "validation")):
-        if one not in parts or other not in parts or _otherwise_apart(parts[one], parts[other]):
+    findings = []
+    for part, other in (("train", "test"), ("validation", "test"), ("train", "validation")):
+        if part not in parts or other not in parts or _otherwise_apart(parts[part], parts[other]):
             continue
-        for name in sorted(set(_known(parts[one]["subject"])) & set(_known(parts[other]["subject"])), key=str):
+        for name in sorted(set(_known(parts[part]["subject"])) & set(_known(parts[other]["subject"])), key=str):
             at = int((parts[other]["subject"] == name).to_numpy().argmax())
             # Choosing by validation on known persons is unwise; testing on them is wrong.
-            found.append(
-                Finding(f"subject {name} is in {one} and in {other}", 2 if "test" in other else 1, (other, at))
+            findings.append(
+                Finding(f"subject {name} is in {part} and in {other}", 2 if "test" in other else 1, (other, at))
             )
-    return found
+    return findings
 
 
 def _otherwise_apart(first: pd.DataFrame, second: pd.DataFrame) -> bool:
@@ -188,10 +188,10 @@ def _first(survey: Survey, part: str, label: int) -> tuple[str, int] | None:
 )
 def alike_names(survey: Survey) -> list[Finding]:
     classes = next(iter(survey.parts.values())).classes
-    found = [Finding(f"classes {spelling.shown(group)}", len(group)) for group in spelling.near(classes)]
+    found = [Finding(f"classes {spelling.quoted(group)}", len(group)) for group in spelling.near(classes)]
     known = [_known(data.table["subject"]) for data in survey.parts.values() if "subject" in data.table]
     subjects = [str(name) for names in known for name in names]
-    return found + [Finding(f"subjects {spelling.shown(group)}", len(group)) for group in spelling.near(subjects)]
+    return found + [Finding(f"subjects {spelling.quoted(group)}", len(group)) for group in spelling.near(subjects)]
 
 
 @check(

@@ -11,7 +11,7 @@ def parse(text: str) -> list[tuple[str, float, float]]:
     A moment is a number of seconds, with a point or a comma, or as players show it, 1:05.5 or 0:01:05. ValueError
     naming the piece that is none, or that does not end after it starts.
     """
-    found = []
+    actions = []
     for piece in filter(None, map(str.strip, text.split(";"))):
         start, end, label = (*piece.split(maxsplit=2), "", "", "")[:3]
         try:
@@ -20,8 +20,8 @@ def parse(text: str) -> list[tuple[str, float, float]]:
             first = last = math.nan
         if not (label and 0 <= first < last < math.inf):
             raise ValueError(f"{piece!r} is not 'start end label' with 0 <= start < end in seconds")
-        found.append((label, first, last))
-    return found
+        actions.append((label, first, last))
+    return actions
 
 
 def _seconds(text: str) -> float:

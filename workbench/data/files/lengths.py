@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from workbench import checksums
+from safefiles import checksums
 from workbench.media.files.ingest import default_cache
 
 
@@ -22,14 +22,14 @@ def of(paths: list[str], count: Callable[[Path], int], fps: float) -> pd.DataFra
     valid as long as size and time of change of a file are the same.
     """
     record = _record(paths)
-    known, found, fresh = _read(record), [], False
+    measured, rows, fresh = _read(record), [], False
     for path in tqdm(paths, "measuring poses", unit="file", disable=len(paths) < 1000):
         state = os.stat(path)
         key = f"{path}|{state.st_size}|{state.st_mtime_ns}"
-        if key not in known:
-            known[key], fresh = _measure(Path(path), count), True
-        found.append((key, *known[key]))
-    table = pd.DataFrame(found, columns=["key", "frames", "problem"])
+        if key not in measured:
+            measured[key], fresh = _measure(Path(path), count), True
+        rows.append((key, *measured[key]))
+    table = pd.DataFrame(rows, columns=["key", "frames", "problem"])
     if fresh:
         _write(record, table)
     return table[["frames", "problem"]].assign(fps=fps)[["frames", "fps", "problem"]]

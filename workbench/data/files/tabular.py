@@ -68,7 +68,7 @@ def read(path: Path, faults: Faults, columns: tuple[str, ...] = ()) -> pd.DataFr
 
 def _csv(path: Path, faults: Faults, columns: tuple[str, ...]) -> tuple[pd.DataFrame, list[str]]:
     text, encoding = _text(path)
-    separator, text, told = _separator(text, columns)
+    separator, text, more_notes = _separator(text, columns)
     notes = [] if encoding == "utf-8" else [f"encoding {encoding}"]
     notes += [] if separator == "," else [f"{SEPARATORS.get(separator, repr(separator))} between columns"]
     how = f"CSV with {SEPARATORS.get(separator, repr(separator))} in {encoding}"
@@ -84,17 +84,17 @@ def _csv(path: Path, faults: Faults, columns: tuple[str, ...]) -> tuple[pd.DataF
         raise ValueError(f"{path} cannot be read as {how}: {error}") from None
     if filled.blank:
         notes.append("blank rows left out, which are not counted")
-    kept, header = bool(header), header[:width]
+    has_header, header = bool(header), header[:width]
     if len(set(header)) < len(header):
         raise ValueError(f"{path}, read as {how}, has a column twice: {', '.join(header)}")
-    if columns and kept and not {name.casefold() for name in header} & set(columns):
-        found = ", ".join(map(repr, header[:8]))
+    if columns and has_header and not {name.casefold() for name in header} & set(columns):
+        names = ", ".join(map(repr, header[:8]))
         raise ValueError(
-            f"{path}, read as {how}, has none of the columns {', '.join(columns[:4])}, ...; it has {found}"
+            f"{path}, read as {how}, has none of the columns {', '.join(columns[:4])}, ...; it has {names}"
         )
     read_as = "" if how == "CSV with commas in utf-8" else f", read as {how}"
     faults.add(f"rows of another number of fields than the header's {width}{read_as}", wrong)
-    return pd.DataFrame(dict(zip(header, columns_of, strict=True)), columns=header, dtype=object), notes + told
+    return pd.DataFrame(dict(zip(header, columns_of, strict=True)), columns=header, dtype=object), notes + more_notes
 
 
 class _Filled:
@@ -117,7 +117,7 @@ class _Filled:
 def _columns(rows: Iterable[list[str]], width: int) -> tuple[list[list[str]], list[str]]:
     """The values column by column, equal ones kept once, and which rows have another number of fields."""
     columns: list[list[str]] = [[] for _ in range(width)]
-    known: dict[str, str] = {}
+    interned: dict[str, str] = {}
     wrong = []
     for i, row in enumerate(rows):
         if len(row) != width:
@@ -126,7 +126,7 @@ def _columns(rows: Iterable[list[str]], width: int) -> tuple[list[list[str]], li
                 wrong.append(f"row {i + 1} has {len(row)}")
                 row = (row + [""] * width)[:width]
         for column, value in zip(columns, row, strict=True):
-            column.append(known.setdefault(value, value) if len(known) < FEW else known.get(value, value))
+            column.append(interned.setdefault(value, value) if len(interned) < FEW else interned.get(value, value))
     return columns, wrong
 
 

@@ -9,8 +9,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from workbench import checksums
-from workbench.drafts import replacing
+from safefiles import checksums
+from safefiles.drafts import replacing
 from workbench.media.files.ingest import default_cache
 
 #: Videos taken out of shards are kept on the local disk up to so many bytes; then the oldest make room.
@@ -45,24 +45,24 @@ def find(path: Path) -> dict[str, dict[str, list[int]]]:
     """The clips of the shard ``path``, as ``index`` has them, from the .json beside it where that still fits."""
     if not path.is_file():
         raise FileNotFoundError(f"the shard {path} is missing")
-    told = path.with_suffix(".json")
-    if told.is_file():
-        known = read_json(told)
-        if known.get("bytes") == path.stat().st_size and _fits(known.get("clips"), path.stat().st_size):
-            return known["clips"]
+    path_of_index = path.with_suffix(".json")
+    if path_of_index.is_file():
+        content = read_json(path_of_index)
+        if content.get("bytes") == path.stat().st_size and _fits(content.get("clips"), path.stat().st_size):
+            return content["clips"]
     return index(path)["clips"]
 
 
 def _fits(clips: Any, total: int) -> bool:
     if not isinstance(clips, dict) or not all(isinstance(files, dict) for files in clips.values()):
         return False
-    places = [place for files in clips.values() for place in files.values()]
+    ranges = [span for files in clips.values() for span in files.values()]
     return all(
-        isinstance(place, list)
-        and len(place) == 2
-        and all(type(number) is int and number >= 0 for number in place)
-        and sum(place) <= total
-        for place in places
+        isinstance(span, list)
+        and len(span) == 2
+        and all(type(number) is int and number >= 0 for number in span)
+        and sum(span) <= total
+        for span in ranges
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.reading import present
+from safefiles.reading import present
 
 #: No file of coordinates in a public data set is larger; what is would not fit into memory as words.
 LARGEST = 256 * 1024**2

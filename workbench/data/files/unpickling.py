@@ -75,9 +75,9 @@ def _reconstruct(kind: type, shape: tuple, code: object) -> _Array:
 
 
 def _from_buffer(data: bytes, dtype: _Dtype, shape: tuple, order: str) -> _Array:
-    made = _Array()
-    made.value = _shaped(data, dtype, shape, order)
-    return made
+    array = _Array()
+    array.value = _shaped(data, dtype, shape, order)
+    return array
 
 
 def _scalar(dtype: _Dtype, data: bytes) -> Any:

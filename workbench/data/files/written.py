@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from workbench.data.catalog import Dataset
+from safefiles.drafts import replacing
+from workbench.data.dataset import Dataset
 from workbench.data.files import intervals
-from workbench.drafts import replacing
 
 
 def save(dataset: Dataset, out: str | Path, poses: Mapping[int, str]) -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts
 from workbench.data.files.tables import require
 from workbench.data.files.text import Damage
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 
 PROTOCOLS = ("localize",)
@@ -26,27 +27,27 @@ RATE = 24.0
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder with lists and videos, data/charades where it is None."""
-    place = official.folder(root, "charades")
+    folder = official.folder(root, "charades")
     protocol = official.choose("charades", protocol, PROTOCOLS)
     return official.untrimmed(
         "charades",
-        videos(place, split),
-        intervals(place, split),
+        videos(folder, split),
+        intervals(folder, split),
         list(CLASSES),
         protocol,
         split,
         rate=RATE,
-        reader=official.PoseReader(),
+        reader=PoseReader(),
     )
 
 
 def videos(root: str | Path, split: str) -> pd.DataFrame:
     """One row a video: id, video (path, "" if it isn't there), subject, scene, duration (seconds), split."""
-    there = {path.stem: str(path) for path in official.walk(Path(root), official.VIDEOS)}
+    paths = {path.stem: str(path) for path in official.walk(Path(root), official.VIDEOS)}
     rows = [
         {
             "id": row["id"],
-            "video": there.get(row["id"], ""),
+            "video": paths.get(row["id"], ""),
             "subject": row["subject"],
             "scene": row["scene"],
             "duration": _number(row["length"], row["id"], path),
@@ -74,7 +75,7 @@ def intervals(root: str | Path, split: str) -> pd.DataFrame:
 
 
 def _rows(root: Path, split: str) -> list[tuple[Path, str, dict]]:
-    found = []
+    rows = []
     for part in ("train", "test"):
         if split not in (part, "all"):
             continue
@@ -86,8 +87,8 @@ def _rows(root: Path, split: str) -> list[tuple[Path, str, dict]]:
         except ValueError as error:
             raise Damage(f"{paths[0]} can't be read as CSV: {' '.join(str(error).split())}") from None
         require(table, ("id", "subject", "scene", "actions", "length"), paths[0])
-        found += [(paths[0], part, row) for row in table.to_dict("records")]
-    return found
+        rows += [(paths[0], part, row) for row in table.to_dict("records")]
+    return rows
 
 
 def _number(text: str, video: str, path: Path) -> float:

@@ -12,9 +12,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts
 from workbench.data.files.text import Damage, load
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 
 PROTOCOLS = ("split1", "split2", "split3")
@@ -23,23 +24,23 @@ PARTS = {"0": "unused", "1": "train", "2": "test"}
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder with clips and lists, data/hmdb51 where it is None."""
-    place = official.folder(root, "hmdb51")
+    folder = official.folder(root, "hmdb51")
     protocol = official.choose("hmdb51", protocol, PROTOCOLS)
     classes = list(facts.classes("hmdb51").values())
-    videos = official.by_name(official.walk(place, official.VIDEOS))
-    listed = lists(place, int(protocol[5]))
+    videos = official.by_name(official.walk(folder, official.VIDEOS))
+    listed = lists(folder, int(protocol[5]))
     official.left_out("hmdb51", set(listed) - set(videos), "are in the lists but not in the folder")
     rows = [
         {"id": name, "label": classes.index(label), "part": part, "video": videos[name]}
         for name, (label, part) in listed.items()
         if name in videos
     ]
-    return official.dataset("hmdb51", rows, classes, protocol, split, reader=official.PoseReader())
+    return official.dataset("hmdb51", rows, classes, protocol, split, reader=PoseReader())
 
 
 def lists(root: Path, number: int) -> dict[str, tuple[str, str]]:
     """(class, part) by clip in the lists of split ``number``; ValueError naming list and line where one is wrong."""
-    found, classes = {}, facts.classes("hmdb51").values()
+    parts, classes = {}, facts.classes("hmdb51").values()
     for path in official.walk(root, (f"_test_split{number}.txt",)):
         label = re.sub(rf"_test_split{number}\.txt$", "", path.name)
         if label not in classes:
@@ -49,7 +50,7 @@ def lists(root: Path, number: int) -> dict[str, tuple[str, str]]:
             if text.strip() and (part not in PARTS or not name):
                 raise Damage(f"{path}, line {line}: expected a file name and 0, 1 or 2, got {text[:60]!r}")
             if name:
-                found[Path(name.strip()).stem] = (label, PARTS[part])
-    if not found:
+                parts[Path(name.strip()).stem] = (label, PARTS[part])
+    if not parts:
         raise FileNotFoundError(f"{root} holds no <class>_test_split{number}.txt; they say which clip is for what")
-    return found
+    return parts

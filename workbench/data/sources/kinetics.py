@@ -1,4 +1,4 @@
-"""Kinetics-400, -600 and -700: clips of 10 s from YouTube (Kay et al., 2017). The three sets are in kinetics<N>.py.
+"""Kinetics-400, -600 and -700: clips of 10 s from YouTube (Kay et al., 2017).
 
 Layout: the lists as CSV files (``label,youtube_id,time_start,time_end,split``) and the clips,
 ``<youtube id>_<start %06d>_<end %06d>.mp4``, anywhere below the root; or, without lists, folders
@@ -18,35 +18,51 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.data.catalog import Dataset
+from safefiles.reading import reading
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts
 from workbench.data.files.tables import require
 from workbench.data.files.text import Damage
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
-from workbench.reading import reading
 
 PROTOCOLS = ("val", "lists")
 PARTS = {"train": "train", "val": "validation", "validate": "validation", "validation": "validation", "test": "test"}
 _CLIP = re.compile(r"([\w-]{11})(?:_(\d{6})_(\d{6}))?")
 
 
-def open_with(name: str, root: str | Path | None, protocol: str | None, split: str) -> Dataset:
+def open_kinetics400(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
+    """See ``open_dataset``; ``root`` is the folder with lists and clips, data/kinetics400 where it is None."""
+    return _open("kinetics400", root, protocol, split)
+
+
+def open_kinetics600(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
+    """See ``open_dataset``; ``root`` is the folder with lists and clips, data/kinetics600 where it is None."""
+    return _open("kinetics600", root, protocol, split)
+
+
+def open_kinetics700(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
+    """See ``open_dataset``; ``root`` is the folder with lists and clips, data/kinetics700 where it is None."""
+    return _open("kinetics700", root, protocol, split)
+
+
+def _open(name: str, root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """The Dataset of ``name``, kinetics400 to kinetics700."""
-    place = official.folder(root, name)
+    folder = official.folder(root, name)
     protocol = official.choose(name, protocol, PROTOCOLS)
     classes = list(facts.classes(name).values())
-    clips = official.walk(place, official.VIDEOS)
-    listed = lists(place)
-    rows = _folders(place, clips, classes, name) if listed.empty else _listed(listed, clips, classes, name)
+    clips = official.walk(folder, official.VIDEOS)
+    listed = lists(folder)
+    rows = _folders(folder, clips, classes, name) if listed.empty else _listed(listed, clips, classes, name)
     if protocol == "val":
         rows = [{**row, "part": {"validation": "test", "test": "unused"}.get(row["part"], row["part"])} for row in rows]
-    return official.dataset(name, rows, classes, protocol, split, reader=official.PoseReader())
+    return official.dataset(name, rows, classes, protocol, split, reader=PoseReader())
 
 
 def lists(root: Path) -> pd.DataFrame:
     """All rows of all lists below ``root``, as text: label ("" where a list has none), youtube_id, time_start,
     time_end, part."""
-    found = []
+    tables = []
     for path in official.walk(root, (".csv",)):
         with reading(path, "CSV"):
             table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding_errors="replace")
@@ -62,10 +78,10 @@ def lists(root: Path) -> pd.DataFrame:
         wrong = table.index[~((times >= 0) & (times < 1e6)).all(axis=1)]
         if len(wrong):
             row = table.loc[wrong[0]]
-            said = f"{row['time_start'][:20]!r} to {row['time_end'][:20]!r}"
-            raise Damage(f"{path}, row {wrong[0] + 1}: expected the seconds of a clip, got {said}")
-        found.append(table.reindex(columns=["label", "youtube_id", "time_start", "time_end", "part"]).fillna(""))
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=["label", "youtube_id", "part"])
+            times_text = f"{row['time_start'][:20]!r} to {row['time_end'][:20]!r}"
+            raise Damage(f"{path}, row {wrong[0] + 1}: expected the seconds of a clip, got {times_text}")
+        tables.append(table.reindex(columns=["label", "youtube_id", "time_start", "time_end", "part"]).fillna(""))
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["label", "youtube_id", "part"])
 
 
 def _part_of(path: Path) -> str:
@@ -75,12 +91,12 @@ def _part_of(path: Path) -> str:
 
 
 def _listed(listed: pd.DataFrame, clips: list[Path], classes: list[str], name: str) -> list[dict]:
-    there = {match[0]: path for path in clips if (match := _CLIP.fullmatch(path.stem))}
+    paths = {match[0]: path for path in clips if (match := _CLIP.fullmatch(path.stem))}
     by_class = {_spelling(label): i for i, label in enumerate(classes)}
     rows, gone, unlabelled = [], [], []
     for label, video, start, end, part in listed.itertuples(index=False):
         id = f"{video}_{int(float(start)):06d}_{int(float(end)):06d}"
-        path = there.get(id) or there.get(video)
+        path = paths.get(id) or paths.get(video)
         if _spelling(label) not in by_class:
             unlabelled.append(id)
         elif path is None:
@@ -96,9 +112,9 @@ def _folders(root: Path, clips: list[Path], classes: list[str], name: str) -> li
     by_class = {_spelling(label): i for i, label in enumerate(classes)}
     rows, odd = [], []
     for path in clips:
-        places = path.relative_to(root).parts
+        folders = path.relative_to(root).parts
         part = next(
-            (PARTS[word] for place in places for word in re.split(r"[^a-z]+", place.lower()) if word in PARTS), ""
+            (PARTS[word] for folder in folders for word in re.split(r"[^a-z]+", folder.lower()) if word in PARTS), ""
         )
         label = by_class.get(_spelling(path.parent.name))
         if part and label is not None:

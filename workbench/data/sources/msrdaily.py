@@ -14,9 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts, jsons, text
 from workbench.data.files.text import Damage, Tokens
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 from workbench.types import Pose, Skeleton
 
@@ -52,16 +53,16 @@ def _rows(path: str | Path) -> np.ndarray:
     tokens = Tokens(path)
     frames = tokens.whole(0, 1, 100_000, "a number of frames")
     tokens.whole(1, JOINTS, JOINTS, "the number of joints")
-    at, found = 2, []
+    at, bodies_of = 2, []
     for frame in range(frames):
         rows = tokens.whole(at, 0, 40 * MOST_BODIES, f"the number of rows of frame {frame + 1} of {frames}")
         if rows % 40:
             raise tokens.damage(at, f"a multiple of 40 rows in frame {frame + 1} of {frames}")
-        found.append(tokens.numbers(at + 1, rows * 4).reshape(rows // 40, JOINTS, 2, 4))
+        bodies_of.append(tokens.numbers(at + 1, rows * 4).reshape(rows // 40, JOINTS, 2, 4))
         at += 1 + rows * 4
     tokens.end(at)
-    values = jsons.blank(max(map(len, found)), frames, JOINTS, 8, path).reshape(-1, frames, JOINTS, 2, 4)
-    for frame, bodies in enumerate(found):
+    values = jsons.blank(max(map(len, bodies_of)), frames, JOINTS, 8, path).reshape(-1, frames, JOINTS, 2, 4)
+    for frame, bodies in enumerate(bodies_of):
         values[: len(bodies), frame] = bodies
     return values
 
@@ -85,15 +86,15 @@ def count_frames(path: str | Path) -> int:
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is a folder with skeletons, videos or both, data/msrdaily where it is None."""
-    place = official.folder(root, "msrdaily")
+    folder = official.folder(root, "msrdaily")
     protocol = official.choose("msrdaily", protocol, PROTOCOLS, {"cs-odd": "cs"})
-    poses = official.by_name(official.walk(place, ("_skeleton.txt",)), "_skeleton")
+    poses = official.by_name(official.walk(folder, ("_skeleton.txt",)), "_skeleton")
     derived = not poses
     if derived:
-        poses = official.by_name(official.walk(place, ("_skeleton_proj.txt",)), "_skeleton_proj")
-    videos = official.by_name(official.walk(place, official.VIDEOS), "_rgb")
+        poses = official.by_name(official.walk(folder, ("_skeleton_proj.txt",)), "_skeleton_proj")
+    videos = official.by_name(official.walk(folder, official.VIDEOS), "_rgb")
     classes, rows = facts.classes("msrda16"), []
-    matches = official.matching({**poses, **videos}, STEM, "msrdaily", place)
+    matches = official.matching({**poses, **videos}, STEM, "msrdaily", folder)
     official.left_out(
         "msrdaily", [s for s, match in matches.items() if match[1] not in classes], "are of no known class"
     )
@@ -109,7 +110,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
         list(classes.values()),
         protocol,
         split,
-        reader=official.PoseReader(read_skeleton, None if derived else read_pixels),
+        reader=PoseReader(read_skeleton, None if derived else read_pixels),
         skeleton=KINECT,
         mirrored=True,
         count=count_frames,

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts, jsons
 from workbench.data.files.text import Damage
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official, thumos14
 
 PROTOCOLS = ("dense",)
@@ -25,17 +26,17 @@ CLASSES = tuple(facts.classes("multithumos65").values())
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder with annotations and videos, data/multithumos where it is None."""
-    place = official.folder(root, "multithumos")
+    folder = official.folder(root, "multithumos")
     protocol = official.choose("multithumos", protocol, PROTOCOLS)
     return official.untrimmed(
         "multithumos",
-        videos(place, split),
-        intervals(place, split),
+        videos(folder, split),
+        intervals(folder, split),
         list(CLASSES),
         protocol,
         split,
         rate=thumos14.RATE,
-        reader=official.PoseReader(),
+        reader=PoseReader(),
     )
 
 
@@ -48,15 +49,15 @@ def intervals(root: str | Path, split: str) -> pd.DataFrame:
     """One row an instance: video (id), label (position in CLASSES), start, end (seconds), ambiguous (False)."""
     root = Path(root)
     texts = [path for path in official.walk(root, (".txt",)) if path.stem in CLASSES]
-    found = [
+    actions = [
         (video, CLASSES.index(p.stem), start, end) for p in texts for video, start, end in thumos14.read_intervals(p)
     ]
     if not texts:
         paths = official.walk(root, ("multithumos.json",))
         if not paths:
             raise FileNotFoundError(f"{root} holds neither <Class>.txt nor multithumos.json")
-        found = read_json(paths[0])
-    rows = [row for row in found if split in (thumos14.part_of(row[0]), "all")]
+        actions = read_json(paths[0])
+    rows = [row for row in actions if split in (thumos14.part_of(row[0]), "all")]
     return official.intervals_table("multithumos", rows)
 
 
@@ -65,7 +66,7 @@ def read_json(path: str | Path) -> list[tuple[str, int, float, float]]:
     content = jsons.read(path)
     if not isinstance(content, dict):
         raise Damage(f"{path}: expected an object with one entry a video")
-    found = []
+    actions = []
     for video, entry in content.items():
         if not re.fullmatch(thumos14.VIDEO, video):
             raise Damage(f"{path}: expected names of videos of THUMOS14, got {video[:40]!r}")
@@ -73,5 +74,5 @@ def read_json(path: str | Path) -> list[tuple[str, int, float, float]]:
             label, start, end = jsons.numbers(action, 3, f"{path}, {video}, an action").tolist()
             if label - 1 not in range(len(CLASSES)) or not 0 <= start < 1e6:
                 raise Damage(f"{path}, {video}: expected a class 1 to 65, start and end, got {action}")
-            found.append((video, int(label) - 1, start, end))
-    return found
+            actions.append((video, int(label) - 1, start, end))
+    return actions

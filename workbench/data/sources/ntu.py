@@ -1,149 +1,74 @@
-"""NTU RGB+D: the .skeleton format and the samples of a folder. The two data sets are in ntu60.py and ntu120.py.
+"""NTU RGB+D 60 and 120: 60 actions of 40 subjects in 17 setups (Shahroudy et al., CVPR 2016), 120 actions of 106
+subjects in 32 setups (Liu et al., TPAMI 2019), each seen by 3 cameras.
 
 Layout: files are found by name anywhere below the root, usually ``nturgb+d_skeletons/<stem>.skeleton`` and
 ``nturgb+d_rgb/<stem>_rgb.avi``; <stem> is SsssCcccPpppRrrrAaaa (setup, camera, performer, replication, action).
-Source of the format: shahroudy/NTURGB-D, Matlab/read_skeleton_file.m.
+
+Protocols, all with top-1 accuracy; clips with a usable skeleton in train and test (all samples in brackets, which is
+what a folder of videos without skeletons gives). None has a validation part but ``cs-val`` and ``cv-val``. ntu60:
+
+- ``cs`` (cross-subject): 20 subjects against the other 20, 40,091 and 16,487 (40,320 and 16,560);
+- ``cv`` (cross-view): cameras 2 and 3 against camera 1, 37,646 and 18,932 (37,920 and 18,960);
+- ``cs-val`` validates on the training subjects 4, 19 and 31, as the public code of VPN does;
+- ``cv-val`` validates on camera 1 of setup 17, that code's choice too, and out of the test part, so that no clip is in
+  two parts: its test numbers are on fewer clips than those of ``cv``.
+
+ntu120:
+
+- ``cs`` (cross-subject, CS1): 53 subjects against the other 53, 63,026 and 50,919 (63,360 and 51,120);
+- ``setup`` (cross-setup, CS2): even setups against odd ones, 54,468 and 59,477 (54,720 and 59,760);
+- ``one-shot``: the 100 auxiliary classes train, the clips of the 20 novel classes but for one exemplar each are tested;
+- ``one-shot-exemplars``: the same test part, with the 20 exemplars as the training part.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts
-from workbench.data.files.text import Tokens
+from workbench.data.formats import ntu_skeleton
 from workbench.data.sources import official
-from workbench.reading import present
-from workbench.types import Pose, Skeleton
 
-KINECT = Skeleton.named("kinect_v2")
 STEM = r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})"
-JOINTS, FIELDS, BODY_FIELDS, MOST_BODIES = 25, 12, 10, 6
-
-#: Confidence of a tracking state: 0 not tracked, 1 inferred, 2 tracked.
-TRACKED = np.array([0.0, 0.5, 1.0], np.float32)
-
-
-def read_skeleton(path: str | Path, bodies: str = "order") -> Pose:
-    """joints float32 [M,T,25,3], camera space: metres, x right in the (mirrored) picture, y up, z away.
-
-    confidence float32 [M,T,25]: 1 tracked, 0.5 inferred, 0 not tracked. M is the most bodies of any frame, at least 1;
-    a body that a frame lacks is NaN, as is what the file calls NaN. ``bodies``: "order" puts the first body of each
-    frame into row 0, the second into row 1, as the official reader and 2s-AGCN do; "identity" keeps a body that goes by
-    the same id in its row, and a new id goes on in the free row whose last body was nearest. ValueError naming file and
-    line if anything but this is in the file.
-    """
-    joints, states, _ = _read(path, bodies)
-    return Pose(joints[..., :3], KINECT, "camera", np.arange(joints.shape[1]), states)
+TRAIN_SUBJECTS_60 = frozenset((1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38))
+VALIDATION_SUBJECTS = frozenset((4, 19, 31))
+TRAIN_CAMERAS = frozenset((2, 3))
+TRAIN_SUBJECTS_120 = TRAIN_SUBJECTS_60 | {
+    45, 46, 47, 49, 50, 52, 53, 54, 55, 56, 57, 58, 59, 70, 74, 78, 80, 81, 82, 83, 84, 85, 86, 89, 91, 92, 93, 94, 95,
+    97, 98, 100, 103,
+}  # fmt: skip
+NOVEL = frozenset(range(1, 121, 6))
 
 
-def read_pixels(path: str | Path, bodies: str = "order") -> Pose:
-    """As ``read_skeleton`` in image space: float32 [M,T,25,2], pixels of the 1920 x 1080 colour picture, y down."""
-    joints, states, _ = _read(path, bodies)
-    return Pose(joints[..., 5:7], KINECT, "image", np.arange(joints.shape[1]), states)
+def part_60(row: dict, protocol: str) -> str:
+    """What a sample of ntu60 is for: train, validation or test."""
+    if protocol == "cs-val" and row["subject"] in VALIDATION_SUBJECTS:
+        return "validation"
+    if protocol == "cv-val" and row["camera"] == 1 and row["setup"] == 17:
+        return "validation"
+    if protocol.startswith("cs"):
+        return "train" if row["subject"] in TRAIN_SUBJECTS_60 else "test"
+    return "train" if row["camera"] in TRAIN_CAMERAS else "test"
 
 
-def body_ids(path: str | Path) -> list[list[str]]:
-    """The ids of the bodies of each frame, in the order of the file."""
-    return _read(path, "order")[2]
+def part_120(row: dict, protocol: str) -> str:
+    """What a sample of ntu120 is for: train, test or, in the one-shot protocols, unused."""
+    if protocol == "cs":
+        return "train" if row["subject"] in TRAIN_SUBJECTS_120 else "test"
+    if protocol == "setup":
+        return "test" if row["setup"] % 2 else "train"
+    novel = row["label"] + 1 in NOVEL
+    if novel and row["id"] != exemplar(row["label"] + 1):
+        return "test"
+    return "train" if novel == (protocol == "one-shot-exemplars") else "unused"
 
 
-def count_frames(path: str | Path) -> int:
-    """How many frames the file says it has; ValueError naming it where that is no number above 0."""
-    present(path)
-    with open(path, "rb") as file:
-        first = file.readline(64).strip()
-    if not first.isdigit() or not int(first):
-        raise ValueError(f"{path}, line 1: expected a number of frames, got {first.decode('ascii', 'replace')!r}")
-    return int(first)
-
-
-def _read(path: str | Path, bodies: str) -> tuple[np.ndarray, np.ndarray, list[list[str]]]:
-    """float32 [M,T,25,7] (x y z, depth x y, colour x y), float32 [M,T,25] confidence, and the ids by frame."""
-    if bodies not in ("order", "identity"):
-        raise ValueError(f"bodies must be order or identity, got {bodies!r}")
-    tokens = Tokens(path)
-    places, ids = _structure(tokens)
-    rows = np.concatenate([np.zeros((0, FIELDS)), *(_body(tokens, place) for place, _, _ in places)])
-    rows = rows.reshape(len(places), JOINTS, FIELDS)
-    frames = np.array([frame for _, frame, _ in places], int)
-    slots = np.array([slot for _, _, slot in places], int)
-    if bodies == "identity":
-        slots = _follow(rows[..., :3].mean(axis=1), frames, [name for frame in ids for name in frame])
-    shape = (max(slots, default=0) + 1, len(ids), JOINTS)
-    joints, states = np.full((*shape, 7), np.nan, np.float32), np.zeros(shape, np.float32)
-    joints[slots, frames] = rows[..., :7]
-    states[slots, frames] = TRACKED[rows[..., 11].astype(int)]
-    return joints, states, ids
-
-
-def _structure(tokens: Tokens) -> tuple[list[tuple[int, int, int]], list[list[str]]]:
-    """Where the joints of each body begin, its frame and its place in the frame; and the ids by frame."""
-    places, ids = [], []
-    count = tokens.whole(0, 1, 100_000, "a number of frames")
-    at = 1
-    for frame in range(count):
-        bodies = tokens.whole(at, 0, MOST_BODIES, f"the number of bodies in frame {frame + 1} of {count}")
-        at, names = at + 1, []
-        for slot in range(bodies):
-            names.append(tokens.word(at))
-            at += BODY_FIELDS
-            tokens.whole(at, JOINTS, JOINTS, "the number of joints")
-            places.append((at + 1, frame, slot))
-            at += 1 + JOINTS * FIELDS
-        ids.append(names)
-    tokens.end(at)
-    return places, ids
-
-
-def _body(tokens: Tokens, place: int) -> np.ndarray:
-    rows = tokens.numbers(place, JOINTS * FIELDS).reshape(JOINTS, FIELDS)
-    wrong = np.flatnonzero(~np.isin(rows[:, 11], (0, 1, 2)))
-    if len(wrong):
-        raise tokens.damage(place + int(wrong[0]) * FIELDS + 11, "a tracking state of 0, 1 or 2")
-    return rows
-
-
-def _follow(centres: np.ndarray, frames: np.ndarray, names: list[str]) -> np.ndarray:
-    """The row of each body [n]: that of its id, or, for a new id, the free one whose last body was nearest."""
-    rows, owner, last = np.zeros(len(names), int), {}, []
-    for frame in np.unique(frames):
-        here, taken, new = np.flatnonzero(frames == frame), set(), []
-        for body in here:
-            row = owner.get(names[body])
-            if row is None or row in taken:
-                new.append(body)
-            else:
-                taken.add(row)
-                rows[body] = row
-        for body in new:
-            rows[body] = owner[names[body]] = _free_row(centres[body], last, taken)
-            taken.add(rows[body])
-        for body in here:
-            last += [centres[body]] * (rows[body] + 1 - len(last))
-            last[rows[body]] = centres[body]
-    return rows
-
-
-def _free_row(centre: np.ndarray, last: list[np.ndarray], taken: set[int]) -> int:
-    free = [row for row in range(len(last)) if row not in taken]
-    if not free:
-        return max([*taken, len(last) - 1], default=-1) + 1
-    return min(free, key=lambda row: np.nan_to_num(np.linalg.norm(last[row] - centre), nan=np.inf))
-
-
-def _identity(path: Path) -> Pose:
-    return read_skeleton(path, "identity")
-
-
-def _identity_pixels(path: Path) -> Pose:
-    return read_pixels(path, "identity")
-
-
-READER = official.PoseReader(_identity, _identity_pixels)
+def exemplar(action: int) -> str:
+    """The one clip by which a novel class (A001 to A120) is known."""
+    return f"S{1 if action <= 55 else 18:03d}C003P008R001A{action:03d}"
 
 
 def samples(root: Path, name: str, actions: int, setups: range) -> list[dict]:
@@ -167,25 +92,52 @@ def samples(root: Path, name: str, actions: int, setups: range) -> list[dict]:
     return [row for row in rows if row["id"] not in missing]
 
 
-def open_with(
-    name: str,
-    root: str | Path | None,
-    split: str,
-    protocol: str,
-    part: Callable[[dict], str],
-    actions: int,
-    setups: range,
-) -> Dataset:
-    """The Dataset in which ``part`` says what each sample is for under ``protocol``."""
-    rows = samples(official.folder(root, name), name, actions, setups)
-    return official.dataset(
-        name,
-        [{**row, "part": part(row)} for row in rows],
-        list(facts.classes("ntu120").values())[:actions],
-        protocol,
-        split,
-        reader=READER,
-        skeleton=KINECT,
-        mirrored=True,
-        count=count_frames,
-    )
+@dataclass(frozen=True)
+class Edition:
+    """One of the two data sets: its actions A001 on, its setups, protocols by name and by other names, and what a
+    sample (a row of ``samples``) is for under a protocol."""
+
+    name: str
+    actions: int
+    setups: range
+    protocols: tuple[str, ...]
+    aliases: dict[str, str]
+    part: Callable[[dict, str], str]
+
+    def open(self, root: str | Path | None, protocol: str | None, split: str) -> Dataset:
+        """See ``open_dataset``; ``root`` is a folder with .skeleton files, videos or both, data/<name> where it is
+        None."""
+        protocol = official.choose(self.name, protocol, self.protocols, self.aliases)
+        rows = samples(official.folder(root, self.name), self.name, self.actions, self.setups)
+        return official.dataset(
+            self.name,
+            [{**row, "part": self.part(row, protocol)} for row in rows],
+            list(facts.classes("ntu120").values())[: self.actions],
+            protocol,
+            split,
+            reader=ntu_skeleton.READER,
+            skeleton=ntu_skeleton.KINECT,
+            mirrored=True,
+            count=ntu_skeleton.count_frames,
+        )
+
+
+NTU60 = Edition(
+    name="ntu60",
+    actions=60,
+    setups=range(1, 18),
+    protocols=("cs", "cv", "cs-val", "cv-val"),
+    aliases={"xsub": "cs", "csub": "cs", "xview": "cv", "cview": "cv"},
+    part=part_60,
+)
+NTU120 = Edition(
+    name="ntu120",
+    actions=120,
+    setups=range(1, 33),
+    protocols=("cs", "setup", "one-shot", "one-shot-exemplars"),
+    aliases={"xsub": "cs", "csub": "cs", "cs1": "cs", "xset": "setup", "cset": "setup", "cs2": "setup"},
+    part=part_120,
+)
+open_ntu60, open_ntu120 = NTU60.open, NTU120.open
+
+read_skeleton, read_pixels = ntu_skeleton.read_skeleton, ntu_skeleton.read_pixels

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts, jsons, text
 from workbench.data.files.text import Damage
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 from workbench.types import Pose, Skeleton
 
@@ -51,10 +52,10 @@ def _read_json(path: Path) -> Pose:
 
 
 def _frames(folder: Path) -> list[Path]:
-    found = {int(match[1]): path for path in folder.iterdir() if (match := _FRAME.fullmatch(path.name))}
-    if not found:
+    paths = {int(match[1]): path for path in folder.iterdir() if (match := _FRAME.fullmatch(path.name))}
+    if not paths:
         raise Damage(f"{folder} holds no frame_<number>_tc_<time>_skeletons.txt")
-    return [found[number] for number in sorted(found)]
+    return [paths[number] for number in sorted(paths)]
 
 
 def _read_folder(folder: Path) -> Pose:
@@ -62,8 +63,8 @@ def _read_folder(folder: Path) -> Pose:
     bodies = [_read_frame(path) for path in paths]
     joints = jsons.blank(max(map(len, bodies)), len(bodies), JOINTS, 3, folder)
     confidence = np.zeros(joints.shape[:3], np.float32)
-    for t, found in enumerate(bodies):
-        joints[: len(found), t], confidence[: len(found), t] = found[..., :3], found[..., 3] / 2
+    for t, rows in enumerate(bodies):
+        joints[: len(rows), t], confidence[: len(rows), t] = rows[..., :3], rows[..., 3] / 2
     return Pose(joints, KINECT, "camera", np.arange(len(bodies)), confidence)
 
 
@@ -89,13 +90,13 @@ def count_frames(path: str | Path) -> int:
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is a folder of either layout, data/nw_ucla where it is None."""
-    place = official.folder(root, "nw_ucla")
+    folder = official.folder(root, "nw_ucla")
     protocol = official.choose("nw_ucla", protocol, PROTOCOLS, ALIASES)
-    poses = official.by_name(official.walk(place, (".json",)))
-    poses = _raw(place) if not any(re.fullmatch(STEM, name) for name in poses) else poses
-    videos = {_video_name(path): path for path in official.walk(place, official.VIDEOS)}
+    poses = official.by_name(official.walk(folder, (".json",)))
+    poses = _raw(folder) if not any(re.fullmatch(STEM, name) for name in poses) else poses
+    videos = {_video_name(path): path for path in official.walk(folder, official.VIDEOS)}
     classes, rows = facts.classes("nw_ucla"), []
-    matches = official.matching({**poses, **videos}, STEM, "nw_ucla", place)
+    matches = official.matching({**poses, **videos}, STEM, "nw_ucla", folder)
     official.left_out(
         "nw_ucla", [s for s, match in matches.items() if match[1] not in classes], "are of no known action"
     )
@@ -111,7 +112,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
         list(classes.values()),
         protocol,
         split,
-        reader=official.PoseReader(read_skeleton),
+        reader=PoseReader(read_skeleton),
         skeleton=KINECT,
         mirrored=True,
         count=count_frames,
@@ -121,7 +122,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
 def _raw(root: Path) -> dict[str, Path]:
     """The folders of the original layout, by the name that their sequence has in the other one."""
     folders = {path.parent for path in official.walk(root, ("_skeletons.txt",))}
-    return {f"{place.name}_v0{place.parent.name.removeprefix('view_')}": place for place in sorted(folders)}
+    return {f"{folder.name}_v0{folder.parent.name.removeprefix('view_')}": folder for folder in sorted(folders)}
 
 
 def _video_name(path: Path) -> str:

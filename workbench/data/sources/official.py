@@ -6,22 +6,18 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from workbench.data.catalog import Dataset, shown
+from workbench.data.dataset import Dataset
 from workbench.data.files import lengths
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.layouts import LAYOUTS
-from workbench.types import Pose, Skeleton, Truth
+from workbench.types import Skeleton
 
 VIDEOS = (".mp4", ".avi", ".mkv", ".webm", ".mov")
-
-#: So many frames may be missing at the end of a pose file, or be there beyond the video's end: the recorders of both
-#: were not stopped at once.
-TOLERANCE = 5
 
 
 class LeftOut(UserWarning):
@@ -37,39 +33,39 @@ def folder(root: str | Path | None, name: str) -> Path:
     return path.absolute()
 
 
-def choose(name: str, protocol: str | None, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
-    """The protocol that is meant, the first of ``known`` where none is named; ValueError listing them otherwise."""
-    known = list(known)
-    wanted = known[0] if protocol is None else (aliases or {}).get(protocol, protocol)
-    if wanted not in known:
-        raise ValueError(f"{name} has no protocol {protocol!r}; known: {', '.join(known)}")
-    return wanted
+def choose(name: str, protocol: str | None, protocols: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
+    """The protocol that is meant, the first of ``protocols`` where none is named; ValueError listing them otherwise."""
+    protocols = list(protocols)
+    chosen = protocols[0] if protocol is None else (aliases or {}).get(protocol, protocol)
+    if chosen not in protocols:
+        raise ValueError(f"{name} has no protocol {protocol!r}; known: {', '.join(protocols)}")
+    return chosen
 
 
 def walk(root: Path, suffixes: Iterable[str], skip: str = r"depth|_ir$") -> list[Path]:
     """Files below ``root`` that end in one of ``suffixes`` (lower case), sorted; folders that match ``skip`` are not
     entered, nor are hidden ones and those that a link has led to before."""
-    found, seen, ends, never = [], set(), tuple(suffixes), re.compile(skip, re.IGNORECASE)
-    for place, folders, names in os.walk(root, followlinks=True):
-        identity = os.path.realpath(place)
-        if identity in seen:
+    paths, visited, ends, never = [], set(), tuple(suffixes), re.compile(skip, re.IGNORECASE)
+    for folder, folders, names in os.walk(root, followlinks=True):
+        identity = os.path.realpath(folder)
+        if identity in visited:
             folders.clear()
             continue
-        seen.add(identity)
+        visited.add(identity)
         folders[:] = sorted(f for f in folders if not f.startswith(".") and not never.search(f))
-        found += [Path(place, name) for name in names if name.lower().endswith(ends) and not name.startswith(".")]
-    return sorted(found)
+        paths += [Path(folder, name) for name in names if name.lower().endswith(ends) and not name.startswith(".")]
+    return sorted(paths)
 
 
 def by_name(paths: Iterable[Path], ending: str = "") -> dict[str, Path]:
     """Paths by what they are called without suffix and without ``ending``; ValueError if two are called the same."""
-    found: dict[str, Path] = {}
+    named: dict[str, Path] = {}
     for path in paths:
         name = path.stem.removesuffix(ending)
-        if name in found:
-            raise ValueError(f"{name} is there twice, as {found[name]} and {path}; one of them has to go")
-        found[name] = path
-    return found
+        if name in named:
+            raise ValueError(f"{name} is there twice, as {named[name]} and {path}; one of them has to go")
+        named[name] = path
+    return named
 
 
 def matching(files: Mapping[str, Path], pattern: str, name: str, root: Path) -> dict[str, re.Match]:
@@ -89,65 +85,6 @@ def left_out(name: str, ids: Iterable[str], why: str) -> None:
     if ids:
         more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
         warnings.warn(f"{name}: {len(ids)} left out, they {why}: {', '.join(ids[:3])}{more}", LeftOut, stacklevel=3)
-
-
-@dataclass(frozen=True)
-class PoseReader:
-    """Reads the pose file that a row names; all methods take a row of the table.
-
-    read and read_pixels: path -> Pose in camera space and in image space; None where the files have no such thing.
-    rate: frames a second of annotations that count frames; None where they tell seconds of a player's clock.
-    """
-
-    read: Callable[[Path], Pose] | None = None
-    read_pixels: Callable[[Path], Pose] | None = None
-    rate: float | None = None
-
-    def pose(self, row: pd.Series) -> Pose | None:
-        """Camera space, on the frames of the clip."""
-        return self._fitted(self.read, row)
-
-    def pixels(self, row: pd.Series) -> Pose | None:
-        """Image space, on the frames of the clip."""
-        return self._fitted(self.read_pixels, row)
-
-    def truth(self, row: pd.Series) -> Truth | None:
-        return None
-
-    def edges(self, row: pd.Series) -> np.ndarray:
-        """float64 [frames + 1]: when frames begin and the last one ends, in the seconds of the intervals."""
-        return shown(row) if self.rate is None else np.arange(int(row["frames"]) + 1) / self.rate
-
-    def files(self, row: pd.Series) -> list[Path]:
-        return [path for name in ("video", "pose") if row[name] for path in files_of(Path(row[name]))]
-
-    def _fitted(self, read: Callable[[Path], Pose] | None, row: pd.Series) -> Pose | None:
-        if read is None or not row["pose"]:
-            return None
-        return fitted(read(Path(row["pose"])), int(row["frames"]), row["pose"])
-
-
-def files_of(path: Path) -> list[Path]:
-    """``path``, or all files of the folder that it is."""
-    return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
-
-
-def fitted(pose: Pose, frames: int, path: str) -> Pose:
-    """``pose`` on ``frames`` frames: up to TOLERANCE frames (or 2 %) are cut off, or added as unknown, at the end.
-
-    ValueError naming ``path`` if the lengths differ by more.
-    """
-    known = pose.joints.shape[1]
-    if abs(known - frames) > max(TOLERANCE, 0.02 * frames):
-        raise ValueError(f"{path} has poses for {known} frames, its video has {frames}")
-    if known == frames:
-        return pose
-    missing = max(frames - known, 0)
-    joints = np.pad(pose.joints[:, :frames], ((0, 0), (0, missing), (0, 0), (0, 0)), constant_values=np.nan)
-    confidence = pose.confidence
-    if confidence is not None:
-        confidence = np.pad(confidence[:, :frames], ((0, 0), (0, missing), (0, 0)))
-    return replace(pose, joints=joints, confidence=confidence, frame_numbers=np.arange(frames))
 
 
 def dataset(
@@ -178,13 +115,13 @@ def dataset(
         table[column] = [str(Path(path).absolute()) if path else "" for path in table[column]]
     if not (table["pose"] != "").any():
         skeleton = None
-    seen = table["video"] != ""
-    if seen.any() and not seen.all():
-        left_out(name, table["id"][~seen], "have a pose but no video, as others have")
-        table = table[seen]
+    filmed = table["video"] != ""
+    if filmed.any() and not filmed.all():
+        left_out(name, table["id"][~filmed], "have a pose but no video, as others have")
+        table = table[filmed]
     table = table if split == "all" else table[table["part"] == split]
     table = table.sort_values("id", kind="stable").reset_index(drop=True).rename(columns={"part": "split"})
-    if len(table) and not seen.any():
+    if len(table) and not filmed.any():
         if count is None:
             raise FileNotFoundError(f"none of the videos of {name} is there")
         table = table.join(lengths.of(table["pose"].tolist(), count, fps))
@@ -211,17 +148,17 @@ def untrimmed(
     ``rate`` frames per second. A data set of which only some videos are there keeps these.
     """
     table = videos.assign(label=-1)
-    seen = table["video"] != ""
-    if seen.any() and not seen.all():
-        left_out(name, table["id"][~seen], "are not there")
-        table = table[seen]
+    filmed = table["video"] != ""
+    if filmed.any() and not filmed.all():
+        left_out(name, table["id"][~filmed], "are not there")
+        table = table[filmed]
     table = table.reset_index(drop=True)
-    if not seen.any():
+    if not filmed.any():
         frames = (table["duration"].fillna(0) * rate).round().astype(int)
         table = table.assign(frames=frames, fps=rate, problem="")
-    kept = intervals[intervals["video"].isin(table["id"])].reset_index(drop=True)
+    instances = intervals[intervals["video"].isin(table["id"])].reset_index(drop=True)
     skeleton = skeleton if (table["pose"] != "").any() else None
-    return Dataset(name, classes, skeleton, table, reader, protocol, split, mirrored, kept, metric)
+    return Dataset(name, classes, skeleton, table, reader, protocol, split, mirrored, instances, metric)
 
 
 INTERVALS = ["video", "label", "start", "end", "ambiguous"]
@@ -247,10 +184,10 @@ def intervals_table(name: str, rows: list[tuple], durations: Mapping[str, float]
 def videos_table(rows: list[dict], split: str) -> pd.DataFrame:
     """``rows`` (id, part and what is known of video, pose, subject, camera, view, setup, duration; and more) as a table
     sorted by id, the part as its column split: those of one split, or "all"."""
-    known = ["id", "video", "pose", "subject", "camera", "view", "setup", "duration"]
-    more = [column for column in (rows[0] if rows else ()) if column not in (*known, "part")]
-    table = pd.DataFrame(rows, columns=[*known, *more, "part"]).rename(columns={"part": "split"})
-    table[known[1:-1]] = table[known[1:-1]].astype(object).fillna("")
+    columns = ["id", "video", "pose", "subject", "camera", "view", "setup", "duration"]
+    more = [column for column in (rows[0] if rows else ()) if column not in (*columns, "part")]
+    table = pd.DataFrame(rows, columns=[*columns, *more, "part"]).rename(columns={"part": "split"})
+    table[columns[1:-1]] = table[columns[1:-1]].astype(object).fillna("")
     table["duration"] = table["duration"].astype(float)
     table = table if split == "all" else table[table["split"] == split]
     return table.sort_values("id", kind="stable").reset_index(drop=True)

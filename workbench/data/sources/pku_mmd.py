@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts, text
 from workbench.data.files.text import Damage
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 from workbench.types import Pose, Skeleton
 
@@ -61,15 +62,15 @@ def read_labels(path: str | Path) -> np.ndarray:
 
 def read_split(path: str | Path) -> dict[str, str]:
     """Part (train, test) by sequence, of a list with the lines "Training videos:" and "Validataion videos:" (sic)."""
-    found, part = {}, ""
+    parts, part = {}, ""
     for number, line in enumerate(text.load(path).decode("utf-8", "replace").splitlines(), 1):
         heading = re.match(r"\s*(train|val)\w*\s+videos", line, re.IGNORECASE)
         part = {"train": "train", "val": "test"}[heading[1].lower()] if heading else part
         for name in [] if heading else filter(None, (word.strip() for word in line.split(","))):
             if not part or not re.fullmatch(STEM, name):
                 raise Damage(f"{path}, line {number}: expected names of sequences after a heading, got {name[:40]!r}")
-            found[name] = part
-    return found
+            parts[name] = part
+    return parts
 
 
 def count_frames(path: str | Path) -> int:
@@ -79,17 +80,17 @@ def count_frames(path: str | Path) -> int:
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder with labels, videos and skeletons, data/pku_mmd where None."""
-    place = official.folder(root, "pku_mmd")
+    folder = official.folder(root, "pku_mmd")
     protocol = official.choose("pku_mmd", protocol, PROTOCOLS)
     return official.untrimmed(
         "pku_mmd",
-        videos(place, split, protocol),
-        intervals(place, split, protocol),
+        videos(folder, split, protocol),
+        intervals(folder, split, protocol),
         list(CLASSES),
         protocol,
         split,
         rate=RATE,
-        reader=official.PoseReader(read_skeleton, rate=RATE),
+        reader=PoseReader(read_skeleton, rate=RATE),
         skeleton=KINECT,
         mirrored=True,
         metric="event_map",
@@ -101,7 +102,7 @@ def videos(root: str | Path, split: str, protocol: str = "cs") -> pd.DataFrame:
     where there is a pose), split."""
     root = Path(root)
     parts = _parts(root, protocol)
-    there = {path.stem: str(path) for path in official.walk(root, official.VIDEOS)}
+    paths = {path.stem: str(path) for path in official.walk(root, official.VIDEOS)}
     poses = _files(root, "skeleton")
     rows = []
     for name, match in official.matching(_files(root, "label"), STEM, "pku_mmd", root).items():
@@ -109,7 +110,7 @@ def videos(root: str | Path, split: str, protocol: str = "cs") -> pd.DataFrame:
         if part and split in (part, "all"):
             pose = poses.get(name, "")
             duration = count_frames(pose) / RATE if pose else np.nan
-            row = {"id": name, "video": there.get(name, ""), "pose": str(pose), "view": match[2], "camera": match[2]}
+            row = {"id": name, "video": paths.get(name, ""), "pose": str(pose), "view": match[2], "camera": match[2]}
             rows.append(row | {"duration": duration, "part": part})
     return official.videos_table(rows, split)
 
@@ -132,10 +133,10 @@ def _parts(root: Path, protocol: str):
     """(name, match of STEM) -> train, test, or "" for what the protocol doesn't know."""
     if not protocol.endswith("-2"):
         return lambda name, match: _phase_one(match, protocol)
-    wanted = {"cs-2": "cross_subject_v2.txt", "cv-2": "cross_view_v2.txt"}[protocol]
-    lists = official.walk(root, (wanted,))
+    file = {"cs-2": "cross_subject_v2.txt", "cv-2": "cross_view_v2.txt"}[protocol]
+    lists = official.walk(root, (file,))
     if not lists:
-        raise FileNotFoundError(f"{root} holds no {wanted}, which says who trains and who is tested in phase 2")
+        raise FileNotFoundError(f"{root} holds no {file}, which says who trains and who is tested in phase 2")
     listed = read_split(lists[0])
     return lambda name, match: listed.get(name, "")
 

@@ -1,7 +1,7 @@
 """Toyota Smarthome, trimmed: 31 activities of 18 seniors, 7 cameras (Das et al., ICCV 2019).
 
 Layout: files are found by name anywhere below the root: ``mp4/<Activity>_pPP_rRR_vVV_cCC.mp4`` and the poses of
-version 1.2, ``<stem>_pose3d.json`` (see lcrnet.py). Those of version 1.1, ``<stem>.json``, are the data set
+version 1.2, ``<stem>_pose3d.json`` (see formats/lcrnet.py). Those of version 1.1, ``<stem>.json``, are the data set
 smarthome_v1.
 
 Protocols, with mean per-class accuracy over the classes of the protocol (45 to 4,070 clips a class):
@@ -18,9 +18,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts
-from workbench.data.sources import lcrnet, official
+from workbench.data.formats import lcrnet
+from workbench.data.sources import official
 
 STEM = r"([A-Za-z][A-Za-z.]*)_p(\d+)_r(\d+)_v(\d+)_c(\d+)"
 PROTOCOLS = ("cs", "cv1", "cv2", "cs-full")
@@ -39,15 +40,20 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     return open_version("smarthome", "_pose3d", root, protocol, split)
 
 
+def open_v1(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
+    """The same with the poses of version 1.1, ``<stem>.json``; data/smarthome_v1 where ``root`` is None."""
+    return open_version("smarthome_v1", "", root, protocol, split)
+
+
 def open_version(name: str, ending: str, root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """The clips with the poses whose names end in ``ending``."""
-    place = official.folder(root, name)
+    folder = official.folder(root, name)
     protocol = official.choose(name, protocol, PROTOCOLS, ALIASES)
     classes = list(facts.classes("smarthome31" if protocol.startswith("cs") else "smarthome_cv19").values())
-    files = [path for path in official.walk(place, (".json",)) if path.stem.endswith("_pose3d") == bool(ending)]
+    files = [path for path in official.walk(folder, (".json",)) if path.stem.endswith("_pose3d") == bool(ending)]
     poses = official.by_name(files, ending)
-    videos = official.by_name(official.walk(place, official.VIDEOS))
-    matches = official.matching({**poses, **videos}, STEM, name, place)
+    videos = official.by_name(official.walk(folder, official.VIDEOS))
+    matches = official.matching({**poses, **videos}, STEM, name, folder)
     official.left_out(name, [stem for stem in matches if stem.startswith("Pour.Fromcup_")], "are of no official class")
     rows = []
     for stem, match in matches.items():

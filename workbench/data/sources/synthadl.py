@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench import checksums
-from workbench.data.catalog import SPLITS, Dataset
+from safefiles import checksums
+from safefiles.reading import present, read_json, read_parquet
+from workbench.data.catalog import SPLITS
+from workbench.data.dataset import Dataset
 from workbench.data.files.tables import below, numeric, read_arrays, require, unique
 from workbench.media.degradation import LEVELS, degrade
-from workbench.reading import present, read_json, read_parquet
 from workbench.types import Pose, Skeleton, Truth
 
 DEFAULT_ROOT = Path("data/synthadl/tiny")

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench import checksums
+from safefiles import checksums
+from safefiles.reading import present, read_json, read_parquet
 from workbench.data.files.tables import below, numeric, read_arrays, require, unique
 from workbench.data.sources import synthadl
 from workbench.data.sources.synthadl import KINECT, PROTOCOLS, Arrays
 from workbench.data.untrimmed.videos import Untrimmed
-from workbench.reading import present, read_json, read_parquet
 from workbench.types import Truth
 
 DEFAULT_ROOT = Path("data/synthadl/untrimmed")

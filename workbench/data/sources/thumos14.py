@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts
 from workbench.data.files.text import Damage, load, numbers
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 
 PROTOCOLS = ("official", "clean", "all")
@@ -34,17 +35,17 @@ RATE = 30.0
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder with annotations and videos, data/thumos14 where it is None."""
-    place = official.folder(root, "thumos14")
+    folder = official.folder(root, "thumos14")
     protocol = official.choose("thumos14", protocol, PROTOCOLS)
     return official.untrimmed(
         "thumos14",
-        videos(place, split, protocol),
-        intervals(place, split, protocol),
+        videos(folder, split, protocol),
+        intervals(folder, split, protocol),
         list(CLASSES),
         protocol,
         split,
         rate=RATE,
-        reader=official.PoseReader(),
+        reader=PoseReader(),
         metric="event_map",
     )
 
@@ -55,12 +56,12 @@ def videos(root: str | Path, split: str, protocol: str = "official") -> pd.DataF
     return annotated_videos(Path(root), split, intervals(root, split, protocol))
 
 
-def annotated_videos(root: Path, split: str, found: pd.DataFrame) -> pd.DataFrame:
-    """The videos that ``found``, intervals, are of."""
-    there = {path.stem: str(path) for path in official.walk(root, official.VIDEOS)}
+def annotated_videos(root: Path, split: str, instances: pd.DataFrame) -> pd.DataFrame:
+    """The videos that ``instances``, intervals, are of."""
+    paths = {path.stem: str(path) for path in official.walk(root, official.VIDEOS)}
     rows = [
-        {"id": name, "video": there.get(name, ""), "duration": end, "part": part_of(name)}
-        for name, end in found.groupby("video")["end"].max().items()
+        {"id": name, "video": paths.get(name, ""), "duration": end, "part": part_of(name)}
+        for name, end in instances.groupby("video")["end"].max().items()
     ]
     return official.videos_table(rows, split)
 
@@ -92,7 +93,7 @@ def part_of(video: str) -> str:
 
 def read_intervals(path: str | Path) -> list[tuple[str, float, float]]:
     """(video, start, end in seconds) of each line; ValueError naming file and line otherwise."""
-    found = []
+    rows = []
     for number, line in enumerate(load(path).splitlines(), 1):
         fields = line.split()
         times = numbers(fields[1:]) if len(fields) == 3 else 0
@@ -101,8 +102,8 @@ def read_intervals(path: str | Path) -> list[tuple[str, float, float]]:
                 f"{path}, line {number}: expected '<video> <start> <end>', got {line[:60].decode(errors='replace')!r}"
             )
         if fields:
-            found.append((fields[0].decode(), *times.tolist()))
-    return found
+            rows.append((fields[0].decode(), *times.tolist()))
+    return rows
 
 
 def _is_video(word: bytes) -> bool:

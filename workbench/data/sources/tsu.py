@@ -1,7 +1,7 @@
 """Toyota Smarthome Untrimmed: 536 long videos of 18 seniors, 51 activities that overlap (Dai et al., TPAMI 2022).
 
 Layout, anywhere below the root: ``PxxTxxCxx.mp4``, ``PxxTxxCxx.csv`` (``event,start_frame,end_frame``) and the poses
-``results_PxxTxxCxx_lcrnet+v3d.json`` (see lcrnet.py). Frames count at 25 per second of the distributed files.
+``results_PxxTxxCxx_lcrnet+v3d.json`` (see formats/lcrnet.py). Frames count at 25 per second of the distributed files.
 
 Protocols, mAP over frames: ``cs`` (351 videos train, 185 test) and ``cv`` (cameras 1, 3, 4, 6, 7 against 2 and 5, 369
 and 167). They read the CSV files, which are the reference; ``cs-json`` and ``cv-json`` read the intervals of the
@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts, jsons
 from workbench.data.files.text import Damage, load
-from workbench.data.sources import lcrnet, official, smarthome
+from workbench.data.formats import lcrnet
+from workbench.data.sources import official, smarthome
 
 STEM = r"P(\d\d)T(\d\d)C(\d\d)"
 PROTOCOLS = ("cs", "cv", "cs-json", "cv-json")
@@ -37,12 +38,12 @@ read_skeleton, read_pixels = lcrnet.read_skeleton, lcrnet.read_pixels
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder with annotations and videos, data/tsu where it is None."""
-    place = official.folder(root, "tsu")
+    folder = official.folder(root, "tsu")
     protocol = official.choose("tsu", protocol, PROTOCOLS)
     return official.untrimmed(
         "tsu",
-        videos(place, split, protocol),
-        intervals(place, split, protocol),
+        videos(folder, split, protocol),
+        intervals(folder, split, protocol),
         list(CLASSES),
         protocol,
         split,
@@ -56,7 +57,7 @@ def videos(root: str | Path, split: str, protocol: str = "cs") -> pd.DataFrame:
     """One row an annotated video: id, video and pose (paths, "" if not there), subject, camera, duration (seconds,
     known where there is a pose or a JSON file), split."""
     root = Path(root)
-    there = {path.stem: str(path) for path in official.walk(root, official.VIDEOS)}
+    paths = {path.stem: str(path) for path in official.walk(root, official.VIDEOS)}
     results = {path.stem: path for path in official.walk(root, (".json",)) if path.stem.startswith("results_")}
     poses = {re.sub(r"^results_|_lcrnet.*$", "", name): path for name, path in results.items()}
     annotated = _annotated(root, protocol)
@@ -65,8 +66,8 @@ def videos(root: str | Path, split: str, protocol: str = "cs") -> pd.DataFrame:
         part, pose = part_of(match, protocol), poses.get(name, "")
         if split in (part, "all"):
             frames = annotated[name].get("duration") if isinstance(annotated[name], dict) else None
-            frames = lcrnet.count_frames(pose) if frames is None and pose and name not in there else frames
-            row = {"id": name, "video": there.get(name, ""), "pose": str(pose), "subject": int(match[1])}
+            frames = lcrnet.count_frames(pose) if frames is None and pose and name not in paths else frames
+            row = {"id": name, "video": paths.get(name, ""), "pose": str(pose), "subject": int(match[1])}
             row |= {"camera": int(match[3]), "duration": np.nan if frames is None else frames / RATE, "part": part}
             rows.append(row)
     return official.videos_table(rows, split)
@@ -75,10 +76,10 @@ def videos(root: str | Path, split: str, protocol: str = "cs") -> pd.DataFrame:
 def intervals(root: str | Path, split: str, protocol: str = "cs") -> pd.DataFrame:
     """One row an instance: video (id), label (position in CLASSES), start, end (seconds), ambiguous (False)."""
     rows = []
-    for name, found in _annotated(Path(root), protocol).items():
+    for name, annotation in _annotated(Path(root), protocol).items():
         match = re.fullmatch(STEM, name)
         if match and split in (part_of(match, protocol), "all"):
-            events = _of_json(found, name) if isinstance(found, dict) else read_events(found)
+            events = _of_json(annotation, name) if isinstance(annotation, dict) else read_events(annotation)
             rows += [(name, label, start / RATE, end / RATE) for label, start, end in events]
     return official.intervals_table("tsu", rows)
 
@@ -93,7 +94,7 @@ def part_of(match: re.Match, protocol: str) -> str:
 def read_events(path: str | Path) -> list[tuple[int, int, int]]:
     """(label from 0, start, end in frames) of each row of a CSV file; ValueError naming file and line otherwise."""
     lines = csv.reader(load(path).decode("utf-8-sig", "replace").splitlines())
-    found = []
+    events = []
     try:
         for number, fields in enumerate(lines, 1):
             if number == 1 and fields[:3] == ["event", "start_frame", "end_frame"] or not fields:
@@ -104,10 +105,10 @@ def read_events(path: str | Path) -> list[tuple[int, int, int]]:
                 raise Damage(
                     f"{path}, line {number}: expected event,start_frame,end_frame, got {','.join(fields)[:60]!r}"
                 )
-            found.append((CLASSES.index(name), *map(int, times)))
+            events.append((CLASSES.index(name), *map(int, times)))
     except csv.Error as error:
         raise Damage(f"{path}, line {lines.line_num}: {error}") from None
-    return found
+    return events
 
 
 def _annotated(root: Path, protocol: str) -> dict[str, Path | dict]:
@@ -131,10 +132,10 @@ def _annotated(root: Path, protocol: str) -> dict[str, Path | dict]:
 
 
 def _of_json(entry: dict, name: str) -> list[tuple[int, float, float]]:
-    found = []
+    events = []
     for action in jsons.member(entry, "actions", list, f"{name} in the benchmark's JSON file"):
         label, start, end = jsons.numbers(action, 3, f"{name} in the benchmark's JSON file, an action").tolist()
         if label not in range(len(CLASSES)):
             raise Damage(f"{name} in the benchmark's JSON file: there is no class {label:g}")
-        found.append((int(label), start, end))
-    return found
+        events.append((int(label), start, end))
+    return events

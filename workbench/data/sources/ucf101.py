@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from workbench.data.catalog import Dataset
+from workbench.data.dataset import Dataset
 from workbench.data.files import facts
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 
 STEM = r"v_([A-Za-z]+)_g(\d\d)_c(\d\d)"
@@ -21,13 +22,13 @@ PROTOCOLS = ("split1", "split2", "split3")
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder of the classes' folders, data/ucf101 where it is None."""
-    place = official.folder(root, "ucf101")
+    folder = official.folder(root, "ucf101")
     protocol = official.choose("ucf101", protocol, PROTOCOLS)
     classes = list(facts.classes("ucf101").values())
     # The class HandstandPushups has files that spell it HandStandPushups.
     spelled = {name.lower(): label for label, name in enumerate(classes)}
-    videos = official.by_name(official.walk(place, official.VIDEOS))
-    matches = official.matching(videos, STEM, "ucf101", place)
+    videos = official.by_name(official.walk(folder, official.VIDEOS))
+    matches = official.matching(videos, STEM, "ucf101", folder)
     official.left_out("ucf101", [s for s, m in matches.items() if m[1].lower() not in spelled], "are of no known class")
     rows = []
     for stem, match in matches.items():
@@ -36,4 +37,4 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
             part = "test" if (group - 1) // 7 + 1 == int(protocol[5]) else "train"
             subject = f"{classes[label]} {match[2]}"
             rows.append({"id": stem, "label": label, "part": part, "subject": subject, "video": videos[stem]})
-    return official.dataset("ucf101", rows, classes, protocol, split, reader=official.PoseReader())
+    return official.dataset("ucf101", rows, classes, protocol, split, reader=PoseReader())

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workbench import checksums
+from safefiles import checksums
 from workbench.data.untrimmed.videos import Untrimmed
 
 

@@ -51,9 +51,9 @@ class SnippetReader:
         """Batches of ``size`` snippets from number ``first`` to the last."""
         film = _Film(self._info, self._reach(int(self.starts[first]))[0]) if self.needs - {"pose"} else None
         for at in range(first, len(self.starts), size):
-            made = [self._snippet(int(start), film) for start in self.starts[at : at + size]]
-            tensors = {name: torch.from_numpy(np.stack([each[name] for each in made])) for name in made[0]}
-            yield Batch(**tensors, ids=[self.data.ids[self.i]] * len(made))
+            snippets = [self._snippet(int(start), film) for start in self.starts[at : at + size]]
+            tensors = {name: torch.from_numpy(np.stack([each[name] for each in snippets])) for name in snippets[0]}
+            yield Batch(**tensors, ids=[self.data.ids[self.i]] * len(snippets))
 
     @cached_property
     def _info(self) -> video.VideoInfo:
@@ -65,34 +65,34 @@ class SnippetReader:
 
     @cached_property
     def _pixels(self) -> Pose:
-        found = self._seen(self.data.pixels(self.i))
-        if found is None:
+        pixels = self._seen(self.data.pixels(self.i))
+        if pixels is None:
             raise ValueError(
                 f"{self.data.ids[self.i]} has no joints in pixels; a crop to the whole picture needs none "
                 "(--set preset.crop=frame)"
             )
-        return found
+        return pixels
 
     @cached_property
     def _pose(self) -> Pose:
-        found = self._seen(self.data.body(self.i))
-        if found is None:
+        body = self._seen(self.data.body(self.i))
+        if body is None:
             raise ValueError(f"{self.data.ids[self.i]} has no pose")
-        return found
+        return body
 
     @cached_property
     def _judge(self) -> Pose:
         """The poses that say which person moves most: those in space, where there are any."""
-        found = self.data.pose(self.i) if len(self._pixels.joints) > 1 else None
-        return self._pixels if found is None else self._seen(found)
+        solid = self.data.pose(self.i) if len(self._pixels.joints) > 1 else None
+        return self._pixels if solid is None else self._seen(solid)
 
-    def _seen(self, found: Pose | None) -> Pose | None:
-        if found is None:
+    def _seen(self, poses: Pose | None) -> Pose | None:
+        if poses is None:
             return None
-        if not np.array_equal(found.frame_numbers, np.arange(self.data.lengths[self.i])):
-            count = found.joints.shape[1]
+        if not np.array_equal(poses.frame_numbers, np.arange(self.data.lengths[self.i])):
+            count = poses.joints.shape[1]
             raise ValueError(f"{self.data.ids[self.i]} has {self.data.lengths[self.i]} frames but poses for {count}")
-        return as_seen(found, self.data, self.clip, self.i)
+        return as_seen(poses, self.data, self.clip, self.i)
 
     def _first(self, start: int) -> int:
         """The first frame of the clip around the middle of the snippet from ``start`` on, before 0 at the beginning."""
@@ -110,55 +110,55 @@ class SnippetReader:
 
     def _snippet(self, start: int, film: _Film | None) -> dict[str, np.ndarray]:
         window, clip, view = self._window(start), self.clip, self._view
-        made = {"frame_numbers": window.frames}
+        arrays = {"frame_numbers": window.frames}
         if "pose" in self.needs:
-            made["pose"] = self._bodies(start, window.poses)
+            arrays["pose"] = self._bodies(start, window.poses)
         if film is None:
-            return made
+            return arrays
         box = self._box(start, window.frames)
         first, last = self._reach(start)
         film.hold(first, min(last + 1, self._info.frames - 1))  # flow reads one more
         area = video.crop(film.frames(window.frames), box, clip.area)
         if "video" in self.needs:
-            made["video"] = _blank(3, clip.frames, view)
-            view.picture(area, made["video"])
+            arrays["video"] = _blank(3, clip.frames, view)
+            view.picture(area, arrays["video"])
         if "flow" in self.needs:
             if self._info.frames < 2:
                 raise ValueError(f"{self._info.path} has one frame, flow needs two")
             before = np.minimum(window.frames, self._info.frames - 2)
-            here = self._box(start, before)
-            pair = [video.crop(film.frames(numbers), here, clip.area) for numbers in (before, before + 1)]
-            made["flow"] = _blank(2, clip.frames, view)
-            view.flow(flow.quantize(flow.between(*pair, clip.flow_method)), made["flow"])
+            area_box = self._box(start, before)
+            pair = [video.crop(film.frames(numbers), area_box, clip.area) for numbers in (before, before + 1)]
+            arrays["flow"] = _blank(2, clip.frames, view)
+            view.flow(flow.quantize(flow.between(*pair, clip.flow_method)), arrays["flow"])
         if "rendered" in self.needs:
-            made["rendered"] = self._drawn(start, window.frames, box, area)
-        return made
+            arrays["rendered"] = self._drawn(start, window.frames, box, area)
+        return arrays
 
     def _box(self, start: int, numbers: np.ndarray) -> tuple[int, int, int, int] | np.ndarray:
         """(x0, y0, x1, y1), of a track int64 [T,4] in the frames ``numbers``."""
         whole = picture_box(self._info, self.clip)
         if self.clip.crop not in ("person", "track"):
             return whole
-        here = self._within(self._pixels, start)
-        if not np.isfinite(here.joints).any():
+        pixels = self._within(self._pixels, start)
+        if not np.isfinite(pixels.joints).any():
             return whole
         if self.clip.crop == "track":
-            return track_around(here, self.clip)[numbers - self._reach(start)[0]]
-        return box_around(here, self._info, self.clip) or whole
+            return track_around(pixels, self.clip)[numbers - self._reach(start)[0]]
+        return box_around(pixels, self._info, self.clip) or whole
 
-    def _within(self, found: Pose, start: int) -> Pose:
+    def _within(self, poses: Pose, start: int) -> Pose:
         """The part of a whole video's poses that the clip of the snippet from ``start`` on spans."""
         first, last = self._reach(start)
         span = slice(first, last + 1)
-        confidence = None if found.confidence is None else found.confidence[:, span]
-        return Pose(found.joints[:, span], found.skeleton, found.space, found.frame_numbers[span], confidence)
+        confidence = None if poses.confidence is None else poses.confidence[:, span]
+        return Pose(poses.joints[:, span], poses.skeleton, poses.space, poses.frame_numbers[span], confidence)
 
     def _bodies(self, start: int, numbers: np.ndarray) -> np.ndarray:
         """float32 [M,t_p,V,3]."""
-        here = self._within(self._pose, start)
-        if not np.isfinite(here.joints).any():
+        poses = self._within(self._pose, start)
+        if not np.isfinite(poses.joints).any():
             return np.zeros((self.clip.persons, len(numbers), self.data.skeleton.count, 3), np.float32)
-        return network_bodies(here, self.clip, self.data.mirrored)[numbers - self._reach(start)[0]].swapaxes(0, 1)
+        return network_bodies(poses, self.clip, self.data.mirrored)[numbers - self._reach(start)[0]].swapaxes(0, 1)
 
     def _drawn(self, start: int, numbers: np.ndarray, box: tuple | np.ndarray, area: np.ndarray) -> np.ndarray:
         """uint8 [3,T,H,W]: poses drawn on what the network would see."""
@@ -166,9 +166,9 @@ class SnippetReader:
         view.picture(area, canvas)
         people = self._within(self._pixels, start)
         people = pose.pick(people, pose.order(self._within(self._judge, start), people)[: clip.drawn])
-        seen = view.pose(pose.crop(pose.take(people, numbers), box, clip.area))
+        people_seen = view.pose(pose.crop(pose.take(people, numbers), box, clip.area))
         frames = canvas.transpose(1, 2, 3, 0)
-        drawn = rendering.draw(frames, seen, clip.background, clip.marker, clip.colors, clip.ratio_aware)
+        drawn = rendering.draw(frames, people_seen, clip.background, clip.marker, clip.colors, clip.ratio_aware)
         return np.ascontiguousarray(drawn.transpose(3, 0, 1, 2))
 
 

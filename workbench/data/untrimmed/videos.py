@@ -8,14 +8,14 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from workbench.data import contents
-from workbench.data.catalog import SOURCES, SPLITS, UNTRIMMED, Dataset, Reader, measure, open_dataset
+from workbench.data.catalog import SOURCES, SPLITS, UNTRIMMED, open_dataset, opener
+from workbench.data.dataset import Dataset, Reader, measure
 from workbench.media.files import clock
 from workbench.types import Pose, Skeleton, Truth
 
@@ -82,7 +82,7 @@ class Untrimmed:
 
     def edges(self, i: int) -> np.ndarray:
         """float64 [frames + 1]: when each frame of video i begins to be shown and when the last one ends, in seconds on
-        a player's clock: the file's own times, where intervals are meant so (see ``catalog.shown``), else n / fps."""
+        a player's clock: the file's own times, where intervals are meant so (see ``dataset.shown``), else n / fps."""
         row = self.table.iloc[i]
         own = getattr(self.reader, "edges", None)
         return np.arange(self.lengths[i] + 1) / float(row["fps"]) if own is None else own(row)
@@ -111,11 +111,11 @@ class Untrimmed:
         True from an interval's start up to, not including, its end; ambiguous intervals say nothing.
         """
         times = self.edges(i)[:-1] if times is None else np.asarray(times, np.float64)
-        found = np.zeros((len(times), len(self.classes)), bool)
+        active = np.zeros((len(times), len(self.classes)), bool)
         for row in self.annotated(i).itertuples():
             if not row.ambiguous:
-                found[:, row.label] |= clock.between(times, row.start, row.end)
-        return found
+                active[:, row.label] |= clock.between(times, row.start, row.end)
+        return active
 
     def labels_at(self, i: int, rate: float) -> np.ndarray:
         """bool [T,N]: ``labels`` at ``rate`` moments a second from the video's beginning to its end."""
@@ -170,19 +170,19 @@ class Untrimmed:
     def subset(self, indices: Sequence[int]) -> Untrimmed:
         """The same data set with the videos at ``indices`` only, in that order, and their intervals."""
         table = self.table.iloc[list(indices)].reset_index(drop=True)
-        kept = self.intervals[self.intervals["video"].isin(table["id"])].reset_index(drop=True)
-        return dataclasses.replace(self, table=table, intervals=kept)
+        intervals = self.intervals[self.intervals["video"].isin(table["id"])].reset_index(drop=True)
+        return dataclasses.replace(self, table=table, intervals=intervals)
 
 
 def _problem(intervals: pd.DataFrame, ids: set[str], classes: int) -> str:
     """What is wrong with the intervals, of the first one it is wrong with; nothing if all is well."""
     named = intervals["video"].isin(ids)
     label, start, end = (intervals[name].to_numpy(np.float64) for name in ("label", "start", "end"))
-    known = np.isin(label, range(classes)) | ((label == ANY) & intervals["ambiguous"].to_numpy(bool))
+    labelled = np.isin(label, range(classes)) | ((label == ANY) & intervals["ambiguous"].to_numpy(bool))
     ordered = np.isfinite(start) & np.isfinite(end) & (end >= start)
     for holds, expected in (
         (named, "names a video that is not in the table"),
-        (known, f"has no label from 0 to {classes - 1}"),
+        (labelled, f"has no label from 0 to {classes - 1}"),
         (ordered, "does not end after it starts"),
     ):
         if not holds.all():
@@ -204,7 +204,7 @@ def open_untrimmed(
     if split not in (*SPLITS, "all"):
         raise ValueError(f"unknown split {split!r}; known: {', '.join(SPLITS)}, all")
     if name in UNTRIMMED:
-        return import_module(UNTRIMMED[name]).open(root, protocol, split)
+        return opener(UNTRIMMED[name])(root, protocol, split)
     if name not in SOURCES:
         raise ValueError(f"unknown untrimmed data set {name!r}; known: {', '.join([*UNTRIMMED, *SOURCES])}")
     return of_dataset(open_dataset(name, root, protocol, split))

@@ -12,7 +12,7 @@ import pandas as pd
 
 from workbench.data import spelling
 from workbench.data.files.places import Folder
-from workbench.data.sources import openpose, posefiles
+from workbench.data.formats import openpose, posefiles
 
 #: How names of video files end.
 VIDEOS = {".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ts", ".mts"}
@@ -41,33 +41,33 @@ class Proposal:
 def paths(root: Path, proposal: Proposal) -> list[Path]:
     """All files below ``root`` whose names can be written down, relative to it, sorted; hidden ones are left out, and
     others named."""
-    found, shut, linked = [], [], []
+    files, shut, linked = [], [], []
     for base, folders, names in os.walk(root, onerror=lambda problem: shut.append(str(problem.filename))):
-        found += [os.path.relpath(os.path.join(base, name), root) for name in names]
+        files += [os.path.relpath(os.path.join(base, name), root) for name in names]
         links = [os.path.join(base, name) for name in folders if os.path.islink(os.path.join(base, name))]
         linked += [spelling.readable(os.path.relpath(path, root)) for path in links]
-    found = [name for name in found if not any(part.startswith(".") for part in Path(name).parts)]
-    unreadable = [spelling.readable(name) for name in found if not spelling.is_text(name)]
+    files = [name for name in files if not any(part.startswith(".") for part in Path(name).parts)]
+    unreadable = [spelling.readable(name) for name in files if not spelling.is_text(name)]
     proposal.warn("files whose names are not UTF-8, left out; rename them", unreadable)
     proposal.warn("links to folders, left out; put the folders themselves there, or copies", linked)
     proposal.warn("folders that may not be read, left out", [spelling.readable(name) for name in shut])
-    return sorted(Path(name) for name in found if spelling.is_text(name))
+    return sorted(Path(name) for name in files if spelling.is_text(name))
 
 
 def poses(root: Path, safe: Folder, videos: list[str], proposal: Proposal) -> list[str]:
     """The poses beside each video, "" where there are none: of its whole name, or of its name without suffix where no
     other video is called so."""
     stems = Counter(str(Path(video).with_suffix("")) for video in videos)
-    found, shared = [], set()
+    pose_paths, shared = [], set()
     for video in videos:
         own, stem = _beside(root, safe, video), _beside(root, safe, str(Path(video).with_suffix("")))
         if not own and stem and stems[str(Path(video).with_suffix(""))] > 1:
             shared.add(stem)
             stem = ""
-        found.append(own or stem)
+        pose_paths.append(own or stem)
     more = "poses that belong to several videos of one name, left out; name them by the whole name, as ann.mp4.npz"
     proposal.warn(more, sorted(shared))
-    return found
+    return pose_paths
 
 
 def _beside(root: Path, safe: Folder, name: str) -> str:
@@ -75,8 +75,15 @@ def _beside(root: Path, safe: Folder, name: str) -> str:
     files = (f"{name}{suffix}" for suffix in posefiles.READERS)
     folders = (f"{name}{suffix}" for suffix in ("", "_json", "_keypoints", "_openpose"))
     return next(
-        (one for one in files if safe.find(one)[0]),
-        next((one for one in folders if openpose.is_folder(root / one) and safe.find(one, True)[0]), ""),
+        (candidate for candidate in files if safe.find(candidate)[0]),
+        next(
+            (
+                candidate
+                for candidate in folders
+                if openpose.is_folder(root / candidate) and safe.find(candidate, True)[0]
+            ),
+            "",
+        ),
     )
 
 

@@ -45,8 +45,8 @@ def find(stems: Sequence[str], classes: Sequence[str]) -> Performers | None:
         subjects = by_pattern(stems, pattern)
         if all(subjects) and _plausible(subjects, classes):
             return Performers(subjects, f"the pattern {pattern}", True)
-    for place, words in ((0, "first"), (-1, "last")):
-        subjects = [_words(stem, name)[place] for stem, name in zip(stems, classes, strict=True)]
+    for position, words in ((0, "first"), (-1, "last")):
+        subjects = [_words(stem, name)[position] for stem, name in zip(stems, classes, strict=True)]
         if all(subjects) and not _counted(subjects) and _plausible(subjects, classes):
             return Performers(subjects, f"the {words} word of each file name that is not the class", False)
     return None
@@ -55,12 +55,12 @@ def find(stems: Sequence[str], classes: Sequence[str]) -> Performers | None:
 def films(stems: Sequence[str], classes: Sequence[str]) -> list[str]:
     """What the film is called that each file looks cut from, or that other cameras took too: its class and its name but
     for a counter at the end ("c03", "cam2", "3"). The whole name where no other is left of it."""
-    found = []
+    film_names = []
     for stem, name in zip(stems, classes, strict=True):
         words = _words(stem, name)
         cut = words[:-1] if len(words) > 1 and is_counter(words[-1]) else words
-        found.append("/".join([name, *cut]) if any(cut) else f"{name}/{stem}")
-    return found
+        film_names.append("/".join([name, *cut]) if any(cut) else f"{name}/{stem}")
+    return film_names
 
 
 def is_counter(word: str) -> bool:
@@ -85,22 +85,22 @@ def by_pattern(stems: Sequence[str], pattern: str) -> list[str]:
     except re.error as error:
         raise ValueError(f"{pattern!r} is not a regular expression: {error}") from None
     group = "subject" if "subject" in expression.groupindex else min(expression.groups, 1)
-    found = [expression.search(stem) for stem in stems]
-    return [(match.group(group) or "") if match else "" for match in found]
+    matches = [expression.search(stem) for stem in stems]
+    return [(match.group(group) or "") if match else "" for match in matches]
 
 
 def _words(stem: str, name: str) -> list[str]:
     """The words of a file's name but for those that are its class; [""] if none is left."""
     own = re.sub(r"[\W_]+", "", name).lower()
     words = filter(None, _SPLIT.split(stem))
-    left = [word for word in words if own not in (word.lower(), word.lower().rstrip("0123456789"))]
-    return left or [""]
+    others = [word for word in words if own not in (word.lower(), word.lower().rstrip("0123456789"))]
+    return others or [""]
 
 
 def _plausible(subjects: Sequence[str], classes: Sequence[str]) -> bool:
     """Two performers at least, with two clips on average, nearly all of them in several classes."""
-    seen = defaultdict(set)
+    classes_of = defaultdict(set)
     for subject, name in zip(subjects, classes, strict=True):
-        seen[subject].add(name)
-    enough = 2 <= len(seen) <= len(subjects) / 2
-    return enough and sum(len(names) > 1 for names in seen.values()) >= SHARE * len(seen)
+        classes_of[subject].add(name)
+    enough = 2 <= len(classes_of) <= len(subjects) / 2
+    return enough and sum(len(names) > 1 for names in classes_of.values()) >= SHARE * len(classes_of)

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import spelling
-from workbench.data.catalog import SPLITS, measure
+from workbench.data.catalog import SPLITS
+from workbench.data.dataset import measure
 from workbench.data.files import written
 from workbench.data.files.places import Folder
-from workbench.data.sources.manifest import leave_out
+from workbench.data.own.manifest import leave_out
 from workbench.data.wizard import footage, naming
 from workbench.data.wizard.footage import Proposal
 from workbench.media import video
@@ -83,12 +84,12 @@ def write(proposal: Proposal, out: str | Path, force: bool = False) -> list[Path
     for path in (out, beside):
         if path.exists() and not force:
             raise FileExistsError(f"{path} is there already; --force replaces it, --out names another")
-    home, here = Path(os.path.realpath(proposal.folder)), Path(os.path.realpath(out.parent))
-    elsewhere = here != home and here not in home.parents
+    home, target = Path(os.path.realpath(proposal.folder)), Path(os.path.realpath(out.parent))
+    elsewhere = target != home and target not in home.parents
     table = proposal.table.copy()
-    if not elsewhere and here != home:
+    if not elsewhere and target != home:
         for column in {"video", "pose"} & set(table):
-            table[column] = [name and str(home.relative_to(here) / name) for name in table[column]]
+            table[column] = [name and str(home.relative_to(target) / name) for name in table[column]]
     try:
         beside.unlink(missing_ok=True)
         written.write(table, out, {"folder": str(home)} if elsewhere else None)
@@ -138,7 +139,7 @@ def _collect(root: Path, proposal: Proposal) -> pd.DataFrame:
         outside,
     )
     proposal.warn("links that lead nowhere, and what is no file, left out", nowhere)
-    alike = [spelling.shown(group) for group in spelling.near(table["label"])]
+    alike = [spelling.quoted(group) for group in spelling.near(table["label"])]
     proposal.warn("names of classes that look alike and are different classes, rename folders", alike)
     table["pose"] = footage.poses(root, safe, table["video"].tolist(), proposal)
     footage.warn_of_others(root, others, table, proposal)
@@ -158,14 +159,14 @@ def _subjects(stems: list[str], labels: pd.Series, pattern: str | None, proposal
             )
         subjects, how, certain = spelling.merged(subjects), f"the pattern {pattern}", True
     else:
-        found = naming.find(stems, labels.tolist())
-        if found is None:
+        performers = naming.find(stems, labels.tolist())
+        if performers is None:
             proposal.said.append("subject: none, nothing in the file names looks like one (--subject-pattern tells)")
             return [""] * len(stems), False
-        subjects, certain = spelling.merged(found.names), found.certain
-        how = found.how if certain else f"a guess, {found.how} (--subject-pattern tells better)"
+        subjects, certain = spelling.merged(performers.names), performers.certain
+        how = performers.how if certain else f"a guess, {performers.how} (--subject-pattern tells better)"
     _say_found(proposal, "subject", subjects, how)
-    alike = [spelling.shown(group) for group in spelling.near(subjects)]
+    alike = [spelling.quoted(group) for group in spelling.near(subjects)]
     proposal.warn("names of subjects that look alike and are different subjects", alike)
     return subjects, certain
 

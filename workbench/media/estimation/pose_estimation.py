@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from workbench import checksums
+from safefiles import checksums
 from workbench.media import video
 from workbench.media.estimation.pose_process import PoseError, PoseProcess
 from workbench.media.files.ingest import default_cache

@@ -22,10 +22,10 @@ import zlib
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from workbench.drafts import write
+from safefiles.drafts import write
+from safefiles.processes import cores
 from workbench.media.files.decoding import VideoError, VideoInfo, VideoNote, has_decord, plays_others
 from workbench.media.files.sandbox import SandboxError, Sandboxes
-from workbench.processes import cores
 
 #: The tasks that run in the sandbox.
 INSPECT, SALVAGE = "workbench.media.files.inspection:inspect", "workbench.media.files.inspection:salvage"

@@ -10,6 +10,7 @@ import av
 import cv2
 import numpy as np
 
+from safefiles.video import write
 from workbench.media.files import clock
 from workbench.media.files.decoding import (
     VideoError,
@@ -20,7 +21,6 @@ from workbench.media.files.decoding import (
     upright,
     video_stream,
 )
-from workbench.media.files.writing import write
 
 #: A sign of life is given at least every so many frames.
 STRIDE = 16

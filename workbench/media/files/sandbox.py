@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.processes import counts
-from workbench.workers import follow
+from safefiles.processes import counts
+from safefiles.workers import follow
 
 _SERVE = """
 import json, sys

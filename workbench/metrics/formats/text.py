@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from workbench.drafts import replacing
+from safefiles.drafts import replacing
+from safefiles.reading import present
 from workbench.metrics.formats import entries
-from workbench.reading import present
 
 
 def rows(path: str | os.PathLike, least: int, form: str) -> Iterator[tuple[str, list[str]]]:

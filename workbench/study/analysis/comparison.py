@@ -11,7 +11,8 @@ import pandas as pd
 from workbench import metrics
 from workbench.study import files
 from workbench.study.config.train_config import TrainConfig
-from workbench.study.runs.run_folder import Run, finished
+from workbench.study.runs.find_runs import finished
+from workbench.study.runs.run_folder import Run
 from workbench.systems import variants
 
 #: The weights of distillation.

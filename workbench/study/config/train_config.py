@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
+from safefiles.reading import parse_yaml
 from workbench.boundary import Usage
 from workbench.data.catalog import AUTO, guess
 from workbench.nearest import hint
-from workbench.reading import parse_yaml
 from workbench.study.config.presets import DETECTION, PRESETS
 
 Plain = bool | int | float | str

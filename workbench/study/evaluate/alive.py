@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.study.evaluate.exchanges import POSE, TIME, UNIFORM, weighs
-from workbench.study.runs.run_folder import Run, latest
+from workbench.study.runs.find_runs import latest
+from workbench.study.runs.run_folder import Run
 
 #: Share of the predictions that another clip's poses (or time in another order) change at least. An exchange can move
 #: accuracy by no more than the share that it changes, and a tenth is what other test clips do to it anyway: the 95 %

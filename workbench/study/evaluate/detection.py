@@ -11,11 +11,11 @@ import pandas as pd
 from torch import Tensor
 from tqdm import tqdm
 
+from safefiles.reading import present, reading
 from workbench import metrics
 from workbench.data import Untrimmed, detection_batches
 from workbench.media.files import clock
 from workbench.metrics import postprocess
-from workbench.reading import present, reading
 from workbench.study import files
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.evaluate.alignment import of_snippets
@@ -23,7 +23,8 @@ from workbench.study.evaluate.gradient_shares import by_stage
 from workbench.study.evaluate.inference import predict
 from workbench.study.features import encoders
 from workbench.study.runs import hardware
-from workbench.study.runs.run_folder import AGAIN, Run, flat
+from workbench.study.runs.run_folder import AGAIN, Run
+from workbench.study.runs.run_table import flat
 from workbench.study.runs.store import row_of
 
 #: Overlaps at which events are counted.

@@ -20,7 +20,8 @@ from workbench.study.evaluate.exchanges import OWN, ask_all, effects, pose_chang
 from workbench.study.evaluate.gradient_shares import by_stage
 from workbench.study.evaluate.inference import Found, gather, predict
 from workbench.study.runs import hardware
-from workbench.study.runs.run_folder import Run, flat
+from workbench.study.runs.run_folder import Run
+from workbench.study.runs.run_table import flat
 from workbench.study.runs.store import row_of
 
 

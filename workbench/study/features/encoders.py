@@ -14,7 +14,8 @@ from workbench.study.config.data_of import CACHE, clip_spec
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.features.extract import extract
 from workbench.study.runs import init_weights
-from workbench.study.runs.run_folder import LATEST, Run, finished, latest, make_system, open_run
+from workbench.study.runs.find_runs import LATEST, finished, latest, open_run
+from workbench.study.runs.run_folder import Run, make_system
 
 #: The clips that are like the long videos of a set, where those are another set.
 CLIPS_OF = {"synthadl_u": "synthadl"}

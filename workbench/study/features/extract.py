@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from workbench import checksums
+from safefiles import checksums
+from safefiles.locks import turn
 from workbench.data import ClipSpec, Snippets, SnippetSpec, Untrimmed
 from workbench.data.untrimmed.snippet_files import GrowingRows
 from workbench.data.untrimmed.snippet_reader import SnippetReader, check_needs
-from workbench.locks import turn
 from workbench.study.config.data_of import CACHE
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs import hardware

@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 
 from tqdm import tqdm
 
-from workbench import checksums
-from workbench.locks import turn
-from workbench.processes import cores, starting
-from workbench.reading import Unreadable, read_json, reading
+from safefiles import checksums
+from safefiles.locks import turn
+from safefiles.processes import cores, starting
+from safefiles.reading import Unreadable, read_json, reading
 from workbench.study.notebooks.configs import CONFIGS, Notebook, config_of
-from workbench.study.runs.run_folder import Run, finished, open_together
+from workbench.study.runs.find_runs import finished, open_together
+from workbench.study.runs.run_folder import Run
 
 C = TypeVar("C", bound=Notebook)
 TAG = "workbench"

@@ -27,8 +27,8 @@ from typing import Any
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
-from workbench.processes import counts
-from workbench.reading import Unreadable
+from safefiles.processes import counts
+from safefiles.reading import Unreadable
 from workbench.study import files
 
 KERNEL = "ipykernel.kernelapp"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from workbench import drafts
+from safefiles import drafts
 from workbench.study import files
 from workbench.study.report import alive_report, conditions, markdown, verdicts
 from workbench.study.report.verdicts import Judged, Prices

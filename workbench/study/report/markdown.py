@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from workbench import checksums, drafts, metrics
+from safefiles import checksums, drafts
+from workbench import metrics
 from workbench.study import files
 from workbench.study.analysis import profiling
 from workbench.study.config.train_config import TrainConfig

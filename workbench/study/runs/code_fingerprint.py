@@ -12,7 +12,9 @@ import workbench
 from workbench.data.catalog import SOURCES, UNTRIMMED
 from workbench.systems import SYSTEMS
 
-ROOT = Path(workbench.__file__).parent
+#: The folder that holds the packages, and those of them whose code makes a run.
+ROOT = Path(workbench.__file__).parents[1]
+PACKAGES = ("workbench", "safefiles")
 #: Where training and evaluation begin.
 STARTS = ("workbench.study.train.fit", "workbench.metrics.classification", "workbench.metrics.attention")
 #: Lists of what there is: following them would make every run depend on every system, statistical test and report.
@@ -22,12 +24,12 @@ LISTS = ("workbench.systems", "workbench.metrics", "workbench.study")
 @cache
 def fingerprint(system: str, dataset: str) -> str:
     """Sixteen hex digits that change with the code (not with comments and docstrings) of the modules that a run of
-    ``system`` on ``dataset`` imports, directly or through others, from this package. Of a system registered from
+    ``system`` on ``dataset`` imports, directly or through others, from this library. Of a system registered from
     elsewhere (a notebook, another package) its own methods count."""
     kind = SYSTEMS[system]
     own = kind.__module__.startswith("workbench.")
     source = (SOURCES | UNTRIMMED).get(dataset)
-    starts = [*STARTS, *([kind.__module__] if own else []), *([source] if source else [])]
+    starts = [*STARTS, *([kind.__module__] if own else []), *([source.partition(":")[0]] if source else [])]
     words = [f"{module} {_content(module)[0]}" for module in sorted(_reached(starts))]
     words += [] if own else [inspect.getsource(part) for part in vars(kind).values() if inspect.isfunction(part)]
     return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
@@ -46,7 +48,7 @@ def _reached(starts: list[str]) -> set[str]:
 
 @cache
 def _content(module: str) -> tuple[str, list[str]]:
-    """A digest of the module's code, and the modules of this package that it imports."""
+    """A digest of the module's code, and the modules of this library that it imports."""
     tree = ast.parse(_file(module).read_text())
     imported = []
     for node in ast.walk(tree):
@@ -56,7 +58,7 @@ def _content(module: str) -> tuple[str, list[str]]:
             inside = [f"{node.module}.{alias.name}" for alias in node.names]
             imported += [node.module, *inside]
         _drop_docstring(node)
-    own = [name for name in imported if name.startswith("workbench.") and _is_module(name)]
+    own = [name for name in imported if name.partition(".")[0] in PACKAGES and _is_module(name)]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), own
 
 
@@ -67,7 +69,7 @@ def _drop_docstring(node: ast.AST) -> None:
 
 
 def _file(module: str) -> Path:
-    path = ROOT.joinpath(*module.split(".")[1:])
+    path = ROOT.joinpath(*module.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 

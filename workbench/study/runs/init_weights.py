@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from workbench.data.sources import synthadl, synthadl_u
 from workbench.nets import weights
 from workbench.study.config.train_config import TrainConfig
-from workbench.study.runs.run_folder import LATEST, open_run
+from workbench.study.runs.find_runs import LATEST, open_run
 
 #: Where the data of a set are that is trained on without a root.
 DEFAULTS = {"synthadl": synthadl.DEFAULT_ROOT, "synthadl_u": synthadl_u.DEFAULT_ROOT}

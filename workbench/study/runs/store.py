@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from workbench.drafts import replacing
+from safefiles.drafts import replacing
 from workbench.study.runs.run_folder import Run
 
 EXPERIMENT = "workbench"

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.reading import read_yaml
+from safefiles.reading import read_yaml
 
 if TYPE_CHECKING:
     from distributed import Client

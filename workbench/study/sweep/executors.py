@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.processes import cores, counts, starting
+from safefiles.processes import cores, counts, starting
 from workbench.study.sweep import clusters
 from workbench.study.sweep.job import DONE, FAILED, SKIPPED, Limits, Record, run_cell
 from workbench.study.sweep.plan import Cell

@@ -17,11 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workbench import checksums, drafts
-from workbench.locks import turn
-from workbench.reading import present
+from safefiles import checksums, drafts
+from safefiles.locks import turn
+from safefiles.reading import present
 from workbench.study import files
-from workbench.study.runs.run_folder import Run, flat
+from workbench.study.runs.run_folder import Run
+from workbench.study.runs.run_table import flat
 from workbench.study.sweep.plan import Cell
 
 Record = dict[str, Any]

@@ -22,7 +22,8 @@ from workbench.study.config.train_config import TrainConfig, preset_numbers
 from workbench.study.features.encoders import settled
 from workbench.study.notebooks.configs import CONFIGS, Train
 from workbench.study.runs import code_fingerprint
-from workbench.study.runs.run_folder import Data, run_of
+from workbench.study.runs.run_folder import Data
+from workbench.study.runs.run_identity import run_of
 from workbench.study.sweep.table_file import Column, Row, Table, stretched
 from workbench.systems import detects, names, variants
 

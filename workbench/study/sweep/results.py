@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench import checksums
-from workbench.reading import present
+from safefiles import checksums
+from safefiles.reading import present
 from workbench.study import files
-from workbench.study.runs.run_folder import Predictions, Run, flat
+from workbench.study.runs.run_folder import Predictions, Run
+from workbench.study.runs.run_table import flat
 from workbench.study.sweep import job
 from workbench.study.sweep.job import Record
 from workbench.study.sweep.plan import Entry, Plan

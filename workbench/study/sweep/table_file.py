@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from workbench.reading import read_yaml
+from safefiles.reading import read_yaml
 from workbench.study.config.train_config import Config, Preset, TrainConfig
 
 #: What a row may need that not everybody has.

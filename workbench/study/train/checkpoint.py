@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.reading import reading
+from safefiles.reading import reading
 from workbench.study import files
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from workbench import checksums, drafts
+from safefiles import checksums, drafts
+from safefiles.locks import turn
 from workbench.data.clips.loader import check_needs
-from workbench.locks import turn
 from workbench.study import files
 from workbench.study.config.data_of import clip_spec, open_split
 from workbench.study.config.train_config import TrainConfig, parse
@@ -20,7 +20,8 @@ from workbench.study.evaluate.evaluate import evaluate
 from workbench.study.features import encoders
 from workbench.study.runs import code_fingerprint, hardware
 from workbench.study.runs.init_weights import initialise
-from workbench.study.runs.run_folder import Data, Run, create, make_system, outdated, run_of
+from workbench.study.runs.run_folder import Data, Run, make_system
+from workbench.study.runs.run_identity import create, outdated, run_of
 from workbench.study.runs.store import row_of
 from workbench.study.train import checkpoint, optim
 from workbench.study.train.loop import Training

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from tqdm import tqdm
 
-from workbench.reading import present
+from safefiles.reading import present
 from workbench.study import files
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs import hardware

@@ -18,7 +18,8 @@ from synthadl.world import generate
 from workbench.nets import weights
 from workbench.study import files
 from workbench.study.config.train_config import TrainConfig
-from workbench.study.runs.run_folder import Run, open_run
+from workbench.study.runs.find_runs import open_run
+from workbench.study.runs.run_folder import Run
 from workbench.study.train.fit import fit
 
 #: What a file of a release may be, bytes.

@@ -13,11 +13,11 @@ from safetensors.torch import save
 from torch import Tensor
 from tqdm import tqdm
 
-from workbench import checksums
+from safefiles import checksums
+from safefiles.reading import reading
 from workbench.data import Dataset, Loader, Untrimmed, detection_batches
 from workbench.data.clips.collate import generator
 from workbench.data.untrimmed.collate_sequences import DetectionBatches
-from workbench.reading import reading
 from workbench.study import files
 from workbench.study.config.data_of import loader
 from workbench.study.config.train_config import TrainConfig

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from workbench.systems.border import check_batch
+from workbench.systems.common.border import check_batch
 from workbench.types import PICTURES, Batch, Output
 
 if TYPE_CHECKING:

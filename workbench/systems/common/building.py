@@ -12,7 +12,7 @@ from torch import nn
 
 from workbench.nearest import hint
 from workbench.nets import AGCN, I3D, R3D50G, S3DG, I3DNonLocal, ResNeXt3D
-from workbench.systems import border
+from workbench.systems.common import border
 from workbench.types import Skeleton
 
 if TYPE_CHECKING:

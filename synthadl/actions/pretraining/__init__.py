@@ -1,0 +1,1 @@
+"""The actions of SynthADL-P, on which a network is pretrained: verbs with things, moves, postures."""

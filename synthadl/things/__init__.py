@@ -1,0 +1,1 @@
+"""What things look like: four solids, and furniture, kitchenware and belongings made of them."""

@@ -1,0 +1,1 @@
+"""What the papers compare with: an RGB network, pose networks, and fusions of systems."""
