@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -81,6 +82,9 @@ def all_commands(data: Path, untrimmed: Path) -> list[Command]:
 
 def inputs(folder: Path) -> tuple[Path, Path]:
     """The worlds and the files that the commands read."""
+    whole = folder / "input" / "00_data_flow.ipynb"
+    if whole.is_file():
+        return folder / "input" / "world", folder / "input" / "untrimmed"
     small = {"actions": 2, "subjects": 4, "views": 1}
     data = fake_synthadl(folder / "input" / "world", frames=10, size=(48, 64), **small)
     untrimmed = fake_synthadl_u(folder / "input" / "untrimmed", frames=40, **small)
@@ -93,7 +97,9 @@ def inputs(folder: Path) -> tuple[Path, Path]:
         nbformat.v4.new_code_cell(LIGHT),
     ]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "input" / "00_data_flow.ipynb")
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), whole)
+    for path in (folder / "input").rglob("*"):
+        os.utime(path, (1e9, 1e9))
     return data, untrimmed
 
 
