@@ -6,6 +6,7 @@ import logging
 import os
 import platform
 import subprocess
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from lightning.fabric import Fabric
 
 TORCHRUN = "TORCHELASTIC_RUN_ID"  # in the environment of the processes that torchrun starts
+#: Seconds for which a training looks how busy the machine is before it starts.
+LOOK = 0.3
 PACKAGES = ("torch", "numpy", "lightning", "mlflow", "pandas", "scikit-learn", "av", "decord", "captum", "plotly")
 
 
@@ -104,6 +107,24 @@ def channels_last(module: nn.Module) -> None:
     for parameter in module.parameters():
         if parameter.dim() == 5:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last_3d)
+
+
+@lru_cache
+def _most() -> int:
+    """As many threads as torch has before a training takes fewer."""
+    return torch.get_num_threads()
+
+
+def threads(earlier: int | None = None) -> int:
+    """How many threads a training computes with. A run that goes on has those of its ``earlier`` start, so that its
+    numbers are the same to the bit; what the user has set (OMP_NUM_THREADS) stays. Otherwise one for each idle core:
+    beside busy processes two threads that wait for each other take longer than one (docs/bench.md)."""
+    import psutil
+
+    if earlier or os.environ.get("OMP_NUM_THREADS"):
+        return min(earlier or _most(), _most())
+    idle = sum(1 - share / 100 for share in psutil.cpu_percent(interval=LOOK, percpu=True))
+    return max(1, min(_most(), round(idle)))
 
 
 def environment() -> dict[str, Any]:

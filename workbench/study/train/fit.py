@@ -8,6 +8,7 @@ import warnings
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
+import torch
 from tqdm import tqdm
 
 from safefiles import checksums, drafts
@@ -122,6 +123,7 @@ def _train(
         create(run, config, *data, getattr(system, "feature_channels", None))
         for sentence in outdated(run):
             warnings.warn(sentence, stacklevel=2)
+        torch.set_num_threads(hardware.threads(_threads_of(run)))
         facts = {**hardware.environment(), "code": code_fingerprint.fingerprint(config.system, config.dataset), **facts}
         store = row_of(run, tags={"git": facts["git"], "precision": facts["precision"], "device": facts["device"]})
         facts["store"] = store.where
@@ -136,6 +138,12 @@ def _train(
             run.folder / "environment.json", {**facts, "skipped": [list(pair) for pair in training.skipped]}
         )
         store.finish({})
+
+
+def _threads_of(run: Run) -> int | None:
+    """With how many threads the run was begun; None where it was not, or by a version that didn't say."""
+    path = run.folder / "environment.json"
+    return files.read_json(path).get("threads") if path.is_file() else None
 
 
 def _alone(run: Run) -> AbstractContextManager[bool]:
