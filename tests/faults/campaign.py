@@ -303,7 +303,7 @@ def totals(run: Campaign) -> dict[str, int]:
 
 def ready() -> None:
     """Imports what commands need, once for all forks."""
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", OMP_NUM_THREADS="1")  # one thread: the same numbers
     import distributed  # noqa: F401
     import lightning.fabric  # noqa: F401
     import mlflow
