@@ -206,13 +206,14 @@ class Site:
     def _of_texts(self) -> list[Case]:
         truth, found = self.scores / "truth.json", self.scores / "found.json"
         pku = self.scores / "pku_truth", self.scores / "pku_found"
+        events = tuple(path for folder in pku for path in folder.iterdir())
         page = self.out / "page.html"
         return [
             Case("sweep", (self.table,), call(table_file.read_table, self.table)),
             Case("profile", (self.table,), command("profile", self.table, "--repeats", 1, "--runs", self.out)),
             Case("slurm", (self.slurm,), call(clusters.read, self.slurm)),
             Case("score", (truth, found), command("score", truth, found, "--rule", "activitynet")),
-            Case("score pku", tuple(p for one in pku for p in one.iterdir()), command("score", *pku, "--rule", "pku")),
+            Case("score pku", events, command("score", *pku, "--rule", "pku"), reports=True),
             Case("gallery", (self.executed,), call(gallery.build, [self.executed], None, page)),
             Case("notebook", (self.notebook,), call(self._execute)),
             Case("synth", (self.claimed / "world.json",), call(self._generate), reports=True),
