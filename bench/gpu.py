@@ -21,6 +21,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import torch
@@ -233,8 +234,7 @@ def parallel(sizes: Sizes, device: torch.device) -> tuple[list[str], list[str]]:
     lines, problems, alone = ["| processes | clips a second | times |", "|---:|---:|---:|"], [], 0.0
     for count in counts:
         with tempfile.TemporaryDirectory() as place:
-            # A fork can't use a GPU that its parent has used, nor locks that threads of its parent hold.
-            start = mp.get_context("spawn")
+            start = starter()
             workers = [start.Process(target=one_of, args=(i, count, place, sizes, device.type)) for i in range(count)]
             for worker in workers:
                 worker.start()
@@ -251,6 +251,16 @@ def parallel(sizes: Sizes, device: torch.device) -> tuple[list[str], list[str]]:
         if found["apart"] > 0:
             problems.append(f"after data-parallel training in {count} processes weights differ by {found['apart']:.2g}")
     return lines, problems
+
+
+def starter() -> BaseContext:
+    """What processes are started with. A fork can't use a GPU that its parent has used, nor locks that threads of its
+    parent hold: they are forked from a process that has imported this file and does nothing else."""
+    if "forkserver" not in mp.get_all_start_methods():
+        return mp.get_context("spawn")
+    context = mp.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
 
 
 def one_of(rank: int, world: int, place: str, sizes: Sizes, kind: str) -> None:

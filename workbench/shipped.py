@@ -6,6 +6,7 @@ from pathlib import Path
 from shutil import copyfile
 
 import workbench
+from safefiles import drafts
 
 PACKAGE = Path(workbench.__file__).parent
 
@@ -18,14 +19,15 @@ def notebooks() -> Path:
 
 def lay_out(folder: str | Path) -> list[Path]:
     """Copies notebooks and tables to ``folder``/notebooks, where people change them; what is there already stays.
-    Returns the new files; FileNotFoundError where the library came without notebooks."""
+    Returns the new files; FileNotFoundError where the library came without notebooks, OSError where one can't be
+    written."""
     source, new = notebooks(), []
     if not source.is_dir():
         raise FileNotFoundError(f"this installation has no notebooks: looked for in {source}")
     for file in sorted(source.rglob("*")):
         target = Path(folder) / "notebooks" / file.relative_to(source)
         if file.suffix in (".ipynb", ".md", ".yaml") and ".ipynb_checkpoints" not in file.parts and not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            copyfile(file, target)
+            with drafts.replacing(target) as draft:
+                copyfile(file, draft)
             new.append(target)
     return new

@@ -1,7 +1,8 @@
 """A campaign: one file of what a command reads is damaged, the command runs, and has to say so in a sentence.
 
-``python -m tests.faults.damage --count 500 --seed 3`` prints what went wrong; the test runs a small slice. The commands
-run in this process, on a place that is made once (see ``damage_site``); a damaged file is put back after its case.
+``python -m tests.faults.damage --count 500 --seed 3`` prints what went wrong; the test runs a small slice. With
+``--first 200`` the same campaign goes on from its two-hundredth file. The commands run in this process, on a place that
+is made once (see ``damage_site``); a damaged file is put back after its case.
 """
 
 from __future__ import annotations
@@ -185,11 +186,15 @@ def undamaged(site: Site, cases: list[Case]) -> list[str]:
     return failures
 
 
-def campaign(site: Site, cases: list[Case], count: int, seed: int) -> list[str]:
-    """``count`` damaged files, and what went wrong with them, a line each."""
-    rng, failures = np.random.default_rng(seed), []
-    for number in range(count):
-        case = cases[number % len(cases)]
+def campaign(site: Site, cases: list[Case], numbers: range, seed: int, minutes: float = 1e6) -> list[str]:
+    """The damaged files of these ``numbers``, and what went wrong with them, a line each; none is begun after so many
+    minutes."""
+    failures, end = [], time.monotonic() + 60 * minutes
+    for number in numbers:
+        if time.monotonic() > end:
+            print(f"stopped before #{number}", flush=True)
+            break
+        rng, case = np.random.default_rng([seed, number]), cases[number % len(cases)]
         path = case.files[int(rng.integers(len(case.files)))]
         damage = list(DAMAGES)[int(rng.integers(len(DAMAGES)))]
         started = time.monotonic()
@@ -205,6 +210,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="the number of the first file of this piece")
+    parser.add_argument("--minutes", type=float, default=1e6, help="no other file is damaged after so many")
     parser.add_argument("--only", default="", help="cases whose names hold this")
     arguments = parser.parse_args()
     sys.modules["mlflow"] = None
@@ -213,6 +220,7 @@ if __name__ == "__main__":
         cases = [case for case in site.cases() if arguments.only in case.name]
         failed = undamaged(site, cases)
         print("\n".join(failed), flush=True)
-        failed += campaign(site, cases, arguments.count, arguments.seed)
+        numbers = range(arguments.first, arguments.first + arguments.count)
+        failed += campaign(site, cases, numbers, arguments.seed, arguments.minutes)
     print(f"{arguments.count} damaged files, {len(failed)} failures")
     sys.exit(bool(failed))

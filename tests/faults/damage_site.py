@@ -191,8 +191,8 @@ class Site:
         opened, predictions = run_folder.Run(run.name, run), run / "predictions_test.npz"
         return [
             *(Case(f"init {path.suffix}", (path,), command(*start, f"init={{'': {path}}}")) for path in weights),
-            Case("train again", (run / "metrics.json",), again),
-            Case("resume", (run / "checkpoint.pt", run / "config.json"), lambda: self._resume(again)),
+            Case("train again", (run / "metrics.json",), again, reports=True),
+            Case("resume", (run / "checkpoint.pt", run / "config.json"), lambda: self._resume(again), reports=True),
             Case("sensitivity", (run / "weights.safetensors", run / "config.json", first), asked),
             Case("predictions", (predictions, run / "config.json"), call(lambda: _fresh(opened).predictions())),
             Case("history", (run / "history.csv",), call(lambda: _fresh(opened).history)),
@@ -200,19 +200,21 @@ class Site:
                 "table of runs",
                 (run / "metrics.json", run / "config.json"),
                 call(lambda: run_table.summary(self.runs)),
+                reports=True,
             ),
         ]
 
     def _of_texts(self) -> list[Case]:
         truth, found = self.scores / "truth.json", self.scores / "found.json"
         pku = self.scores / "pku_truth", self.scores / "pku_found"
+        events = tuple(path for folder in pku for path in folder.iterdir())
         page = self.out / "page.html"
         return [
             Case("sweep", (self.table,), call(table_file.read_table, self.table)),
             Case("profile", (self.table,), command("profile", self.table, "--repeats", 1, "--runs", self.out)),
             Case("slurm", (self.slurm,), call(clusters.read, self.slurm)),
             Case("score", (truth, found), command("score", truth, found, "--rule", "activitynet")),
-            Case("score pku", tuple(p for one in pku for p in one.iterdir()), command("score", *pku, "--rule", "pku")),
+            Case("score pku", events, command("score", *pku, "--rule", "pku"), reports=True),
             Case("gallery", (self.executed,), call(gallery.build, [self.executed], None, page)),
             Case("notebook", (self.notebook,), call(self._execute)),
             Case("synth", (self.claimed / "world.json",), call(self._generate), reports=True),

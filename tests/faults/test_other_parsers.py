@@ -18,7 +18,7 @@ from torch import nn
 
 from tests.fixtures import fake_synthadl
 from workbench.data import open_dataset
-from workbench.data.formats import people, posefiles
+from workbench.data.formats import ntu_skeleton, people, posefiles
 from workbench.data.sources import charades, hmdb51, kinetics, multithumos, pku_mmd, thumos14, tsu
 from workbench.metrics import score_files
 from workbench.nets import weights
@@ -248,3 +248,21 @@ def test_another_time_of_change_alone_changes_no_identity(shared, clip, seconds,
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory) -> Path:
     return fake_synthadl(tmp_path_factory.mktemp("world"), actions=2, subjects=3, views=1, frames=8)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda path: score_files(path, path, "activitynet"),
+        lambda path: score_files(path, path, "charades"),
+        ntu_skeleton.count_frames,
+        ntu_skeleton.read_skeleton,
+        tsu.read_events,
+    ],
+)
+def test_a_pipe_is_not_waited_for(tmp_path, read):
+    """Nobody writes to it: opened, it would be read for ever."""
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(ValueError, match=r"pipe.json can't be read: it is no file"):
+        read(tmp_path / "pipe.json")

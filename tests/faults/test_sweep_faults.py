@@ -13,6 +13,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from workbench.study.notebooks import warm_kernels
 from workbench.study.sweep import sweep as sweeping
 from workbench.study.sweep.job import DONE, FAILED, SKIPPED, Limits, run_cell
 from workbench.study.tables.plan import Cell
@@ -192,6 +193,14 @@ def test_rows_that_start_from_one_that_failed_are_skipped():
     found = []
     serial(cells, Limits(), found.append, work)
     assert [record["status"] for record in found] == [FAILED, SKIPPED, DONE]
+
+
+def test_a_kernel_that_has_just_begun_ends_with_the_process_that_it_was_forked_from(place):
+    source = warm_kernels.Warm((), 1)
+    kernel = source.ask(what="start", command=["-f", str(place / "none.json")], env=dict(os.environ), folder=str(place))
+    source._process.kill()  # it has not imported what it is to become
+    source._process.wait()
+    _until(lambda: not Path(f"/proc/{kernel}").exists(), 10)
 
 
 def _until(true, seconds: float = 120.0) -> None:

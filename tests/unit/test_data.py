@@ -129,6 +129,16 @@ def test_a_wrong_index_is_named(tmp_path, column, value, error, message):
         open_dataset("synthadl", world, split="train")
 
 
+@pytest.mark.parametrize("column", ["id", "video", "action", "label", "split_cs"])
+def test_an_index_that_holds_lists_is_named(tmp_path, column):
+    world = fake_synthadl(tmp_path, actions=1, subjects=3, views=1)
+    table = pd.read_parquet(world / "index.parquet")
+    table[column] = [["x"]] * len(table)
+    table.to_parquet(world / "index.parquet")
+    with pytest.raises(ValueError, match=rf"index.parquet: {column} should hold one value a row, it holds \['x'\]"):
+        open_dataset("synthadl", world, split="train")
+
+
 # Manifests
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import json
 import os
 import re
@@ -179,6 +180,19 @@ def test_notebooks_are_laid_out_once_and_never_overwritten(tmp_path):
     assert tmp_path / "notebooks/01_train.ipynb" in first and tmp_path / "notebooks/ablations/vpn_table1.yaml" in first
     first[0].write_text("mine")
     assert shipped.lay_out(tmp_path) == [] and first[0].read_text() == "mine"
+
+
+def test_notebooks_are_laid_out_whole_or_not_at_all(tmp_path, monkeypatch):
+    """On a disk that gets full half through a file, which would stay there as if it were the user's."""
+
+    def full(source, target):
+        Path(target).write_bytes(Path(source).read_bytes()[:100])
+        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+    monkeypatch.setattr(shipped, "copyfile", full)
+    with pytest.raises(OSError, match="No space left on device; nothing was left half-written; free some space"):
+        shipped.lay_out(tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_import_workbench_and_its_models_load_nothing_heavy():

@@ -101,6 +101,11 @@ def test_a_table_may_read_validation_subjects_of_runs_that_were_measured_on_test
     measured = json.loads((weights.parent / "metrics.json").read_text())["validation"]["top1"]
     assert found["ranking"][0] == pytest.approx(100 * measured)
     assert job.done(cell) == record
+    # What the run has lost is named before the cell is executed again, and stays there for its training to mend.
+    (weights.parent / "config.json").write_bytes(b"")
+    with pytest.warns(UserWarning, match="config.json is damaged .*: the run goes through its cell again"):
+        assert job.done(cell) is None
+    assert (weights.parent / "config.json").read_bytes() == b""
 
 
 def test_a_file_says_how_many_seeds_unless_the_sweep_is_told(table, tmp_path):

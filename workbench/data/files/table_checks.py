@@ -6,7 +6,7 @@ import os
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +19,17 @@ DAMAGE = (
 )
 
 
-def require(table: pd.DataFrame, columns: Iterable[str], path: Path) -> None:
-    """ValueError naming the columns that ``table`` (read from ``path``) lacks."""
+def require(table: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
+    """ValueError naming the columns that ``table`` (read from ``path``) lacks, or one that holds lists."""
     missing = [column for column in columns if column not in table]
     if missing:
         raise ValueError(
             f"{path} lacks the column(s) {', '.join(missing)}; it has: {', '.join(map(str, table.columns))}"
         )
+    for name in columns:
+        several = (value for value in table[name] if isinstance(value, list | dict | np.ndarray))
+        if table[name].dtype == object and (wrong := next(several, None)) is not None:
+            raise ValueError(f"{path}: {name} should hold one value a row, it holds {str(wrong)[:80]}")
 
 
 def numeric(table: pd.DataFrame, columns: Iterable[str], path: Path) -> None:

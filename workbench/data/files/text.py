@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from safefiles.reading import present
+
 #: No file of coordinates in a public data set is larger; what is would not fit into memory as words.
 LARGEST = 256 * 1024**2
 
@@ -23,8 +25,9 @@ class Damage(ValueError):
 
 
 def load(path: str | Path) -> bytes:
-    """All of the file; Damage if it is empty or absurdly large."""
+    """All of the file; Damage if it is empty or absurdly large, Unreadable if it is none."""
     file = Path(path)
+    present(file)
     size = file.stat().st_size
     if size == 0:
         raise Damage(f"{path} is empty")

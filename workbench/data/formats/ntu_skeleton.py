@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from safefiles.reading import present
 from workbench.data.files.text import Tokens
 from workbench.data.formats.pose_reader import PoseReader
 from workbench.types import Pose, Skeleton
@@ -54,6 +55,7 @@ def body_ids(path: str | Path) -> list[list[str]]:
 
 def count_frames(path: str | Path) -> int:
     """How many frames the file says it has; ValueError naming it where that is no number above 0."""
+    present(path)
     with open(path, "rb") as file:
         first = file.readline(64).strip()
     if not first.isdigit() or not int(first):

@@ -8,6 +8,7 @@ In a folder of results the last number is the score; in PKU-MMD's labels it is 2
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,8 @@ from workbench.metrics.formats import text
 def read_pku_truth(folder: str | os.PathLike, videos: Iterable[str] | None = None) -> pd.DataFrame:
     """Table of video, label (int), start, end, confidence of every file, by name, or of ``videos``.
 
-    Ends before starts stay as they are (0043-L holds one). FileNotFoundError for a folder without files or a video
-    without one; ValueError naming file and line.
+    Ends before starts stay as they are (0043-L holds one). A warning tells of files without an event.
+    FileNotFoundError for a folder without files or a video without one; ValueError naming file and line.
     """
     return _read(folder, "confidence", videos)
 
@@ -52,13 +53,16 @@ def videos_of(folder: str | os.PathLike) -> list[str]:
 
 
 def _read(folder: str | os.PathLike, last: str, videos: Iterable[str] | None) -> pd.DataFrame:
-    found = []
+    found, empty = [], []
     for video in videos_of(folder) if videos is None else videos:
-        path = Path(folder) / (text.file_name(video, "video") + ".txt")
+        path, before = Path(folder) / (text.file_name(video, "video") + ".txt"), len(found)
         for place, row in text.rows(path, 4, f"label,start,end,{last}"):
             names = ("start", "end", last)
             numbers = {name: text.number(value, place, name) for name, value in zip(names, row[1:4], strict=True)}
             found.append({"video": video, "label": text.whole(row[0], place, "label"), **numbers})
+        empty += [path] if len(found) == before else []
+    if empty:
+        warnings.warn(f"{len(empty)} file(s) of {folder} say that nothing happens, such as {empty[0]}", stacklevel=3)
     return text.table(found, "video", "label", "start", "end", last)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from safefiles.drafts import replacing
+from safefiles.reading import present
 from workbench.metrics.formats import entries
 
 
@@ -30,11 +31,11 @@ def rows(path: str | os.PathLike, least: int, form: str) -> Iterator[tuple[str, 
 
 
 def read(path: str | os.PathLike) -> str:
-    """The text of a UTF-8 file, with or without byte-order mark; ValueError naming a file that isn't text."""
+    """The text of a UTF-8 file, with or without byte-order mark; ValueError naming what isn't a file, or isn't text."""
+    if not present(path):
+        raise FileNotFoundError(f"{path} does not exist")
     try:
         return Path(path).read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{path} does not exist") from None
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not a text file") from None
 

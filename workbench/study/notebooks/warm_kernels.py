@@ -8,6 +8,7 @@ process that asked for kernels ends, however it ends, the warm process and its k
 from __future__ import annotations
 
 import ast
+import ctypes
 import json
 import os
 import signal
@@ -41,6 +42,7 @@ LATE = (
     "nbformat",
     "kaleido",
 )
+PR_SET_PDEATHSIG = 1
 CAN_FORK = hasattr(os, "fork") and sys.platform == "linux"
 
 
@@ -225,8 +227,9 @@ def serve(modules: list[str]) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if request["what"] == "start":
-            child = os.fork()
+            own, child = os.getpid(), os.fork()
             if child == 0:
+                _end_with(own)
                 _become_kernel(request)
             children.add(child)
             answer: int | None = child
@@ -258,6 +261,13 @@ def _kill(child: int) -> None:
             kill(child, signal.SIGKILL)
 
 
+def _end_with(parent: int) -> None:
+    """Ends this process when ``parent``, its own, has ended, at once and however far it has come (on Linux)."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 def _become_kernel(request: dict[str, Any]) -> None:
     """Turns this fork into the kernel that ``request`` describes; does not return."""
     status = 1
@@ -275,8 +285,7 @@ def _become_kernel(request: dict[str, Any]) -> None:
         from ipykernel.kernelapp import IPKernelApp
 
         sys.argv = ["kernel", *request["command"][request["command"].index("-f") :]]
-        # Where the warm process is killed, the kernel notices and ends.
-        IPKernelApp.launch_instance([*sys.argv[1:], f"--IPKernelApp.parent_handle={os.getppid()}"])
+        IPKernelApp.launch_instance(sys.argv[1:])
         status = 0
     finally:
         os._exit(status)

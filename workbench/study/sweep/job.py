@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+import warnings
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -59,8 +60,16 @@ def done(cell: Cell) -> Record | None:
     record = files.read_json(path, "status", "code", "source", way_out="delete it, and the cell is executed again")
     same = record["status"] == DONE and (record["code"], record["source"]) == (cell.code, cell.source)
     run = run_of(cell)
-    there = run is None or (run.finished and not run.damaged() and cell.splits <= set(measured(cell)))
+    there = run is None or (_whole(run) and run.finished and cell.splits <= set(measured(cell)))
     return record if same and there else None
+
+
+def _whole(run: Run) -> bool:
+    """Whether none of its files is damaged; each that is, is named. Training sets it aside and makes it again."""
+    damaged = run.damaged()
+    for path in damaged:
+        warnings.warn(f"{path} {checksums.damage(path)}: the run goes through its cell again", stacklevel=3)
+    return not damaged
 
 
 def measured(cell: Cell) -> Record:
