@@ -419,6 +419,8 @@ def parse(words: Sequence[str]) -> tuple[Callable[..., int | None], BoundArgumen
 
 
 def main(words: Sequence[str] | None = None) -> int:
+    """Runs the command that ``words`` are (those of the command line), and returns its exit code."""
+
     def command() -> int | None:
         function, given = parse(sys.argv[1:] if words is None else words)
         return function(*given.args, **given.kwargs)
