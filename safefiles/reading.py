@@ -33,7 +33,7 @@ def reading(path: str | Path, kind: str, way_out: str = "") -> Iterator[None]:
         raise Unreadable(f"{path} can't be read as {kind} ({reason(problem)}){more}") from None
 
 
-def present(path: str | Path) -> bool:
+def present(path: str | os.PathLike) -> bool:
     """Whether there is a file to be read. Unreadable where what goes by its name is none, such as a folder, a pipe or a
     link that leads nowhere: what the file should say would else be passed over in silence."""
     if os.path.isfile(path):

@@ -53,7 +53,8 @@ def videos_of(folder: str | os.PathLike) -> list[str]:
 
 
 def _read(folder: str | os.PathLike, last: str, videos: Iterable[str] | None) -> pd.DataFrame:
-    found, empty = [], []
+    found: list[dict] = []
+    empty: list[Path] = []
     for video in videos_of(folder) if videos is None else videos:
         path, before = Path(folder) / (text.file_name(video, "video") + ".txt"), len(found)
         for place, row in text.rows(path, 4, f"label,start,end,{last}"):
