@@ -6,13 +6,14 @@ import errno
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from safefiles import drafts
 from synthadl import world
+from tests.fixtures import fake_synthadl
 
 
 def test_a_block_that_fails_leaves_the_old_file(tmp_path):
@@ -117,27 +118,42 @@ def test_a_damaged_clip_of_a_world_is_said_and_drawn_again(drawn, kind, damage, 
     assert world._whole(root, row)
 
 
-def test_a_worker_ends_when_its_parent_is_killed():
-    code = (
-        "import multiprocessing, os, sys, time\n"
-        "from concurrent.futures import ProcessPoolExecutor\n"
-        "from safefiles.workers import follow\n"
-        "if __name__ == '__main__':\n"
-        "    pool = ProcessPoolExecutor(1, multiprocessing.get_context('spawn'), follow, (os.getpid(),))\n"
-        "    print(pool.submit(os.getpid).result(), flush=True)\n"
-        "    pool.submit(time.sleep, 600); time.sleep(600)\n"
-    )
-    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    worker = int(parent.stdout.readline())
+POOL = """
+import multiprocessing, os, sys, time
+from concurrent.futures import ProcessPoolExecutor
+from safefiles.workers import follow
+if __name__ == "__main__":
+    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), follow, (os.getpid(),))
+    print(pool.submit(os.getpid).result(), flush=True)
+    pool.submit(time.sleep, 600); time.sleep(600)
+"""
+LOADER = """
+import sys, time
+import psutil
+from workbench.data import ClipSpec, Loader, open_dataset
+if __name__ == "__main__":
+    data = open_dataset("synthadl", sys.argv[1], "cs", "train")
+    loader = Loader(data, ClipSpec(frames=4, size=(32, 32)), batch_size=1, train=True, workers=2)
+    iterator = iter(loader)
+    next(iterator)
+    print(*(child.pid for child in psutil.Process().children(recursive=True)), flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("script", [POOL, LOADER], ids=["pool", "loader"])
+def test_workers_end_when_their_parent_is_killed(script, tmp_path):
+    fake_synthadl(tmp_path / "data", actions=2, subjects=4, views=1, frames=8)
+    (tmp_path / "script.py").write_text(script)
+    line = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "data")]
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    parent = subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment)
+    workers = [psutil.Process(int(pid)) for pid in parent.stdout.readline().split()]
+    assert workers
     parent.kill()
     parent.wait()
-    for _ in range(100):
-        try:
-            os.kill(worker, 0)
-        except ProcessLookupError:
-            return
-        if "Z" in Path(f"/proc/{worker}/stat").read_text().split(")")[1][:3]:
-            return
-        time.sleep(0.1)
-    os.kill(worker, 9)
-    raise AssertionError(f"worker {worker} outlived its parent")
+    _, left = psutil.wait_procs(workers, timeout=15)
+    left = [worker for worker in left if worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE]
+    for worker in left:
+        worker.kill()
+    assert not left, f"{len(left)} of {len(workers)} outlived their parent"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import warnings
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from safefiles.processes import cores
+from safefiles.workers import follow
 from workbench.data.clips.augment import Augment
 from workbench.data.clips.clip_spec import ClipSpec, evaluation_windows
 from workbench.data.clips.collate import Maker, Task, generator
@@ -136,7 +138,7 @@ class Loader:
             num_workers=workers,
             persistent_workers=True,
             multiprocessing_context="forkserver",
-            worker_init_fn=_one_thread,
+            worker_init_fn=partial(_begin, os.getpid()),
             collate_fn=_as_is,
             generator=torch.Generator(),
         )
@@ -194,8 +196,10 @@ def _check(dataset: Dataset, batch_size: int, train: bool, augment: Augment | No
         raise ValueError(f"{where} has {len(dataset)} clips, too few for {shard[1]} process(es)")
 
 
-def _one_thread(worker: int) -> None:
+def _begin(parent: int, worker: int) -> None:
+    """A worker has one thread, and ends with the process that it reads for: the server that forks it would not."""
     cv2.setNumThreads(0)
+    follow(parent)
 
 
 def _as_is(batch: tuple) -> tuple:
