@@ -211,7 +211,7 @@ def test_departures_are_drawn_by_action_and_listed():
     cells = figures.departed(known, parted, CLASSES, "pose").data[0].cells.values
     assert cells[0] == ["b", "d"] and cells[2] == ["drink", "&lt;b&gt;cook&lt;/b&gt;"] and cells[4] == ["teacher"] * 2
     one = figures.departed(known, parted, CLASSES, "pose", most=1)
-    assert len(one.data[0].cells.values[0]) == 1 and "1 more are left out" in one.layout.title.text
+    assert len(one.data[0].cells.values[0]) == 1 and "1 more are not shown" in one.layout.title.text
 
 
 def test_what_is_missing_is_said():
