@@ -78,7 +78,12 @@ def _write(results, entry, hit: np.ndarray) -> None:
     files.write_arrays(folder / "predictions_test.npz", arrays)
     measured = {"top1": float(hit.mean()), "mean_class": float(hit.mean())}
     files.write_json(folder / "metrics.json", {"test": {"data": cell.contents["test"], **measured}})
-    facts = {"config": {"system": "pose_lstm"}, "classes": [str(i) for i in range(CLASSES)], "skeleton": None, "data": {}}
+    facts = {
+        "config": {"system": "pose_lstm"},
+        "classes": [str(i) for i in range(CLASSES)],
+        "skeleton": None,
+        "data": {},
+    }
     files.write_json(folder / "config.json", facts)
     save_file({"w": np.zeros(1, np.float32)}, folder / "weights.safetensors")
 
