@@ -62,7 +62,7 @@ class Place:
 
     def workers(self, name: str) -> set[int]:
         """Processes that executed the cells."""
-        return {json.loads(path.read_text())["worker"] for path in (self.root / name / "cells").glob("*.json")}
+        return {json.loads(path.read_text())["worker"] for path in (self.root / name / "cells").glob("*-s[0-9]-*.json")}
 
 
 @pytest.fixture(scope="session")
