@@ -39,7 +39,7 @@ RECIPES: dict[str, Recipe] = {
     "i3d_synthadl_p": Recipe(
         "rgb",
         "backbone",
-        30,
+        12,
         {
             "options": {"dropout": 0.2},
             "optimizer": {"name": "adam", "lr": 5e-4},
@@ -89,7 +89,8 @@ def config(
 ) -> TrainConfig:
     """The run that the weights ``name`` are taken from. Its clips are short: decoding them costs less than a cache."""
     recipe = RECIPES[name]
-    where = {"dataset": "synthadl", "root": str(root), "protocol": "cs", "runs": str(runs), "cache": None}
+    where = {"dataset": "synthadl", "root": str(root), "protocol": "cs", "runs": str(runs)}
+    where |= {"cache": None, "workers": 1}  # the next batch is read while one is learnt
     numbers = {"preset": "study", "epochs": epochs or recipe.epochs, "limit": limit}
     return TrainConfig(system=recipe.system, **where, **numbers, **recipe.changes)
 
