@@ -39,7 +39,7 @@ RECIPES: dict[str, Recipe] = {
     "i3d_synthadl_p": Recipe(
         "rgb",
         "backbone",
-        12,
+        10,
         {
             "options": {"dropout": 0.2},
             "optimizer": {"name": "adam", "lr": 5e-4},
@@ -90,7 +90,7 @@ def config(
     """The run that the weights ``name`` are taken from. Its clips are short: decoding them costs less than a cache."""
     recipe = RECIPES[name]
     where = {"dataset": "synthadl", "root": str(root), "protocol": "cs", "runs": str(runs)}
-    where |= {"cache": None, "workers": 1}  # the next batch is read while one is learnt
+    where |= {"cache": None, "workers": 2}  # the next batches are read while one is learnt
     numbers = {"preset": "study", "epochs": epochs or recipe.epochs, "limit": limit}
     return TrainConfig(system=recipe.system, **where, **numbers, **recipe.changes)
 
