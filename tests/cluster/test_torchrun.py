@@ -69,11 +69,12 @@ def test_two_processes_train_the_numbers_of_one(place, name):
         assert away <= TOLERANCE * max(1.0, float(value.abs().max())), key
     columns = [key for key in one.history if key.startswith(("train_", "validation_")) and not key.endswith("top1")]
     for key in columns:
-        assert two.history[key].tolist() == pytest.approx(one.history[key].tolist(), rel=10 * TOLERANCE), key
+        found, expected = two.history[key].tolist(), one.history[key].tolist()
+        assert found == pytest.approx(expected, rel=10 * TOLERANCE, nan_ok=True), key  # not every epoch is validated
     assert len(two.metrics["test"]) == len(one.metrics["test"])
 
 
-KILLED = [*SHARED, "epochs=12", "checkpoint_steps=1", "options.dropout=0"]
+KILLED = ["epochs=12", *SHARED[1:], "checkpoint_steps=1", "options.dropout=0"]
 
 
 @pytest.fixture(scope="module")
