@@ -1,9 +1,10 @@
 """``torchrun`` with two gloo processes: the numbers of one process, and of a run that is killed on the way.
 
 In fp64 two processes and one agree to 1e-9 step by step (tests/unit/test_fit_processes.py). In fp32 sums over a batch
-are rounded in another order, 1e-7 of a value; that grows from batch norm to batch norm and from step to step. TOLERANCE
-allows for a thousand times the rounding. With batch statistics or negatives of each process alone, losses differ in the
-second digit.
+are rounded in another order, 1e-7 of a value; that grows from batch norm to batch norm and from step to step: weights
+that begin 1e-7 apart end 1e-3 apart after six steps of rate 0.0005, in one process too (vpn). The rate is smaller here,
+and TOLERANCE allows for a thousand times the rounding. With batch statistics or negatives of each process alone, losses
+differ in the second digit.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ import pytest
 from safetensors.torch import load_file
 
 from tests.cluster.conftest import ROOT, WORKBENCH
-from tests.cluster.slurm import free_ports
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
@@ -31,7 +31,7 @@ SYSTEMS = {
     "vpn_f": ["options.dropout=0"],
     "vpn_f_crd": ["options.dropout=0", "options.distillation=crd"],
 }
-SHARED = ["epochs=2", "precision=fp32", "device=cpu", "optimizer.name=sgd", "optimizer.lr=0.0005", "evaluate=[test]"]
+SHARED = ["epochs=2", "precision=fp32", "device=cpu", "optimizer.name=sgd", "optimizer.lr=0.000003", "evaluate=[test]"]
 PRESET = "preset={base: tiny, clip: [8, 32, 32], width: 0.125, poses: 8, output_stride: [4, 8, 8], batch_size: 8}"
 
 
@@ -39,8 +39,7 @@ def command(place, system: str, runs: str, *settings: str, processes: int = 2, r
     train = ["train", system, "--root", str(place.world), "--runs", str(place.root / runs), "--set", PRESET]
     if processes == 1:
         return [*WORKBENCH, *train, *settings]
-    (port,) = free_ports(1)
-    run = [f"--nproc-per-node={processes}", f"--master-port={port}", f"--max-restarts={restarts}", "-m", "workbench"]
+    run = ["--standalone", f"--nproc-per-node={processes}", f"--max-restarts={restarts}", "-m", "workbench"]
     return [sys.executable, "-m", "torch.distributed.run", *run, *train, *settings, f"devices={processes}"]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
+import torch.distributed as dist
 from torch import nn
 
 import workbench
@@ -75,6 +76,7 @@ def make_fabric(experiment: Experiment, choice: dict[str, Any]) -> Fabric:
     for talkative in ("lightning.fabric", "lightning.pytorch"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
     _check_processes(experiment)
+    _meet_again(choice["device"])
     several = experiment.devices * experiment.nodes > 1
     strategy = experiment.strategy
     if strategy == "auto" and several:
@@ -103,6 +105,18 @@ def _check_processes(experiment: Experiment) -> None:
         right = f"devices={here}" + (f" nodes={everywhere // here}" if everywhere > here else "")
         started = f"torchrun started {everywhere} process{'es' if everywhere > 1 else ''}"
         raise ValueError(f"{started} and the run asks for {asked}; say --set {right}")
+
+
+def _meet_again(kind: str) -> None:
+    """Connects processes that torchrun has started anew after one died. Its store still has the addresses of those
+    before them, which they would call in vain: each start has a part of the store for itself."""
+    start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    if TORCHRUN not in os.environ or start == "0" or dist.is_initialized():
+        return
+    store = dist.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False)
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    backend = "nccl" if kind == "cuda" else "gloo"
+    dist.init_process_group(backend, store=dist.PrefixStore(f"start {start}", store), rank=rank, world_size=world)
 
 
 def channels_last(module: nn.Module) -> None:
