@@ -80,6 +80,19 @@ def test_a_subset_keeps_its_own_intervals(tmp_path):
         part.index("v1")
 
 
+def test_a_video_is_found_however_its_accents_are_encoded_unless_two_are_alike(tmp_path):
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    data = fake_untrimmed(tmp_path)
+    table, intervals = data.table.copy(), data.intervals.copy()
+    table["id"] = table["id"].replace("v0", apart)
+    intervals["video"] = intervals["video"].replace("v0", apart)
+    named = replace(data, table=table, intervals=intervals)
+    assert named.index(composed) == named.index(apart) == 0
+    table = table.assign(id=table["id"].replace("v1", composed))
+    both = replace(named, table=table, intervals=intervals.replace({"video": {"v1": composed}}))
+    assert (both.index(apart), both.index(composed)) == (0, 1)
+
+
 def test_the_fingerprint_follows_intervals_and_files(tmp_path):
     data = fake_untrimmed(tmp_path)
     before = data.fingerprint()

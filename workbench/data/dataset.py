@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -44,8 +45,49 @@ class Reader(Protocol):
         """The files of a clip."""
 
 
+class Rows:
+    """What the tables of clips and of long videos have in common: one row each, with an id and a video."""
+
+    name: str
+    protocol: str
+    split: str
+    table: pd.DataFrame
+    #: What a row is called in messages.
+    row_name = "clip"
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The names of the rows, in order."""
+        return self.table["id"].tolist()
+
+    @cached_property
+    def videos(self) -> list[str]:
+        """The file of each row's video."""
+        return self.table["video"].tolist()
+
+    def index(self, id: str) -> int:
+        """Position of the row called ``id``, however its accents are encoded; ValueError naming it otherwise."""
+        position = self._positions.get(id, self._forms.get(same(id)))
+        if position is None:
+            raise ValueError(f"{self.name} ({self.protocol}, {self.split}) has no {self.row_name} {id!r}")
+        return position
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {name: position for position, name in enumerate(self.ids)}
+
+    @cached_property
+    def _forms(self) -> dict[str, int]:
+        """Positions by names as they are compared, of those that only one row has."""
+        counts = Counter(map(same, self.ids))
+        return {same(name): position for name, position in self._positions.items() if counts[same(name)] == 1}
+
+
 @dataclass(frozen=True)
-class Dataset:
+class Dataset(Rows):
     """The clips of one split of one protocol.
 
     classes are the names exactly as the files have them, position = label. table has one row a clip: id, video
@@ -67,14 +109,6 @@ class Dataset:
     mirrored: bool = False
     instances: pd.DataFrame | None = None
     metric: str = "top1"
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    @cached_property
-    def ids(self) -> list[str]:
-        """The names of the clips, in order."""
-        return self.table["id"].tolist()
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -100,30 +134,9 @@ class Dataset:
         return self._facts["fps"].to_numpy(np.float64)
 
     @cached_property
-    def videos(self) -> list[str]:
-        """The video of each clip: its file."""
-        return self.table["video"].tolist()
-
-    @cached_property
     def problems(self) -> dict[int, str]:
         """Why a clip cannot be used, by position, where the table or its video's length tells."""
         return {position: text for position, text in enumerate(self._facts["problem"]) if text}
-
-    @cached_property
-    def _positions(self) -> dict[str, int]:
-        return {name: position for position, name in enumerate(self.ids)}
-
-    def index(self, id: str) -> int:
-        """Position of the clip called ``id``, however its accents are encoded; ValueError naming it otherwise."""
-        if id in self._positions:
-            return self._positions[id]
-        if same(id) in self._forms:
-            return self._forms[same(id)]
-        raise ValueError(f"{self.name} ({self.protocol}, {self.split}) has no clip {id!r}")
-
-    @cached_property
-    def _forms(self) -> dict[str, int]:
-        return {same(name): position for name, position in self._positions.items()}
 
     def row(self, i: int) -> pd.Series:
         """The table's row of clip i, with its frames and fps; ValueError naming the file where it can't be read."""

@@ -15,7 +15,7 @@ import pandas as pd
 
 from workbench.data import content_digests
 from workbench.data.catalog import SOURCES, SPLITS, UNTRIMMED, open_dataset, opener
-from workbench.data.dataset import Dataset, Reader, measure
+from workbench.data.dataset import Dataset, Reader, Rows, measure
 from workbench.media.files import clock
 from workbench.types import Pose, Skeleton, Truth
 
@@ -26,7 +26,7 @@ ANY = -1
 
 
 @dataclass(frozen=True)
-class Untrimmed:
+class Untrimmed(Rows):
     """The videos of one split of one protocol, and their annotated intervals.
 
     classes are the names exactly as the files have them, position = label. table has one row a video: id, video
@@ -47,6 +47,7 @@ class Untrimmed:
     protocol: str
     split: str
     mirrored: bool = False
+    row_name = "video"
 
     def __post_init__(self) -> None:
         for frame, columns, what in ((self.table, TABLE, "table"), (self.intervals, INTERVALS, "intervals")):
@@ -58,19 +59,6 @@ class Untrimmed:
             )
         if problem := _problem(self.intervals, set(self.table["id"]), len(self.classes)):
             raise ValueError(f"{self.name}: {problem}")
-
-    def __len__(self) -> int:
-        return len(self.table)
-
-    @cached_property
-    def ids(self) -> list[str]:
-        """The names of the videos, in order."""
-        return self.table["id"].tolist()
-
-    @cached_property
-    def videos(self) -> list[str]:
-        """The file of each video."""
-        return self.table["video"].tolist()
 
     @cached_property
     def lengths(self) -> np.ndarray:
@@ -88,16 +76,6 @@ class Untrimmed:
         row = self.table.iloc[i]
         own = getattr(self.reader, "edges", None)
         return np.arange(self.lengths[i] + 1) / float(row["fps"]) if own is None else own(row)
-
-    def index(self, id: str) -> int:
-        """Position of the video called ``id``; ValueError naming it otherwise."""
-        if id not in self._positions:
-            raise ValueError(f"{self.name} ({self.protocol}, {self.split}) has no video {id!r}")
-        return self._positions[id]
-
-    @cached_property
-    def _positions(self) -> dict[str, int]:
-        return {name: position for position, name in enumerate(self.ids)}
 
     @cached_property
     def _rows(self) -> dict[str, np.ndarray]:
