@@ -324,12 +324,13 @@ def prepare(
         pairs: fields of TrainConfig, as for train
         needs: inputs to prepare instead of the system's: video, pose, flow, parts, ...
         cache: folder of the caches
-        poses: estimate poses, and write a manifest with them to this CSV file
+        poses: estimate poses, report how good they are, and write a manifest with them to this CSV file
         shards: pack the clips into WebDataset shards in this folder
         shard_size: size of one shard in MB
     """
     from workbench.data import catalog, write_shards
     from workbench.data import prepare as work
+    from workbench.data.doctor import pose_quality
     from workbench.study.config.experiment import resolve
     from workbench.study.config.train_config import TrainConfig, parse_pairs
     from workbench.study.runs.run_folder import needs_of
@@ -342,6 +343,10 @@ def prepare(
     parts = {split: catalog.open_dataset(name, root, protocol, split) for split in splits}
     if poses:
         outcomes = [work.find_poses(catalog.open_dataset(name, root, protocol, "all"), poses)]
+        posed = catalog.open_dataset("manifest", str(poses), None, "all")
+        quality = pose_quality.measure(posed)
+        page = pose_quality.write(posed, quality, poses.with_name(f"{poses.stem}_poses.html"))
+        print("\n".join([*pose_quality.told(quality), f"open {page} in a browser: every clip, its worst frames first"]))
     elif shards:
         outcomes = write_shards.write(parts, shards, int(shard_size * 1e6))
     else:
