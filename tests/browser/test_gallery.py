@@ -93,7 +93,7 @@ def test_the_first_page_leads_to_the_others(browser, page, artifacts):
     browser.screenshot(artifacts / "gallery.png", whole=True)
     assert browser.errors == [] and len(browser.requests) == 1
     browser.drag(browser.centre("nav li:last-child a"))
-    browser.wait("document.querySelector('h1').textContent === 'Plots'")
+    browser.wait("document.querySelector('h1')?.textContent === 'Plots'")
     browser.drag(browser.centre(".up a"))
     browser.wait("document.querySelector('#results')")
 
