@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shlex
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from workbench.data.doctor import pose_quality
 from workbench.media.estimation import pose_estimation
 from workbench.types import Pose, Skeleton
 
+PROJECT = Path(__file__).parents[2]
 KINECT = Skeleton.named("kinect_v2")
 STILL = np.repeat(np.asarray(REST, np.float32)[None, None], 40, axis=1)  # [1,40,25,3]
 
@@ -79,7 +82,7 @@ def videos(tmp_path, monkeypatch):
 
 def test_the_whole_path_from_videos_to_pose_attention(videos, capsys):
     """The lines of the how-to, as a reader types them, shortened in epochs and sizes only."""
-    how_to = (Path(__file__).parents[2] / "docs/howto/own_videos.md").read_text()
+    how_to = (PROJECT / "docs/howto/own_videos.md").read_text()
     lines = [shlex.split(line)[3:] for line in how_to.splitlines() if line.startswith("python -m workbench")]
     short = ["preset.clip=[4,32,32]", "preset.width=0.125", "preset.poses=4", "preset.output_stride=[4,16,16]"]
     (vpn,) = [line for line in lines if line[:2] == ["train", "vpn"] and "--each-person" not in line]
@@ -101,3 +104,13 @@ def test_the_whole_path_from_videos_to_pose_attention(videos, capsys):
     assert "2 test clips are classified correctly" in told and "held out: person ann" in told
     assert "papermill notebooks/04_attention_maps.ipynb" in told and "truth" not in told
     assert set(pd.read_csv("posed.csv")["subject"]) == {"ann", "bob", "eve"}
+
+
+def test_only_what_is_graded_against_the_truth_speaks_of_it():
+    """Videos of one's own have none: the gallery leaves out these sections there, whose figures are blank."""
+    for name, titles in (("02_gradcam", []), ("04_attention_maps", ["## Graded", "## The ceiling"])):
+        cells = json.loads((PROJECT / f"notebooks/{name}.ipynb").read_text())["cells"]
+        texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+        spoken = [text for text in texts if re.search(r"truth|\bgreen\b|true moment|true region", text)]
+        assert [text.partition("\n")[0] for text in spoken] == titles
+        assert all("SynthADL" in text for text in spoken)
