@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from workbench.nets import I3D
-from workbench.nets.video.i3d import MIXED, SamePool, Stem, pool_table, same_padding
+from workbench.nets.video.convolution import SamePool, StemConv, same_padding
+from workbench.nets.video.i3d import MIXED, pool_table
 
 
 @pytest.mark.parametrize(
@@ -34,11 +35,13 @@ def test_pool_by_hand(row, window, stride, expected):
     assert pooled.flatten().tolist() == expected
 
 
-def test_relu_behind_the_pool_is_relu_before_it():
-    x = torch.randn(2, 3, 4, 5, 6, generator=torch.Generator().manual_seed(0))
-    after = SamePool((1, 3, 3), (1, 2, 2), relu=True)(x)
-    before = SamePool((1, 3, 3), (1, 2, 2))(x.relu())
-    assert torch.equal(after, before)
+@pytest.mark.parametrize("name", ["Conv3d_1a_7x7", "Conv3d_2c_3x3", "Mixed_4b"])
+def test_every_unit_ends_in_its_own_relu(name):
+    """As in the public network, so that Grad-CAM on a unit sees the same activations."""
+    seen, network = [], I3D(width=0.125).eval()
+    getattr(network, name).register_forward_hook(lambda module, inputs, output: seen.append(output))
+    network(torch.randn(1, 3, 8, 32, 32))
+    assert (seen[0] >= 0).all() and (seen[0] == 0).any() and (seen[0] > 0).any()
 
 
 def test_pool_keeps_bf16_under_autocast():
@@ -51,19 +54,19 @@ def test_pool_keeps_bf16_under_autocast():
 @pytest.mark.parametrize("channels", [3, 2])
 def test_folded_stem_gives_the_same_sums_and_gradients(size, channels):
     torch.manual_seed(0)
-    stem = Stem(channels, 16, 0.01)
+    stem = StemConv(channels, 16)
     video = torch.randn(2, channels, *size, requires_grad=True)
     results = []
     for convolve in (stem.direct, stem.folded):
-        y = convolve(video, torch.float32)
-        results.append((y, *torch.autograd.grad(y.square().sum(), (stem.conv3d.weight, video))))
+        y = convolve(video)
+        results.append((y, *torch.autograd.grad(y.square().sum(), (stem.weight, video))))
     for direct, folded in zip(*results, strict=True):
         torch.testing.assert_close(folded, direct, rtol=1e-4, atol=1e-4)
 
 
 def test_stem_folds_in_bf16_on_the_cpu_only():
     torch.manual_seed(0)
-    stem, video = Stem(3, 16, 0.01).eval(), torch.randn(1, 3, 8, 16, 16)
+    stem, video = StemConv(3, 16).eval(), torch.randn(1, 3, 8, 16, 16)
     exact = stem(video)
     stem.direct = None  # calling it would raise
     with torch.autocast("cpu", torch.bfloat16):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workbench.nets.modules import classifier_of
+from workbench.nets.video.convolution import SamePool, StemConv
 from workbench.nets.video.layers import VideoBackbone
 from workbench.nets.video.sizes import Axes, scaled, thinned, total
 
@@ -40,83 +41,18 @@ HEAD = (2, 7, 7)
 FULL_STRIDE = total([STEM, *(stride for _, stride in POOLS.values())])  # (8, 32, 32)
 
 
-def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
-    """TensorFlow's "same": zeros (before, after) so that ceil(size / stride) windows fit; the odd one goes after."""
-    total = max(kernel - (size % stride or stride), 0)
-    return total // 2, total - total // 2
-
-
-class SamePool(nn.MaxPool3d):
-    """Max pooling with "same" padding, and a ReLU behind it where the layer before has left its own out: the two
-    commute, and there are fewer cells after a pool. Padded with nothing or with zeros is then the same too."""
-
-    kernel_size: Axes
-    stride: Axes
-
-    def __init__(self, window: Axes, stride: Axes, relu: bool = False) -> None:
-        super().__init__(window, stride)
-        self.relu = relu
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B,C,T,H,W] -> [B,C,ceil(T/s),ceil(H/s),ceil(W/s)], of the same type."""
-        if max(self.kernel_size) == 1:
-            return x
-        before = [same_padding(*axis)[0] for axis in zip(x.shape[2:], self.kernel_size, self.stride, strict=True)]
-        # ceil_mode is the padding after, without a copy. Autocast would pool in fp32: two copies for the same maxima.
-        with torch.autocast(x.device.type, enabled=False):
-            x = F.max_pool3d(x, self.kernel_size, self.stride, before, ceil_mode=True)
-        return F.relu_(x) if self.relu else x
-
-
 class Unit3D(nn.Module):
-    """3D convolution with "same" padding, batch norm and, unless the pool behind it has it, ReLU."""
+    """3D convolution with "same" padding, batch norm, ReLU: [B,C,T,H,W] -> [B,O,T/s,H/s,W/s], >= 0."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, momentum: float, relu: bool = True) -> None:
+    def __init__(self, inputs: int, outputs: int, kernel: int, momentum: float) -> None:
         super().__init__()
-        self.conv3d = nn.Conv3d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+        stem, pad = kernel == 7, kernel // 2
+        self.conv3d = StemConv(inputs, outputs) if stem else nn.Conv3d(inputs, outputs, kernel, padding=pad, bias=False)
         self.bn = nn.BatchNorm3d(outputs, eps=0.001, momentum=momentum)
-        self.relu = relu
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B,C,T,H,W] -> [B,O,T,H,W]."""
-        x = self.bn(self.conv3d(x))
-        return F.relu_(x) if self.relu else x
-
-
-class Stem(Unit3D):
-    """The 7 x 7 x 7 convolution of stride 2: video [B,C,T,H,W] -> [B,O,ceil(T/2),ceil(H/2),ceil(W/2)]."""
-
-    def __init__(self, inputs: int, outputs: int, momentum: float) -> None:
-        super().__init__(inputs, outputs, 7, momentum, relu=False)
-        self.conv3d.stride, self.conv3d.padding = (2, 2, 2), (0, 0, 0)
-
-    def forward(self, video: Tensor) -> Tensor:
-        """video [B,C,T,H,W] -> [B,O,ceil(T/2),ceil(H/2),ceil(W/2)], in autocast's type."""
-        kind = video.device.type
-        dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else video.dtype
-        # Three channels starve a bf16 matrix unit: folded, this layer takes half the time. In fp32 it takes longer.
-        convolve = self.folded if kind == "cpu" and dtype == torch.bfloat16 else self.direct
-        return self.bn(convolve(video, dtype))
-
-    def direct(self, video: Tensor, dtype: torch.dtype) -> Tensor:
-        """The convolution as it is written, of the video as ``dtype``."""
-        pads = [side for size in reversed(video.shape[2:]) for side in same_padding(size, 7, 2)]
-        return self.conv3d(F.pad(video.to(dtype), pads))
-
-    def folded(self, video: Tensor, dtype: torch.dtype) -> Tensor:
-        """The same sums as a 4 x 4 x 4 convolution of stride 1 over cells of 2 x 2 x 2 pixels, which are its
-        channels."""
-        odd = [side for size in reversed(video.shape[2:]) for side in (size % 2, 0)]
-        video = F.pad(video, odd) if any(odd) else video
-        batch, channels, *size = video.shape
-        t, h, w = (length // 2 for length in size)
-        # One cell before and two after: the 7-tap window of an even axis starts two pixels early, and ends in a cell.
-        cells = video.new_zeros(batch, t + 3, h + 3, w + 3, 8 * channels, dtype=dtype)
-        pixels = video.permute(0, 2, 3, 4, 1).reshape(batch, t, 2, h, 2, w, 2, channels).permute(0, 1, 3, 5, 2, 4, 6, 7)
-        cells[:, 1:-2, 1:-2, 1:-2].view(batch, t, h, w, 2, 2, 2, channels).copy_(pixels)
-        taps = F.pad(self.conv3d.weight.to(dtype), (0, 1) * 3).reshape(-1, channels, 4, 2, 4, 2, 4, 2)
-        taps = taps.permute(0, 3, 5, 7, 1, 2, 4, 6).reshape(-1, 8 * channels, 4, 4, 4)
-        return F.conv3d(cells.permute(0, 4, 1, 2, 3), taps.contiguous(memory_format=torch.channels_last_3d))
+        """[B,C,T,H,W] -> [B,O,T/s,H/s,W/s], >= 0; the stride s is 2 in the stem and 1 elsewhere."""
+        return F.relu_(self.bn(self.conv3d(x)))
 
 
 class Inception(nn.Module):
@@ -175,11 +111,11 @@ class I3D(VideoBackbone):
         pools = pool_table(output_stride)
         self.output_stride = total([STEM, *(stride for _, stride in pools.values())])
         stem, wide = scaled(64, width), scaled(192, width)
-        self.Conv3d_1a_7x7 = Stem(in_channels, stem, bn_momentum)
-        self.MaxPool3d_2a_3x3 = SamePool(*pools["2a_3x3"], relu=True)
+        self.Conv3d_1a_7x7 = Unit3D(in_channels, stem, 7, bn_momentum)
+        self.MaxPool3d_2a_3x3 = SamePool(*pools["2a_3x3"])
         self.Conv3d_2b_1x1 = Unit3D(stem, stem, 1, bn_momentum)
-        self.Conv3d_2c_3x3 = Unit3D(stem, wide, 3, bn_momentum, relu=False)
-        self.MaxPool3d_3a_3x3 = SamePool(*pools["3a_3x3"], relu=True)
+        self.Conv3d_2c_3x3 = Unit3D(stem, wide, 3, bn_momentum)
+        self.MaxPool3d_3a_3x3 = SamePool(*pools["3a_3x3"])
         channels = wide
         for name, branches in MIXED.items():
             if name == "4b":

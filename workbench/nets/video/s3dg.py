@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from workbench.nets.modules import classifier_of
-from workbench.nets.video.i3d import FULL_STRIDE, MIXED, STEM, SamePool, pool_table
+from workbench.nets.video.convolution import SamePool
+from workbench.nets.video.i3d import FULL_STRIDE, MIXED, STEM, pool_table
 from workbench.nets.video.layers import FeatureGating, MaxPool, VideoBackbone
 from workbench.nets.video.sizes import Axes, cells, scaled, total
 
