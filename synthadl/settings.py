@@ -83,7 +83,11 @@ def settle(size: str | dict, world: str, knobs: dict | None = None) -> Settings:
     chosen = dict(sizes[size]) if isinstance(size, str) else dict(size)
     _known(chosen, [field.name for field in fields(Settings)], "field of a size")
     _known(knobs or {}, KNOBS, "knob")
-    start = Settings(actions=WORLDS[world], seconds=(60.0, 180.0) if world == "untrimmed" else None)
+    start = Settings(
+        actions=WORLDS[world],
+        imposters=2 if world == "pretrain" else 4,
+        seconds=(60.0, 180.0) if world == "untrimmed" else None,
+    )
     settings = replace(start, **{**chosen, **(knobs or {})})
     settings = replace(
         settings,

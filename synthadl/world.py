@@ -51,7 +51,7 @@ def generate(
 
     size "tiny" (about 700 clips), "small" (4,000, for studies), "paper" (20,000, 320 x 256) or a dict with fields of
     settings.Settings; world "adl", "pretrain" (SynthADL-P, other actions, subjects and rooms; sizes of its own: "look",
-    420 short clips, "tiny", 16,000, "small" and "paper") or "untrimmed"
+    420 short clips, "tiny", 18,000, "small" and "paper") or "untrimmed"
     (SynthADL-U: 60, 240 or 1,000 videos of 60 to 180 s and their intervals); ``knobs`` a dict with names in KNOBS;
     ``workers`` processes (1: this one, None: one a core). Clips that are there stay; files appear whole or not at all.
 

@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from workbench.media.files.writing import write
 
+from safefiles import video
 from synthadl import world
 from synthadl.plan import plan
 from synthadl.settings import settle
@@ -32,7 +32,7 @@ def surroundings(tmp_path_factory):
     for number, row in zip(table.index, table.to_dict("records"), strict=True):
         performance, scene, camera, frames = world.make_clip(settings, "adl", 0, number, row)
         pictures = [picture for picture, _ in frames]
-        write(path, pictures, settings.fps)
+        video.write(path, pictures, settings.fps)
         rows.append([len(performance.joints), path.stat().st_size])
         rows[-1] += [*scene.light.direction, *scene.light.lamp, scene.light.exposure]
         rows[-1] += [*camera.position, *camera.extrinsics[2, :3], camera.intrinsics[0, 0]]
