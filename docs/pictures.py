@@ -18,13 +18,13 @@ from workbench import data
 from workbench.data import open_dataset
 from workbench.data.doctor.portraits import portrait
 from workbench.media import video
-from workbench.metrics.attention import grade
 from workbench.show.figures import attention, costs
 from workbench.study.report import markdown
 from workbench.study.runs.find_runs import latest
 from workbench.study.sweep import sweep
 from workbench.study.sweep.results import Results
 from workbench.study.tables import table_file
+from workbench.views import exhibit
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -86,21 +86,16 @@ def swept() -> Results:
 
 
 def attended() -> object:
-    """The figure of notebook 04 for the clip that VPN attends to best among those it names rightly."""
+    """The figure of notebook 04 for VPN's median clip, which the gallery opens with, too."""
     results = swept()
     run = results.run("vpn", results.table.columns[0], 0) or latest(
         ROOT / "runs", ROOT / "data/synthadl/tiny", system="vpn", options={}
     )
-    found, maps, clips = run.predictions("test"), run.maps("test"), run.dataset("test")
-    best, highest = 0, -1.0
-    for i in np.flatnonzero(found.logits.argmax(1) == found.labels):
-        sample = data.sample(clips, clips.index(found.ids[i]), run.spec)
-        graded = grade(maps["attention"][i], maps["temporal"][i], sample.truth)
-        score = float(np.nan_to_num(graded["ranking"] * graded["temporal_overlap"]))
-        if score > highest:
-            best, highest = i, score
-    sample = data.sample(clips, clips.index(found.ids[best]), run.spec)
-    return attention.coupled(sample.clip, {"attention": maps["attention"][best]}, sample.truth)
+    chosen = exhibit.median_clip(run)
+    assert chosen is not None, f"{run.id} classifies no clip correctly"
+    sample = data.sample(chosen.clips, chosen.i, run.spec)
+    place = run.predictions("test").ids.index(chosen.clips.ids[chosen.i])
+    return attention.coupled(sample.clip, {"attention": run.maps("test")["attention"][place]}, sample.truth)
 
 
 def tradeoff() -> object | None:

@@ -378,13 +378,15 @@ def gallery(*, root: Data = TINY, out: Pages = PAGES, notebooks: Notebooks = Non
     from workbench.show import gallery as page
     from workbench.study.notebooks import execute_all
     from workbench.study.runs import run_table
+    from workbench.views import exhibit
 
     shared = {"root": str(root), "runs": str(runs)}
     executed, left_out, faulty = execute_all(out / "notebooks", shared, names=notebooks)
     for name, why in left_out.items():
         print(f"{name} is left out: {why}")
-    results = run_table.summary(runs, root)
-    print(f"open {page.build(executed, results, out / 'index.html', left_out=left_out)} in a browser")
+    results, note = run_table.summary(runs, root)
+    shown = {"left_out": left_out, "note": note, "exhibit": exhibit.of_newest(runs, root)}
+    print(f"open {page.build(executed, results, out / 'index.html', **shown)} in a browser")
     if faulty:
         print(f"workbench: errors in notebooks, not in data or runs: {', '.join(faulty)}", file=sys.stderr)
     return 1 if faulty else 0

@@ -138,7 +138,7 @@ def adopt() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def left(seconds: float = 15.0) -> list[str]:
+def left(seconds: float = 60.0) -> list[str]:
     """What still runs after so long of what commands had started; it is ended then."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -378,9 +378,9 @@ def test_scores_of_one_clip(tmp_path):
     clips = data.open_dataset("synthadl", str(tmp_path), "cs", "test")
     system = build("vpn", num_classes=2, skeleton="kinect_v2", width=0.125, clip=(8, 32, 32), poses=8).eval()
     spec = data.ClipSpec(frames=8, size=(32, 32), poses=8)
-    scores = exchanges.of_clip(system, clips, 0, spec)
-    assert {OWN, TIME, POSE} <= set(scores)
-    assert all(values.shape == (2,) and values.sum() == pytest.approx(1) for values in scores.values())
+    asked = exchanges.of_clip(system, clips, 0, spec)
+    assert {OWN, TIME, POSE} <= set(asked)
+    assert all(found.scores.shape == (1, 2) and found.scores.sum() == pytest.approx(1) for found in asked.values())
 
 
 @pytest.fixture(scope="module")

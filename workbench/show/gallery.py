@@ -20,7 +20,7 @@ from nbconvert.filters.markdown_mistune import markdown2html_mistune
 import workbench
 from safefiles import checksums
 from safefiles.reading import reason
-from workbench.show.player import made_again, page_script
+from workbench.show.player import Player, made_again, page_script
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +44,15 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Exhibit:
+    """What a page opens with: a clip in motion, and text on it, a sentence each."""
+
+    player: Player
+    title: str
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Section:
     """One notebook: its title, its first paragraph (HTML) and what it shows."""
 
@@ -61,11 +70,13 @@ def build(
     description: str = workbench.__doc__,
     note: str = "",
     left_out: Mapping[str, str] | None = None,
+    exhibit: Exhibit | None = None,
 ) -> Path:
     """Writes the page for EXECUTED notebooks, atomically; returns its path.
 
     results: the measured table; a column with a companion ending in _std, _sd or _spread is shown as mean ± spread.
-    note says in a sentence what the table measures; left_out names notebooks that are not shown and what they wait for.
+    note says in a sentence what the table measures; left_out names notebooks that are not shown and what they wait for;
+    the page opens with the exhibit.
     Each figure takes its heading and caption from the Markdown above its cell. What moves on the page is made here, of
     the data in plots and players; nothing that a notebook says is taken as markup, but for its tables and words, of
     which only harmless tags stay. Outputs that only a running kernel can draw are left out. FileNotFoundError for a
@@ -81,7 +92,9 @@ def build(
         table=None if results is None else table(results),
         sections=sections,
         left_out={name: markdown(missing) for name, missing in (left_out or {}).items()},
-        player=Markup(page_script()) if "player" in kinds else "",
+        exhibit=exhibit,
+        playing=Markup(exhibit.player.to_html(script=False)) if exhibit else "",
+        player=Markup(page_script()) if exhibit or "player" in kinds else "",
         plotly=Markup(plotly_source()) if "plot" in kinds else "",
     )
     checksums.write(out, text.encode())

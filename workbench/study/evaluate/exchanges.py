@@ -67,15 +67,18 @@ def ask_all(
     return {name: gathering.found() for name, gathering in gathered.items()}
 
 
-def of_clip(system: System, dataset: Dataset, i: int, spec: ClipSpec, seed: int = 0) -> dict[str, np.ndarray]:
-    """The scores float32 [N] in [0,1] that one clip gets, by question, in the order of ``ask_all``; the other poses are
-    those of a clip of another class, where there is one."""
-    clips = [i]
-    if "pose" in system.needs_test and len(dataset) > 1:
-        clips.append(int(partners(dataset.labels, seed)[i]))
+def of_clip(system: System, dataset: Dataset, i: int, spec: ClipSpec, seed: int = 0) -> dict[str, Found]:
+    """``ask_all`` of one clip alone; the other poses are those of a clip of another class (``partner``), where there is
+    one."""
+    clips = [i, partner(dataset, i, seed)] if "pose" in system.needs_test and len(dataset) > 1 else [i]
     batches = [sample(dataset, clip, spec, needs=system.needs_test | {"label"}).batch for clip in clips]
     others = pose_change(batches, seed) if len(clips) > 1 else None
-    return {name: found.scores[0] for name, found in ask_all(system, batches[:1], "cpu", others, seed).items()}
+    return ask_all(system, batches[:1], "cpu", others, seed)
+
+
+def partner(dataset: Dataset, i: int, seed: int = 0) -> int:
+    """The clip whose poses clip ``i`` is given in the questions about all of ``dataset``."""
+    return int(partners(dataset.labels, seed)[i])
 
 
 def attends(output: Output) -> bool:

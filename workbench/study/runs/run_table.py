@@ -13,6 +13,16 @@ from workbench.study.runs import find_runs
 from workbench.study.runs.alive_columns import columns
 from workbench.study.runs.run_folder import Run
 
+#: What a network reads, in words.
+READS = {
+    "video": "video",
+    "pose": "poses",
+    "flow": "optical flow",
+    "rendered": "drawn poses",
+    "parts": "parts of the body",
+    "trajectories": "trajectories",
+}
+
 
 def table(root: str | Path = "runs", runs: Iterable[Run] | None = None) -> pd.DataFrame:
     """One row a run (None: of all under ``root``): id, the configuration's main fields, status, epochs and the measured
@@ -33,21 +43,43 @@ def recent(root: str | Path, run: Run, others: int = 9) -> pd.DataFrame:
     return table(root, [run, *rest[:others]])
 
 
-def summary(root: str | Path = "runs", data: str | Path | None = None) -> pd.DataFrame:
-    """``table`` for readers: each finished run's numbers on the test split in percent, with 95 % intervals; of those
-    that learnt from ``data``, a folder or manifest (None: of all)."""
+def summary(root: str | Path = "runs", data: str | Path | None = None) -> tuple[pd.DataFrame, str]:
+    """For readers who know no term: each finished run's network, what it reads, the share of test clips that it
+    classifies correctly and the 95 % interval, best first; and a sentence on the clips and on guessing. Of runs that
+    learnt from ``data``, a folder or manifest (None: of all); two runs of a kind are told apart by their seeds."""
     seen: dict = {}
-    everything = table(root, [run for run in find_runs.all_runs(root) if data is None or run.learnt_from(data, seen)])
-    if everything.empty:
-        return everything
-    done = everything[everything["status"] == "finished"]
-    columns = done[["system", "options", "protocol", "seed"]].copy()
-    for name, label in (("top1", "top-1 %"), ("mean_class", "mean per class %"), ("ranking", "attention ranking %")):
-        columns[label] = 100 * done[f"test_{name}"] if f"test_{name}" in done else float("nan")
-    if "test_top1_low" in done:
-        low, high = 100 * done["test_top1_low"], 100 * done["test_top1_high"]
-        columns["95 % interval of top-1"] = [f"{a:.0f} to {b:.0f}" for a, b in zip(low, high, strict=True)]
-    return columns.round(1)
+    rows, clips, classes = [], set(), set()
+    for run in find_runs.finished(root):
+        measured = run.metrics.get("test", {})
+        if "top1" not in measured or (data is not None and not run.learnt_from(data, seen)):
+            continue
+        options = ", ".join(f"{name}={value}" for name, value in sorted(run.config.options.items()))
+        row = {"network": run.config.system + (f" ({options})" if options else ""), "seed": run.config.seed}
+        needs = run.experiment.build().needs_test
+        row["reads"] = " and ".join(words for name, words in READS.items() if name in needs)
+        row |= {name: 100 * measured[name] for name in ("top1", "top1_low", "top1_high")}
+        rows.append(row)
+        clips.add(measured["clips"])
+        classes.add(len(run.classes))
+    table = pd.DataFrame(rows)
+    if table.empty:
+        return table, ""
+    table = table.sort_values("top1", ascending=False, kind="stable")
+    interval = [f"{low:.0f} to {high:.0f}" for low, high in zip(table["top1_low"], table["top1_high"], strict=True)]
+    words = table[["network", "reads"]].assign(**{"correct, %": table["top1"].round(1), "95 % interval": interval})
+    if table["seed"].nunique() > 1:
+        words.insert(1, "seed", table["seed"])
+    return words, _of_what(clips, classes)
+
+
+def _of_what(clips: set[int], classes: set[int]) -> str:
+    def many(counts: set[int]) -> str:
+        return " or ".join(map(str, sorted(counts)))
+
+    guess = " or ".join(f"{100 / count:.1f}" for count in sorted(classes, reverse=True))
+    return (
+        f"Of {many(clips)} test clips of {many(classes)} actions that no network was trained on. Guessing: {guess} %."
+    )
 
 
 def flat(metrics: dict[str, Any]) -> dict[str, float]:

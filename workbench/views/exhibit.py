@@ -1,0 +1,131 @@
+"""The first thing to see: one clip that a network classifies correctly, where it attends, what it answers, and what the
+same network answers when the same video comes with another clip's poses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from workbench import data
+from workbench.metrics.attention import grade
+from workbench.show.gallery import Exhibit
+from workbench.show.player import Player, Track
+from workbench.study.evaluate import exchanges
+from workbench.study.evaluate.alive import CHANGED
+from workbench.study.evaluate.attention_grades import POSE
+from workbench.study.evaluate.exchanges import OWN, UNIFORM
+from workbench.study.evaluate.inference import Found
+from workbench.study.runs import find_runs
+from workbench.study.runs.run_folder import Run
+
+#: Frames that are shown: enough for a movement to be smooth.
+FRAMES = 48
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Clip ``i`` of the data set ``clips``: the median of ``count`` clips by ``measure``, at which it has ``value``."""
+
+    clips: data.Dataset
+    i: int
+    count: int
+    measure: str
+    value: float
+
+
+def of_newest(runs: str | Path, root: str | Path | None = None, split: str = "test") -> Exhibit | None:
+    """The exhibit of the newest run on the data ``root`` whose predictions depend on the poses (they change in CHANGED
+    of the clips or more when the poses do) and that has attention; None where there is no such run."""
+    seen: dict = {}
+    for run in find_runs.newest(runs):
+        effects = run.metrics.get(split, {}).get("alive", {}).get("exchanges", {})
+        alive = effects.get(POSE, {}).get("changed", {}).get("value", 0.0) >= CHANGED
+        if alive and "attention" in run.maps(split) and (root is None or run.learnt_from(root, seen)):
+            return of_run(run, split)
+    return None
+
+
+def of_run(run: Run, split: str = "test") -> Exhibit | None:
+    """The exhibit of one run; None if it classifies no clip correctly."""
+    chosen = median_clip(run, split)
+    if chosen is None:
+        return None
+    clips, i = chosen.clips, chosen.i
+    asked = exchanges.of_clip(run.system(), clips, i, run.spec)
+    other = exchanges.partner(clips, i)
+    seen = sample_of_source(clips, i, run.spec)
+    name, classes, label = run.config.system.upper(), clips.classes, clips.labels[i]
+    tracks = [_track(asked[OWN], f"{name}, with the clip's own poses", classes)]
+    if POSE in asked:
+        tracks.append(_track(asked[POSE], f"the same video, poses of {_name(classes[clips.labels[other]])}", classes))
+    action = _name(classes[label])
+    title = f"{action}: where {name} attends"
+    player = Player(seen.clip, seen.pixels, truth=seen.truth, tracks=tracks)
+    return Exhibit(
+        player, title, (*_sentences(asked, classes, label, name, seen.truth is not None), _how(chosen, name))
+    )
+
+
+def sample_of_source(clips: data.Dataset, i: int, spec: data.ClipSpec) -> data.Sample:
+    """The moments and the crop that ``spec`` reads, in more frames and in the source's own pixels."""
+    x0, y0, x1, y1 = data.sample(clips, i, spec).clip.crop
+    height, width = (max(have, 2 * round(side / 2)) for have, side in zip(spec.size, (y1 - y0, x1 - x0), strict=True))
+    return data.sample(clips, i, replace(spec, frames=max(FRAMES, spec.frames), size=(height, width)))
+
+
+def median_clip(run: Run, split: str = "test") -> Choice | None:
+    """Of the clips that ``run`` classifies correctly, the one at the median of the grade *where* (``ranking``), or,
+    where no truth is known, of the score of its class; of two in the middle the lower. None where there is none."""
+    found, maps, clips = run.predictions(split), run.maps(split), run.dataset(split)
+    right = np.flatnonzero(found.logits.argmax(1) == found.labels)
+    places = [clips.index(found.ids[n]) for n in right]
+    truths = [data.truth_of(clips, i, run.spec) for i in places]
+    measure = "the grade where (the chance that a point of the true region has more attention than another point)"
+    pairs = zip(maps["attention"][right], truths, strict=True)
+    values = np.array([np.nan if truth is None else grade(map_, None, truth)["ranking"] for map_, truth in pairs])
+    if np.isnan(values).all():
+        measure, values = "the score of the right class", found.scores[right, found.labels[right]]
+    known = np.flatnonzero(~np.isnan(values))
+    if not len(known):
+        return None
+    middle = known[np.argsort(values[known], kind="stable")[(len(known) - 1) // 2]]
+    return Choice(clips, places[middle], len(known), measure, float(values[middle]))
+
+
+def _track(found: Found, title: str, classes: list[str]) -> Track:
+    maps = {"attention": found.maps["attention"][0]}
+    temporal = {"temporal": found.maps["temporal"][0]} if "temporal" in found.maps else {}
+    best = np.argsort(-found.scores[0])[:3]
+    return Track(title, maps, temporal, scores=[(_name(classes[n]), float(found.scores[0, n]), None) for n in best])
+
+
+def _sentences(asked: dict[str, Found], classes: list[str], label: int, name: str, true: bool) -> list[str]:
+    own, action = asked[OWN].scores[0], _name(classes[label])
+    outlines = " Outlines mark what decides the label." if true else ""
+    said = [f"The colours are where and when {name} attends while somebody does “{action}”.{outlines}"]
+    answer = f"{name} answers “{_name(classes[own.argmax()])}” (score {own.max():.2f})"
+    if POSE in asked:
+        other = asked[POSE].scores[0]
+        same = "still answers" if other.argmax() == own.argmax() else "answers"
+        answer += (
+            f"; given the poses of another action it {same} “{_name(classes[other.argmax()])}” ({other.max():.2f})"
+        )
+    said.append(f"{answer}.")
+    if UNIFORM in asked:
+        without = asked[UNIFORM].scores[0, label]
+        weights = f"With equal weights everywhere the score of the right answer is {without:.2f}"
+        said.append(f"{weights}; with its own attention it is {own[label]:.2f}.")
+    return said
+
+
+def _how(chosen: Choice, name: str) -> str:
+    return (
+        f"Of the {chosen.count} clips that {name} classifies correctly, this one is at the median of {chosen.measure}: "
+        f"{chosen.value:.2f}. It is neither the best nor the worst."
+    )
+
+
+def _name(action: str) -> str:
+    return action.replace("_", " ")
