@@ -28,7 +28,8 @@ from workbench import metrics
 from workbench.data import Augment, ClipSpec, Loader, open_dataset
 from workbench.nets import I3D, truth_weights
 from workbench.nets.weights import SHIPPED, load
-from workbench.study.runs.run_folder import Predictions, open_run
+from workbench.study.runs.find_runs import open_run
+from workbench.study.runs.run_folder import Predictions
 
 SPEC = ClipSpec(frames=16, size=(96, 96), phases=2)
 STRIDE, BLOCKS, VIEWS, EPOCHS, BATCH, RATE = (4, 16, 16), 7, 2, 12, 16, 5e-4
