@@ -24,7 +24,7 @@ from workbench.study.runs.find_runs import latest
 from workbench.study.sweep import sweep
 from workbench.study.sweep.results import Results
 from workbench.study.tables import table_file
-from workbench.views import exhibit
+from workbench.views import median_clip
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -91,7 +91,7 @@ def attended() -> object:
     run = results.run("vpn", results.table.columns[0], 0) or latest(
         ROOT / "runs", ROOT / "data/synthadl/tiny", system="vpn", options={}
     )
-    chosen = exhibit.median_clip(run)
+    chosen = median_clip.median_clip(run)
     assert chosen is not None, f"{run.id} classifies no clip correctly"
     sample = data.sample(chosen.clips, chosen.i, run.spec)
     place = run.predictions("test").ids.index(chosen.clips.ids[chosen.i])

@@ -14,7 +14,7 @@ from workbench.metrics.attention import grade
 from workbench.study.evaluate import exchanges
 from workbench.study.runs import find_runs, run_table
 from workbench.study.runs.run_folder import Predictions, Run
-from workbench.views import exhibit
+from workbench.views import exhibit, median_clip
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_the_clip_is_the_median_of_those_that_are_classified_correctly(runs, mon
     for n, name in enumerate(run.predictions("test").ids[:count]):
         i = clips.index(name)
         values[i] = grade(maps["attention"][n], None, data.truth_of(clips, i, run.spec))["ranking"]
-    chosen = exhibit.median_clip(run)
+    chosen = median_clip.median_clip(run)
     below = sum(value < chosen.value for value in values.values())
     above = sum(value > chosen.value for value in values.values())
     assert chosen.value == pytest.approx(values[chosen.i]) and chosen.count == count
@@ -52,7 +52,7 @@ def test_the_exhibit_says_what_the_network_answers(runs, monkeypatch):
     run = runs["vpn"]
     right_about(run, monkeypatch, 3)
     shown = exhibit.of_run(run)
-    clips, i = run.dataset("test"), exhibit.median_clip(run).i
+    clips, i = run.dataset("test"), median_clip.median_clip(run).i
     scores = exchanges.of_clip(run.system(), clips, i, run.spec)["own"].scores[0]
     text = " ".join(shown.sentences)
     assert f"“{clips.classes[scores.argmax()].replace('_', ' ')}” (score {scores.max():.2f})" in text
@@ -84,3 +84,18 @@ def test_the_table_needs_no_term(runs):
     clips = len(runs["vpn"].dataset("test"))
     assert note == f"Of {clips} test clips of 4 actions that no network was trained on. Guessing: 25.0 %."
     assert run_table.summary(folder / "nowhere")[0].empty
+
+
+def test_a_notebook_opens_on_the_median_clip_and_says_where_the_network_is_wrong(runs, monkeypatch):
+    run = runs["rgb"]  # which has no attention: the median score decides
+    clips = run.dataset("test")
+    assert median_clip.position(run, clips, 2) == 2 and median_clip.position(run, clips, clips.ids[3]) == 3
+    right_about(run, monkeypatch, 3)
+    found = run.predictions("test")
+    scores = [found.scores[n, found.labels[n]] for n in range(3)]
+    i = median_clip.position(run, clips, None)
+    assert clips.ids[i] == found.ids[np.argsort(scores)[1]]
+    assert median_clip.position(run, clips, None, "train") == 0  # never evaluated
+    label = clips.labels[i]
+    assert "right" in median_clip.answered(clips, i, label)
+    assert f"WRONG (it is {clips.classes[label]})" in median_clip.answered(clips, i, (label + 1) % 4)

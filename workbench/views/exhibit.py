@@ -3,13 +3,12 @@ same network answers when the same video comes with another clip's poses."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from workbench import data
-from workbench.metrics.attention import grade
 from workbench.show.gallery import Exhibit
 from workbench.show.player import Player, Track
 from workbench.study.evaluate import exchanges
@@ -19,20 +18,10 @@ from workbench.study.evaluate.exchanges import OWN, UNIFORM
 from workbench.study.evaluate.inference import Found
 from workbench.study.runs import find_runs
 from workbench.study.runs.run_folder import Run
+from workbench.views.median_clip import Choice, median_clip
 
 #: Frames that are shown: enough for a movement to be smooth.
 FRAMES = 48
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Clip ``i`` of the data set ``clips``: the median of ``count`` clips by ``measure``, at which it has ``value``."""
-
-    clips: data.Dataset
-    i: int
-    count: int
-    measure: str
-    value: float
 
 
 def of_newest(runs: str | Path, root: str | Path | None = None, split: str = "test") -> Exhibit | None:
@@ -73,25 +62,6 @@ def sample_of_source(clips: data.Dataset, i: int, spec: data.ClipSpec) -> data.S
     x0, y0, x1, y1 = data.sample(clips, i, spec).clip.crop
     height, width = (max(have, 2 * round(side / 2)) for have, side in zip(spec.size, (y1 - y0, x1 - x0), strict=True))
     return data.sample(clips, i, replace(spec, frames=max(FRAMES, spec.frames), size=(height, width)))
-
-
-def median_clip(run: Run, split: str = "test") -> Choice | None:
-    """Of the clips that ``run`` classifies correctly, the one at the median of the grade *where* (``ranking``), or,
-    where no truth is known, of the score of its class; of two in the middle the lower. None where there is none."""
-    found, maps, clips = run.predictions(split), run.maps(split), run.dataset(split)
-    right = np.flatnonzero(found.logits.argmax(1) == found.labels)
-    places = [clips.index(found.ids[n]) for n in right]
-    truths = [data.truth_of(clips, i, run.spec) for i in places]
-    measure = "the grade where (the chance that a point of the true region has more attention than another point)"
-    pairs = zip(maps["attention"][right], truths, strict=True)
-    values = np.array([np.nan if truth is None else grade(map_, None, truth)["ranking"] for map_, truth in pairs])
-    if np.isnan(values).all():
-        measure, values = "the score of the right class", found.scores[right, found.labels[right]]
-    known = np.flatnonzero(~np.isnan(values))
-    if not len(known):
-        return None
-    middle = known[np.argsort(values[known], kind="stable")[(len(known) - 1) // 2]]
-    return Choice(clips, places[middle], len(known), measure, float(values[middle]))
 
 
 def _track(found: Found, title: str, classes: list[str]) -> Track:

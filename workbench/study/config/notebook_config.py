@@ -63,7 +63,9 @@ class OfRun(Notebook):
         default=None, description="folder or manifest of the runs' data; None: the newest data that all runs share"
     )
     split: Split = "test"
-    clip: Named = Field(default=0, description="position or id of the clip")
+    clip: Named | None = Field(
+        default=None, description="position or id of the clip; None: the median of those that are classified correctly"
+    )
 
     def needed(self) -> list[str]:
         """The runs that the notebook reads."""
