@@ -248,6 +248,9 @@ def _claim(root: Path, recipe: dict) -> None:
         asked = json.loads(text)
         for key, value in read_json(path, "settings", way_out="choose another folder").items():
             if asked.get(key) != value:
+                if key == "version":
+                    drawn = f"version {value} of the world, which can still be read; version {asked[key]} is drawn now"
+                    raise ValueError(f"{path}: this folder holds {drawn}: rename the folder, or choose another one")
                 other = f"a world with {key} = {value!r}, not {asked.get(key)!r}"
                 raise ValueError(f"{path}: this folder holds {other}; choose another folder")
         return

@@ -207,3 +207,13 @@ def test_protocols_keep_apart_what_they_promise():
         assert not set(by[protocol]["validation"]["subject"]) & set(by[protocol]["train"]["subject"])
         assert not set(by[protocol]["validation"]["subject"]) & set(by["split_cs"]["test"]["subject"])
     assert 0.12 < (table["view"] > 3).mean() < 0.18
+
+
+def test_an_earlier_version_of_the_world_is_said_and_stays(tmp_path):
+    world.generate(tmp_path, SMALL, workers=1)
+    told = json.loads((tmp_path / "world.json").read_text())
+    checksums.write(tmp_path / "world.json", json.dumps(told | {"version": 1}).encode())
+    before = (tmp_path / "index.parquet").read_bytes()
+    with pytest.raises(ValueError, match=r"holds version 1 of the world, .* version 2 is drawn now: rename the folder"):
+        world.generate(tmp_path, SMALL, workers=1)
+    assert (tmp_path / "index.parquet").read_bytes() == before
