@@ -15,6 +15,7 @@ import plotly.graph_objects as go
 import pytest
 
 from workbench.show import gallery
+from workbench.show.figures import common
 from workbench.show.player import Player
 from workbench.show.widgets import bundle
 from workbench.types import Clip
@@ -61,44 +62,80 @@ def story(tmp_path):
     )
 
 
+def pages(folder: Path) -> str:
+    """The text of every page in a folder."""
+    return "".join(path.read_text() for path in sorted(folder.glob("*.html")))
+
+
 def test_a_notebook_becomes_a_section(story):
     found = gallery.section(story, 3)
-    assert (found.anchor, found.title, found.lead.strip()) == (
-        "3-attention-you",
-        "Attention & you",
-        "<p>What <strong>it</strong> looks at.</p>",
-    )
-    assert [item.kind for item in found.items] == ["plot", "player", "image", "table"]
-    plot, player, image, table = found.items
-    assert plot.title == "A figure" and plot.height == 300 and player.title == ""
-    assert "<script" not in plot.caption and '<a href="https://a.org">caption</a>' in plot.caption
-    assert "<i>A<sub>st</sub></i> and <i>α<sup>2</sup></i>" in plot.caption
+    assert (found.page, found.title) == ("3-one.html", "Attention & you")
+    assert found.lead.split("\n")[0] == "<p>What <strong>it</strong> looks at.</p>" and "<p>Second.</p>" in found.lead
+    assert [item.kind for item in found.items] == ["text", "plot", "player", "image", "table"]
+    text, plot, player, image, table = found.items
+    assert {item.title for item in found.items} == {"A figure"} and plot.height == 300
+    assert text.body.startswith("<h2>A figure</h2>") and "¶" not in text.body
+    assert "<script" not in text.body and '<a href="https://a.org">caption</a>' in text.body
+    assert "<msub><mi>A</mi>" in text.body and "<msup><mi>&#x003B1;</mi><mn>2</mn></msup>" in text.body
     assert "<" not in plot.body
     restored = json.loads(plot.body)
     assert "width" not in restored["layout"] and restored["layout"]["title"]["text"] == "</script><b>x"
     assert "module" not in player.body and "data-player" in player.body
     assert image.body == f"data:image/png;base64,{PIXEL}"
-    assert table.body == "<table><tbody><tr><td>&lt;i&gt;</td></tr></tbody></table>"
+    assert "onclick" not in table.body and "&lt;i&gt;" in table.body
 
 
-def test_the_page_holds_each_library_once(story, tmp_path):
-    page = gallery.build([story, story], None, tmp_path / "out" / "index.html").read_text()
-    assert page.count('type="module"') == 1
-    assert page.count("plotly.js v") == 1
-    assert [file.name for file in (tmp_path / "out").glob("*.html")] == ["index.html"]
+def test_text_is_shown_whole_where_a_figure_follows_it_and_controls_and_blanks_are_not(tmp_path):
+    def picture(**data) -> nbformat.NotebookNode:
+        return cell(output(image__png=PIXEL, **data))
+
+    live = picture()
+    live.metadata["tags"] = ["live"]
+    missing = V4.new_output("display_data", data=bundle(common.blank("No map", "this run has none"))[0])
+    path = notebook(
+        tmp_path / "n.ipynb",
+        V4.new_markdown_cell("# T\n\nLead."),
+        V4.new_markdown_cell("## Parameters"),
+        cell(V4.new_output("stream", name="stdout", text="noise")),
+        V4.new_markdown_cell("## Seen\n\nFirst.\n\n$$ a_b = c $$\n\nSecond."),
+        V4.new_markdown_cell("More."),
+        picture(),
+        V4.new_markdown_cell("## Try it\n\nMove the control."),
+        live,
+        V4.new_markdown_cell("## Blank\n\nOf a map."),
+        cell(missing),
+    )
+    found = gallery.section(path, 1)
+    assert [item.kind for item in found.items] == ["text", "text", "image"]
+    first, second, _ = found.items
+    assert "First." in first.body and "Second." in first.body and 'display="block"' in first.body
+    assert second.body.strip() == "<p>More.</p>"
+
+
+def test_each_notebook_has_a_page_and_the_first_page_leads_to_them(story, tmp_path):
+    first = gallery.build([story, story], None, tmp_path / "out" / "index.html")
+    assert sorted(file.name for file in (tmp_path / "out").glob("*.html")) == ["1-one.html", "2-one.html", "index.html"]
+    text = first.read_text()
+    assert 'href="1-one.html"' in text and 'href="2-one.html"' in text
+    assert "plotly.js v" not in text and 'type="module"' not in text  # nothing on it needs either
+    page = (tmp_path / "out" / "1-one.html").read_text()
+    assert page.count('type="module"') == 1 and page.count("plotly.js v") == 1 and 'href="index.html"' in page
 
 
 def test_a_page_without_plots_carries_no_plotly(tmp_path):
     path = notebook(tmp_path / "n.ipynb", V4.new_markdown_cell("# T"), cell(output(image__png=PIXEL)))
-    assert gallery.build([path], None, tmp_path / "g.html").stat().st_size < 30_000
+    gallery.build([path], None, tmp_path / "g.html")
+    assert len(pages(tmp_path)) < 30_000
 
 
 def test_names_are_escaped_and_a_missing_title_is_the_file_name(tmp_path):
     results = pd.DataFrame({"system": ["<script>alert(1)</script>"], "top1_mean": [0.5], "top1_std": [0.0123]})
     path = notebook(tmp_path / "no <title>.ipynb", cell(output(text__plain="x")))
-    page = gallery.build([path], results, tmp_path / "g.html", title="<i>", description="<u>", note="<s>").read_text()
+    gallery.build([path], results, tmp_path / "g.html", title="<i>", description="<u>", note="<s>")
+    page = pages(tmp_path)
     assert "<script>alert" not in page and "&lt;script&gt;alert(1)" in page
-    assert not re.search("<(i|u|s|title)>(?!&lt;)", page.replace("<title>&lt;i&gt;", "")) and "no &lt;title&gt;" in page
+    page = page.replace("<title>&lt;i&gt;", "").replace("<title>no &lt;title&gt; · &lt;i&gt;", "")
+    assert not re.search("<(i|u|s|title)>(?!&lt;)", page) and "no &lt;title&gt;" in page
     assert "This notebook drew no figure." in page
 
 
@@ -133,14 +170,23 @@ def test_the_table_joins_mean_and_spread():
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("$x < y$", "<i>x &lt; y</i>"),
-        ("$\\Lambda_{t_p} \\odot F$", "<i>Λ<sub>t_p</sub> ⊙F</i>"),
-        ("$\\mathbf{z}_1$", "<i>z<sub>1</sub></i>"),
+        ("$x < y$", "<mi>x</mi><mo>&#x0003C;</mo><mi>y</mi>"),
+        ("$\\Lambda_{t_p} \\odot F$", "<msub><mi>&#x0039B;</mi><mrow><msub><mi>t</mi><mi>p</mi></msub></mrow></msub>"),
+        ("$$\\frac{\\sum A f}{\\sum A}$$", "<mfrac>"),
         ("costs 5$ or 6", "costs 5$ or 6"),
+        ("$\\frac{$", "<code>\\frac{</code>"),
     ],
 )
-def test_short_formulas_need_no_tex(text, shown):
+def test_formulas_are_mathml(text, shown):
     assert shown in gallery.markdown(text)
+
+
+@pytest.mark.parametrize(
+    "tex", ["\\href{javascript:hacked()}{x}", "\\text{<img src=x onerror=hacked()>}", "\\text{&lt;b&gt;}"]
+)
+def test_a_formula_is_no_way_in(tex):
+    made = gallery.markdown(f"$ {tex} $")
+    assert not live(made) and "<img" not in made and "<b>" not in made
 
 
 def test_what_was_not_run_is_refused(tmp_path):
@@ -208,8 +254,8 @@ def hostile_player() -> str:
 )
 def test_markup_of_a_foreign_cell_never_gets_onto_the_page(tmp_path, html):
     path = notebook(tmp_path / "n.ipynb", cell(output(text__html=html), output(application__javascript="hacked()")))
-    page = gallery.build([path], None, tmp_path / "g.html").read_text()
-    assert not live(page) and "hacked()</script" not in page
+    gallery.build([path], None, tmp_path / "g.html")
+    assert not live(pages(tmp_path)) and "hacked()</script" not in pages(tmp_path)
 
 
 def test_a_player_is_made_again_from_its_data_alone(tmp_path):
@@ -233,7 +279,8 @@ def test_class_names_are_text_wherever_the_page_shows_them(tmp_path):
     )
     results = pd.DataFrame({"system": [HOSTILE], HOSTILE: [HOSTILE], "top1_mean": [0.5], "top1_std": [HOSTILE]})
     left_out = {HOSTILE: HOSTILE}
-    page = gallery.build([path], results, tmp_path / "g.html", HOSTILE, HOSTILE, HOSTILE, left_out).read_text()
+    gallery.build([path], results, tmp_path / "g.html", HOSTILE, HOSTILE, HOSTILE, left_out)
+    page = pages(tmp_path)
     assert not live(page)
     assert page.count("&lt;img src=x onerror=hacked()&gt;") >= 10
 
@@ -247,5 +294,6 @@ def test_a_plot_that_is_none_names_its_notebook(tmp_path, figure):
 
 
 def test_the_page_may_ask_the_network_for_nothing(story, tmp_path):
-    page = gallery.build([story], None, tmp_path / "g.html").read_text()
-    assert "Content-Security-Policy\" content=\"default-src 'none'; img-src data: blob:;" in page
+    gallery.build([story], None, tmp_path / "g.html")
+    for page in tmp_path.glob("*.html"):
+        assert "Content-Security-Policy\" content=\"default-src 'none'; img-src data: blob:;" in page.read_text()

@@ -200,3 +200,24 @@ def test_a_front_end_is_known_by_its_request(monkeypatch, parent, answer):
 
 def test_plain_python_is_not_attended():
     assert session.attended() is False
+
+
+def test_a_long_menu_is_searched_and_buttons_set_it():
+    drawing = Drawing()
+    choices = {"run": [(f"wave · person {n} · {n:03}", f"{n:03}") for n in range(40)]}
+    made = panel(Config(run="007"), drawing, choices, ["run"], shortcuts={"the last one": ("run", "039")})
+    search = made.controls["run"]
+    assert isinstance(search, widgets.Search) and search.ensure_option and len(search.options) == 40
+    assert search.value == "wave · person 7 · 007" and drawing.seen[-1].run == "007"
+    search.value = "wave · person 3 · 003"
+    assert drawing.seen[-1].run == "003"
+    made.shortcuts[0].click()
+    assert search.value == "wave · person 39 · 039" and drawing.seen[-1].run == "039"
+    assert [line.value for line in made.exercise()] == [search.options[0], search.options[20], search.options[-1]]
+    assert made.config.run == "039"
+
+
+def test_a_short_menu_says_other_words_than_its_values():
+    made = panel(Config(run="b"), Drawing(), {"run": [("the first", "a"), ("the second", "b")]}, ["run"])
+    assert made.controls["run"].options == (("the first", "a"), ("the second", "b"))
+    assert made.controls["run"].value == "b"

@@ -1,18 +1,20 @@
-"""Executed notebooks as one page: self-contained, offline, quick to open."""
+"""Executed notebooks as pages, and a page that leads to them: each is one file, offline, quick to open."""
 
 from __future__ import annotations
 
+import html
 import json
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import bleach
 import jinja2
+import latex2mathml.converter
 import nbformat
 from markupsafe import Markup
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
@@ -25,21 +27,26 @@ from workbench.show.player import Player, made_again, page_script
 if TYPE_CHECKING:
     import pandas as pd
 
+#: The mark of a figure that only says what is missing.
+BLANK = "blank"
 PLOTLY = "application/vnd.plotly.v1+json"
 WORDS = {"p", "a", "em", "strong", "b", "i", "code", "pre", "ul", "ol", "li", "br", "sub", "sup", "blockquote"}
+HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 TABLES = {"table", "thead", "tbody", "tr", "th", "td", "caption"}
+#: What formulas may be made of.
+MATH = {"math", "mrow", "mi", "mn", "mo", "ms", "mtext", "mspace", "mstyle", "mfrac", "msqrt", "mroot", "msub", "msup"}
+MATH |= {"msubsup", "munder", "mover", "munderover", "mtable", "mtr", "mtd", "mpadded", "mphantom", "mfenced"}
 SPREAD = ("_std", "_sd", "_spread")
 
 
 @dataclass(frozen=True)
 class Item:
-    """One thing to look at. kind is plot, player, image or table; body is trusted HTML (of a plot: JSON); title and
-    caption come from the words above it in the notebook."""
+    """One thing to look at. kind is text, plot, player, image or table; body is trusted HTML (of a plot: JSON); title
+    is the heading above it in the notebook, as text."""
 
     kind: str
     body: str
     title: str = ""
-    caption: str = ""
     height: int = 450
 
 
@@ -54,9 +61,9 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Section:
-    """One notebook: its title, its first paragraph (HTML) and what it shows."""
+    """One notebook: the name of its page, its title, its first cell below the title (HTML) and what it shows."""
 
-    anchor: str
+    page: str
     title: str
     lead: str
     items: list[Item] = field(default_factory=list)
@@ -72,53 +79,58 @@ def build(
     left_out: Mapping[str, str] | None = None,
     exhibit: Exhibit | None = None,
 ) -> Path:
-    """Writes the page for EXECUTED notebooks, atomically; returns its path.
+    """Writes the page ``out`` and, beside it, one page for each of the EXECUTED notebooks, atomically; returns ``out``.
 
     results: the measured table; a column with a companion ending in _std, _sd or _spread is shown as mean ± spread.
     note says in a sentence what the table measures; left_out names notebooks that are not shown and what they wait for;
-    the page opens with the exhibit.
-    Each figure takes its heading and caption from the Markdown above its cell. What moves on the page is made here, of
-    the data in plots and players; nothing that a notebook says is taken as markup, but for its tables and words, of
-    which only harmless tags stay. Outputs that only a running kernel can draw are left out. FileNotFoundError for a
-    missing notebook; ValueError for one that was not executed or that ended in an error.
+    ``out`` opens with the exhibit. Text is shown where a figure follows it. What moves on a page is made here, of the
+    data in plots and players; nothing that a notebook says is taken as markup, but for its tables and words, of which
+    only harmless tags stay. Left out are outputs that only a running kernel can draw, cells tagged "live" (controls,
+    which repeat a figure) and blanks. FileNotFoundError for a missing notebook; ValueError for one that was not
+    executed or that ended in an error.
     """
-    sections = [section(Path(path), number) for number, path in enumerate(notebooks, 1)]
-    kinds = {item.kind for part in sections for item in part.items}
+    out, sections = Path(out), [section(Path(path), number) for number, path in enumerate(notebooks, 1)]
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True)
-    text = environment.get_template("gallery.html").render(
-        title=title,
+    template, shared = environment.get_template("gallery.html"), {"title": title, "sections": sections}
+    for part in sections:
+        kinds = {item.kind for item in part.items}
+        text = template.render(**shared, home=out.name, section=part, **_scripts("player" in kinds, "plot" in kinds))
+        checksums.write(out.parent / part.page, text.encode())
+    text = template.render(
+        **shared,
         description=description,
         note=note,
         table=None if results is None else table(results),
-        sections=sections,
         left_out={name: markdown(missing) for name, missing in (left_out or {}).items()},
         exhibit=exhibit,
         playing=Markup(exhibit.player.to_html(script=False)) if exhibit else "",
-        player=Markup(page_script()) if exhibit or "player" in kinds else "",
-        plotly=Markup(plotly_source()) if "plot" in kinds else "",
+        **_scripts(exhibit is not None, False),
     )
     checksums.write(out, text.encode())
-    return Path(out)
+    return out
+
+
+def _scripts(player: bool, plots: bool) -> dict[str, Markup]:
+    return {"player": Markup(page_script() if player else ""), "plotly": Markup(plotly_source() if plots else "")}
 
 
 def section(path: Path, number: int) -> Section:
     """What one executed notebook shows."""
-    notebook = read(path)
-    title, lead, items, words = "", "", [], ("", "")
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            heading, paragraph = opening(cell.source)
-            if not title and heading:
-                title, lead = heading, markdown(paragraph)
-            elif heading or paragraph:
-                words = (heading, markdown(paragraph))
+    title, lead, items = "", Markup(), []
+    waiting: list[str] = []  # text, until a figure follows it
+    for cell in read(path).cells:
+        if cell.cell_type == "markdown" and not title and (found := heading(cell.source)):
+            title, lead = found, markdown(cell.source.partition("\n")[2])
+        elif cell.cell_type == "markdown":
+            waiting.append(cell.source)
         elif cell.cell_type == "code":
-            for found in outputs(cell, path):
-                items.append(Item(*found[:2], *words, *found[2:]))
-                words = ("", "")
-    title = title or path.stem
-    slug = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
-    return Section(f"{number}-{slug}", title, lead, items)
+            found = [] if "live" in cell.metadata.get("tags", []) else outputs(cell, path)
+            items += [Item("text", markdown(text), heading(text)) for text in waiting if found]
+            name = next((item.title for item in reversed(items) if item.kind == "text"), "")
+            items += [Item(*one[:2], name, *one[2:]) for one in found]
+            waiting = []
+    slug = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")
+    return Section(f"{number}-{slug}.html", title or path.stem, lead, items)
 
 
 def read(path: Path) -> nbformat.NotebookNode:
@@ -148,7 +160,7 @@ def outputs(cell: nbformat.NotebookNode, path: Path) -> list[tuple]:
         words = text_of(data, "text/html")
         player = made_again(words) if "data-player" in words else None
         if isinstance(data.get(PLOTLY), dict):
-            found.append(plot(data[PLOTLY], path))
+            found += [] if blank(data[PLOTLY]) else [plot(data[PLOTLY], path)]
         elif player is not None:
             found.append(("player", Markup(player)))
         elif picture := next((kind for kind in ("image/png", "image/jpeg") if kind in data), None):
@@ -177,49 +189,36 @@ def plot(figure: dict, path: Path) -> tuple[str, Markup, int]:
     return "plot", Markup(text.replace("<", "\\u003c")), int(height or Item.height)
 
 
-def opening(source: str) -> tuple[str, str]:
-    """The last heading of a Markdown cell as text, and the first paragraph below it."""
-    parts = re.split(r"^#{1,6}[ \t]+(.+?)[ \t]*#*$", source, flags=re.MULTILINE)
-    heading = re.sub(r"[*_`]", "", parts[-2]) if len(parts) > 1 else ""
-    return heading, next((block.strip() for block in re.split(r"\n\s*\n", parts[-1]) if block.strip()), "")
+def blank(figure: dict) -> bool:
+    """Whether the figure only says what is missing (``figures.common.blank``)."""
+    layout = figure.get("layout")
+    return isinstance(layout, dict) and layout.get("meta") == BLANK
+
+
+def heading(source: str) -> str:
+    """The first heading of a Markdown cell as text, or nothing."""
+    found = re.search(r"^#{1,6}[ \t]+(.+?)[ \t]*#*$", source, flags=re.MULTILINE)
+    return re.sub(r"[*_`]", "", found[1]) if found else ""
 
 
 def markdown(text: str) -> Markup:
-    """HTML of Markdown with formulas; what could run a script is taken out."""
-    return Markup(re.sub(r"\${1,2}([^$<]+)\${1,2}", formula, clean(markdown2html_mistune(text)))) if text else Markup()
+    """HTML of Markdown with formulas as MathML; what could run a script is taken out."""
+    made = re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html_mistune(text), flags=re.DOTALL) if text else ""
+    return Markup(re.sub(r"\$\$(.+?)\$\$|\$([^$<\n]+)\$", formula, clean(made), flags=re.DOTALL))
 
 
 def formula(found: re.Match) -> str:
-    """A short formula as HTML (Greek letters, sub- and superscripts): the page holds no TeX."""
-    text = re.sub(r"\\([A-Za-z]+) ?", lambda name: symbol(name[1]), found[1].strip())
-    for mark, tag in (("_", "sub"), ("^", "sup")):
-        text = re.sub(
-            re.escape(mark) + r"(?:\{([^{}]*)\}|(\w))",
-            lambda part, tag=tag: f"<{tag}>{part[1] or part[2]}</{tag}>",
-            text,
-        )
-    return f"<i>{text.replace('{', '').replace('}', '')}</i>"
-
-
-def symbol(name: str) -> str:
-    """The character for a TeX name: alpha is α, times is ×; a name without one stays a word."""
-    kind = "SMALL" if name.islower() else "CAPITAL"
+    """A formula of TeX as MathML, or its TeX where it can't be read."""
+    tex = html.unescape(found[1] or found[2]).strip()
     try:
-        return unicodedata.lookup(f"GREEK {kind} LETTER {name.upper().replace('LAMBDA', 'LAMDA')}")
-    except KeyError:
-        if name.startswith(("math", "text", "left", "right", "operatorname")):  # how a letter looks, not what it is
-            return ""
-        return {
-            "times": "×",
-            "cdot": "·",
-            "sum": "∑",
-            "odot": "⊙",
-            "in": "∈",
-            "to": "→",
-            "approx": "≈",
-            "le": "≤",
-            "ge": "≥",
-        }.get(name, name)
+        spelled = tex.replace("<", r"\lt ").replace(">", r"\gt ")
+        made = latex2mathml.converter.convert(spelled, display="block" if found[1] else "inline")
+        nodes = [*ElementTree.fromstring(made).iter()]
+    except Exception:  # whatever a formula of somebody else's leads its reader to
+        nodes = [ElementTree.Element("unread")]
+    tags = {node.tag.rpartition("}")[2] for node in nodes}
+    links = {name for node in nodes for name in node.attrib if name.startswith("on") or "href" in name or "src" in name}
+    return f"<code>{html.escape(tex)}</code>" if tags - MATH or links else made
 
 
 def clean(text: str) -> Markup:
@@ -231,7 +230,7 @@ def clean(text: str) -> Markup:
             tag in ("th", "td") and name in ("colspan", "rowspan")
         )
 
-    return Markup(bleach.clean(without, tags=WORDS | TABLES, attributes=allowed, strip=True))
+    return Markup(bleach.clean(without, tags=WORDS | TABLES | HEADINGS, attributes=allowed, strip=True))
 
 
 def table(results: pd.DataFrame) -> dict:

@@ -18,12 +18,27 @@ from workbench.show.session import attended
 PLOTLY = "application/vnd.plotly.v1+json"
 STYLE = {"description_width": "110px"}
 NONE = ""  # stands for None in a menu
+#: A menu with more entries than this is one to type into: it lists those that hold what was typed.
+MOST = 24
 GRID = {
     "display": "grid",
     "grid_template_columns": "repeat(auto-fill, minmax(300px, 1fr))",
     "grid_gap": "4px 20px",
     "max_width": "1000px",
 }
+
+
+class Search(ipywidgets.Combobox):
+    """A long menu that is searched by typing. ``meant``: what it says -> the value."""
+
+    def __init__(self, labelled: Sequence[tuple[str, Any]], value: Any, known: dict) -> None:
+        self.meant = dict(labelled)
+        options = {"options": list(self.meant), "ensure_option": True, "continuous_update": False}
+        super().__init__(value=self.said(value), placeholder="type to search", **options, **known)
+
+    def said(self, value: Any) -> str:
+        """What the menu says of a value."""
+        return next(words for words, meant in self.meant.items() if meant == value)
 
 
 class Checked(NamedTuple):
@@ -44,6 +59,7 @@ class Panel(ipywidgets.VBox):
         draw: Callable[[Any], Any],
         choices: Mapping[str, Sequence] | None,
         fields: Sequence[str] | None,
+        shortcuts: Mapping[str, tuple[str, Any]] | None = None,
     ) -> None:
         known = list(type(config).model_fields)
         if unknown := sorted({*(choices or {}), *(fields or [])} - set(known)):
@@ -56,11 +72,21 @@ class Panel(ipywidgets.VBox):
         self._message = ipywidgets.HTML()
         self._picture = ipywidgets.VBox()
         controls = ipywidgets.Box(list(self.controls.values()), layout=ipywidgets.Layout(**GRID, padding="4px 0 8px"))
-        super().__init__([controls, self._message, self._picture])
+        self.shortcuts = [self._shortcut(words, *target) for words, target in (shortcuts or {}).items()]
+        buttons = ipywidgets.Box(self.shortcuts, layout=ipywidgets.Layout(flex_flow="row wrap"))
+        super().__init__([controls, buttons, self._message, self._picture])
         self.add_class("wb-panel")
         for widget in self.controls.values():
             widget.observe(self._changed, "value")
         self._changed()
+
+    def _shortcut(self, words: str, name: str, value: Any) -> ipywidgets.Button:
+        """A button that sets the control called ``name``."""
+        button = ipywidgets.Button(description=words, tooltip=f"{name}: {value}", layout={"width": "auto"})
+        widget = self.controls[name]
+        shown = widget.said(value) if isinstance(widget, Search) else value
+        button.on_click(lambda _: setattr(widget, "value", shown))
+        return button
 
     def exercise(self) -> list[Checked]:
         """Sets each control in turn to each of its values (a slider: lowest, middle, highest) and draws.
@@ -120,16 +146,19 @@ def panel(
     draw: Callable[[Any], Any],
     choices: Mapping[str, Sequence] | None = None,
     fields: Sequence[str] | None = None,
+    shortcuts: Mapping[str, tuple[str, Any]] | None = None,
 ) -> Panel:
     """Controls for a pydantic model, and the picture that ``draw(config)`` returns: a plotly Figure, a Player, any
     widget or anything a notebook can display.
 
     bool becomes a checkbox; Literal or a field named in ``choices`` a menu (of a list field several may be chosen); a
     number with both bounds a slider; other numbers and text a box; anything else a box that takes JSON. ``fields``
-    limits the controls to some. A widget that ``draw`` returned is closed when the next one takes its place, which
-    frees its memory in the browser. ValueError where choices or fields name what the model lacks.
+    limits the controls to some. A choice is a value or a pair (what the menu says, value); a long menu is searched by
+    typing. shortcuts: what a button says -> (field, value that it sets). A widget that ``draw`` returned is closed when
+    the next one takes its place, which frees its memory in the browser. ValueError where choices or fields name what
+    the model lacks.
     """
-    return Panel(config, draw, choices, fields)
+    return Panel(config, draw, choices, fields, shortcuts)
 
 
 def control(
@@ -164,9 +193,14 @@ def menu(
 ) -> tuple[ipywidgets.Widget, Callable[[Any], Any]]:
     """A menu of the options and the present value; of a list field several may be chosen."""
     present = list(value or []) if several else [value]
+    words = {option[1]: option[0] for option in options if isinstance(option, tuple)}
+    options = [option[1] if isinstance(option, tuple) else option for option in options]
     options = list(dict.fromkeys([*([None] if optional and not several else []), *options, *present]))
     # A menu takes the value None for "nothing is chosen" and shows a blank: here it is a choice like any other.
-    labelled = [("none", NONE) if option is None else (str(option), option) for option in options]
+    labelled = [("none", NONE) if option is None else (words.get(option, str(option)), option) for option in options]
+    if len(labelled) > MOST and not several:
+        search = Search(labelled, NONE if value is None else value, known)
+        return search, lambda text: chosen(search.meant[text])
     if several:
         return ipywidgets.SelectMultiple(
             options=labelled, value=tuple(present), rows=min(6, len(labelled)), **known
@@ -209,6 +243,9 @@ def values(widget: ipywidgets.Widget) -> list:
         return [False, True]
     if isinstance(widget, ipywidgets.Dropdown):
         return [value for _, value in widget.options]
+    if isinstance(widget, Search):
+        first, *_, last = widget.options
+        return [first, widget.options[len(widget.options) // 2], last]
     if isinstance(widget, ipywidgets.SelectMultiple):
         every = tuple(value for _, value in widget.options)
         return [*[(value,) for value in every], every]

@@ -59,6 +59,41 @@ def title(dataset: Any, clip: int | str) -> str:
     return f"{dataset.classes[dataset.labels[i]]} ({dataset.ids[i]})"
 
 
+def menu(dataset: Any) -> list[tuple[str, str]]:
+    """Every clip for a menu, sorted by action: (action, person and view where they are known, and id; id)."""
+    parts = [part for part in ("subject", "view") if part in dataset.table.columns]
+    rows = []
+    for name, label, row in zip(dataset.ids, dataset.labels, dataset.table.to_dict("records"), strict=True):
+        known = [f"{PARTS[part]} {row[part]}" for part in parts]
+        rows.append((" · ".join([dataset.classes[label].replace("_", " "), *known, name]), name))
+    return sorted(rows)
+
+
+PARTS = {"subject": "person", "view": "view"}
+#: Actions that exercises compare: one motion with different things, or one motion in two directions.
+COMPARED = (
+    ("put_on_glasses", "take_off_glasses"),
+    ("sit_down", "stand_up"),
+    ("drink_from_cup", "drink_from_bottle"),
+    ("read_book", "use_tablet"),
+    ("clap", "rub_hands"),
+)
+
+
+def shortcuts(dataset: Any, i: int) -> dict[str, tuple[str, str]]:
+    """Buttons for the actions that exercises compare, as far as ``dataset`` has both: of each the clip that shares most
+    of person, view and setup with clip ``i``."""
+    like = dataset.table.columns.intersection(["subject", "view", "setup"])
+    alike = (dataset.table[like] == dataset.table[like].iloc[i]).sum(axis=1).to_numpy()
+    buttons = {}
+    for pair in COMPARED:
+        if set(pair) <= {dataset.classes[label] for label in dataset.labels}:
+            for name in pair:
+                best = np.where(dataset.labels == dataset.classes.index(name), alike, -1).argmax()
+                buttons[name.replace("_", " ")] = ("clip", dataset.ids[best])
+    return buttons
+
+
 NO_POSES = "these data have no poses"
 
 

@@ -79,7 +79,7 @@ def blank(heading: str, reason: str, height: int = 220) -> go.Figure:
         text=text(reason), xref="paper", yref="paper", x=0.5, y=0.5, showarrow=False, font={"size": 17, "color": SOFT}
     )
     figure.update_xaxes(visible=False).update_yaxes(visible=False)
-    return finish(figure, heading, height=height)
+    return finish(figure, heading, height=height, meta="blank")
 
 
 def bar(heading: str, unit: str, **layout: object) -> dict:
