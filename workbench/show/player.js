@@ -110,14 +110,14 @@ export class Player {
   constructor(root, scene, frames) {
     this.root = root;
     this.jpegs = frames.map(bytes);
-    this.count = frames.length;
+    this.count = scene.numbers.length;
     this.bitmaps = [];
     this.grid = document.createElement("canvas");
     this.state = {
-      frame: 0, playing: false, speed: "1", map: "", strip: "", colours: "automatic", opacity: 0.8, scale: "shared",
-      smooth: true, skeleton: true, truth: true, tool: scene.tools[0] ?? "none",
+      frame: clamp(scene.frame ?? 0, 0, this.count - 1), playing: false, speed: "1",
+      map: "", strip: "", colours: "automatic", opacity: 0.8, scale: "shared", smooth: true, skeleton: true, truth: true, tool: scene.tools[0] ?? "none",
     };
-    this.query = { frame: 0, x: 0.5, y: 0.5 }; // shares of the picture
+    this.query = { frame: this.state.frame, x: 0.5, y: 0.5 }; // shares of the picture
     this.chosen = { person: 0, joint: 0 };
     this.show(scene);
     root.addEventListener("keydown", this.key);
@@ -446,7 +446,7 @@ export class Player {
 
   drawPicture({ track, pen, canvas, blank, zoom }) {
     const { scene, state } = this, name = this.shown(track), map = track.maps[name];
-    const bitmap = this.bitmaps[scene.order ? scene.order[state.frame] : state.frame];
+    const bitmap = this.bitmaps[(track.first ?? 0) + (scene.order ? scene.order[state.frame] : state.frame)];
     const missing = Boolean(name && !map), shown = `${scene.title || "Clip"}, frame ${state.frame + 1}`;
     blank.hidden = !missing;
     const who = track.pin === null && track.title ? track.title : "This run";
@@ -753,7 +753,7 @@ export function boot(page) { // starts every player of a static page that has no
 // The notebook: the kernel hears of the frame when the player rests, never while it plays.
 function render({ model, el }) {
   const root = el.appendChild(document.createElement("div"));
-  const player = new Player(root, model.get("_scene"), model.get("_frames"));
+  const player = new Player(root, { ...model.get("_scene"), frame: model.get("frame") }, model.get("_frames"));
   const shown = () => player.show(model.get("_scene"));
   const heard = () => { // JupyterLab keeps the view of a kernel that is gone, and sending to that raises
     const manager = model.widget_manager;

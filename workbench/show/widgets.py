@@ -13,6 +13,7 @@ import ipywidgets
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
+from workbench.show import saving
 from workbench.show.session import attended
 
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -56,7 +57,7 @@ class Panel(ipywidgets.VBox):
         self._message = ipywidgets.HTML()
         self._picture = ipywidgets.VBox()
         controls = ipywidgets.Box(list(self.controls.values()), layout=ipywidgets.Layout(**GRID, padding="4px 0 8px"))
-        super().__init__([controls, self._message, self._picture])
+        super().__init__([controls, self._message, self._picture, saving.control(lambda: self.drawn)])
         self.add_class("wb-panel")
         for widget in self.controls.values():
             widget.observe(self._changed, "value")
