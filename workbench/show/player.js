@@ -202,7 +202,8 @@ export class Player {
   pane(track) {
     const [width, height] = this.scene.size, zoom = Math.ceil(640 / width);
     const canvas = make("canvas", { width: width * zoom, height: height * zoom, role: "img" });
-    const strip = make("canvas", { className: "wb-strip", "aria-hidden": "true" });
+    const empty = !this.strips.length && !this.scene.truth;
+    const strip = make("canvas", { className: "wb-strip", "aria-hidden": "true", hidden: empty });
     const blank = make("div", { className: "wb-blank", hidden: true });
     const title = track.title ? [make("figcaption", {}, track.title)] : [];
     const picture = make("div", { className: "wb-picture" }, canvas, blank);

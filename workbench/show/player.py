@@ -18,7 +18,7 @@ import traitlets
 from safefiles import drafts
 from workbench.media import films
 from workbench.show.scene import Edited, Track, describe, jpeg, pictures
-from workbench.show.session import attended
+from workbench.show.session import Live, attended
 from workbench.show.stills import peak, still
 from workbench.types import Clip, Pose, Truth
 
@@ -32,7 +32,7 @@ STILL = "A still of a player: it plays where scripts may run (JupyterLab and VS 
 _OPEN, _CLOSE = "<!--player script-->", "<!--/player script-->"
 
 
-class Player(anywidget.AnyWidget):
+class Player(Live, anywidget.AnyWidget):
     """Plays a clip with every map in step; scrubs frame by frame without asking the kernel.
 
     ``frame`` is the frame in view, at first the peak of what is shown, synchronised both ways when the player rests.
@@ -86,23 +86,6 @@ class Player(anywidget.AnyWidget):
         self._updates = 0
         scene = describe(**self._parts)
         super().__init__(_frames=pictures(clip, shown, quality), _scene=scene, frame=peak(clip, truth, shown))
-
-    def open(self) -> None:
-        """Tells a front end of the player, where there is one: an executed notebook would keep it a second time."""
-        if attended():
-            super().open()
-
-    @property
-    def model_id(self) -> str:
-        """The player's name in the front end; another widget that holds it asks for that."""
-        if self.comm is None:
-            super().open()
-        return super().model_id
-
-    def close(self) -> None:
-        """Frees the pictures, also in a notebook that keeps the state of its widgets."""
-        self._frames = []
-        super().close()
 
     def on_edit(self, callback: Callable[[dict], None]) -> None:
         """``callback(edit)`` is called for whatever the viewer does to the clip."""

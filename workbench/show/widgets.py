@@ -14,7 +14,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from workbench.show import saving
-from workbench.show.session import attended
+from workbench.show.session import Live, attended
 
 PLOTLY = "application/vnd.plotly.v1+json"
 STYLE = {"description_width": "110px"}
@@ -35,7 +35,11 @@ class Checked(NamedTuple):
     ok: bool
 
 
-class Panel(ipywidgets.VBox):
+class Stage(Live, ipywidgets.VBox):
+    """Where a panel shows its picture."""
+
+
+class Panel(Live, ipywidgets.VBox):
     """Controls above a picture. ``config`` is the configuration in view, ``drawn`` what was last drawn from it,
     ``controls`` field name -> widget, ``error`` what went wrong at the last change, or None."""
 
@@ -55,7 +59,7 @@ class Panel(ipywidgets.VBox):
             info, value, options = type(config).model_fields[name], getattr(config, name), (choices or {}).get(name)
             self.controls[name], self._read[name] = control(name, info, value, options)
         self._message = ipywidgets.HTML()
-        self._picture = ipywidgets.VBox()
+        self._picture = Stage()
         controls = ipywidgets.Box(list(self.controls.values()), layout=ipywidgets.Layout(**GRID, padding="4px 0 8px"))
         super().__init__([controls, self._message, self._picture, saving.control(lambda: self.drawn)])
         self.add_class("wb-panel")
