@@ -10,8 +10,8 @@ from typing import Any
 
 import ipywidgets
 import numpy as np
-import plotly.graph_objects as go
 from PIL import Image
+from plotly.basedatatypes import BaseFigure
 
 from safefiles import drafts
 from workbench.media import films
@@ -65,6 +65,6 @@ def _inside(shown: Any) -> Any:
     """The player or figure in a panel, or in what else has one."""
     for name in ("drawn", "player"):
         shown = getattr(shown, name, shown)
-    if not isinstance(shown, Player | go.Figure):
+    if not isinstance(shown, Player | BaseFigure):
         raise ValueError(f"a player or a figure can be saved, got {type(shown).__name__}")
     return shown

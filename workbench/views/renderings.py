@@ -10,6 +10,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
 from workbench import data
 from workbench.media import films, rendering, video
@@ -111,40 +112,34 @@ class Reel:
         self.size = max(round(self.info.width * scale), 1), height
         self.pose = found.with_joints(found.joints[..., :2] * np.float32(scale))
 
-    def clips(self) -> Iterator[tuple[Clip, Pose]]:
-        """Its pieces in turn, enlarged or reduced to its size, with the poses of their frames."""
-        for numbers in np.array_split(self.numbers, -(-len(self.numbers) // PIECE)):
-            clip = video.read(self.info, numbers)
-            larger = self.size[1] > self.info.height
-            how = cv2.INTER_CUBIC if larger else cv2.INTER_AREA
-            frames = np.stack([cv2.resize(frame, self.size, interpolation=how) for frame in clip.frames])
-            yield replace(clip, frames=frames), poses.take(self.pose, numbers)
+    def read(self, numbers: np.ndarray) -> tuple[Clip, dict[str, np.ndarray]]:
+        """These frames in the reel's size, and what they are by variant."""
+        clip = video.read(self.info, numbers)
+        how = cv2.INTER_CUBIC if self.size[1] > self.info.height else cv2.INTER_AREA
+        frames = np.stack([cv2.resize(frame, self.size, interpolation=how) for frame in clip.frames])
+        clip = replace(clip, frames=frames)
+        return clip, drawn(clip, poses.take(self.pose, numbers), self.ways)
 
-    def frames(self) -> Iterator[np.ndarray]:
-        """uint8 [H,W,3], frame by frame: all ways with their names, and the clip's."""
-        for clip, pose in self.clips():
-            pictures = drawn(clip, pose, self.ways)
-            for panes in zip(*pictures.values(), strict=True):
-                yield page(panes, list(pictures), self.title)
+    def frames(self, numbers: np.ndarray) -> Iterator[np.ndarray]:
+        """uint8 [H,W,3], frame by frame: all variants with their names, and the clip's."""
+        with tqdm(total=len(numbers), desc=self.title, unit="frame", disable=len(numbers) < 4 * PIECE) as bar:
+            for piece in np.array_split(numbers, -(-len(numbers) // PIECE)):
+                pictures = self.read(piece)[1]
+                for panes in zip(*pictures.values(), strict=True):
+                    yield page(panes, list(pictures), self.title)
+                    bar.update()
 
     def save(self, path: Path) -> str:
         """Writes it as the suffix of ``path`` says (see ``Player.save``); returns what was written, in words."""
-        suffix, count = films.check(path, SUFFIXES), len(self.numbers)
-        fps = self.info.fps
-        if suffix == ".html":
-            if count * len(self.ways) > MOST:
-                pictures = f"{len(self.ways)} times {count} frames"
-                raise ValueError(
-                    f"{path}: a page holds at most {MOST} pictures, these are {pictures}; show less with --seconds"
-                )
-            clips, found = zip(*self.clips(), strict=True)
-            whole = [
-                np.concatenate([getattr(clip, name) for clip in clips])
-                for name in ("frames", "frame_numbers", "seconds")
-            ]
-            clip = Clip(*whole[:2], fps, source=self.info.path, times=whole[2])
-            player(clip, drawn(clip, poses.take(self.pose, self.numbers), self.ways), self.title).save(path)
+        suffix, numbers, fps = films.check(path, SUFFIXES), self.numbers, self.info.fps
+        if suffix == ".png":
+            numbers = numbers[[len(numbers) // 2]]
+        if suffix != ".html":
+            films.write(path, self.frames(numbers), fps)
+        elif (pictures := len(numbers) * len(self.ways)) > MOST:
+            words = f"a page holds at most {MOST} pictures, and these are {pictures}; show less with --seconds"
+            raise ValueError(f"{path}: {words}")
         else:
-            films.write(path, self.frames(), fps, count // 2)
-        moving = "one frame" if suffix == ".png" else f"{count} frames, {count / fps:.1f} s"
+            player(*self.read(numbers), self.title).save(path)
+        moving = "one frame" if suffix == ".png" else f"{len(numbers)} frames, {len(numbers) / fps:.1f} s"
         return f"{path}: {self.title}, {', '.join(self.ways)}: {moving}"
