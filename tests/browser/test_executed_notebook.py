@@ -74,7 +74,7 @@ def test_every_player_is_a_page_and_a_still_at_its_peak_and_asks_the_network_for
     picture.save(artifacts / "still.png")
     pixels = np.array(picture).astype(int)
     zoom = 4  # 360 pixels or more
-    x, y = 12 + round(4.5 / 6 * 96 * zoom), picture.height - 24 - 56 - round(3.5 / 6 * 96 * zoom)
+    x, y = 12 + round(4.5 / 6 * 96 * zoom), picture.height - 24 - 24 - 56 - round(3.5 / 6 * 96 * zoom)
     assert np.ptp(pixels[y, x]) > 60  # the hot cell of the third step, in row 2 of 6
 
 

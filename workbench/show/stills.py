@@ -56,12 +56,13 @@ def still(
     zoom, tracks = -(-WIDEST // clip.frames.shape[2]), [_aimed(track, frame, len(clip.frames)) for track in tracks]
     panes = []
     for track in tracks:
-        shown = _first(tracks, track)
+        shown, words = _first(tracks, track), []
         picture = _picture(clip, track, edited, frame, zoom)
         if track.maps.get(shown) is not None:
             same = [cells(other.maps[shown]) for other in tracks if other.maps.get(shown) is not None]
             low, high = span(np.concatenate([one.ravel() for one in same]))
             picture = _heated(picture, at(cells(track.maps[shown]), frame, len(clip.frames)), low, high)
+            words.append(f"{shown}: {low:.3g} to {high:.3g}")
         elif shown in track.maps:
             _write(picture, f"no map “{shown}”", GAP, picture.shape[0] // 2, FAINT)
         if truth is not None:
@@ -72,7 +73,7 @@ def still(
             _skeleton(picture, pixels, frame, zoom)
         rows = [picture, *(_strip(name, values, truth, frame, picture.shape[1], len(clip.frames))
                            for name, values in list(_known(track.temporal).items())[:1])]  # fmt: skip
-        words = [f"{name} {score:.2f}" for name, score, _ in track.scores] + _wrapped(track.note, picture.shape[1] - 4)
+        words += [f"{name} {score:.2f}" for name, score, _ in track.scores] + _wrapped(track.note, picture.shape[1] - 4)
         panes.append(np.concatenate([*rows, *(_line(text, picture.shape[1]) for text in words if text)]))
     return page(panes, [track.title for track in tracks], title, caption)
 
@@ -115,7 +116,7 @@ def at(values: np.ndarray, frame: int, count: int) -> np.ndarray:
     """The map [T',H',W'] at one of ``count`` frames, between the middles of its steps as the player has it."""
     place = min(max((frame + 0.5) * len(values) / count - 0.5, 0), len(values) - 1)
     low = int(place)
-    return values[low] + (place - low) * (values[min(low + 1, len(values) - 1)] - values[low])
+    return values[low] if place == low else values[low] + (place - low) * (values[low + 1] - values[low])
 
 
 def _aimed(track: Track, frame: int, count: int) -> Track:
