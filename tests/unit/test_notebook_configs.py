@@ -35,7 +35,7 @@ def test_every_notebook_has_defaults(name):
     ("kind", "wrong", "words"),
     [
         (GradCam, {"lyer": "backbone"}, "GradCam has no parameter 'lyer'; valid names: seed, runs, run"),
-        (PoseRendering, {"ratio_aware": "yes"}, "ratio_aware should be a valid boolean, got 'yes'"),
+        (PoseRendering, {"train": "maybe"}, "train should be a valid boolean, got 'maybe'"),
         (GradCam, {"split": "dev"}, "split should be 'train', 'validation' or 'test', got 'dev'"),
         (GradCam, {"clip": 1.5}, "clip should be a name or a whole number, got 1.5; .* papermill's -r clip NAME"),
         (Confusion, {"top": 0}, "top should be greater than or equal to 1, got 0"),

@@ -40,6 +40,7 @@ PACKAGES = ("workbench", "synthadl", "safefiles")
 #: Where a package is imported by another name than it is installed by.
 CALLED = {
     "cv2": "opencv-contrib-python-headless",
+    "PIL": "pillow",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
     "umap": "umap-learn",

@@ -26,7 +26,8 @@ class Track:
     A value may be None: the system has no such map, and the player shows a labelled blank. affinity: a non-local
     block's float [P,P'] with the grids (T',H',W') of its P queries and its P' keys; a click on the picture then shows
     where that place looks. pin: the map that this pane shows whatever the others do ("" none). scores: (class name,
-    score in [0,1], score before or None), drawn as bars; note: a sentence below them.
+    score in [0,1], score before or None), drawn as bars; note: a sentence below them. frames: uint8 [T,H,W,3], the
+    pane's own pictures in place of the clip's.
     """
 
     title: str = ""
@@ -36,6 +37,7 @@ class Track:
     pin: str | None = None
     scores: Sequence[tuple[str, float, float | None]] = ()
     note: str = ""
+    frames: Any = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ def describe(
         "seconds": [round(float(second), 3) for second in clip.seconds],
         "pose": None if pixels is None else _pose(pixels, count),
         "truth": None if truth is None else _truth(truth, count),
-        "tracks": [_track(track) for track in tracks],
+        "tracks": [
+            {**_track(track), "first": first} for track, first in zip(tracks, starts(tracks, count), strict=True)
+        ],
         "tools": list(edited.tools),
         "ghost": None if edited.before is None else _pose(edited.before, count)["joints"],
         "order": None if edited.order is None else [int(frame) for frame in edited.order],
@@ -79,9 +83,21 @@ def describe(
     }
 
 
-def pictures(clip: Clip, quality: int) -> list[bytes]:
-    """One JPEG per frame: decoded once, a short clip can then be shown frame by frame, exactly and in any order."""
-    return [jpeg(frame, quality) for frame in clip.frames]
+def pictures(clip: Clip, tracks: Sequence[Track], quality: int) -> list[bytes]:
+    """One JPEG per frame, of the clip and then of each track that has its own (see ``starts``): decoded once, a short
+    clip can then be shown frame by frame, exactly and in any order."""
+    own = [track.frames for track in tracks if track.frames is not None]
+    if wrong := [np.shape(frames) for frames in own if np.shape(frames) != clip.frames.shape]:
+        raise ValueError(f"a track's own frames must be those of the clip, {clip.frames.shape}, got {wrong[0]}")
+    shown = own if len(own) == len(tracks) else [clip.frames, *own]
+    return [jpeg(frame, quality) for frames in shown for frame in frames]
+
+
+def starts(tracks: Sequence[Track], count: int) -> list[int]:
+    """Where the pictures of each track begin among ``pictures``; the clip's are there where a track shows them."""
+    own = [track.frames is not None for track in tracks]
+    places = np.cumsum(own) - 1 + (not all(own))
+    return [int(place) * count if mine else 0 for place, mine in zip(places, own, strict=True)]
 
 
 def jpeg(frame: np.ndarray, quality: int = 85) -> bytes:
@@ -90,14 +106,6 @@ def jpeg(frame: np.ndarray, quality: int = 85) -> bytes:
     if not done:
         raise RuntimeError(f"a frame of size {frame.shape} could not be written as JPEG")
     return encoded.tobytes()
-
-
-def contact_sheet(clip: Clip, columns: int = 6) -> bytes:
-    """JPEG of a few frames in a row: what is seen where scripts may not run (print, mail, an untrusted notebook)."""
-    numbers = np.unique(np.linspace(0, len(clip.frames) - 1, columns).round().astype(int))
-    row = np.hstack(clip.frames[numbers])
-    scale = min(1.0, 900 / row.shape[1])
-    return jpeg(cv2.resize(row, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), 75)
 
 
 def seconds_per_frame(clip: Clip) -> float:

@@ -18,10 +18,10 @@ from workbench.explain import confusion as read
 from workbench.explain.embeddings import Comparison
 from workbench.explain.gradcam import gradcam
 from workbench.media import pose as poses
-from workbench.media import rendering, video
+from workbench.media import video
 from workbench.media.files import clock
 from workbench.show import seek
-from workbench.show.figures import attention, common, confusion, detection, embeddings, flow, joints, pose, training
+from workbench.show.figures import attention, common, confusion, detection, embeddings, flow, joints, training
 from workbench.show.figures import gradcam as cams
 from workbench.show.player import Player, Track
 from workbench.show.session import attended
@@ -198,19 +198,6 @@ def kernels(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) 
     sample = load(position(dataset, config.clip))
     maps = outputs.arrays(outputs.ask(system, sample.batch))
     return joints.kernels(maps.get("feature_map"), sample.clip, config.kernels)
-
-
-def rendered(config: Any, dataset: Any, load: Callable[[int], Any]) -> go.Figure:
-    """05: the configured clip with its pose drawn in the configured way."""
-    sample = load(position(dataset, config.clip))
-    options = {name: getattr(config, name) for name in ("background", "marker", "colors", "ratio_aware")}
-    drawn = rendering.draw(sample.clip.frames, sample.pixels, **options)
-    words = ", ".join(
-        str(value) for value in (*list(options.values())[:3], "ratio-aware" if config.ratio_aware else "uniform")
-    )
-    return pose.variants(
-        sample.clip, {"clip": sample.clip.frames, "rendering": drawn}, title(dataset, config.clip), words
-    )
 
 
 def opened(clip: int | str, dataset: Any, load: Callable[[int], Any], caption: str = "") -> Player:
