@@ -82,7 +82,8 @@ def new(folder: Path, /) -> None:
 
 def train(
     system: str, /, *,
-    data: str = "auto", root: Text = None, seed: Whole = 0, pairs: Pairs = (), export: File = None, runs: Runs = RUNS,
+    data: str = "auto", root: Text = None, seed: Whole = 0, pairs: Pairs = (), each_person: Flag = False,
+    export: File = None, runs: Runs = RUNS,
 ) -> None:  # fmt: skip
     """Train and evaluate one system; a finished run is not repeated.
 
@@ -92,18 +93,26 @@ def train(
         root: folder or manifest file of the data set (default: data/synthadl/tiny, for detectors .../untrimmed)
         seed: seed of weights, order and augmentation
         pairs: any other field of TrainConfig
+        each_person: one run for each person, tested on that person, and the accuracy on all of them
         export: write the trained backbone to this safetensors file
     """
     from workbench.nets import weights
     from workbench.study import fit
     from workbench.study.config.train_config import parse_pairs
+    from workbench.study.report import outcome
     from workbench.study.runs.find_runs import open_run
 
     where = {"dataset": data, "root": root, "runs": str(runs), "cache": CACHE}
-    run = fit({"system": system, "seed": seed, **where, **parse_pairs(pairs)})
-    print(run)
+    config = {"system": system, "seed": seed, **where, **parse_pairs(pairs)}
+    if each_person and export:
+        raise boundary.Usage("--each-person and --export exclude each other")
+    if each_person:
+        print("\n".join(outcome.in_turn(list(outcome.each_person(config)))))
+        return
+    run = open_run(fit(config), config["runs"])
+    print("\n".join([run.id, *outcome.told(run, TYPED)]))
     if export:
-        weights.save(open_run(run, runs).system().backbone, export)
+        weights.save(run.system().backbone, export)
 
 
 def pretrain(
@@ -315,12 +324,13 @@ def prepare(
         pairs: fields of TrainConfig, as for train
         needs: inputs to prepare instead of the system's: video, pose, flow, parts, ...
         cache: folder of the caches
-        poses: estimate poses, and write a manifest with them to this CSV file
+        poses: estimate poses, report how good they are, and write a manifest with them to this CSV file
         shards: pack the clips into WebDataset shards in this folder
         shard_size: size of one shard in MB
     """
     from workbench.data import catalog, write_shards
     from workbench.data import prepare as work
+    from workbench.data.doctor import pose_quality
     from workbench.study.config.experiment import resolve
     from workbench.study.config.train_config import TrainConfig, parse_pairs
     from workbench.study.runs.run_folder import needs_of
@@ -333,6 +343,10 @@ def prepare(
     parts = {split: catalog.open_dataset(name, root, protocol, split) for split in splits}
     if poses:
         outcomes = [work.find_poses(catalog.open_dataset(name, root, protocol, "all"), poses)]
+        posed = catalog.open_dataset("manifest", str(poses), None, "all")
+        quality = pose_quality.measure(posed)
+        page = pose_quality.write(posed, quality, poses.with_name(f"{poses.stem}_poses.html"))
+        print("\n".join([*pose_quality.told(quality), f"open {page} in a browser: every clip, its worst frames first"]))
     elif shards:
         outcomes = write_shards.write(parts, shards, int(shard_size * 1e6))
     else:

@@ -36,7 +36,7 @@ def test_they_are_as_long_as_their_poses_and_are_called_after_them(folder):
     spec = ClipSpec(frames=8, size=(32, 32), poses=8)
     (batch,) = Loader(data, spec, 6, needs=frozenset({"pose", "label"}))
     assert batch.pose.shape == (6, 1, 8, 25, 3) and batch.label.tolist() == [0, 1] * 3
-    with pytest.raises(ValueError, match="and no videos, and videos are needed; agcn and pose_lstm read poses alone"):
+    with pytest.raises(ValueError, match="and no videos, and videos are needed; agcn, pose_gru and pose_lstm read"):
         Loader(data, spec, 6)
 
 

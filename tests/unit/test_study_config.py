@@ -108,7 +108,7 @@ def test_a_run_counts_the_clips_that_its_loss_asks_for():
 
 def test_a_presets_options_reach_the_systems_that_have_them():
     assert resolve(TrainConfig(system="rgb")).options == {"bn_momentum": 0.1}
-    assert resolve(TrainConfig(system="pose_lstm", options={"hidden": 7})).options == {"hidden": 7}
+    assert resolve(TrainConfig(system="pose_lstm", preset="tiny", options={"hidden": 7})).options == {"hidden": 7}
     assert resolve(TrainConfig(system="vpn", preset="paper")).options == {"regularizer": 0.001}  # thesis 4.6.1
     assert resolve(TrainConfig(system="vpn_f", preset="paper")).options == {}  # VPN++ prints none
 

@@ -38,12 +38,13 @@ def fine_tuning(logits: Tensor, label: Tensor, weight: Tensor, factor: float = 0
     return {"total": l_c + factor * penalty, "classification": l_c, "regularizer": penalty}
 
 
-def every_step(logits: Tensor, label: Tensor) -> Tensor:
+def every_step(logits: Tensor, label: Tensor, smoothing: float = 0.0) -> Tensor:
     """Cross-entropy of every time step against the clip's label: how the papers train their pose LSTMs.
 
     Args:
         logits: float [B,t_p,N].
         label: int64 [B].
+        smoothing: in [0,1], the share of the target that all classes have alike.
 
     Returns:
         A scalar, the mean over batch and steps.
@@ -56,4 +57,4 @@ def every_step(logits: Tensor, label: Tensor) -> Tensor:
     """
     agree("every_step", logits=(logits, "B t_p N"), label=(label, "B"))
     steps = logits.shape[1]
-    return F.cross_entropy(logits.flatten(0, 1), label.repeat_interleave(steps))
+    return F.cross_entropy(logits.flatten(0, 1), label.repeat_interleave(steps), label_smoothing=smoothing)

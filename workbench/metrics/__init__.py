@@ -33,6 +33,7 @@ from workbench.metrics.statistics import (
     paired_t,
     rank_agreement,
     sign_flip,
+    wilson,
 )
 
 __all__ = [
@@ -78,4 +79,5 @@ __all__ = [
     "step_labels",
     "top_k",
     "truths_found",
+    "wilson",
 ]

@@ -63,6 +63,16 @@ def bootstrap(
     return Interval(float(statistic(*data)), float(low), float(high))
 
 
+def wilson(right: Any, confidence: float = 0.95) -> Interval:
+    """The share of ``right`` bool [S] with Wilson's interval: unlike the bootstrap's it is no point where all or none
+    are. ValueError without values."""
+    values = as_array(right).astype(bool)
+    if values.ndim != 1 or not len(values):
+        raise ValueError(f"a share needs one or more values [S], got {list(values.shape)}")
+    found = binomtest(int(values.sum()), len(values)).proportion_ci(confidence, method="wilson")
+    return Interval(float(values.mean()), float(found.low), float(found.high))
+
+
 def paired_difference(first: Any, second: Any, **options: Any) -> Interval:
     """Mean of ``second - first`` [S], the same clips under two methods, with its ``bootstrap`` interval (same options).
 

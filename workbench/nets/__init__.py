@@ -2,7 +2,7 @@
 
 from workbench.nets import weights
 from workbench.nets.attention import AttentionPoint, Modulation, modulate, truth_weights, uniform_attention
-from workbench.nets.pose import AGCN, PoseGCN, PoseLSTM
+from workbench.nets.pose import AGCN, PoseGCN, PoseGRU, PoseLSTM
 from workbench.nets.temporal import SSTCN, TGM, BiLSTM
 from workbench.nets.video import I3D, R3D50G, S3DG, I3DNonLocal, NonLocal, ResNeXt3D
 
@@ -15,6 +15,7 @@ __all__ = [
     "Modulation",
     "NonLocal",
     "PoseGCN",
+    "PoseGRU",
     "PoseLSTM",
     "R3D50G",
     "ResNeXt3D",

@@ -11,6 +11,7 @@ from workbench.systems.augmented_rgb.detector import Detector
 from workbench.systems.baselines.agcn import AGCNClassifier
 from workbench.systems.baselines.early_fusion import EarlyFusion
 from workbench.systems.baselines.late_fusion import LateFusion
+from workbench.systems.baselines.pose_gru import PoseGRUClassifier
 from workbench.systems.baselines.pose_lstm import PoseLSTMClassifier
 from workbench.systems.baselines.rgb import RGB
 from workbench.systems.common import border
@@ -36,13 +37,14 @@ from workbench.systems.vpnpp.vpn_f import VPNF
 from workbench.systems.vpnpp.vpn_pp import VPNPP
 from workbench.types import Skeleton
 
-__all__ = ["Option", "Stage", "System", "build", "detects", "max_pool_clips", "names", "variants"]
+__all__ = ["Option", "Stage", "System", "build", "detects", "max_pool_clips", "names", "reads_poses_alone", "variants"]
 
 #: In the order of the documents: baselines, thesis, VPN, VPN++, PERF-Net, Augmented-RGB.
 SYSTEMS.update(
     {
         "rgb": RGB,
         "pose_lstm": PoseLSTMClassifier,
+        "pose_gru": PoseGRUClassifier,
         "agcn": AGCNClassifier,
         "early_fusion": EarlyFusion,
         "late_fusion": LateFusion,
@@ -87,6 +89,11 @@ def detects(name: str) -> bool:
     """Whether a system labels every moment of an untrimmed video, from features of its snippets, instead of a clip;
     ValueError for an unknown system."""
     return "features" in _system(name).needs_test
+
+
+def reads_poses_alone(name: str) -> bool:
+    """Whether poses suffice for a system; ValueError for an unknown system."""
+    return _system(name).needs_train == {"pose", "label"}
 
 
 def build(

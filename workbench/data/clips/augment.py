@@ -9,7 +9,11 @@ import cv2
 import numpy as np
 
 from workbench.data.clips.clip_spec import ClipSpec
+from workbench.media import pose
 from workbench.types import Pose
+
+#: The axis that points up a standing body, by how poses are normalised.
+UP = {"thesis": 1, "agcn": 2, "none": 1}
 
 
 @dataclass(frozen=True)
@@ -19,17 +23,25 @@ class Augment:
     scale: the side of the crop varies by up to this share (its place is anywhere within the clip's border);
     mirror: the probability that left and right are exchanged; brightness: the largest shift, as a share of the full
     range; contrast: the largest relative change around mid grey. All zero, and a spec with border 0: no augmentation.
+
+    Of the poses that a network reads: turn is the largest angle, in degrees, by which bodies are turned about the
+    vertical, and tilt about the horizontal axis through the shoulders; stretch the largest relative change of their
+    size, along each axis by itself.
     """
 
     scale: float = 0.08
     mirror: float = 0.5
     brightness: float = 0.15
     contrast: float = 0.2
+    turn: float = 0.0
+    tilt: float = 0.0
+    stretch: float = 0.0
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            if not 0 <= getattr(self, field.name) <= 1:
-                raise ValueError(f"Augment.{field.name} must be in [0, 1], got {getattr(self, field.name)}")
+            most = 180 if field.name in ("turn", "tilt") else 1
+            if not 0 <= getattr(self, field.name) <= most:
+                raise ValueError(f"Augment.{field.name} must be in [0, {most}], got {getattr(self, field.name)}")
 
     def draw(self, spec: ClipSpec, rng: np.random.Generator) -> View:
         """One way to look at a clip of ``spec``."""
@@ -45,14 +57,21 @@ class Augment:
             mirror=bool(rng.random() < self.mirror),
             gain=1 + rng.uniform(-self.contrast, self.contrast),
             shift=255 * rng.uniform(-self.brightness, self.brightness),
+            space=self._space(UP[spec.normalize], rng) if self.turn or self.tilt or self.stretch else None,
         )
+
+    def _space(self, up: int, rng: np.random.Generator) -> np.ndarray:
+        """float64 [3,3]: how the space of the bodies is turned and stretched."""
+        turn, tilt = np.radians(rng.uniform(-1, 1, 2) * [self.turn, self.tilt])
+        turned = cv2.Rodrigues(np.eye(3)[0] * tilt)[0] @ cv2.Rodrigues(np.eye(3)[up] * turn)[0]
+        return np.diag(1 + rng.uniform(-self.stretch, self.stretch, 3)) @ turned
 
 
 @dataclass(frozen=True)
 class View:
     """One way to look at the area that was read: crop, mirror, and of pictures gain (value - 127.5) + 127.5 + shift.
 
-    top, left, rows, columns in pixels of the area; size (H, W) of the result.
+    top, left, rows, columns in pixels of the area; size (H, W) of the result; space [3,3] turns and stretches bodies.
     """
 
     top: int
@@ -63,6 +82,7 @@ class View:
     mirror: bool = False
     gain: float = 1.0
     shift: float = 0.0
+    space: np.ndarray | None = None
 
     @classmethod
     def plain(cls, spec: ClipSpec) -> View:
@@ -103,6 +123,11 @@ class View:
         if self.mirror:
             rows = out.reshape(-1, out.shape[-1])
             cv2.flip(rows, 1, dst=rows)
+
+    def bodies(self, bodies: Pose) -> Pose:
+        """What a network reads of ``bodies`` [M,t_p,V,3], normalised or in metres; what is missing stays 0."""
+        seen = pose.mirror(bodies) if self.mirror else bodies
+        return seen if self.space is None else seen.with_joints((seen.joints @ self.space.T).astype(np.float32))
 
     def points(self, points: np.ndarray) -> np.ndarray:
         """float [...,2] (x, y) in pixels of the area -> pixels of the result, [0,W) x [0,H) inside."""

@@ -11,7 +11,7 @@ from workbench.data.clips.augment import Augment, View
 from workbench.data.clips.cache import DamagedCache
 from workbench.data.clips.clip_spec import Window, evaluation_windows, train_window
 from workbench.data.clips.prepared_clips import Clips
-from workbench.media import pose, rendering
+from workbench.media import rendering
 from workbench.media.trajectories import DIMENSIONS
 from workbench.types import Batch
 
@@ -128,8 +128,7 @@ def fill(arrays: dict[str, np.ndarray], clips: Clips, i: int, window: Window, vi
     if "rendered" in arrays:
         _draw(clips, i, numbers, view, arrays["rendered"])
     if "pose" in arrays:
-        bodies = clips.bodies(i, window.poses)
-        arrays["pose"][:] = (pose.mirror(bodies) if view.mirror else bodies).joints
+        arrays["pose"][:] = view.bodies(clips.bodies(i, window.poses)).joints
     if "truth" in arrays:
         arrays["truth"][:] = view.mask(clips.truth(i, numbers))
     if "part_truth" in arrays:

@@ -168,7 +168,9 @@ def check_needs(dataset: Dataset, spec: ClipSpec, needs: frozenset[str]) -> None
     if "pose" in needs and blind:
         raise ValueError(f"{where} has no poses, and poses are needed")
     if needs - {"pose", "label"} and len(dataset) and not any(dataset.videos):
-        raise ValueError(f"{where} has poses and no videos, and videos are needed; agcn and pose_lstm read poses alone")
+        raise ValueError(
+            f"{where} has poses and no videos, and videos are needed; agcn, pose_gru and pose_lstm read poses"
+        )
     if needs & {"video", "flow", "rendered"} and spec.crop in ("person", "track") and blind:
         raise ValueError(
             f"{where} has no joints in pixels to crop the person by; use crop='frame' (--set preset.crop=frame)"

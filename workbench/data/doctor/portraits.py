@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -17,15 +19,17 @@ HEIGHT, FRAMES = 180, 3
 GREY = 245
 
 
-def portrait(dataset: Dataset, i: int) -> np.ndarray | None:
+def portrait(dataset: Dataset, i: int, numbers: Sequence[int] | None = None) -> np.ndarray | None:
     """uint8 [HEIGHT,W,3] RGB of clip ``i``; None where nothing of it can be read.
 
-    From left to right: three frames with the joints in pixels and, outlined, the crop to the person; then the joints of
-    the frame in the middle as 3D has them, from the front (x to the right, y up) and from the side (z to the right).
+    From left to right: three frames, or those with these ``numbers``, with the joints in pixels and, outlined, the crop
+    to the person; then the joints of the frame in the middle as 3D has them, from the front (x to the right, y up) and
+    from the side (z to the right).
     """
     try:
         info = video.ingest(dataset.video(i))
-        numbers = np.linspace(0, info.frames - 1, FRAMES + 2).round().astype(int)[1:-1]
+        spread = np.linspace(0, info.frames - 1, FRAMES + 2).round().astype(int)[1:-1]
+        numbers = spread if numbers is None else np.array(numbers)
         frames = video.read(info, numbers).frames
     except (ValueError, OSError):
         return None
@@ -41,7 +45,7 @@ def portrait(dataset: Dataset, i: int) -> np.ndarray | None:
         _outline(frame, box, scale)
     panels = list(frames)
     if solid is not None and solid.joints.shape[3] == 3:
-        middle = solid.joints[:, min(numbers[FRAMES // 2], solid.joints.shape[1] - 1)]
+        middle = solid.joints[:, min(numbers[len(numbers) // 2], solid.joints.shape[1] - 1)]
         panels += [_panel(middle[..., axes], solid) for axes in ([0, 1], [2, 1])]
     gap = np.full((HEIGHT, 6, 3), 255, np.uint8)
     return np.concatenate([part for panel in panels for part in (panel, gap)][:-1], axis=1)

@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from safefiles import drafts
 from workbench.data.doctor.checks import Finding
@@ -105,15 +106,20 @@ def _section(number: int, result: Result, report: Report) -> str:
 
 
 def _figure(finding: Finding, report: Report) -> str:
-    words, picture = escape(finding.text), None
+    picture = None
     if finding.clip is not None:
         part, i = finding.clip
         picture = portrait(report.parts[part], i)
+    return figure(picture, escape(finding.text), escape(HOW))
+
+
+def figure(picture: np.ndarray | None, caption: str, alternative: str) -> str:
+    """A picture, uint8 [H,W,3] RGB, or none, and its caption; both texts are HTML."""
     if picture is None:
-        return f"<figure><figcaption>{words}</figcaption></figure>"
+        return f"<figure><figcaption>{caption}</figcaption></figure>"
     _, coded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 82])
     data = base64.b64encode(coded.tobytes()).decode()
     return (
-        f'<figure><img src="data:image/jpeg;base64,{data}" alt="{escape(HOW)}" title="{escape(HOW)}">'
-        f"<figcaption>{words}</figcaption></figure>"
+        f'<figure><img src="data:image/jpeg;base64,{data}" alt="{alternative}" title="{alternative}">'
+        f"<figcaption>{caption}</figcaption></figure>"
     )

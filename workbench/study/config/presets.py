@@ -69,6 +69,18 @@ STUDY: dict[str, Any] = {
     "sampling": "uniform",
     "phases": 2,
 }
+#: For networks that read poses alone, as a Kinect gives them (docs/findings.md says what each number is worth).
+#: The other presets train them as the parts of larger systems, which read 16 poses and have their own normalisation.
+POSES: dict[str, Any] = STUDY | {
+    "poses": 32,
+    "phases": 8,
+    "width": 0.375,
+    "epochs": STUDY["epochs"] | {"pose": 8 / 5},
+    "optimizer": STUDY["optimizer"] | {"pose": {"name": "adamw", "lr": 2e-3, "weight_decay": 0.01}},
+    "augment": {"turn": 30.0, "tilt": 10.0, "stretch": 0.1},
+    # A clip of fewer poses repeats some of them: behind zeros an LSTM has half forgotten what it saw.
+    "options": STUDY["options"] | {"smoothing": 0.1, "pose_padding": "repeat"},
+}
 #: "tiny" is for a look within minutes: the study with two thirds of the training of the video's stages, and half of
 #: the validations. "paper" is
 #: VPN's published setting (section 4.2: 64 frames, 4 GPUs x 4 clips; stride, windows and the regulariser of I3D's last
@@ -102,6 +114,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "border": 16 / 224,
         "test_area": "whole",
     },
+    "poses": POSES,
 }
 
 #: Weights of Augmented-RGB's losses by what teaches. They are carried over: chosen on validation subjects when flow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from typing import Any, Literal
 
 from pydantic import (
@@ -12,18 +13,19 @@ from pydantic import (
     PositiveFloat,
     PositiveInt,
     ValidationError,
+    field_validator,
     model_serializer,
     model_validator,
 )
 
 from safefiles.reading import parse_yaml
 from workbench.boundary import Usage
-from workbench.data import ClipSpec
+from workbench.data import Augment, ClipSpec
 from workbench.data.catalog import AUTO
 from workbench.nearest import hint
 from workbench.study.config.kinds import CLIPS, Kind, kind_of
 from workbench.study.config.presets import PRESETS
-from workbench.systems import names, variants
+from workbench.systems import names, reads_poses_alone, variants
 
 Plain = bool | int | float | str
 
@@ -100,11 +102,11 @@ class Preset(Config):
     cut says how clips are cut, for a detector those that an encoder from a file of weights reads; width of the
     backbone; output_stride (T,H,W) of its feature map; batch_size over all devices together; epochs as a factor on each
     stage's published number and optimizer as in ``TrainConfig``, both by stage ("": the others); schedule as in
-    ``TrainConfig``; clip_grad of all stages, None: what each one's paper prints; validate_every so many epochs of a
-    stage, the last one among them: the best weights are chosen among those epochs (patience and the schedule plateau
-    watch every epoch); options of the systems that have them, or of one system ("vpn_f.alpha"), where the configuration
-    says nothing, or one value for each choice of the option ``teachers`` ({"flow": ..., "flow+pose": ...}, names in
-    order; without one for a choice the system's default holds).
+    ``TrainConfig``; augment, fields of data.Augment; clip_grad of all stages, None: what each one's paper prints;
+    validate_every so many epochs of a stage, the last one among them: the best weights are chosen among those epochs
+    (patience and the schedule plateau watch every epoch); options of the systems that have them, or of one system
+    ("vpn_f.alpha"), where the configuration says nothing, or one value for each choice of the option ``teachers``
+    ({"flow": ..., "flow+pose": ...}, names in order; without one for a choice the system's default holds).
 
     Written, by people and in the folders of runs, the fields of ``cut`` stand among the others.
     """
@@ -116,6 +118,7 @@ class Preset(Config):
     epochs: dict[str, float] = {}
     optimizer: dict[str, dict[str, Any]] = {}
     schedule: dict[str, Any] | None = None
+    augment: dict[str, float] = {}
     clip_grad: float | None = Field(default=None, gt=0)
     validate_every: int = Field(default=1, gt=0)
     options: dict[str, Plain | dict[str, Plain]] = {}
@@ -127,6 +130,16 @@ class Preset(Config):
             raise ValueError(f"Preset has no parameter 'cut'; valid names: {', '.join(cls.names())}")
         cut = {name: value for name, value in written.items() if name in Cut.model_fields}
         return {name: value for name, value in written.items() if name not in cut} | {"cut": cut}
+
+    @field_validator("augment")
+    @classmethod
+    def _augments(cls, augment: dict[str, float]) -> dict[str, float]:
+        known = [field.name for field in fields(Augment)]
+        for name in augment:
+            if name not in known:
+                raise ValueError(f"Preset.augment has no {name!r}; valid names: {', '.join(known)}{hint(name, known)}")
+        Augment(**augment)
+        return augment
 
     @model_serializer(mode="wrap")
     def _flatten(self, serialise: Callable[[Preset], dict[str, Any]]) -> dict[str, Any]:
@@ -155,8 +168,9 @@ class TrainConfig(Config):
 
     What is learnt
       system, options      a name of systems.names() and its variant options
-      preset               "tiny", "study", "paper", "perf_net_paper", or a dict: {"base": "tiny", "width": 0.125}
-                           (fields of ``Preset``)
+      preset               "tiny", "study", "poses", "paper", "perf_net_paper", or a dict: {"base": "tiny", "width":
+                           0.125} (fields of ``Preset``); where nothing is said, "poses" for networks that read poses
+                           alone, else "tiny"
       dataset, root        a name of data.open_dataset and its folder or file; "auto" is what root is, a manifest,
                            shards or SynthADL; protocol None is the data set's first. Detectors: a name of
                            data.open_untrimmed; "auto" is a manifest or synthadl_u
@@ -226,9 +240,11 @@ class TrainConfig(Config):
 
     @model_validator(mode="before")
     @classmethod
-    def _settle_dataset(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _settle(cls, values: dict[str, Any]) -> dict[str, Any]:
         # Settled here, so that a run is the same whether or not the name was said.
-        system, root = values.get("system"), values.get("root")
+        system, root, preset = values.get("system"), values.get("root"), values.get("preset", {})
+        if system in names() and reads_poses_alone(system) and isinstance(preset, dict) and "base" not in preset:
+            values = {**values, "preset": {"base": "poses", **preset}}
         if values.get("dataset", AUTO) != AUTO or not (root is None or isinstance(root, str)):
             return values
         kind = kind_of(system) if system in names() else CLIPS
@@ -271,8 +287,9 @@ class TrainConfig(Config):
         """The part that says which run this is; what is left out says where and how it runs, or counts by contents."""
         told = self.model_dump(mode="json", exclude=ELSEWHERE | self.kind.foreign)
         # Runs from before there was a choice keep their names.
-        if isinstance(self.preset, dict) and self.preset.get("validate_every") == 1:
-            told["preset"] = {name: value for name, value in self.preset.items() if name != "validate_every"}
+        if isinstance(self.preset, dict):
+            before = {"validate_every": 1, "augment": {}}
+            told["preset"] = {name: value for name, value in self.preset.items() if before.get(name) != value}
         return told
 
 

@@ -47,7 +47,7 @@ class ClipBatches:
             train=train,
             workers=asked.workers,
             needs=wants,
-            augment=Augment() if train and asked.augment else None,
+            augment=Augment(**asked.numbers.augment) if train and asked.augment else None,
             cache=cache_folder(asked.cache, spec, wants),
             shard=shard,
         )

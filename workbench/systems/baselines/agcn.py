@@ -29,12 +29,14 @@ TRAINING: Training = {
 class AGCNOptions:
     """stream: joints, bones, or two networks, one for each (2s-AGCN). combine, of two streams: the paper adds their
     softmax scores, the public code their logits. normalize and persons say which poses are read: the public recipe
-    keeps two bodies, that of VPN++ for Smarthome one."""
+    keeps two bodies, that of VPN++ for Smarthome one. smoothing of the labels: the share of the target that all classes
+    have alike."""
 
     stream: Literal["joint", "bone", "joint+bone"] = "joint"
     combine: Combine = "softmax_mean"
     normalize: Literal["agcn", "thesis", "none"] = "agcn"
     persons: int = 2
+    smoothing: float = 0.0
 
 
 class AGCNClassifier(System):
@@ -71,7 +73,8 @@ class AGCNClassifier(System):
         """Cross-entropy, of each of two streams by itself: they share nothing, so that one stage trains them as two
         would."""
         streams = output.aux or {"classification": output.logits}
-        terms = {name: F.cross_entropy(logits, self.take(batch, "label")) for name, logits in streams.items()}
+        label, smoothing = self.take(batch, "label"), self.options.smoothing
+        terms = {n: F.cross_entropy(logits, label, label_smoothing=smoothing) for n, logits in streams.items()}
         return terms | {"total": torch.stack(list(terms.values())).sum()}
 
     def pose_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:

@@ -24,12 +24,14 @@ POSE_OPTIMIZER = {"name": "adam", "lr": 1e-3}
 class PoseLSTMOptions:
     """stream: joints as in the thesis, bones, or two networks, one for each, whose softmax scores are averaged.
     hidden: numbers a layer (thesis 4.6.1: 512 for NTU, 128 for Smarthome); dropout before the classifier. pose_padding
-    is the loader's: zeros behind the poses of a video that is shorter than t_p (thesis 3.3.1), or its poses again."""
+    is the loader's: zeros behind the poses of a video that is shorter than t_p (thesis 3.3.1), or its poses again.
+    smoothing of the labels: the share of the target that all classes have alike."""
 
     stream: Literal["joint", "bone", "joint+bone"] = "joint"
     hidden: int = 512
     dropout: float = 0.3
     pose_padding: Literal["zeros", "repeat"] = "zeros"
+    smoothing: float = 0.0
 
 
 class PoseLSTMClassifier(System):
@@ -43,6 +45,7 @@ class PoseLSTMClassifier(System):
 
     def __init__(self, setting: Setting, options: PoseLSTMOptions) -> None:
         super().__init__()
+        self.options = options
         self.bones = Bones(setting.skeleton) if options.stream == "bone" else None
         self.pose_backbone = PoseLSTM(setting.skeleton.count, options.hidden)
         self.dropout = nn.Dropout(options.dropout)
@@ -66,8 +69,8 @@ class PoseLSTMClassifier(System):
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy at every step, of each of two streams by itself."""
-        label = self.take(batch, "label")
-        total = torch.stack([losses.every_step(steps, label) for steps in output.aux.values()]).sum()
+        label, smoothing = self.take(batch, "label"), self.options.smoothing
+        total = torch.stack([losses.every_step(steps, label, smoothing) for steps in output.aux.values()]).sum()
         return {"total": total, "classification": total}
 
     def pose_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
