@@ -108,7 +108,7 @@ def pair(first: Any, second: Any) -> tuple[str, str]:
     """What two runs are called in figures: their systems, or ids where those are equal; ValueError for one run."""
     if first.id == second.id:
         raise ValueError(f"first and second are the same run, {first.id}; choose another to compare it with")
-    systems = first.config.system, second.config.system
+    systems = first.config.title, second.config.title
     return systems if systems[0] != systems[1] else (first.id, second.id)
 
 

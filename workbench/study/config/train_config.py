@@ -24,6 +24,7 @@ from workbench.nearest import hint
 from workbench.study.config.kinds import CLIPS, Kind, kind_of
 from workbench.study.config.presets import PRESETS
 from workbench.systems import names, variants
+from workbench.systems.common import own
 
 Plain = bool | int | float | str
 
@@ -154,7 +155,8 @@ class TrainConfig(Config):
     """One training run. Equal configurations on equal data are one run: its second ``fit`` returns at once.
 
     What is learnt
-      system, options      a name of systems.names() and its variant options
+      system, options      a name of systems.names() and its variant options; or FILE.py:FUNCTION, a network of one's own
+      network              the SHA-256 of that file, which is filled in: another file is another run
       preset               "tiny", "study", "paper", "perf_net_paper", or a dict: {"base": "tiny", "width": 0.125}
                            (fields of ``Preset``)
       dataset, root        a name of data.open_dataset and its folder or file; "auto" is what root is, a manifest,
@@ -190,6 +192,7 @@ class TrainConfig(Config):
     """
 
     system: str
+    network: str | None = None
     options: dict[str, Plain | list[Plain] | None] = {}
     preset: str | dict[str, Any] = "tiny"
     dataset: str = AUTO
@@ -226,12 +229,18 @@ class TrainConfig(Config):
 
     @model_validator(mode="before")
     @classmethod
-    def _settle_dataset(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _settle(cls, values: dict[str, Any]) -> dict[str, Any]:
         # Settled here, so that a run is the same whether or not the name was said.
         system, root = values.get("system"), values.get("root")
+        if own.is_own(system):
+            # A run that is on record says which file it was: only who builds it needs the file.
+            known = {"system": own.spelt(system), "network": values.get("network") or own.digest(system)}
+            values = {**values, **known}
+        elif values.get("network") is not None:
+            raise ValueError(f"network is the SHA-256 of the file of a network of one's own, {system} is none")
         if values.get("dataset", AUTO) != AUTO or not (root is None or isinstance(root, str)):
             return values
-        kind = kind_of(system) if system in names() else CLIPS
+        kind = kind_of(system) if own.is_own(system) or system in names() else CLIPS
         return {**values, "dataset": kind.dataset(root)}
 
     @model_validator(mode="after")
@@ -255,6 +264,11 @@ class TrainConfig(Config):
         return kind_of(self.system)
 
     @property
+    def title(self) -> str:
+        """What the system is called in figures and tables: of a network of one's own, file and function alone."""
+        return own.short(self.system)
+
+    @property
     def numbers(self) -> Preset:
         """The preset's numbers, with this configuration's batch_size."""
         return preset_numbers(self.preset, self.kind, self.batch_size)
@@ -270,6 +284,9 @@ class TrainConfig(Config):
     def identity(self) -> dict[str, Any]:
         """The part that says which run this is; what is left out says where and how it runs, or counts by contents."""
         told = self.model_dump(mode="json", exclude=ELSEWHERE | self.kind.foreign)
+        told["system"] = self.title  # the file counts by its bytes, wherever it lies
+        if self.network is None:
+            del told["network"]
         # Runs from before there was a choice keep their names.
         if isinstance(self.preset, dict) and self.preset.get("validate_every") == 1:
             told["preset"] = {name: value for name, value in self.preset.items() if name != "validate_every"}

@@ -15,6 +15,7 @@ from workbench.study.config.data_of import open_split
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs import training_data
 from workbench.study.runs.run_folder import Run
+from workbench.systems.common import own
 
 LATEST = "latest:"
 #: Data that runs are looked for on: at a path, those of another run, or any.
@@ -79,9 +80,15 @@ def finished(root: str | Path = "runs") -> list[Run]:
 def newest(root: str | Path, **filters: Any) -> list[Run]:
     """Finished runs with these values, the last finished first."""
     fitting = [
-        run for run in finished(root) if all(getattr(run.config, name) == value for name, value in filters.items())
+        run for run in finished(root) if all(_has(run.config, name, value) for name, value in filters.items())
     ]
     return sorted(fitting, key=lambda run: run.weights.stat().st_mtime_ns, reverse=True)
+
+
+def _has(config: TrainConfig, name: str, value: Any) -> bool:
+    if name == "system" and own.is_own(value):
+        return own.means(value, config.system)
+    return getattr(config, name) == value
 
 
 def _elsewhere(fitting: list[Run], data: Origin, root: str | Path, system: str) -> str:
