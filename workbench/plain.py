@@ -58,7 +58,7 @@ class Plain(nn.Module):
             )
         pooled = [one.float().mean((2, 3, 4)) for one in feature_map]
         features = next((one for one in read if len(one) == len(video)), pooled[0] if pooled else logits)
-        return Output(logits, features, {"feature_map": one for one in feature_map})
+        return Output(logits, features, {"feature_map": feature_map[0]} if feature_map else {})
 
 
 @contextmanager

@@ -54,8 +54,8 @@ def gradcam(
         batch: on the system's device, with video float [B,3,T,H,W]; or the video alone, an array or tensor of uint8 in
             [0,255] (read in [-1,1]) or of floats as the module expects them.
         target: one class for all clips, or int64 [B]; None: the predicted class.
-        layer: the path of the module, or its end where no other ends so; its output is [B,C,T',H',W'], or [B T',C,H',W']
-            where frames are read one by one. None: the last of ``layers``.
+        layer: the path of the module, or its end where no other ends so; its output is [B,C,T',H',W'], or, where frames
+            are read one by one, [B T',C,H',W']. None: the last of ``layers``.
 
     Returns:
         The maps of the clips, with the weights of the channels and the explained class.
@@ -108,8 +108,8 @@ def gradcam(
 
 
 def layers(system: nn.Module, batch: Batch | Any) -> list[str]:
-    """Paths of the modules that make a feature map [B,C,T',H',W'] of ``batch`` (as ``gradcam`` takes it), in the order
-    in which they answer, up to the one that makes maps["feature_map"]: the outermost such modules, and their parts. Empty
+    """Paths of the modules that make a feature map [B,C,T',H',W'] of ``batch`` (as ``gradcam`` takes it): the outermost
+    such modules and their parts, in the order in which they answer, up to the one that makes maps["feature_map"]. Empty
     where there is none."""
     system, batch = asked(system, batch)
     names, found = {part: name for name, part in _body(system).named_modules()}, dict[str, list[int]]()
@@ -133,8 +133,8 @@ def _last(system: nn.Module, batch: Batch) -> str:
         return found[-1]
     there = ", ".join(name for name, _ in _body(system).named_children())
     raise ValueError(
-        f"no module of {type(_body(system)).__name__} makes a feature map [B,C,T',H',W']: name with layer= one that makes "
-        f"[B T',C,H',W'] of the frames; its modules: {there or 'none'}"
+        f"no module of {type(_body(system)).__name__} makes a feature map [B,C,T',H',W']: name with layer= one that "
+        f"makes [B T',C,H',W'] of the frames; its modules: {there or 'none'}"
     )
 
 

@@ -36,9 +36,9 @@ class Player(anywidget.AnyWidget):
     Args:
         clip: what is shown, or its frames uint8 [T,H,W,3] alone, an array or tensor, then played at 25 a second.
         pixels: Pose in clip pixels (space "image") on the clip's frames, or None. Maps may stand here in its place.
-        maps: one map alone, or name -> float [T',H',W'], [T,H,W] or [H',W'], or None where the system lacks it (a labelled blank); a step
-            t' covers the frames [t' T/T', (t'+1) T/T'), a cell the same share of the picture. A map finer than 64 cells
-            on a side is averaged down to that.
+        maps: one map alone, or name -> float [T',H',W'], [T,H,W] or [H',W'], or None where the system lacks it (a
+            labelled blank); a step t' covers the frames [t' T/T', (t'+1) T/T'), a cell the same share of the picture.
+            A map finer than 64 cells on a side is averaged down to that.
         temporal: name -> float [T'].
         truth: on the clip's frames, in clip pixels.
         title: text, never HTML.

@@ -150,12 +150,14 @@ def as_clip(frames: Any) -> Clip:
     if pictures.ndim == 5 and shape[1] == 3:
         way = ": the frames of a video [B,3,T,H,W] are video[0].permute(1, 2, 3, 0)"
     elif pictures.ndim == 4 and shape[3] != 3 and 3 in shape[:2]:
-        way = f": the colours come last, as {'permute(1, 2, 3, 0)' if shape[0] == 3 else 'permute(0, 2, 3, 1)'} puts them"
-    if np.issubdtype(pictures.dtype, np.number) and pictures.dtype != np.uint8 and pictures.size:
-        low, high = pictures.min(), pictures.max()
-        scale = "((x + 1) * 127.5)" if -1 <= low < 0 and high <= 1 else "(x * 255)" if 0 <= low and high <= 1 else "x"
-        way += f"{';' if way else ':'} values from {low:.3g} to {high:.3g} become bytes with {scale}.astype('uint8')"
+        way = (
+            f": the colours come last, as {'permute(1, 2, 3, 0)' if shape[0] == 3 else 'permute(0, 2, 3, 1)'} puts them"
+        )
     numbers = np.issubdtype(pictures.dtype, np.number)
+    if numbers and pictures.dtype != np.uint8 and pictures.size:
+        low, high = pictures.min(), pictures.max()
+        scale = "((x + 1) * 127.5)" if -1 <= low < 0 and high <= 1 else "(x * 255)" if low >= 0 and high <= 1 else "x"
+        way += f"{';' if way else ':'} values from {low:.3g} to {high:.3g} become bytes with {scale}.astype('uint8')"
     what = f"{pictures.dtype} {shape}" if numbers else f"a {type(frames).__name__}"
     raise ValueError(f"a player shows a Clip, or frames uint8 [T,H,W,3], got {what}{way}")
 

@@ -133,6 +133,12 @@ def measured(numbers: Mapping[str, Any]) -> pd.DataFrame:
     return table.mul(100).round(1).dropna(axis=1, how="all")
 
 
+def inner(layers: Sequence[str]) -> str | None:
+    """02: the layer three quarters of the way through a network, where Grad-CAM's conventions differ and actions are
+    already told apart; None of a network that makes no feature map."""
+    return layers[3 * len(layers) // 4] if layers else None
+
+
 def grad_cam(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> go.Figure:
     """02: both conventions of Grad-CAM for the configured clip, class and layer."""
     sample = load(position(dataset, config.clip))

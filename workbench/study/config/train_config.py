@@ -155,7 +155,7 @@ class TrainConfig(Config):
     """One training run. Equal configurations on equal data are one run: its second ``fit`` returns at once.
 
     What is learnt
-      system, options      a name of systems.names() and its variant options; or FILE.py:FUNCTION, a network of one's own
+      system, options      a name of systems.names() and its variant options, or FILE.py:FUNCTION (systems.common.own)
       network              the SHA-256 of that file, which is filled in: another file is another run
       preset               "tiny", "study", "paper", "perf_net_paper", or a dict: {"base": "tiny", "width": 0.125}
                            (fields of ``Preset``)

@@ -79,9 +79,7 @@ def finished(root: str | Path = "runs") -> list[Run]:
 
 def newest(root: str | Path, **filters: Any) -> list[Run]:
     """Finished runs with these values, the last finished first."""
-    fitting = [
-        run for run in finished(root) if all(_has(run.config, name, value) for name, value in filters.items())
-    ]
+    fitting = [run for run in finished(root) if all(_has(run.config, name, value) for name, value in filters.items())]
     return sorted(fitting, key=lambda run: run.weights.stat().st_mtime_ns, reverse=True)
 
 

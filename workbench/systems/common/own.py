@@ -2,8 +2,8 @@
 
 ``path/to/mine.py:build`` names the function ``build`` of that file wherever systems are named; ``register`` gives it a
 short name. It is called as ``build(num_classes)``, or as ``build(num_classes, spec=setting)`` where it has a parameter
-of that name, with the sizes of the run (``building.Setting``; spec.clip is (T,H,W)). Which network a run is, the bytes of
-the file say: ``digest``. What the file imports they don't.
+of that name, with the sizes of the run (``building.Setting``; spec.clip is (T,H,W)). Which network a run is, the bytes
+of the file say: ``digest``. What the file imports they don't.
 """
 
 from __future__ import annotations
@@ -50,18 +50,13 @@ class OwnNetwork(System):
 
     def __init__(self, module: nn.Module, file: Path) -> None:
         super().__init__()
-        self.network, self.file = Plain(module), file
-
-    @property
-    def backbone(self) -> nn.Module:
-        """The module itself, as other systems call what weights are loaded into and exported from."""
-        return self.network.module
+        self.backbone, self.file = Plain(module), file
 
     def forward(self, batch: Batch) -> Output:
         """Reads video; maps: feature_map, where a part of the module makes one, or those that the module gives."""
         video = self.take(batch, "video")
         with _speaking(self.file, f"the module, given a video {list(video.shape)},"):
-            return self.network(video)
+            return self.backbone(video)
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """Cross-entropy."""
@@ -83,12 +78,12 @@ def register(name: str, network: str | Callable[..., nn.Module]) -> None:
         taken = "is a system of the library" if name in SYSTEMS else "is no plain name such as my_net"
         raise ValueError(f"{name!r} {taken}; choose another name")
     if not isinstance(network, str):
-        where, called = getattr(network, "__code__", None), getattr(network, "__qualname__", "")
-        file = where.co_filename if where else getattr(sys.modules.get(getattr(network, "__module__", "")), "__file__", "")
-        if not called.isidentifier() or not file or not Path(file).is_file():
+        called = getattr(network, "__qualname__", "")
+        file = getattr(sys.modules.get(getattr(network, "__module__", "")), "__file__", None)
+        if not called.isidentifier() or file is None:
             raise ValueError(
                 f"{name!r} must be a function or class at the top of a Python file, by which its runs are known, got "
-                f"{network!r}: write it into mine.py, and register 'mine.py:{called if called.isidentifier() else 'build'}'"
+                f"{network!r}: write it into mine.py, and register 'mine.py:build'"
             )
         network = f"{file}:{called}"
     digest(network)
@@ -114,8 +109,8 @@ def short(name: str) -> str:
 
 
 def means(asked: str, system: str) -> bool:
-    """Whether a run of ``system`` is meant by ``asked``: one of the same file and function, or, where there is no file at
-    ``asked``, one of a file of that name."""
+    """Whether a run of ``system`` is meant by ``asked``: one of the same file and function, or, where there is no file
+    at ``asked``, one of a file of that name."""
     if _file(asked).is_file() or not is_own(system):
         return spelt(asked) == system
     return short(asked) == short(system)
@@ -136,8 +131,8 @@ def digest(name: str) -> str:
 def load(name: str, setting: Setting, recorded: str | None = None) -> OwnNetwork:
     """The system that the network ``name`` is at the sizes of ``setting``, asked once about a video of zeros.
 
-    recorded: the SHA-256 that the file must have; a file that has another is not run. ValueError, one sentence that names
-    the file, for one that is missing or has changed, and for whatever it raises or returns that is no such network.
+    recorded: the SHA-256 that the file must have; a file that has another is not run. ValueError, one sentence that
+    names the file, for one that is missing or has changed, and for what it raises or returns that is no such network.
     """
     file, function, source = _file(name), _function(name), _source(name)
     found = hashlib.sha256(source).hexdigest()
@@ -163,8 +158,8 @@ def load(name: str, setting: Setting, recorded: str | None = None) -> OwnNetwork
         shape = list(system.eval()(Batch(video=video)).logits.shape)
     if shape != [1, setting.num_classes]:
         raise ValueError(
-            f"the module of {file} returns {shape} for a video {list(video.shape)}, expected [1, {setting.num_classes}], "
-            f"a score for each of the {setting.num_classes} classes: {function} is told num_classes"
+            f"the module of {file} returns {shape} for a video {list(video.shape)}, expected [1, {setting.num_classes}]"
+            f", a score for each of the {setting.num_classes} classes: {function} is told num_classes"
         )
     if not any(parameter.requires_grad for parameter in module.parameters()):
         raise ValueError(f"the module of {file} has no parameter to train")
