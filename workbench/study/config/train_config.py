@@ -156,7 +156,6 @@ class TrainConfig(Config):
 
     What is learnt
       system, options      a name of systems.names() and its variant options, or FILE.py:FUNCTION (systems.common.own)
-      network              the SHA-256 of that file, which is filled in: another file is another run
       preset               "tiny", "study", "paper", "perf_net_paper", or a dict: {"base": "tiny", "width": 0.125}
                            (fields of ``Preset``)
       dataset, root        a name of data.open_dataset and its folder or file; "auto" is what root is, a manifest,
@@ -182,6 +181,7 @@ class TrainConfig(Config):
       limit                use only that many clips of each split, for a quick try, or by split: {"train": 100}
       precision            auto (bf16 where the processor has it and the system convolves in 3D), fp32, bf16, fp16
       channels_last        auto (on a CPU and with bf16, where the system convolves in 3D), on or off
+      network              the SHA-256 of the file of a network of one's own, filled in: another file is another run
     Where and how it runs, without a say in which run it is
       runs                 folder of the run store; evaluate: the splits that are predicted at the end
       device, devices, nodes, strategy   Lightning Fabric's; strategy auto is plain or DDP
@@ -192,7 +192,6 @@ class TrainConfig(Config):
     """
 
     system: str
-    network: str | None = None
     options: dict[str, Plain | list[Plain] | None] = {}
     preset: str | dict[str, Any] = "tiny"
     dataset: str = AUTO
@@ -213,6 +212,7 @@ class TrainConfig(Config):
     limit: PositiveInt | dict[Literal["train", "validation", "test"], PositiveInt] | None = None
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     channels_last: Literal["auto", "on", "off"] = "auto"
+    network: str | None = None
 
     runs: str = "runs"
     evaluate: list[Literal["train", "validation", "test"]] = ["test"]
