@@ -179,7 +179,7 @@ def _track(track: Track, count: int) -> dict:
 
 
 def _score(name: str, value: float, before: float | None = None) -> dict:
-    return {"name": str(name), "value": round(float(value), 4), "before": None if before is None else float(before)}
+    return {"name": str(name), "value": round(float(value), 7), "before": None if before is None else float(before)}
 
 
 def _affinity(matrix: Any, grid: Sequence[int], keys: Sequence[int]) -> dict:
