@@ -191,6 +191,12 @@ def opened(clip: int | str, dataset: Any, load: Callable[[int], Any], caption: s
     return Player(sample.clip, sample.pixels, truth=sample.truth, **words)
 
 
+def of_one_clip(sessions: Mapping[str, Any]) -> dict[str, Any]:
+    """10: those of the ``sessions`` (explain.what_if) that show the same pictures as the last one."""
+    frames = list(sessions.values())[-1].sample.clip.frames
+    return {name: one for name, one in sessions.items() if np.array_equal(one.sample.clip.frames, frames)}
+
+
 def looking(sample: Any, maps: Mapping[str, np.ndarray], heading: str) -> Player:
     """10: a clip on which a click shows where that place and moment look; a labelled blank for a system without a
     non-local block."""
