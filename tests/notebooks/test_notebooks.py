@@ -11,10 +11,24 @@ import pytest
 import yaml
 
 from tests.tiny_runs import PRESET, Place
-from workbench.study import notebooks
+from workbench.study import fit, notebooks
 
 BOOKS = Path(__file__).parents[2] / "notebooks"
 PLOTLY = "application/vnd.plotly.v1+json"
+QUICK = {"preset": PRESET, "epochs": 1, "progress": False}
+OWN = """
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.early, self.deep = nn.Conv3d(3, 8, 5, 2, 2), nn.Conv3d(8, 16, 3, 2, 1)
+        self.classifier = nn.Linear(16, num_classes)
+
+    def forward(self, video):
+        return self.classifier(self.deep(self.early(video).relu()).relu().mean((2, 3, 4)))
+"""
 #: One process for all of them: they share a world and two trained runs.
 together = pytest.mark.xdist_group("notebooks")
 pytestmark = [together, pytest.mark.timeout(240)]
@@ -83,6 +97,14 @@ def test_gradcam(place):
     assert "explains action 1" in text and "data-player" in text
     last = next(line for line in text.split("\\n") if "last layer" in line)
     assert float(last.split()[-1]) < 1e-5
+
+
+def test_gradcam_of_ones_own_network(place):
+    """No notebook knows a layer of a network: it asks for them."""
+    (place / "mine.py").write_text(OWN)
+    fit({"system": f"{place / 'mine.py'}:Net", "root": str(place / "world"), "runs": str(place / "runs")} | QUICK)
+    text = _text(_run(place, "02_gradcam", run="latest:mine.py:Net"))
+    assert "| backbone.module.deep" in text and "data-player" in text
 
 
 def test_embeddings(place):

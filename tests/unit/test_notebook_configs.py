@@ -70,7 +70,7 @@ def cells(*sources: str) -> dict:
 def test_collect_reads_the_parameters_and_those_of_papermill():
     namespace = cells("import math", "run = 'a'\nclip = 3", "# Parameters\nclip = 'x'\nseed = 3", "collect()")
     config = collect(GradCam, namespace)
-    assert (config.run, config.clip, config.seed, config.layer) == ("a", "x", 3, "backbone")
+    assert (config.run, config.clip, config.seed, config.layer) == ("a", "x", 3, None)
 
 
 def test_collect_refuses_a_name_that_is_no_parameter():

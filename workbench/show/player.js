@@ -67,6 +67,10 @@ const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 const stepAt = (frame, frames, steps) => Math.min(Math.floor(((frame + 0.5) * steps) / frames), steps - 1);
 const pairs = (names) => names.map((name) => [name, name]);
 
+function readable(value) { // two digits that say something, however small
+  return value >= 0.01 || value < 5e-8 ? value.toFixed(2) : String(Number(value.toPrecision(2)));
+}
+
 function short(value) {
   return value === 0 ? "0" : Math.abs(value) < 0.001 ? value.toExponential(1) : String(+value.toPrecision(3));
 }
@@ -732,11 +736,11 @@ export class Player {
     const rows = track.scores.map(({ name, value, before }) => {
       const bar = make("span", { className: "wb-share", style: `width: ${100 * clamp(value, 0, 1)}%` });
       const was = before === null ? [] : [make("i", { style: `left: ${100 * clamp(before, 0, 1)}%` })];
-      const change = before === null ? "" : ` (${value < before ? "−" : "+"}${Math.abs(value - before).toFixed(2)})`;
+      const change = before === null ? "" : ` (${value < before ? "−" : "+"}${readable(Math.abs(value - before))})`;
       return make("tr", {},
         make("th", { scope: "row" }, name),
         make("td", { className: "wb-bars", "aria-hidden": "true" }, make("div", {}, bar, ...was)),
-        make("td", {}, value.toFixed(2) + change));
+        make("td", {}, readable(value) + change));
     });
     const note = track.note ? [make("p", { className: "wb-facts" }, track.note)] : [];
     answer.replaceChildren(...(rows.length ? [make("table", { ariaLabel: "Class scores" }, ...rows)] : []), ...note);

@@ -17,7 +17,7 @@ import traitlets
 
 from safefiles import drafts
 from workbench.media import films
-from workbench.show.scene import Edited, Track, describe, jpeg, pictures
+from workbench.show.scene import Edited, Track, as_clip, describe, jpeg, pictures
 from workbench.show.session import Live, attended
 from workbench.show.stills import peak, still
 from workbench.types import Clip, Pose, Truth
@@ -41,11 +41,11 @@ class Player(Live, anywidget.AnyWidget):
     in clip pixels; the player waits for an ``update`` before it tells more.
 
     Args:
-        clip: what is shown, uint8 [T,H,W,3].
-        pixels: Pose in clip pixels (space "image") on the clip's frames, or None.
-        maps: name -> float [T',H',W'], [T,H,W] or [H',W'], or None where the system lacks it (a labelled blank); a step
-            t' covers the frames [t' T/T', (t'+1) T/T'), a cell the same share of the picture. A map finer than 64 cells
-            on a side is averaged down to that.
+        clip: what is shown, or its frames uint8 [T,H,W,3] alone, an array or tensor, then played at 25 a second.
+        pixels: Pose in clip pixels (space "image") on the clip's frames, or None. Maps may stand here in its place.
+        maps: one map alone, or name -> float [T',H',W'], [T,H,W] or [H',W'], or None where the system lacks it (a
+            labelled blank); a step t' covers the frames [t' T/T', (t'+1) T/T'), a cell the same share of the picture.
+            A map finer than 64 cells on a side is averaged down to that.
         temporal: name -> float [T'].
         truth: on the clip's frames, in clip pixels.
         title: text, never HTML.
@@ -68,9 +68,9 @@ class Player(Live, anywidget.AnyWidget):
 
     def __init__(
         self,
-        clip: Clip,
-        pixels: Pose | None = None,
-        maps: Mapping[str, Any] | None = None,
+        clip: Clip | Any,
+        pixels: Pose | Any = None,
+        maps: Mapping[str, Any] | Any = None,
         temporal: Mapping[str, Any] | None = None,
         truth: Truth | None = None,
         title: str = "",
@@ -79,6 +79,11 @@ class Player(Live, anywidget.AnyWidget):
         quality: int = 85,
         edited: Edited | None = None,
     ) -> None:
+        clip = as_clip(clip)
+        if pixels is not None and not isinstance(pixels, Pose):
+            if maps is not None:
+                raise ValueError(f"pixels must be a Pose in pixels of the clip, got a {type(pixels).__name__}")
+            pixels, maps = None, pixels
         if not len(clip.frames):
             raise ValueError(f"the clip {clip.source!r} has no frames to play")
         self._parts = {"clip": clip, "pixels": pixels, "truth": truth, "title": title, "caption": caption}
@@ -114,7 +119,8 @@ class Player(Live, anywidget.AnyWidget):
                 raise ValueError(
                     f"this player shows {len(self._parts['tracks'])} tracks; update them with tracks=[...]"
                 )
-            changes = {"maps": maps, "temporal": temporal}
+            new = _tracks(maps, temporal, None)[0]
+            changes = {"maps": None if maps is None else new.maps, "temporal": temporal}
             changes = {name: value for name, value in changes.items() if value is not None}
             parts["tracks"] = [replace(self._parts["tracks"][0], **changes)]
         merged = {**self._parts, **parts}
@@ -212,7 +218,8 @@ def write(path: Path, text: str) -> Path:
 
 def _tracks(maps: Any, temporal: Any, tracks: Sequence[Track] | None) -> list[Track]:
     if tracks is None:
-        return [Track("", maps or {}, temporal or {})]
+        named = maps if isinstance(maps, Mapping) else {} if maps is None else {"map": maps}
+        return [Track("", named, temporal or {})]
     if maps is not None or temporal is not None:
         raise ValueError("a player takes either maps and temporal, or tracks that bring their own")
     own, pinned = ([getattr(track, name) is not None for track in tracks] for name in ("frames", "pin"))

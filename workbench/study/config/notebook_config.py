@@ -123,7 +123,10 @@ class GradCam(OfRun):
     """02_gradcam: which places and moments raise the score of a class."""
 
     run: str = Field(default="latest:rgb", description="run id, or latest:<system>")
-    layer: str = Field(default="backbone", description="module whose feature map is weighted")
+    layer: str | None = Field(
+        default=None,
+        description="module whose feature map is weighted; None: three quarters of the way through the network",
+    )
     target: Named | None = Field(
         default=None, description="class to explain, by label or name; None: the predicted one"
     )
