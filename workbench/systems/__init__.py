@@ -98,7 +98,7 @@ def detects(name: str) -> bool:
 
 def reads_poses_alone(name: str) -> bool:
     """Whether poses suffice for a system; ValueError for an unknown system."""
-    return _system(name).needs_train == {"pose", "label"}
+    return kind(name).needs_train == {"pose", "label"}
 
 
 def build(

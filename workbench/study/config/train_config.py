@@ -246,7 +246,7 @@ class TrainConfig(Config):
     @classmethod
     def _settle(cls, values: dict[str, Any]) -> dict[str, Any]:
         # Settled here, so that a run is the same whether or not the name was said.
-        system, root, preset = values.get("system"), values.get("root"), values.get("preset", {})
+        system, root, preset = values.get("system", ""), values.get("root"), values.get("preset", {})
         if system in names() and reads_poses_alone(system) and isinstance(preset, dict) and "base" not in preset:
             values = {**values, "preset": {"base": "poses", **preset}}
         if own.is_own(system):
