@@ -21,9 +21,9 @@ class Settings:
     height and distance with rooms of its own);
     resolution (width, height) pixels, fps frames a second; ``monitoring`` the share of clips seen from a corner under
     the ceiling; framing "close", "normal" or "wide"; occlusion the share of clips with furniture in front (monitoring
-    clips: at least half); imposters the number of foreign objects in the room (of SynthADL-P within reach);
-    pose_quality the level at which media.pose.degrade is meant to be applied to the poses, which are stored clean;
-    seconds (least, most) an untrimmed video lasts, None in the other worlds.
+    clips: at least half); imposters the number of rivals within reach (of SynthADL-P two at most); pose_quality the
+    level at which media.pose.degrade is meant to be applied to the poses, which are stored clean; seconds (least, most)
+    an untrimmed video lasts, None in the other worlds.
     """
 
     actions: tuple[str, ...]
@@ -35,7 +35,7 @@ class Settings:
     monitoring: float = 0.15
     framing: str = "normal"
     occlusion: float = 0.0
-    imposters: int = 2
+    imposters: int = 4
     pose_quality: str = "high"
     seconds: tuple[float, float] | None = None
 
@@ -47,12 +47,12 @@ class Settings:
 
 #: The sizes of SynthADL by name; numbers only.
 SIZES: dict[str, dict[str, Any]] = {
-    "tiny": {"subjects": 12, "repetitions": 2, "setups": 8, "resolution": (160, 120)},
-    "small": {"subjects": 24, "repetitions": 6, "setups": 16, "resolution": (160, 120)},
-    "paper": {"subjects": 40, "repetitions": 17, "setups": 32, "resolution": (320, 256)},
+    "tiny": {"subjects": 10, "repetitions": 2, "setups": 8, "resolution": (160, 120)},
+    "small": {"subjects": 24, "repetitions": 5, "setups": 16, "resolution": (160, 120)},
+    "paper": {"subjects": 40, "repetitions": 15, "setups": 32, "resolution": (320, 256)},
 }
 #: What SynthADL-P always has: short clips, seen from near, in as many frames and pixels as a small network reads.
-SHORT: dict[str, Any] = {"resolution": (144, 108), "fps": 12.5, "monitoring": 0.05, "framing": "close"}
+SHORT: dict[str, Any] = {"resolution": (144, 108), "fps": 12.5, "monitoring": 0.05, "framing": "close", "imposters": 2}
 #: Its sizes. It is larger than what is learnt with it, as Kinetics is; "look" has every sixth action and is for tries.
 PRETRAIN_SIZES: dict[str, dict[str, Any]] = {
     "look": {"actions": PRETRAIN_ACTIONS[::6], "subjects": 12, "repetitions": 1, "setups": 6, **SHORT},
@@ -83,7 +83,11 @@ def settle(size: str | dict, world: str, knobs: dict | None = None) -> Settings:
     chosen = dict(sizes[size]) if isinstance(size, str) else dict(size)
     _known(chosen, [field.name for field in fields(Settings)], "field of a size")
     _known(knobs or {}, KNOBS, "knob")
-    start = Settings(actions=WORLDS[world], seconds=(60.0, 180.0) if world == "untrimmed" else None)
+    start = Settings(
+        actions=WORLDS[world],
+        imposters=2 if world == "pretrain" else 4,
+        seconds=(60.0, 180.0) if world == "untrimmed" else None,
+    )
     settings = replace(start, **{**chosen, **(knobs or {})})
     settings = replace(
         settings,

@@ -40,7 +40,7 @@ from synthadl.settings import KNOBS, SIZES, Settings, settle
 __all__ = ["ACTIONS", "KNOBS", "PRETRAIN_ACTIONS", "SIZES", "generate", "plan"]
 
 #: Counts up, for each world, when the same seed would give another one.
-VERSIONS = {"adl": 1, "pretrain": 2, "untrimmed": 1}
+VERSIONS = {"adl": 2, "pretrain": 3, "untrimmed": 2}
 
 
 def generate(
@@ -49,9 +49,9 @@ def generate(
 ) -> pd.DataFrame:  # fmt: skip
     """Make a world in the folder ``root``, or finish one that was begun there, and return its index.
 
-    size "tiny" (about 700 clips), "small" (4,000), "paper" (20,000, 320 x 256) or a dict with fields of
+    size "tiny" (about 700 clips), "small" (4,000, for studies), "paper" (20,000, 320 x 256) or a dict with fields of
     settings.Settings; world "adl", "pretrain" (SynthADL-P, other actions, subjects and rooms; sizes of its own: "look",
-    420 short clips, "tiny", 16,000, "small" and "paper") or "untrimmed"
+    420 short clips, "tiny", 18,000, "small" and "paper") or "untrimmed"
     (SynthADL-U: 60, 240 or 1,000 videos of 60 to 180 s and their intervals); ``knobs`` a dict with names in KNOBS;
     ``workers`` processes (1: this one, None: one a core). Clips that are there stay; files appear whole or not at all.
 
@@ -117,11 +117,12 @@ def make_clip(
     subject = Subject.sample(subject_seed(seed, world, row["subject"]))
     kinds = row["imposter"].split("+") if row["imposter"] else []
     laid = world == "pretrain" and row["action"] in PAIRS  # beside the thing that is handled, not on a table aside
-    performance = perform(row["action"], subject, motion, settings.fps, tuple(kinds) if laid else ())
+    performance = perform(row["action"], subject, motion, settings.fps, tuple(kinds) if laid or world == "adl" else ())
     elevation, distance = setup_camera(seed, world, row["setup"])
     camera = aim(row["view"], elevation, distance, picture, *settings.resolution, settings.framing)
     room = np.random.default_rng(sequence(seed, world, ROOM, row["background"]))
-    scene = stage(room, picture, performance, [] if laid else kinds, camera.position if row["blocked"] else None)
+    aside = [] if laid else kinds[performance.carries :]
+    scene = stage(room, picture, performance, aside, camera.position if row["blocked"] else None)
     actors = render.cast_actors(performance, subject, picture)
     film = render.Film(noise=float(picture.uniform(0.7, 1.6)), gamma=float(picture.uniform(2.1, 2.35)))
     return performance, scene, camera, render.draw(scene, camera, actors, film, grain)
@@ -247,6 +248,9 @@ def _claim(root: Path, recipe: dict) -> None:
         asked = json.loads(text)
         for key, value in read_json(path, "settings", way_out="choose another folder").items():
             if asked.get(key) != value:
+                if key == "version":
+                    drawn = f"version {value} of the world, which can still be read; version {asked[key]} is drawn now"
+                    raise ValueError(f"{path}: this folder holds {drawn}: rename the folder, or choose another one")
                 other = f"a world with {key} = {value!r}, not {asked.get(key)!r}"
                 raise ValueError(f"{path}: this folder holds {other}; choose another folder")
         return

@@ -387,6 +387,39 @@ def doctor(
     return 1 if report.errors else 0
 
 
+def render(
+    files: Sequence[Path], /, *,
+    data: str = "auto", root: Text = str(TINY), clip: str = "0", variants: Sequence[str] = ("frame", "black"),
+    thickness: float = 1.0, palette: Words = None, height: Whole = 360, seconds: tuple[float, float] | None = None,
+) -> None:  # fmt: skip
+    """Draw the poses of a clip in several ways, side by side and in motion, and save them.
+
+    Args:
+        files: the files to write: .mp4, .gif, .png (the middle frame) or .html (plays offline in a browser)
+        data: name of the data set, such as ntu60; auto detects it from --root
+        root: folder or manifest of the data, such as one that `prepare --poses` made
+        clip: id or position of the clip
+        variants: video, or words joined by hyphens, such as black-dot-coarse-uniform-x2-#ff8800
+        thickness: how many times as thick as the paper's
+        palette: colours such as #ff8800, in turn for the parts of the body
+        height: height of each picture in pixels
+        seconds: start and end of what is shown (default: all)
+    """
+    from workbench.data import open_dataset
+    from workbench.media import films
+    from workbench.show.player import SUFFIXES
+    from workbench.views import renderings
+
+    clips = open_dataset(data, root, None, "all")
+    i = int(clip) if clip.isdecimal() and clip not in clips.ids else clips.index(clip)
+    ways = renderings.named(variants, thickness=thickness, palette=palette or ())
+    reel = renderings.Reel(clips, i, ways, height, seconds)
+    for file in files:
+        films.check(file, SUFFIXES)
+    for file in files:
+        print(f"written: {reel.save(file)}")
+
+
 def gallery(*, root: Data = TINY, out: Pages = PAGES, notebooks: Notebooks = None, runs: Runs = RUNS) -> int:
     """Execute the notebooks and write the offline gallery page."""
     from workbench.show import gallery as page
@@ -417,7 +450,22 @@ def demo(*, root: Data = TINY, out: Pages = PAGES, notebooks: Notebooks = None, 
     return gallery(root=root, out=out, notebooks=notebooks, runs=runs)
 
 
-for each in (synth, new, train, pretrain, sensitivity, score, wizard, prepare, doctor, sweep, profile, gallery, demo):
+for each in (
+    synth,
+    new,
+    train,
+    pretrain,
+    sensitivity,
+    score,
+    wizard,
+    prepare,
+    doctor,
+    sweep,
+    profile,
+    render,
+    gallery,
+    demo,
+):
     app.command(each)
 
 

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 #: By part of the library: the extra, and packages that come with it and are imported without further ado.
 NEEDS = {
-    "workbench.media": ("video", ("cv2", "av", "scipy", "tqdm")),
+    "workbench.media": ("video", ("cv2", "av", "PIL", "scipy", "tqdm")),
     "workbench.data": ("video", ("pandas", "pyarrow", "cv2", "av", "yaml", "tqdm")),
     "workbench.metrics": ("video", ("pandas", "scipy")),
     "workbench.explain": ("video", ("pandas", "cv2", "captum")),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
 
-from synthadl.actions.daily import chores, desk, gestures, holding, kitchen, wearing, whole_body
+from synthadl.actions.daily import chores, desk, gestures, holding, idle, kitchen, wearing, whole_body
 from synthadl.actions.playing import setting
 from synthadl.actions.playing.rig import Rig, play
 from synthadl.actions.playing.score import Moment, Score
@@ -50,10 +50,13 @@ ADL: dict[str, Action] = {
     "drink_from_cup": Action(partial(holding.drink, kind="cup"), DRINK),
     "drink_from_bottle": Action(partial(holding.drink, kind="bottle"), DRINK),
     "drink_from_can": Action(partial(holding.drink, kind="can"), DRINK),
+    "drink_from_glass": Action(partial(holding.drink, kind="glass"), DRINK),
     "read_book": Action(partial(holding.read, kind="book"), DESK),
     "use_tablet": Action(partial(holding.read, kind="tablet"), DESK),
+    "read_letter": Action(partial(holding.read, kind="paper"), DESK),
     "pour_water": Action(partial(kitchen.pour, kind="kettle"), POUR),
     "pour_grains": Action(partial(kitchen.pour, kind="grain_box"), POUR),
+    "pour_from_bottle": Action(partial(kitchen.pour, kind="bottle"), POUR),
     "put_on_glasses": Action(wearing.glasses, (1.7, 3.2)),
     "take_off_glasses": Action(wearing.glasses, (1.7, 3.2), backwards=True),
     "put_on_shoe": Action(wearing.shoe, (1.9, 3.4), front="free"),
@@ -67,7 +70,9 @@ ADL: dict[str, Action] = {
     "type_on_keyboard": Action(desk.type_on_keyboard, DESK, front="table"),
     "write": Action(desk.write, DESK, front="table"),
     "cut_bread": Action(kitchen.cut, DESK, front="table"),
+    "cut_cheese": Action(partial(kitchen.cut, kind="cheese"), DESK, front="table"),
     "stir": Action(kitchen.stir, DESK, front="table"),
+    "stir_pot": Action(partial(kitchen.stir, kind="pot"), DESK, front="table"),
     "jump_up": Action(whole_body.jump_up, (1.6, 4.0), **FLOOR),
     "hop_on_one_foot": Action(whole_body.hop_on_one_foot, (1.8, 4.5), **FLOOR),
     "kick": Action(whole_body.kick, (1.4, 3.4), **FLOOR),
@@ -111,8 +116,9 @@ def perform(
     action: str, subject: Subject, rng: np.random.Generator, fps: float = 25.0, rivals: tuple[str, ...] = ()
 ) -> Performance:
     """One performance of ``action`` (a name of ACTIONS or PRETRAIN_ACTIONS) at ``fps`` frames a second, 2.4 to 6 s long
-    (those of PRETRAIN_ACTIONS 2 to 3.2 s). ``rivals`` are kinds of things (handling.RIVALS, two at most) that lie
-    beside the one that is handled, in actions of PAIRS.
+    (those of PRETRAIN_ACTIONS 2 to 3.2 s). ``rivals`` are kinds of things: in ACTIONS the first is offered to the hand
+    that has nothing to do, which takes it or not; in actions of PAIRS (handling.RIVALS, two at most) they lie beside
+    the one that is handled.
 
     The number of frames is drawn before anything that knows the action, so no label can be read from it. Raises
     ValueError naming the known actions if ``action`` is none of them.
@@ -123,12 +129,14 @@ def perform(
     shortest, longest = SECONDS if action in ADL else SHORT_SECONDS
     frames = int(rng.integers(round(shortest * fps), round(longest * fps) + 1))
     t = np.arange(frames) / fps
+    offer = idle.sample(rng) if action in ADL else None
     place = setting.sample(rng, subject, recipe.sits, recipe.front, recipe.chair)
     score = Score(place, subject, rng, t, _active(rng, recipe, subject, frames / fps))
     score.rivals = tuple(rivals)
     moment = recipe.write(score)
+    carries = bool(offer and rivals) and idle.carry(score, rivals[0], offer)
     rig = play(score)
-    return _performance(action, recipe, score, moment, rig, _world(rng), fps)
+    return replace(_performance(action, recipe, score, moment, rig, _world(rng), fps), carries=carries)
 
 
 def _active(rng: np.random.Generator, recipe: Action, subject: Subject, seconds: float) -> tuple[float, float]:

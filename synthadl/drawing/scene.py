@@ -10,17 +10,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from synthadl.people.body import JOINT
 from synthadl.people.performance import Performance, Prop
 from synthadl.things import shapes
 from synthadl.things.solids import Solid, box, moved, place, rotation
 
-#: Things of other actions that may stand about.
+#: Things of which one tells an action from its neighbours: rivals within reach, and in the idle hand.
 IMPOSTERS = (
-    "cup", "bottle", "can", "mug", "book", "tablet", "kettle", "grain_box", "bowl", "glasses", "shoe", "phone",
-    "keyboard", "knife", "bread", "pot", "sponge", "cloth", "plate", "paper",
+    "cup", "bottle", "can", "glass", "book", "tablet", "paper", "kettle", "grain_box", "bread", "cheese", "pot", "bowl",
+    "phone",
 )  # fmt: skip
 #: What lies although its own y runs along it.
 SHAFTS = ("pen", "hammer", "brush", "spoon")
+#: How often a rival stands on a table that is there anyway, and how near what moves comes to one, metres.
+ON_TABLE, CLEAR = 0.75, 0.2
 WALLS = ("plain", "stripes", "brick", "fabric", "planks")
 FLOORS = ("planks", "tiles", "speckle", "planks")
 CEILING = 2.75
@@ -161,31 +164,34 @@ def furnish(performance: Performance, rng: np.random.Generator) -> list[Solid]:
 def imposters(
     kinds: list[str], performance: Performance, rng: np.random.Generator, floor: tuple[Prop, ...] = ()
 ) -> list[Solid]:
-    """Side table and imposters: each on the side table or on a free spot of a table that stands there anyway. ``floor``
-    is where nothing may stand besides, as if it were furniture."""
+    """Side table and rivals within reach: each on a free spot of a table that stands there anyway or on the side one.
+    ``floor`` is where nothing may stand besides, as if it were furniture."""
     spot = _free_spot((*performance.furniture, *floor), rng)
-    height = rng.uniform(0.6, 0.8)
+    height = rng.uniform(0.68, 0.92)
     solids = moved(shapes.build("side_table", {"height": height, "color": tint(rng, 0.1, 0.5, 0.3)}), place(*spot))
     angle = rng.uniform(0, 360)
+    surfaces = [prop for prop in performance.furniture if prop.kind in ("table", "counter")]
+    hands = [performance.joints[:, JOINT[f"hand_{side}"]] for side in ("left", "right")]
+    paths = [*hands, *(prop.transform[:, :3, 3] for prop in performance.props)]
     for n, kind in enumerate(kinds):
         built = shapes.build(kind, {"open": bool(rng.random() < 0.5)}, rng)
         if kind in SHAFTS:
             built = moved(built, np.concatenate([rotation(x=90), [[0.0], [0.02], [0.0]]], 1))
         turn = np.radians(angle + 360 * n / max(len(kinds), 2))
-        where = (spot[0] + 0.11 * np.cos(turn), height, spot[2] + 0.11 * np.sin(turn))
-        surfaces = [prop for prop in performance.furniture if prop.kind in ("table", "counter")]
-        if surfaces and rng.random() < 0.45:
-            where = _on_top(surfaces[0], performance.props, rng) or where
-        lift = 0.03 if kind in ("glasses", "knife", "book", "tablet", "phone") else 0.0
+        where = (spot[0] + 0.13 * np.cos(turn), height, spot[2] + 0.13 * np.sin(turn))
+        if surfaces and rng.random() < ON_TABLE:
+            where = _on_top(surfaces[0], paths, rng) or where
+        paths.append(np.array([where]))
+        lift = 0.03 if kind in ("book", "tablet", "phone") else 0.0
         solids += moved(built, place(where[0], where[1] + lift, where[2], rng.uniform(0, 360)))
     return solids
 
 
 def _free_spot(furniture: tuple[Prop, ...], rng: np.random.Generator) -> tuple[float, float, float]:
     """Floor point for a side table, as far as it goes from the furniture, beside the subject."""
-    best, gap = (1.1, 0.0, 0.0), -1.0
+    best, gap = (0.9, 0.0, 0.0), -1.0
     for _ in range(8):
-        spot = np.array([rng.choice([-1, 1]) * rng.uniform(0.85, 1.25), 0.0, rng.uniform(-0.75, 0.2)])
+        spot = np.array([rng.choice([-1, 1]) * rng.uniform(0.65, 0.95), 0.0, rng.uniform(-0.5, 0.35)])
         nearest = min((_distance(prop, spot) for prop in furniture), default=9.0)
         if nearest > gap:
             best, gap = tuple(float(x) for x in spot), nearest
@@ -202,16 +208,15 @@ def _distance(prop: Prop, spot: np.ndarray) -> float:
     return float(np.hypot(max(abs(own[0]) - wide / 2, 0), max(abs(own[2]) - deep / 2, 0)))
 
 
-def _on_top(surface: Prop, props: tuple[Prop, ...], rng: np.random.Generator) -> tuple[float, float, float] | None:
-    """A spot on a table that no prop ever comes near; None if there is none in the middle of its sides."""
+def _on_top(surface: Prop, paths: list[np.ndarray], rng: np.random.Generator) -> tuple[float, float, float] | None:
+    """A spot on a table to which nothing that moves along ``paths`` ever comes near; None if none is found."""
     frame, look = surface.transform[0], surface.look
-    paths = [prop.transform[:, :3, 3] for prop in props]
-    for _ in range(10):
-        x = rng.choice([-1, 1]) * rng.uniform(0.36, 0.46) * look["width"]
-        z = rng.uniform(-0.1, 0.32) * look["depth"]
+    for _ in range(12):
+        x = rng.uniform(-0.44, 0.44) * look["width"]
+        z = rng.uniform(-0.34, 0.34) * look["depth"]
         spot = frame[:3, 3] + x * frame[:3, 0] + z * frame[:3, 2]
         spot[1] = look["height"]
-        if all(not (np.sqrt(((path - spot) ** 2).sum(-1)) < 0.3).any() for path in paths):
+        if all(not (np.sqrt(((path - spot) ** 2).sum(-1)) < CLEAR).any() for path in paths):
             return tuple(float(c) for c in spot)
     return None
 

@@ -30,7 +30,7 @@ class Performance:
     props that stand still (a chair to sit on, a table to work at). What makes the label what it is:
     truth_joints bool [25], truth_props indices into ``props``, interval (start, end) frame numbers, end exclusive.
     head float64 [T,3,3] is the head's rotation (columns: its left, up, front in the world); None if it is not known.
-    A prop whose transform is NaN in a frame is out of sight there.
+    A prop whose transform is NaN in a frame is out of sight there. carries: the idle hand holds the offered rival.
     """
 
     action: str
@@ -41,3 +41,4 @@ class Performance:
     truth_props: tuple[int, ...]
     interval: tuple[int, int]
     head: np.ndarray | None = None
+    carries: bool = False

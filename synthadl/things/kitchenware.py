@@ -7,6 +7,8 @@ from synthadl.things.solids import Solid, ball, box, frustum, rod, rotation
 Look = dict
 WHITE, INK, STEEL = (0.82, 0.82, 0.8), (0.03, 0.03, 0.035), (0.5, 0.52, 0.55)
 GRAIN = (0.62, 0.4, 0.14)
+#: What lets the hue of a vessel be seen in the shade of a hand, too.
+GLOW = 0.25
 
 
 def colors_of(look: Look, first, second=INK):
@@ -18,8 +20,17 @@ def cup(look: Look) -> list[Solid]:
     """A paper cup with a band, full."""
     color, band = colors_of(look, (0.75, 0.1, 0.08), WHITE)
     return [
-        frustum((0, 0, 0), 0.125, 0.038, 0.05, color, "label", band),
-        frustum((0, 0.12, 0), 0.007, 0.042, 0.043, look.get("fill", (0.06, 0.03, 0.02))),
+        frustum((0, 0, 0), 0.148, 0.052, 0.067, color, "label", band, glow=GLOW),
+        frustum((0, 0.143, 0), 0.007, 0.058, 0.059, look.get("fill", (0.06, 0.03, 0.02))),
+    ]
+
+
+def glass(look: Look) -> list[Solid]:
+    """A glass of juice."""
+    juice, clear = colors_of(look, (0.85, 0.35, 0.03), (0.6, 0.72, 0.75))
+    return [
+        frustum((0, 0, 0), 0.13, 0.045, 0.054, juice, gloss=0.6, glow=GLOW),
+        frustum((0, 0.13, 0), 0.05, 0.054, 0.057, clear, gloss=0.9, glow=0.12),
     ]
 
 
@@ -39,9 +50,9 @@ def bottle(look: Look) -> list[Solid]:
     """A bottle with a label and a narrow neck."""
     color, label = colors_of(look, (0.12, 0.5, 0.2), WHITE)
     return [
-        frustum((0, 0, 0), 0.18, 0.0425, 0.0425, color, "label", label, gloss=0.5),
-        frustum((0, 0.18, 0), 0.05, 0.0425, 0.018, color, gloss=0.5),
-        frustum((0, 0.23, 0), 0.05, 0.018, 0.018, color, gloss=0.5),
+        frustum((0, 0, 0), 0.18, 0.057, 0.057, color, "label", label, gloss=0.5, glow=GLOW),
+        frustum((0, 0.18, 0), 0.05, 0.057, 0.022, color, gloss=0.5, glow=GLOW),
+        frustum((0, 0.23, 0), 0.05, 0.022, 0.022, color, gloss=0.5, glow=GLOW),
     ]
 
 
@@ -49,9 +60,9 @@ def can(look: Look) -> list[Solid]:
     """A drink can."""
     color, metal = colors_of(look, (0.8, 0.05, 0.05), STEEL)
     return [
-        frustum((0, 0.008, 0), 0.124, 0.0425, 0.0425, color, "label", WHITE, gloss=0.5),
-        frustum((0, 0, 0), 0.01, 0.035, 0.041, metal, gloss=0.6),
-        frustum((0, 0.13, 0), 0.01, 0.041, 0.035, metal, gloss=0.6),
+        frustum((0, 0.008, 0), 0.147, 0.057, 0.057, color, "label", metal, gloss=0.5, glow=GLOW),
+        frustum((0, 0, 0), 0.01, 0.048, 0.055, metal, gloss=0.6),
+        frustum((0, 0.153, 0), 0.01, 0.055, 0.048, metal, gloss=0.6),
     ]
 
 
@@ -87,7 +98,7 @@ def bowl(look: Look) -> list[Solid]:
 
 def pot(look: Look) -> list[Solid]:
     """A pot with two handles, full."""
-    color, grip = colors_of(look, (0.3, 0.32, 0.36))
+    color, grip = colors_of(look, (0.07, 0.07, 0.08))
     return [
         frustum((0, 0, 0), 0.15, 0.13, 0.14, color, gloss=0.6),
         frustum((0, 0.145, 0), 0.007, 0.125, 0.127, look.get("fill", (0.5, 0.22, 0.06))),
@@ -121,11 +132,20 @@ def spoon(look: Look) -> list[Solid]:
 
 def bread(look: Look) -> list[Solid]:
     """A loaf with one end cut."""
-    crust, crumb = (0.52, 0.27, 0.08), (0.85, 0.68, 0.4)
+    crust, crumb = (0.36, 0.15, 0.04), (0.75, 0.5, 0.25)
     return [
         rod((-0.085, 0.06, 0), (0.085, 0.06, 0), 0.06, 0.06, crust),
         box((0, 0.03, 0), (0.135, 0.03, 0.06), crust),
         frustum((0.137, 0.058, 0), 0.012, 0.056, 0.056, crumb, turn=rotation(z=-90)),
+    ]
+
+
+def cheese(look: Look) -> list[Solid]:
+    """A block of cheese with a rind."""
+    rind, dough = (0.9, 0.5, 0.05), (0.95, 0.8, 0.1)
+    return [
+        box((0, 0.06, 0), (0.125, 0.06, 0.06), dough, "speckle", (0.85, 0.62, 0.05), glow=GLOW),
+        box((-0.127, 0.06, 0), (0.006, 0.061, 0.061), rind),
     ]
 
 

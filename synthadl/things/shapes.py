@@ -20,21 +20,22 @@ from synthadl.things.wares import WARES
 
 Shape = Callable[[Look], list[Solid]]
 
-#: Colours a thing may have when its look names none (first, second).
+#: Colours a thing may have when its look names none (first, second). Things of which one tells actions apart keep to a
+#: hue of their own, so that a few pixels say what is held to whoever knows which pixels to look at.
 PALETTES = {
-    "cup": [
-        ((0.75, 0.1, 0.08), WHITE),
-        ((0.08, 0.25, 0.7), WHITE),
-        ((0.85, 0.6, 0.1), WHITE),
-        (WHITE, (0.1, 0.3, 0.6)),
-    ],
+    "cup": [((0.75, 0.06, 0.05), (0.5, 0.03, 0.03)), ((0.85, 0.08, 0.2), WHITE), ((0.6, 0.03, 0.05), (0.8, 0.1, 0.1))],
     "mug": [(WHITE, INK), ((0.1, 0.45, 0.4), INK), ((0.7, 0.2, 0.15), INK)],
-    "bottle": [((0.12, 0.5, 0.2), WHITE), ((0.2, 0.5, 0.8), WHITE), ((0.55, 0.25, 0.08), (0.8, 0.7, 0.4))],
-    "can": [((0.8, 0.05, 0.05), STEEL), ((0.05, 0.2, 0.65), STEEL), ((0.1, 0.5, 0.15), STEEL)],
-    "book": [((0.55, 0.08, 0.08), PAPER), ((0.08, 0.25, 0.5), PAPER), ((0.1, 0.35, 0.15), PAPER)],
-    "kettle": [(STEEL, INK), ((0.75, 0.1, 0.08), INK), ((0.85, 0.83, 0.75), INK)],
-    "grain_box": [((0.85, 0.55, 0.08), (0.7, 0.1, 0.06)), ((0.1, 0.35, 0.65), PAPER), ((0.75, 0.2, 0.1), PAPER)],
-    "bowl": [((0.8, 0.78, 0.7), INK), ((0.2, 0.45, 0.6), INK), ((0.75, 0.35, 0.15), INK)],
+    "bottle": [
+        ((0.05, 0.5, 0.12), (0.03, 0.3, 0.06)),
+        ((0.04, 0.35, 0.08), WHITE),
+        ((0.15, 0.6, 0.1), (0.05, 0.4, 0.05)),
+    ],
+    "can": [((0.04, 0.15, 0.7), STEEL), ((0.06, 0.3, 0.85), (0.03, 0.12, 0.5)), ((0.12, 0.1, 0.6), (0.2, 0.3, 0.8))],
+    "glass": [((0.95, 0.4, 0.02), (0.6, 0.72, 0.75)), ((0.95, 0.55, 0.03), (0.6, 0.72, 0.75))],
+    "book": [((0.55, 0.08, 0.08), PAPER), ((0.4, 0.08, 0.35), PAPER), ((0.35, 0.12, 0.05), PAPER)],
+    "kettle": [(STEEL, INK), ((0.75, 0.75, 0.72), INK), ((0.25, 0.26, 0.28), INK)],
+    "grain_box": [((0.85, 0.55, 0.08), (0.7, 0.1, 0.06)), ((0.9, 0.7, 0.2), PAPER), ((0.8, 0.4, 0.08), PAPER)],
+    "bowl": [((0.2, 0.45, 0.6), INK), ((0.15, 0.3, 0.7), INK), ((0.25, 0.6, 0.65), INK)],
     "shoe": [
         ((0.75, 0.75, 0.75), SOLE),
         ((0.5, 0.06, 0.05), WHITE),
@@ -49,8 +50,8 @@ PALETTES = {
 }
 
 KITCHEN = (
-    "cup", "mug", "bottle", "can", "kettle", "grain_box", "bowl", "pot", "plate", "knife", "spoon", "bread", "tea_bag",
-    "sponge", "cloth", "water_stream", "grain_stream",
+    "cup", "mug", "bottle", "can", "glass", "kettle", "grain_box", "bowl", "pot", "plate", "knife", "spoon", "bread",
+    "cheese", "tea_bag", "sponge", "cloth", "water_stream", "grain_stream",
 )  # fmt: skip
 THINGS = (
     "book", "tablet", "paper", "phone", "keyboard", "glasses", "shoe", "pen", "toothbrush", "comb", "apple", "broom",

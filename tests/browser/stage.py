@@ -12,12 +12,14 @@ from workbench.show.player import Player, page, page_script
 PICTURE = ".wb-picture canvas"
 
 
-def start(browser: Browser, path: Path, *players: Player) -> None:
-    """Opens a page with these players and waits for their pictures."""
+def start(browser: Browser, path: Path, *players: Player, frame: int | None = 0) -> None:
+    """Opens a page with these players, waits for their pictures, and goes to a frame (None: where they open)."""
     path.write_text(page("".join(player.to_html(script=False) for player in players) + page_script(), "test"))
     browser.open(path)
     browser.wait("document.querySelectorAll('.wb-player').length && !document.querySelector('[data-player]')")
     browser.wait("document.querySelector('.wb-player').player.bitmaps.length")
+    if frame is not None:
+        seek(browser, frame)
 
 
 def pixel(browser: Browser, x: float, y: float, pane: int = 0) -> np.ndarray:

@@ -16,7 +16,7 @@ HEAR = "window.edits = []; document.querySelector('.wb-player').addEventListener
 
 @pytest.fixture
 def player(clip, pose, truth, heat) -> Player:
-    scores = [("<b>drink</b>", 0.75, 0.5), ("sit", 0.25, None)]
+    scores = [("<b>drink</b>", 0.75, 0.5), ("sit", 0.25, None), ("lie", 0.5, 0.500123), ("eat", 0.0031, 0.0012)]
     track = Track("", {"attention": heat}, {"temporal": [0.1, 0.6, 0.2, 0.1]}, scores=scores, note="in 7 ms")
     return Player(clip, pose, truth=truth, tracks=[track], edited=Edited(("joint", "cover")))
 
@@ -115,10 +115,11 @@ def test_covers_and_another_order_are_drawn(edited, player):
 def test_scores_are_text_and_bars(edited):
     cells = "[...row.cells].map(cell => cell.textContent)"
     rows = edited.run(f"[...document.querySelectorAll('.wb-answer tr')].map(row => {cells})")
-    assert rows == [["<b>drink</b>", "", "0.75 (+0.25)"], ["sit", "", "0.25"]]
+    small = [["lie", "", "0.50 (−0.00012)"], ["eat", "", "0.0031 (+0.0019)"]]  # readable, however small
+    assert rows == [["<b>drink</b>", "", "0.75 (+0.25)"], ["sit", "", "0.25"], *small]
     assert edited.run("document.querySelector('.wb-answer p').textContent") == "in 7 ms"
     widths = "[...document.querySelectorAll('.wb-share')].map(bar => bar.offsetWidth / bar.parentNode.offsetWidth)"
-    assert edited.run(widths) == pytest.approx([0.75, 0.25], abs=0.02)
+    assert edited.run(widths) == pytest.approx([0.75, 0.25, 0.5, 0.0031], abs=0.02)
 
 
 def test_a_click_shows_where_a_place_looks(browser, tmp_path, clip, artifacts):

@@ -88,7 +88,7 @@ def test_the_live_view_is_shown_and_its_keys_stay_with_it(lab):
     assert lab.run("document.querySelector('.wb-player h3').textContent") == "<b>live</b>"
     before = lab.run(f"{PLAYER}.panes[0].canvas.toDataURL()")
     focus_player(lab)
-    for key in ("m", "ArrowRight", "ArrowRight"):
+    for key in ("m", "Home", "ArrowRight", "ArrowRight"):
         lab.press(key)
     assert lab.run(f"[{PLAYER}.state.map, {PLAYER}.state.frame]") == ["flipped", 2]
     assert lab.run(f"{PLAYER}.panes[0].canvas.toDataURL()") != before
@@ -174,6 +174,7 @@ def explored(lab: Browser, what: str) -> object:
 def test_dragging_a_joint_is_answered_by_the_kernel(lab, artifacts):
     """Attention, scores and skeleton follow the hand."""
     maps = explored(lab, "player.scene.tracks[0].maps.attention.data")
+    lab.run(f"{EXPLORED}.player.seek(0)")
     [x, y] = explored(lab, "player.scene.pose.joints[0][0][11]")
     lab.run(f"window.waits = []; {EXPLORED}.addEventListener('answer', event => waits.push(event.detail))")
     left, top, width = lab.run(f"""(canvas => {{

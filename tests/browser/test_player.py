@@ -20,6 +20,21 @@ def test_a_page_is_quiet_and_asks_for_nothing(shown, artifacts):
     assert len(shown.requests) == 1 and shown.requests[0].startswith("file://")
 
 
+def test_it_opens_at_the_peak_of_what_it_shows(browser, tmp_path, clip, pose, truth, heat):
+    start(browser, tmp_path / "page.html", Player(clip, pose, {"attention": heat}, truth=truth), frame=None)
+    assert state(browser, "frame") == 6 and np.ptp(pixel(browser, 72, 40)) > 60  # the hot step is of frames 4 to 7
+
+
+def test_panes_have_pictures_of_their_own_and_move_in_step(browser, tmp_path, clip):
+    tracks = [Track("as it is", frames=clip.frames), Track("inverted", frames=255 - clip.frames)]
+    start(browser, tmp_path / "page.html", Player(clip, tracks=tracks))
+    for frame in (0, 9, 15):
+        seek(browser, frame)
+        for pane, grey in enumerate((10 + 12 * frame, 245 - 12 * frame)):
+            assert abs(pixel(browser, 48, 48, pane) - grey).max() <= 2, (frame, pane)
+    assert browser.errors == []
+
+
 def test_every_frame_is_shown_exactly_in_any_order(browser, tmp_path, clip):
     start(browser, tmp_path / "page.html", Player(clip))
     for frame in np.random.default_rng(1).permutation(16):

@@ -1,4 +1,4 @@
-"""No label can be read from what surrounds an action: room, imposters, camera, light, clip length."""
+"""No label can be read from what surrounds an action: room, rivals, camera, light, clip length, size of the file."""
 
 from __future__ import annotations
 
@@ -12,27 +12,32 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from safefiles import video
 from synthadl import world
 from synthadl.plan import plan
 from synthadl.settings import settle
 
-#: Small pictures do: only the mean colour of two corners is looked at.
-SMALL = {"resolution": (64, 48)}
+#: Small pictures and few frames do: only the mean colour of two corners and the size of the file are looked at.
+SMALL = {"resolution": (64, 48), "fps": 5.0}
 CORNER = 9
 
 
 @pytest.fixture(scope="module")
-def surroundings():
-    """Labels int [N] and what surrounds them float [N,D] for half of the clips: the index, light and camera, and the
-    upper corners of the first frame."""
+def surroundings(tmp_path_factory):
+    """Labels int [N] and what surrounds them float [N,D] for half of the clips: frames and bytes of the video first,
+    then the index, light and camera, and the upper corners of the first frame."""
+    path = tmp_path_factory.mktemp("films") / "clip.mp4"
     table, settings, rows = plan("tiny", knobs=SMALL), settle("tiny", "adl", SMALL), []
     table = table[table["repetition"] == 1]
     for number, row in zip(table.index, table.to_dict("records"), strict=True):
         performance, scene, camera, frames = world.make_clip(settings, "adl", 0, number, row)
-        rows.append([len(performance.joints), *scene.light.direction, *scene.light.lamp, scene.light.exposure])
+        pictures = [picture for picture, _ in frames]
+        video.write(path, pictures, settings.fps)
+        rows.append([len(performance.joints), path.stat().st_size])
+        rows[-1] += [*scene.light.direction, *scene.light.lamp, scene.light.exposure]
         rows[-1] += [*camera.position, *camera.extrinsics[2, :3], camera.intrinsics[0, 0]]
         rows[-1] += [*np.mean([solid.color for solid in scene.shell[1:4]], 0)]
-        picture = next(frames)[0]
+        picture = pictures[0]
         rows[-1] += [*picture[:CORNER, :CORNER].mean((0, 1)), *picture[:CORNER, -CORNER:].mean((0, 1))]
     dummies = pd.get_dummies(table[["view", "setup", "background", "camera"]].astype(str))
     kinds = table["imposter"].str.get_dummies("+")
@@ -63,9 +68,10 @@ def test_surroundings_leave_the_label_at_chance(surroundings, classifier):
     assert hits(features, labels, classifier()) <= band(labels)
 
 
-def test_length_alone_leaves_the_label_at_chance(surroundings):
+@pytest.mark.parametrize("columns", [[0], [1], [0, 1]], ids=["frames", "bytes", "both"])
+def test_length_and_file_size_leave_the_label_at_chance(surroundings, columns):
     labels, features = surroundings
-    assert hits(features[:, :1], labels, forest()) <= band(labels)
+    assert hits(features[:, columns], labels, forest()) <= band(labels)
 
 
 @pytest.mark.parametrize("classifier", [forest, linear])

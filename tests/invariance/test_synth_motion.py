@@ -20,7 +20,7 @@ SIDES = ("left", "right")
 FEET_MOVE = {
     "put_on_shoe", "take_off_shoe", "jump_up", "hop_on_one_foot", "kick", "march_in_place", "side_step",
 }  # fmt: skip
-DESK = {"type_on_keyboard", "write", "cut_bread", "stir", "cook", "make_coffee", "clean_up"}
+DESK = {"type_on_keyboard", "write", "cut_bread", "cut_cheese", "stir", "stir_pot", "cook", "make_coffee", "clean_up"}
 TABLE_NEEDED = DESK | set(VERBS.values())
 
 
@@ -60,8 +60,8 @@ def test_no_label_in_the_number_of_frames(seed):
 @pytest.mark.parametrize("seed", range(5))
 def test_neighbouring_actions_share_posture_and_furniture(seed):
     subject = Subject.sample(seed)
-    free = [a for a in ACTIONS[:13] + ("clap", "rub_hands", "wave", "flick_hair") if not a.endswith("_shoe")]
-    desk = ["type_on_keyboard", "write", "cut_bread", "stir", "cook", "make_coffee", "clean_up"]
+    free = [a for a in ACTIONS[:16] + ("clap", "rub_hands", "wave", "flick_hair") if not a.endswith("_shoe")]
+    desk = ["type_on_keyboard", "write", "cut_bread", "cut_cheese", "stir", "stir_pot", "cook", "make_coffee"]
     floor = ["jump_up", "hop_on_one_foot", "kick"]
     for group in (free, desk, floor, ["sit_down", "stand_up"], ["put_on_shoe", "take_off_shoe"]):
         seen = {
@@ -93,8 +93,13 @@ def test_order_pairs_are_one_motion_played_both_ways(there, back):
     ("actions", "tolerance"),
     [
         (("read_book", "use_tablet"), 1e-9),
+        (("read_book", "read_letter"), 1e-9),
+        (("cut_bread", "cut_cheese"), 1e-9),
+        (("stir", "stir_pot"), 1e-9),
         (("pour_water", "pour_grains"), 0.06),
+        (("pour_water", "pour_from_bottle"), 0.06),
         (("drink_from_cup", "drink_from_can"), 0.06),
+        (("drink_from_cup", "drink_from_glass"), 0.06),
         (("drink_from_cup", "drink_from_bottle"), 0.16),
     ],
 )

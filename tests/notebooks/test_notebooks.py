@@ -11,10 +11,24 @@ import pytest
 import yaml
 
 from tests.tiny_runs import PRESET, Place
-from workbench.study import notebooks
+from workbench.study import fit, notebooks
 
 BOOKS = Path(__file__).parents[2] / "notebooks"
 PLOTLY = "application/vnd.plotly.v1+json"
+QUICK = {"preset": PRESET, "epochs": 1, "progress": False}
+OWN = """
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, num_classes):
+        super().__init__()
+        self.early, self.deep = nn.Conv3d(3, 8, 5, 2, 2), nn.Conv3d(8, 16, 3, 2, 1)
+        self.classifier = nn.Linear(16, num_classes)
+
+    def forward(self, video):
+        return self.classifier(self.deep(self.early(video).relu()).relu().mean((2, 3, 4)))
+"""
 #: One process for all of them: they share a world and two trained runs.
 together = pytest.mark.xdist_group("notebooks")
 pytestmark = [together, pytest.mark.timeout(240)]
@@ -85,6 +99,14 @@ def test_gradcam(place):
     assert float(last.split()[-1]) < 1e-5
 
 
+def test_gradcam_of_ones_own_network(place):
+    """No notebook knows a layer of a network: it asks for them."""
+    (place / "mine.py").write_text(OWN)
+    fit({"system": f"{place / 'mine.py'}:Net", "root": str(place / "world"), "runs": str(place / "runs")} | QUICK)
+    text = _text(_run(place, "02_gradcam", run="latest:mine.py:Net"))
+    assert "| backbone.module.deep" in text and "data-player" in text
+
+
 def test_embeddings(place):
     book = _run(place, "03_embeddings", methods=["tsne", "pca"])
     titles = _figures(book)
@@ -135,16 +157,12 @@ def test_pose_rendering(place):
     table |= {"base": {**table["base"], "init": {}, "epochs": 1}, "rows": table["rows"][3::3], "claims": []}
     small.write_text(yaml.safe_dump(table))
     small_study = {"train": True, "table": str(small), "preset": PRESET, "epochs": 1, "limit": 8}
-    book = _run(place, "05_pose_rendering", marker="dot", **small_study)
-    titles = _figures(book)
-    assert titles[0] == "The schema kinect_v2"
-    assert titles[1:-1] == [
-        "Background",
-        "Marker and colours",
-        "Width of the bars",
+    book = _run(place, "05_pose_rendering", variants=["black-dot"], **small_study)
+    assert _text(book).count("data-player role") == 6
+    assert _figures(book) == [
+        "The schema kinect_v2",
         "One body, four schemas",
         "Pose quality",
-        "The rows of table 2",
         "Drawing speed",
         "The accuracy of each rendering",
         "The table, beside the paper's",
@@ -158,10 +176,11 @@ def test_pose_rendering(place):
 def test_pose_rendering_with_the_table_as_it_is(place):
     """The project's own table file, of which one row has no printed numbers."""
     book = _run(place, "05_pose_rendering", table=str(BOOKS / "ablations/perfnet_table2.yaml"))
-    assert "The rows of table 2" in _figures(book) and len(_figures(book)) == 11
     text = _text(book)
+    assert "The rows of table 2" in text and len(_figures(book)) == 6 and "3.7 minutes each" in text
     rows = yaml.safe_load((BOOKS / "ablations/perfnet_table2.yaml").read_text())["rows"]
     assert all(row["label"].split(", ")[-1] in text for row in rows) and "not trained here" in text
+    assert "_frames" not in json.dumps(book.metadata)  # what it shows is kept once
     printed = json.dumps(book.cells[-3].outputs)
     assert all(str(number) in printed for row in rows for number in row.get("published", []))
 

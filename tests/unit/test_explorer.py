@@ -42,6 +42,7 @@ def drag(explorer: Explorer, x: float, y: float, done: bool, frame: int = 4) -> 
 
 def test_a_drag_is_one_change_and_its_answer_is_shown(explorer):
     before = explorer.player._scene
+    explorer.moves.value = "joint"
     for x in (12.0, 14.0, 16.0):
         drag(explorer, x, 3.0, done=x == 16)
     [change] = explorer.changes
@@ -57,6 +58,37 @@ def test_a_drag_is_one_change_and_its_answer_is_shown(explorer):
     assert "kept backbone" in scene["tracks"][0]["note"] and "inside share" in scene["tracks"][0]["note"]
     drag(explorer, 2.0, 2.0, done=True, frame=0)
     assert len(explorer.changes) == 2
+
+
+def test_a_drag_moves_the_limb_or_the_whole_body(explorer):
+    joints = np.array(explorer.player._scene["pose"]["joints"])[0, 4]
+    elbow, shoulder = SKELETON.index("elbow_right"), SKELETON.index("shoulder_right")
+    drag(explorer, 20.0, 3.0, done=True)
+    assert explorer.changes == [Move("hand_right", 4, (20.0, 3.0), 0, 2.0, "limb")] and explorer.error is None
+    moved = np.array(explorer.player._scene["pose"]["joints"])[0, 4]
+    np.testing.assert_allclose(moved[shoulder], joints[shoulder])
+    assert np.abs(moved[elbow] - joints[elbow]).max() > 0.1 and np.abs(moved[HAND] - joints[HAND]).max() > 1
+    upper = [np.linalg.norm(pose[elbow] - pose[shoulder]) for pose in (joints, moved)]
+    assert upper[0] == pytest.approx(upper[1], abs=0.15)  # the scene has a digit behind the point
+    explorer.reset()
+    explorer.moves.value = "body"
+    drag(explorer, *(joints[HAND] + [2.0, 1.0]), done=True)
+    np.testing.assert_allclose(
+        np.array(explorer.player._scene["pose"]["joints"])[0, 4] - joints, [[2, 1]] * 25, atol=0.11
+    )
+
+
+def test_a_network_that_does_not_use_the_pose_is_told_of_in_words():
+    deaf = Toy()
+    torch.nn.init.zeros_(deaf.pose_backbone.weight)
+    pair = Explorer({"hears": ask(), "deaf": ask(deaf)})
+    assert not any("does not use" in track["note"] for track in pair.player._scene["tracks"])
+    pair.apply(Mirror())
+    hears, deaf = (track["note"] for track in pair.player._scene["tracks"])
+    assert "does not use" not in hears
+    assert deaf.startswith("this network does not use the pose here: no score changes by 0.0005 (the largest by 0)")
+    pair.apply(Cover((0, 0, 24, 24), fill="black"))  # now the picture changes too
+    assert "does not use" not in pair.player._scene["tracks"][1]["note"]
 
 
 def test_a_covered_region_and_a_shuffle_show_on_the_picture(explorer):
@@ -141,7 +173,7 @@ def test_headless_the_player_stands_alone(explorer, monkeypatch):
 
 def test_a_change_in_words():
     assert words(Mirror()) == "mirror" and words(Drop(("a", "b"))) == "drop a, b"
-    assert words(Move("a", 3, (1.5, 2.25), reach=None)) == "move a 3 1.5, 2.25 0"
+    assert words(Move("a", 3, (1.5, 2.25), reach=None)) == "move a 3 1.5, 2.25 0 joint"
 
 
 def test_the_microscope_shows_every_station_and_its_numbers():

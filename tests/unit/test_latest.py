@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -183,3 +184,27 @@ def first_of(made: list[FakeRun], system: str, data: FakeRun | None) -> FakeRun:
         if one.system == system and (data is None or one.data == data.data):
             return one
     raise FileNotFoundError("none")
+
+
+def test_the_run_that_depends_most_on_poses_is_measured(monkeypatch):
+    """Of runs on the same data: one that reads nothing else, then those that another clip's poses change most."""
+
+    class Fake(SimpleNamespace):
+        __hash__ = object.__hash__
+
+    def made(system: str, changed: float | None = None, same: bool = True) -> Fake:
+        alive = {} if changed is None else {"exchanges": {"shuffled_pose": {"changed": {"value": changed}}}}
+        about = {"about_the_same": lambda run: same, "metrics": {"test": {"alive": alive}}}
+        return Fake(config=SimpleNamespace(system=system), **about)
+
+    def chosen(*runs: Fake) -> Fake:
+        monkeypatch.setattr(find_runs, "newest", lambda root: list(runs))
+        return find_runs.by_pose("runs", runs[0])
+
+    rgb, idle, alive = made("rgb"), made("vpn", 0.0), made("vpn", 0.3)
+    lstm, elsewhere = made("pose_lstm"), made("pose_lstm", same=False)
+    assert chosen(rgb, idle, alive, elsewhere) is alive
+    assert chosen(rgb, alive, lstm) is lstm
+    assert chosen(rgb, elsewhere) is rgb
+    newer = made("separable_sta")
+    assert chosen(rgb, newer, idle) is newer

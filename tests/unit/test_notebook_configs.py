@@ -35,7 +35,7 @@ def test_every_notebook_has_defaults(name):
     ("kind", "wrong", "words"),
     [
         (GradCam, {"lyer": "backbone"}, "GradCam has no parameter 'lyer'; valid names: seed, runs, run"),
-        (PoseRendering, {"ratio_aware": "yes"}, "ratio_aware should be a valid boolean, got 'yes'"),
+        (PoseRendering, {"train": "maybe"}, "train should be a valid boolean, got 'maybe'"),
         (GradCam, {"split": "dev"}, "split should be 'train', 'validation' or 'test', got 'dev'"),
         (GradCam, {"clip": 1.5}, "clip should be a name or a whole number, got 1.5; .* papermill's -r clip NAME"),
         (Confusion, {"top": 0}, "top should be greater than or equal to 1, got 0"),
@@ -70,7 +70,7 @@ def cells(*sources: str) -> dict:
 def test_collect_reads_the_parameters_and_those_of_papermill():
     namespace = cells("import math", "run = 'a'\nclip = 3", "# Parameters\nclip = 'x'\nseed = 3", "collect()")
     config = collect(GradCam, namespace)
-    assert (config.run, config.clip, config.seed, config.layer) == ("a", "x", 3, "backbone")
+    assert (config.run, config.clip, config.seed, config.layer) == ("a", "x", 3, None)
 
 
 def test_collect_refuses_a_name_that_is_no_parameter():

@@ -120,7 +120,7 @@ def test_a_failed_write_keeps_the_old_page(tmp_path, monkeypatch):
 
 def test_outside_a_front_end_the_notebook_keeps_the_static_page(monkeypatch):
     player = Player(clip_of(2))
-    assert set(player._repr_mimebundle_()[0]) == {"text/plain", "text/html"}
+    assert set(player._repr_mimebundle_()[0]) == {"text/plain", "text/html", "image/png"} and player.comm is None
     monkeypatch.setattr(module, "attended", lambda: True)
     live = player._repr_mimebundle_()[0]
     assert live["application/vnd.jupyter.widget-view+json"]["model_id"] == player.model_id and "text/html" in live

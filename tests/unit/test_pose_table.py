@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from workbench import shipped
 from workbench.media import rendering
 from workbench.media.files import timing
 from workbench.show.figures import pose as figures
@@ -17,6 +18,7 @@ from workbench.study.notebooks import PoseRendering, execution
 from workbench.study.sweep import sweep
 from workbench.study.tables import table_file
 from workbench.types import Pose, Skeleton
+from workbench.views import renderings
 
 BOOKS = Path(__file__).parents[2] / "notebooks"
 TABLE = table_file.read_table(BOOKS / "ablations/perfnet_table2.yaml")
@@ -103,6 +105,7 @@ def test_the_table_file_is_found_from_the_notebooks_own_folder(monkeypatch):
 # Figures
 
 PRINTED = {"bars": {"top-1": 70.0, "top-5": 90.0}, "dots": {"top-1": 60.5, "top-5": 80.0}}
+STUDIED = pd.DataFrame([{"label": "bars", "title": "top-1", "value": 41.0, "low": 35.0, "high": 50.0}])
 MEASURED = pd.DataFrame(
     {"system": ["bars", "dots", "bars"], "seed": [0, 0, 1], "top-1": [40.0, 25.0, 44.0], "top-5": [np.nan] * 3}
 )
@@ -110,32 +113,47 @@ MEASURED = pd.DataFrame(
 
 def test_beside_paper_shows_printed_numbers_and_means_over_seeds():
     top1 = {label: row["top-1"] for label, row in PRINTED.items()}
-    figure = figures.beside_paper(top1, "Kinetics", MEASURED, "here", chance=0.25)
-    paper, here, seeds = figure.data
+    figure = figures.beside_paper(top1, "Kinetics", MEASURED, "here", chance=0.25, studied=STUDIED)
+    paper, study, here, seeds = figure.data
     assert list(paper.x) == [70, 60.5] and list(paper.y) == list(here.y) == ["bars", "dots"]
     assert list(here.x) == [42, 25] and here.text == ("42.0", "25.0")
     assert list(seeds.x) == [40, 25, 44] and list(seeds.y) == ["bars", "dots", "bars"]
     assert figure.layout.shapes[0].x0 == 25
     titles = [note.text for note in figure.layout.annotations]
-    assert titles[:2] == ["Kinetics", "here"]
+    assert titles[:3] == ["Kinetics", "the study<br>95 % interval", "here"]
+    assert list(study.x)[0] == 41 and np.isnan(study.x[1])  # of the dots it has measured nothing
+    assert (study.error_x.array[0], study.error_x.arrayminus[0]) == (9, 6)
 
 
 def test_beside_paper_says_that_nothing_was_trained():
     figure = figures.beside_paper({"bars": 70.0}, "Kinetics", pd.DataFrame(), "here", chance=0.25)
     assert len(figure.data) == 1
-    assert "not trained here" in [note.text for note in figure.layout.annotations]
+    assert {"not trained here", "not measured"} <= {note.text for note in figure.layout.annotations}
 
 
 def test_numbers_beside_are_a_table():
-    cells = figures.numbers_beside(PRINTED, "paper", MEASURED, "here").data[0]
+    cells = figures.numbers_beside(PRINTED, "paper", MEASURED, "here", STUDIED).data[0]
     assert [name.strip("<b>/") for name in cells.header.values] == [
-        "rendering", "top-1, paper", "top-5, paper", "top-1, here", "top-5, here",
+        "rendering", "top-1, paper", "top-5, paper", "top-1, study", "top-5, study", "top-1, here", "top-5, here",
     ]  # fmt: skip
     assert [list(column) for column in cells.cells.values] == [
-        ["bars", "dots"], ["70.0", "60.5"], ["90.0", "80.0"], ["42.0 ± 2.8", "25.0"], ["–", "–"],
+        ["bars", "dots"], ["70.0", "60.5"], ["90.0", "80.0"], ["41.0 [35.0, 50.0]", "–"], ["–", "–"],
+        ["42.0 ± 2.8", "25.0"], ["–", "–"],
     ]  # fmt: skip
     empty = figures.numbers_beside(PRINTED, "paper", pd.DataFrame(), "here").data[0]
-    assert list(empty.cells.values[3]) == ["–", "–"]
+    assert all(list(column) == ["–", "–"] for column in empty.cells.values[3:])
+
+
+def test_the_study_of_the_table_is_shipped_with_intervals_and_its_minutes():
+    """The numbers of the committed study are those that docs/results.md prints."""
+    facts = shipped.study("notebooks/ablations/perfnet_table2.yaml")
+    printed = (BOOKS.parent / "docs/results.md").read_text()
+    for line in facts["numbers"]:
+        assert line["low"] < line["value"] < line["high"]
+        shown = f"{line['value']:.1f} [{line['low']:.1f}, {line['high']:.1f}]"
+        assert any(line["label"] in row and shown in row for row in printed.splitlines()), line
+    assert "21 runs in 1.3 hours, 3.7 minutes each" in renderings.minutes(facts)
+    assert shipped.study("no_such.yaml") == {} and "not measured" in renderings.minutes({})
 
 
 def test_speeds_are_bars_with_the_aim():

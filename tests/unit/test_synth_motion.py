@@ -145,7 +145,7 @@ def test_a_performance_is_whole(action):
     assert all(0 <= index < len(done.props) for index in done.truth_props)
 
 
-@pytest.mark.parametrize("kind", ["cup", "bottle", "can"])
+@pytest.mark.parametrize("kind", ["cup", "bottle", "can", "glass"])
 @pytest.mark.parametrize("seed", range(4))
 def test_drinking_brings_the_rim_to_the_lips_within_the_interval(kind, seed):
     subject, done = play(f"drink_from_{kind}", seed)
@@ -181,7 +181,7 @@ def test_the_phone_vanishes_into_the_pocket():
     assert seen[0] and not seen[-1] and np.diff(seen.astype(int)).tolist().count(-1) == 1
 
 
-@pytest.mark.parametrize("action", ["pour_water", "pour_grains", "cook", "make_coffee"])
+@pytest.mark.parametrize("action", ["pour_water", "pour_grains", "pour_from_bottle", "cook", "make_coffee"])
 def test_what_is_poured_falls_into_the_vessel_while_pouring(action):
     _, done = play(action, 6)
     vessel = prop(done, "mug", "bowl", "pot").transform
@@ -195,6 +195,21 @@ def test_what_is_poured_falls_into_the_vessel_while_pouring(action):
         assert np.median(aside) < 0.05
         bottom = stream[:, 1, 3] - stream[:, 1, 1]
         assert bottom == pytest.approx(vessel[running][:, 1, 3] + 0.02, abs=1e-6)
+
+
+def test_an_idle_hand_may_hold_a_rival_that_decides_nothing():
+    carried = 0
+    for seed in range(12):
+        subject = Subject.sample(seed)
+        done = perform("wave", subject, np.random.default_rng([seed, 5]), rivals=("book", "cup"))
+        assert [item.kind for item in done.props] == ["book"] * done.carries and done.truth_props == ()
+        idle = "left" if done.truth_joints[JOINT["hand_right"]] else "right"
+        if done.carries:
+            gap = np.linalg.norm(done.props[0].transform[:, :3, 3] - done.joints[:, JOINT[f"hand_{idle}"]], axis=1)
+            assert gap.max() < 0.25
+        carried += done.carries
+        assert not perform("clap", subject, np.random.default_rng([seed, 5]), rivals=("book", "cup")).carries
+    assert 4 < carried < 12
 
 
 def test_sitting_down_ends_on_the_chair():

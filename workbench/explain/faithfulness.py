@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,7 @@ from torch.nn import functional
 
 from workbench.explain import outputs
 from workbench.explain.methods import repeated
+from workbench.plain import array, asked
 from workbench.types import Batch
 
 BASELINES = ("random", "centre", "uniform")
@@ -55,24 +57,30 @@ class Curves:
 
 def curves(
     system: nn.Module,
-    batch: Batch,
-    maps: Mapping[str, np.ndarray | None],
+    batch: Batch | Any,
+    maps: Mapping[str, Any] | Any,
     target: int | None = None,
     steps: int = 12,
     seed: int = 0,
 ) -> Curves:
     """Curves of explanations [T',H',W'] by name, and of BASELINES, for class ``target`` (None: the answer).
 
-    batch: one clip with a video; steps: K - 1, how often the score is read on the way; ties in a map are broken at
-    random, from ``seed``. Maps that are None are left out. ValueError for maps of different grids, or none at all.
+    batch: one clip with a video, or the video [1,3,T,H,W] alone, which any module can be asked about (see
+    ``outputs.ask``); maps: one map alone is called "map"; steps: K - 1, how often the score is read on the way; ties in
+    a map are broken at random, from ``seed``. Maps that are None are left out. ValueError for maps of different grids,
+    with values that are not finite, or none at all.
     """
-    given = {name: np.asarray(value, np.float32) for name, value in maps.items() if value is not None}
+    system, batch = asked(system, batch)
+    maps = maps if isinstance(maps, Mapping) else {"map": maps}
+    given = {name: array(value) for name, value in maps.items() if value is not None}
+    if broken := [name for name, value in given.items() if not np.isfinite(value).all()]:
+        raise ValueError(f"the map {broken[0]!r} holds NaN or infinity, which says of no cell how much it counts")
     grids = {value.shape for value in given.values()}
     if len(grids) != 1 or len(next(iter(grids))) != 3:
         raise ValueError(f"faithfulness compares maps of one grid [T',H',W'], got {sorted(grids) or 'none'}")
     if batch.video is None or len(batch) != 1 or steps < 1:
         raise ValueError("faithfulness needs a batch of one clip with batch.video, and one step or more")
-    batch, grid = batch.to(next(system.parameters()).device), next(iter(grids))
+    batch, grid = batch.to(outputs.device(system)), next(iter(grids))
     target = int(outputs.ask(system, batch).logits[0].argmax()) if target is None else target
     shares, rng = np.linspace(0, 1, steps + 1), np.random.default_rng(seed)
     kept: dict[str, list[np.ndarray]] = {name: [_keep(value, shares, rng)] for name, value in given.items()}

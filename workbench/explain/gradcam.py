@@ -11,11 +11,14 @@ and the map is relu(sum over c of w f). The two differ where a channel argues fo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from workbench.explain import outputs
+from workbench.plain import Plain, asked, fits, listening
 from workbench.types import Batch
 
 POOLINGS = ("per_step", "over_time")
@@ -39,31 +42,37 @@ class GradCAM:
         return {name: value[clip] for name, value in self.maps.items()}
 
 
-def gradcam(system: nn.Module, batch: Batch, target: int | Tensor | None = None, layer: str = "backbone") -> GradCAM:
+def gradcam(
+    system: nn.Module, batch: Batch | Any, target: int | Tensor | None = None, layer: str | None = None
+) -> GradCAM:
     """Both conventions of Grad-CAM at the output of a module.
 
     Reads the gradient in evaluation mode and leaves mode and parameters as they were.
 
     Args:
-        system: what is explained.
-        batch: on the system's device, with video float [B,3,T,H,W].
+        system: what is explained: a system, or any module that takes a video [B,3,T,H,W] and returns logits [B,N].
+        batch: on the system's device, with video float [B,3,T,H,W]; or the video alone, an array or tensor of uint8 in
+            [0,255] (read in [-1,1]) or of floats as the module expects them.
         target: one class for all clips, or int64 [B]; None: the predicted class.
-        layer: the path of the module; its output is [B,C,T',H',W'].
+        layer: the path of the module, or its end where no other ends so; its output is [B,C,T',H',W'], or, where frames
+            are read one by one, [B T',C,H',W']. None: the last of ``layers``.
 
     Returns:
         The maps of the clips, with the weights of the channels and the explained class.
 
     Raises:
-        ValueError: the batch has no video, the layer or class is unknown, or the layer's output is not 5D.
+        ValueError: there is no video, the layer or class is unknown, or the layer's output is no feature map.
 
     Source:
         Selvaraju et al., "Grad-CAM" (ICCV 2017).
     """
     from captum._utils.gradient import compute_layer_gradients_and_eval
 
+    system, batch = asked(system, batch)
     if batch.video is None:
         raise ValueError("Grad-CAM needs batch.video [B,3,T,H,W]; this batch has none")
-    module, batch = _module(system, layer), batch.to(batch.video.device)
+    layer = _last(system, batch) if layer is None else layer
+    module, batch = _module(system, layer, batch), batch.to(batch.video.device)
     seen: dict[str, Tensor] = {}
 
     def score(video: Tensor) -> Tensor:
@@ -76,12 +85,16 @@ def gradcam(system: nn.Module, batch: Batch, target: int | Tensor | None = None,
     try:
         # The engine behind captum's LayerGradCam, which only pools over time: one backward pass serves both poolings.
         gradients, values = compute_layer_gradients_and_eval(score, module, (batch.video,))
+    except AssertionError:
+        raise ValueError(f"{layer!r} does not run when {type(_body(system)).__name__} answers") from None
+    except RuntimeError as problem:
+        if "differentiated Tensor" in str(problem) or "does not require grad" in str(problem):
+            raise ValueError(f"no gradient reaches {layer!r}: the scores do not depend on what it makes") from None
+        raise
     finally:
         for part, training in modes.items():
             part.training = training
-    gradient, value = gradients[0].detach().float(), values[0].detach().float()
-    if value.ndim != 5:
-        raise ValueError(f"Grad-CAM needs a layer whose output is [B,C,T',H',W']; {layer!r} gives {list(value.shape)}")
+    gradient, value = (_over_time(found[0].detach().float(), len(batch), layer) for found in (gradients, values))
     weights = {"per_step": gradient.mean((3, 4), keepdim=True), "over_time": gradient.mean((2, 3, 4), keepdim=True)}
     return GradCAM(
         maps={name: (weight * value).sum(1).relu().cpu().numpy() for name, weight in weights.items()},
@@ -94,17 +107,60 @@ def gradcam(system: nn.Module, batch: Batch, target: int | Tensor | None = None,
     )
 
 
-def layers(system: nn.Module) -> list[str]:
-    """Names of the modules that give a feature map to look at: the backbone and its direct children."""
-    return [name for name, _ in system.named_modules() if name.split(".")[0] == "backbone" and name.count(".") <= 1]
+def layers(system: nn.Module, batch: Batch | Any) -> list[str]:
+    """Paths of the modules that make a feature map [B,C,T',H',W'] of ``batch`` (as ``gradcam`` takes it): the outermost
+    such modules and their parts, in the order in which they answer, up to the one that makes maps["feature_map"]. Empty
+    where there is none."""
+    system, batch = asked(system, batch)
+    names, found = {part: name for name, part in _body(system).named_modules()}, dict[str, list[int]]()
+
+    def hear(part: nn.Module, args: tuple, said: Any) -> None:
+        values = said if isinstance(said, tuple) and said else (said,)
+        if fits(values[0], outputs.video(batch)):
+            found.pop(names[part], None)
+            found[names[part]] = [value.data_ptr() for value in values if isinstance(value, Tensor)]
+
+    with listening(_body(system), hear):
+        feature_map = outputs.ask(system, batch).maps.get("feature_map")
+    made = [] if feature_map is None else [i for i, v in enumerate(found.values()) if feature_map.data_ptr() in v]
+    found = dict(list(found.items())[: made[-1] + 1 if made else None])
+    outer = [name for name in found if not any(name.startswith(f"{other}.") for other in found)]
+    return [name for name in found if name in outer or name.rpartition(".")[0] in outer]
 
 
-def _module(system: nn.Module, layer: str) -> nn.Module:
-    modules = dict(system.named_modules())
-    if not layer or layer not in modules:
-        known = ", ".join(layers(system) or [name for name, _ in system.named_children()])
-        raise ValueError(f"{type(system).__name__} has no module {layer!r}; try one of: {known}")
-    return modules[layer]
+def _last(system: nn.Module, batch: Batch) -> str:
+    if found := layers(system, batch):
+        return found[-1]
+    there = ", ".join(name for name, _ in _body(system).named_children())
+    raise ValueError(
+        f"no module of {type(_body(system)).__name__} makes a feature map [B,C,T',H',W']: name with layer= one that "
+        f"makes [B T',C,H',W'] of the frames; its modules: {there or 'none'}"
+    )
+
+
+def _module(system: nn.Module, layer: str, batch: Batch) -> nn.Module:
+    body = _body(system)
+    modules = {name: part for name, part in body.named_modules() if name}
+    ends = [name for name in modules if f".{name}".endswith(f".{layer}") and layer]
+    if layer in modules or len(ends) == 1:
+        return modules[layer if layer in modules else ends[0]]
+    known = ", ".join(ends or layers(system, batch) or [name for name, _ in body.named_children()])
+    problem = f"has several modules that end with {layer!r}" if ends else f"has no module {layer!r}"
+    raise ValueError(f"{type(body).__name__} {problem}; try one of: {known}")
+
+
+def _body(system: nn.Module) -> nn.Module:
+    """Whose modules are named: of a module that is no system, its own."""
+    return system.module if isinstance(system, Plain) else system
+
+
+def _over_time(value: Tensor, clips: int, layer: str) -> Tensor:
+    """[B,C,T',H',W'] of what a layer gives for B ``clips``, whose frames it may have read one by one."""
+    if value.dim() == 4 and len(value) % clips == 0:
+        return value.unflatten(0, (clips, -1)).transpose(1, 2)
+    if value.dim() != 5 or len(value) != clips:
+        raise ValueError(f"Grad-CAM needs a layer whose output is [B,C,T',H',W']; {layer!r} gives {list(value.shape)}")
+    return value
 
 
 def _target(target: int | Tensor | None, logits: Tensor) -> Tensor:

@@ -16,10 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from workbench.explain import limbs
 from workbench.explain.what_if_clip import Subject, height, root
 from workbench.types import Batch
 
 Span = tuple[int, int] | None
+#: Frames that follow a dragged joint by less than this share of its way stay as they are.
+STILL = 1e-3
 #: The axis of time of what goes by the clip's frames.
 TIME = {"video": 2, "flow": 2, "rendered": 2, "parts": 3, "truth": 1, "frame_numbers": 1}
 
@@ -27,7 +30,8 @@ TIME = {"video": 2, "flow": 2, "rendered": 2, "parts": 3, "truth": 1, "frame_num
 @dataclass(frozen=True)
 class Move:
     """Drags a joint to (x, y) in one frame. reach: over how many frames (the standard deviation of a Gaussian) its
-    neighbours in time follow; None: the whole clip follows by the same shift."""
+    neighbours in time follow; None: the whole clip follows by the same shift. moves: the joint alone, its limb, whose
+    bones keep their lengths (see ``limbs``; where a frame lacks a joint of it, it stays), or the whole body."""
 
     of: ClassVar[tuple[str, ...]] = ("pose",)
     joint: str
@@ -35,6 +39,7 @@ class Move:
     to: tuple[float, float]
     person: int = 0
     reach: float | None = 1.0
+    moves: Literal["joint", "limb", "body"] = "joint"
 
     def __call__(self, subject: Subject) -> Subject:
         """The subject after the change; ValueError where it lacks what is changed."""
@@ -47,12 +52,27 @@ class Move:
             raise ValueError("this clip has no joints in pixels: there is nothing to drag")
         if not 0 <= self.person < len(subject.pixels.joints):
             raise ValueError(f"person must be below {len(subject.pixels.joints)}, got {self.person}")
-        by = np.asarray(self.to, np.float64) - subject.pixels.joints[self.person, self.frame, joint]
+        body = subject.pixels.joints[self.person]
+        by = np.asarray(self.to, np.float64) - body[self.frame, joint]
         if not np.isfinite(by).all():
             raise ValueError(f"{self.joint} is missing in frame {self.frame}: it can't be dragged from nowhere")
-        shift = np.zeros((*subject.pixels.joints.shape[:3], 2))
-        shift[self.person, :, joint] = weight[:, None] * by
-        return subject.shifted(shift)
+        limb = limbs.chain(subject.schema, int(joint))
+        if self.moves == "limb" and not np.isfinite(body[self.frame, limb]).all():
+            gone = next(subject.schema.joints[k] for k in limb if not np.isfinite(body[self.frame, k]).all())
+            raise ValueError(f"{gone} is missing in frame {self.frame}: drag {self.joint} alone, not with its limb")
+        shift, way = np.zeros((*subject.pixels.joints.shape[:3], 2)), weight[:, None] * by
+        if self.moves == "limb":
+            near = weight > STILL
+            bent = limbs.bend(body[near], subject.schema, int(joint), body[near, joint] + way[near])
+            shift[self.person, near] = np.nan_to_num(bent - body[near])
+        elif self.moves == "joint":
+            shift[self.person, :, joint] = way
+        else:
+            shift[self.person] = way[:, None]
+        changed = subject.shifted(shift)
+        if self.moves != "limb" or subject.batch.pose is None:
+            return changed
+        return changed.with_bodies(limbs.restored(subject.bodies, changed.bodies, subject.schema))
 
 
 @dataclass(frozen=True)

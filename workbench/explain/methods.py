@@ -7,6 +7,7 @@ over the cells of the grid [T',H',W'] of the system's feature map.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from workbench.explain import outputs
 from workbench.explain.contributions import contributions
 from workbench.explain.gradcam import gradcam
 from workbench.explain.what_if import where_and_when
+from workbench.plain import asked
 from workbench.types import Batch
 
 Grid = tuple[int, int, int]
@@ -25,9 +27,10 @@ STEPS = 16
 
 
 def explain(
-    system: nn.Module, batch: Batch, methods: Sequence[str] | None = None, target: int | None = None
+    system: nn.Module, batch: Batch | Any, methods: Sequence[str] | None = None, target: int | None = None
 ) -> dict[str, np.ndarray | None]:
-    """float32 [T',H',W'] >= 0 by method, for class ``target`` (None: the answer) of a batch of one clip.
+    """float32 [T',H',W'] >= 0 by method, for class ``target`` (None: the answer) of a batch of one clip, or of a
+    video [1,3,T,H,W], which any module can be asked about (see ``outputs.ask``).
 
     methods: names of METHODS, None all of them. None stands where the system has no such thing (attention, a pooled
     linear head). Mode and parameters stay as they were. ValueError for an unknown method, a batch without video or
@@ -35,9 +38,10 @@ def explain(
     """
     if unknown := sorted(set(methods or ()) - set(METHODS)):
         raise ValueError(f"unknown explanation {', '.join(unknown)}; known: {', '.join(METHODS)}")
+    system, batch = asked(system, batch)
     if batch.video is None or len(batch) != 1:
         raise ValueError("explanations of a picture need a batch of one clip with batch.video [1,3,T,H,W]")
-    batch = batch.to(next(system.parameters()).device)
+    batch = batch.to(outputs.device(system))
     output = outputs.ask(system, batch)
     target = int(output.logits[0].argmax()) if target is None else target
     if "feature_map" not in output.maps:

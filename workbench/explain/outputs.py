@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
+from workbench.plain import asked
 from workbench.types import Batch, Output
 
 
-def ask(system: torch.nn.Module, batch: Batch) -> Output:
-    """What ``system`` says about ``batch``, in evaluation mode and without gradients; its mode stays as it was."""
+def ask(system: torch.nn.Module, batch: Batch | Any) -> Output:
+    """What ``system`` says about ``batch``, in evaluation mode and without gradients; its mode stays as it was.
+
+    Any module that takes a video [B,3,T,H,W] and returns logits can be asked about one, an array or tensor (see
+    ``plain.Plain``)."""
+    system, batch = asked(system, batch)
     modes = {part: part.training for part in system.modules()}
     system.eval()
     try:
         with torch.no_grad():
-            return system(batch.to(next(system.parameters()).device))
+            return system(batch.to(device(system)))
     finally:
         for part, training in modes.items():
             part.training = training
+
+
+def features(system: torch.nn.Module, videos: Any, together: int = 8) -> np.ndarray:
+    """float32 [S,F]: what the classifier of ``system``, any module as in ``ask``, reads of videos [S,3,T,H,W], so many
+    ``together``."""
+    parts = [ask(system, videos[start : start + together]) for start in range(0, len(videos), together)]
+    return torch.cat([part.features.float() for part in parts]).cpu().numpy()
+
+
+def device(system: torch.nn.Module) -> torch.device:
+    """Where the system's weights are; the CPU where it has none."""
+    return next((one.device for one in system.parameters()), torch.device("cpu"))
 
 
 def video(batch: Batch) -> torch.Tensor:

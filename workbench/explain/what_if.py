@@ -78,7 +78,7 @@ class WhatIf:
         grade: Callable[..., dict[str, float]] | None = None,
         redraw: Callable[[np.ndarray, Any], np.ndarray] | None = None,
     ) -> None:
-        batch = sample.batch.to(next(system.parameters()).device)
+        batch = sample.batch.to(outputs.device(system))
         self.sample, self.skeleton, self.classes = sample, skeleton, None if classes is None else list(classes)
         self.subject = Subject(batch, skeleton, sample.pixels, sample.pose_numbers)
         self.reads = frozenset(getattr(system, "needs_test", ()))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from typing import Any
+
 import cv2
 import numpy as np
 
@@ -9,6 +13,12 @@ from workbench.media.skeletons import bone_limbs, joint_limbs
 from workbench.types import Pose
 
 OPTIONS = {"background": ("frame", "black"), "marker": ("bar", "dot"), "colors": ("fine", "coarse")}
+
+#: The words of ``read_variant``: each chooses one option of ``draw``.
+WORDS = {word: {name: word} for name, words in OPTIONS.items() for word in words}
+WORDS |= {"ratio": {"ratio_aware": True}, "uniform": {"ratio_aware": False}}
+#: The variant that is the video itself, without a skeleton.
+VIDEO = "video"
 
 #: RGB of skeletons.COARSE: head, body, left arm, right arm, left leg, right leg.
 COARSE_COLORS = ((255, 225, 60), (235, 235, 235), (255, 80, 60), (70, 130, 255), (255, 150, 30), (50, 220, 200))
@@ -44,6 +54,8 @@ def draw(
     marker: str = "bar",
     colors: str = "fine",
     ratio_aware: bool = True,
+    thickness: float = 1.0,
+    palette: Sequence[str] = (),
 ) -> np.ndarray:
     """Skeletons drawn on frames, or on black.
 
@@ -55,6 +67,9 @@ def draw(
         marker: "bar" draws bones as lines, "dot" joints as discs.
         colors: "fine" gives each of 13 limbs its own, "coarse" the six of head, body, arms and legs.
         ratio_aware: widths are proportional to the person's box in that frame, else all are equal.
+        thickness: above 0; how many times as wide as the paper's.
+        palette: "#rrggbb", the colours of ``skeletons.FINE`` or ``COARSE`` in their order, in turn where they are
+            fewer; none: the library's.
 
     Returns:
         uint8 [T,H,W,3] RGB.
@@ -68,18 +83,52 @@ def draw(
     for name, value in (("background", background), ("marker", marker), ("colors", colors)):
         if value not in OPTIONS[name]:
             raise ValueError(f"draw: {name} must be one of {', '.join(OPTIONS[name])}, got {value!r}")
+    if not 0 < thickness < np.inf:
+        raise ValueError(f"draw: thickness must be above 0, got {thickness!r}")
     if pose.space != "image":
         raise ValueError(f"draw needs joints in image space (pixels), got space {pose.space!r}")
     if pose.joints.shape[1] != len(frames):
         raise ValueError(f"draw needs one pose a frame, got {pose.joints.shape[1]} poses and {len(frames)} frames")
     canvas = frames.copy() if background == "frame" else np.zeros(frames.shape, np.uint8)
-    palette = _palette(pose, marker, colors)
+    colours = _palette(pose, marker, colors, [_color(text) for text in palette])
     points = pose.joints[..., :2].astype(np.float64)
-    widths = _widths(points, canvas.shape[1:3], ratio_aware)
+    widths = _widths(points, canvas.shape[1:3], ratio_aware, thickness)
     paint = _bars if marker == "bar" else _dots
     for body in range(len(points)):
-        paint(canvas, points[body], widths[body], pose.skeleton.bones, palette)
+        paint(canvas, points[body], widths[body], pose.skeleton.bones, colours)
     return canvas
+
+
+def read_variant(name: str) -> dict[str, Any]:
+    """The options of ``draw`` that the words of ``name`` choose, with hyphens between them; the rest keep their
+    defaults.
+
+    "black-dot-coarse-uniform" chooses four options; "x2.5" is the thickness, every "#rrggbb" one colour of the palette.
+    ValueError naming the valid words.
+    """
+    options: dict[str, Any] = {}
+    for word in name.lower().split("-"):
+        if word.startswith("#"):
+            _color(word)
+            chosen: dict[str, Any] = {"palette": [*options.pop("palette", []), word]}
+        elif re.fullmatch(r"x\d+(\.\d+)?", word) and float(word[1:]) > 0:
+            chosen = {"thickness": float(word[1:])}
+        elif word in WORDS:
+            chosen = WORDS[word]
+        else:
+            valid = f"{', '.join(WORDS)}, a thickness such as x2, colours such as #ff8800"
+            raise ValueError(f"unknown variant {name!r}: it is {VIDEO}, or words joined by hyphens of {valid}")
+        if clash := set(options) & set(chosen):
+            raise ValueError(f"variant {name!r} chooses {clash.pop()} twice")
+        options |= chosen
+    return options
+
+
+def _color(text: str) -> tuple[int, int, int]:
+    if not re.fullmatch(r"#[0-9a-fA-F]{6}", text):
+        raise ValueError(f"draw: a colour of the palette is written #rrggbb, such as #ff8800, got {text!r}")
+    red, green, blue = bytes.fromhex(text[1:])
+    return red, green, blue
 
 
 def _bars(canvas: np.ndarray, points: np.ndarray, widths: np.ndarray, bones: tuple, palette: list) -> None:
@@ -102,13 +151,15 @@ def _dots(canvas: np.ndarray, points: np.ndarray, widths: np.ndarray, bones: tup
         cv2.circle(canvas[t], centres[t][joint], radii[t], palette[joint], -1, cv2.LINE_AA, _FRACTION)
 
 
-def _palette(pose: Pose, marker: str, colors: str) -> list[tuple[int, int, int]]:
+def _palette(pose: Pose, marker: str, colors: str, given: list) -> list[tuple[int, int, int]]:
     """The colour of each bone, or for dots of each joint."""
     fine, coarse = (bone_limbs if marker == "bar" else joint_limbs)(pose.skeleton)
-    return [FINE_COLORS[limb] for limb in fine] if colors == "fine" else [COARSE_COLORS[limb] for limb in coarse]
+    limbs, palette = (fine, FINE_COLORS) if colors == "fine" else (coarse, COARSE_COLORS)
+    palette = given or palette
+    return [palette[limb % len(palette)] for limb in limbs]
 
 
-def _widths(points: np.ndarray, size: tuple[int, int], ratio_aware: bool) -> np.ndarray:
+def _widths(points: np.ndarray, size: tuple[int, int], ratio_aware: bool, thickness: float) -> np.ndarray:
     """float [M,T]: pixels to draw, at least a hair; of a person's box counts what lies within the picture."""
     if ratio_aware:
         inside = np.clip(points, 0, size[::-1])
@@ -117,7 +168,7 @@ def _widths(points: np.ndarray, size: tuple[int, int], ratio_aware: bool) -> np.
         widths = np.maximum(high - low, 0).max(axis=2) * PERSON_SHARE
     else:
         widths = np.full(points.shape[:2], max(size) * PICTURE_SHARE)
-    return np.maximum(widths - _BORDER, 0.1)
+    return np.maximum(thickness * widths - _BORDER, 0.1)
 
 
 def _fixed_point(values: np.ndarray) -> np.ndarray:

@@ -3,3 +3,7 @@
 from workbench.extras import check
 
 check(__name__)
+
+from workbench.show.player import Player
+
+__all__ = ["Player"]

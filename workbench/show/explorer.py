@@ -17,6 +17,10 @@ from workbench.show.player import Edited, Player, Track
 from workbench.show.session import attended
 from workbench.show.widgets import STYLE, sentence
 
+#: What a drag moves: bones keep their lengths, but where the joint goes alone.
+WHAT_MOVES = {"the limb": "limb", "the joint alone": "joint", "the whole body": "body"}
+#: Below this change of every class score, in [0,1], an answer is said not to change.
+UNMOVED = 5e-4
 #: How many class scores are shown under a pane.
 SHOWN = 5
 
@@ -74,7 +78,8 @@ class Explorer(ipywidgets.VBox):
         skeleton, reach = self._first.skeleton, self.reach.value
         joint = skeleton.joints[int(edit["joint"])]
         to = (float(edit["x"]), float(edit["y"]))
-        last = made.Move(joint, int(edit["frame"]), to, int(edit["person"]), None if self.whole.value else reach)
+        over = None if self.whole.value else reach
+        last = made.Move(joint, int(edit["frame"]), to, int(edit["person"]), over, self.moves.value)
         self._try([*before, last])
         self._dragging = not edit.get("done", True) and self.error is None
 
@@ -131,6 +136,8 @@ class Explorer(ipywidgets.VBox):
             words.append(f"ran {', '.join(answer.ran) or 'nothing'} again, kept {', '.join(answer.kept)}")
         elif self.changes:
             words.append("ran everything again")
+        if self.changes and (unmoved := self._unmoved(name, answer)):
+            words.insert(0, unmoved)
         before = self.sessions[name].original.grades
         for grade, value in answer.grades.items():
             if np.isfinite(value):
@@ -139,11 +146,21 @@ class Explorer(ipywidgets.VBox):
             words.append(f"unchanged, because only the loader can compute it: {', '.join(answer.untouched)}")
         return "; ".join(words)
 
+    def _unmoved(self, name: str, answer: Answer) -> str:
+        """In words, where the changes move no class score by UNMOVED; "" where they do."""
+        moved = float(np.abs(answer.scores - self.sessions[name].original.scores).max())
+        if moved >= UNMOVED or answer.untouched:
+            return ""
+        of = {kind for change in self.changes for kind in getattr(change, "of", ())}
+        what = {frozenset({"pose"}): "the pose", frozenset({"video"}): "the changed picture"}.get(frozenset(of), "this")
+        return f"this network does not use {what} here: no score changes by {UNMOVED} (the largest by {moved:.1g})"
+
     def _controls(self) -> ipywidgets.Widget:
         """What can be done besides dragging."""
         joints = self._first.skeleton.joints if self._first.skeleton is not None else ()
         wide = {"style": STYLE, "layout": ipywidgets.Layout(width="320px")}
         self.joints = ipywidgets.SelectMultiple(description="joints", options=joints, value=joints[-1:], rows=6, **wide)
+        self.moves = ipywidgets.Dropdown(description="drag moves", options=WHAT_MOVES, **wide)
         self.reach = ipywidgets.FloatSlider(description="drag reaches", value=2, min=0, max=8, step=0.5, **wide)
         self.whole = ipywidgets.Checkbox(description="drag in all frames", value=False, **wide)
         self.sigma = ipywidgets.FloatSlider(description="jitter", value=0.03, min=0, max=0.2, step=0.01, **wide)
@@ -164,7 +181,7 @@ class Explorer(ipywidgets.VBox):
         self.buttons["reset"].on_click(lambda _: self.reset())
         for name in ("drop", "freeze", "jitter", "mirror", "transplant"):
             self.buttons[name].disabled = not joints or (name == "transplant" and not self.donors)
-        settings = [self.joints, self.reach, self.whole, self.sigma, self.what, self.fill, self.donor]
+        settings = [self.joints, self.moves, self.reach, self.whole, self.sigma, self.what, self.fill, self.donor]
         row = ipywidgets.Layout(flex_flow="row wrap", grid_gap="4px 12px", display="flex", max_width="1100px")
         return ipywidgets.VBox(
             [ipywidgets.Box(settings, layout=row), ipywidgets.Box(list(self.buttons.values()), layout=row)]

@@ -67,6 +67,10 @@ const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 const stepAt = (frame, frames, steps) => Math.min(Math.floor(((frame + 0.5) * steps) / frames), steps - 1);
 const pairs = (names) => names.map((name) => [name, name]);
 
+function readable(value) { // two digits that say something, however small
+  return value >= 0.01 || value < 5e-8 ? value.toFixed(2) : String(Number(value.toPrecision(2)));
+}
+
 function short(value) {
   return value === 0 ? "0" : Math.abs(value) < 0.001 ? value.toExponential(1) : String(+value.toPrecision(3));
 }
@@ -110,14 +114,14 @@ export class Player {
   constructor(root, scene, frames) {
     this.root = root;
     this.jpegs = frames.map(bytes);
-    this.count = frames.length;
+    this.count = scene.numbers.length;
     this.bitmaps = [];
     this.grid = document.createElement("canvas");
     this.state = {
-      frame: 0, playing: false, speed: "1", map: "", strip: "", colours: "automatic", opacity: 0.8, scale: "shared",
-      smooth: true, skeleton: true, truth: true, tool: scene.tools[0] ?? "none",
+      frame: clamp(scene.frame ?? 0, 0, this.count - 1), playing: false, speed: "1",
+      map: "", strip: "", colours: "automatic", opacity: 0.8, scale: "shared", smooth: true, skeleton: true, truth: true, tool: scene.tools[0] ?? "none",
     };
-    this.query = { frame: 0, x: 0.5, y: 0.5 }; // shares of the picture
+    this.query = { frame: this.state.frame, x: 0.5, y: 0.5 }; // shares of the picture
     this.chosen = { person: 0, joint: 0 };
     this.show(scene);
     root.addEventListener("keydown", this.key);
@@ -202,7 +206,8 @@ export class Player {
   pane(track) {
     const [width, height] = this.scene.size, zoom = Math.ceil(640 / width);
     const canvas = make("canvas", { width: width * zoom, height: height * zoom, role: "img" });
-    const strip = make("canvas", { className: "wb-strip", "aria-hidden": "true" });
+    const empty = !this.strips.length && !this.scene.truth;
+    const strip = make("canvas", { className: "wb-strip", "aria-hidden": "true", hidden: empty });
     const blank = make("div", { className: "wb-blank", hidden: true });
     const title = track.title ? [make("figcaption", {}, track.title)] : [];
     const picture = make("div", { className: "wb-picture" }, canvas, blank);
@@ -446,7 +451,7 @@ export class Player {
 
   drawPicture({ track, pen, canvas, blank, zoom }) {
     const { scene, state } = this, name = this.shown(track), map = track.maps[name];
-    const bitmap = this.bitmaps[scene.order ? scene.order[state.frame] : state.frame];
+    const bitmap = this.bitmaps[(track.first ?? 0) + (scene.order ? scene.order[state.frame] : state.frame)];
     const missing = Boolean(name && !map), shown = `${scene.title || "Clip"}, frame ${state.frame + 1}`;
     blank.hidden = !missing;
     const who = track.pin === null && track.title ? track.title : "This run";
@@ -731,11 +736,11 @@ export class Player {
     const rows = track.scores.map(({ name, value, before }) => {
       const bar = make("span", { className: "wb-share", style: `width: ${100 * clamp(value, 0, 1)}%` });
       const was = before === null ? [] : [make("i", { style: `left: ${100 * clamp(before, 0, 1)}%` })];
-      const change = before === null ? "" : ` (${value < before ? "−" : "+"}${Math.abs(value - before).toFixed(2)})`;
+      const change = before === null ? "" : ` (${value < before ? "−" : "+"}${readable(Math.abs(value - before))})`;
       return make("tr", {},
         make("th", { scope: "row" }, name),
         make("td", { className: "wb-bars", "aria-hidden": "true" }, make("div", {}, bar, ...was)),
-        make("td", {}, value.toFixed(2) + change));
+        make("td", {}, readable(value) + change));
     });
     const note = track.note ? [make("p", { className: "wb-facts" }, track.note)] : [];
     answer.replaceChildren(...(rows.length ? [make("table", { ariaLabel: "Class scores" }, ...rows)] : []), ...note);
@@ -753,7 +758,7 @@ export function boot(page) { // starts every player of a static page that has no
 // The notebook: the kernel hears of the frame when the player rests, never while it plays.
 function render({ model, el }) {
   const root = el.appendChild(document.createElement("div"));
-  const player = new Player(root, model.get("_scene"), model.get("_frames"));
+  const player = new Player(root, { ...model.get("_scene"), frame: model.get("frame") }, model.get("_frames"));
   const shown = () => player.show(model.get("_scene"));
   const heard = () => { // JupyterLab keeps the view of a kernel that is gone, and sending to that raises
     const manager = model.widget_manager;

@@ -12,39 +12,47 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import numpy as np
 import traitlets
 
 from safefiles import drafts
-from workbench.show.scene import Edited, Track, contact_sheet, describe, pictures
-from workbench.show.session import attended
+from workbench.media import films
+from workbench.show.scene import Edited, Track, as_clip, describe, jpeg, pictures
+from workbench.show.session import Live, attended
+from workbench.show.stills import peak, still
 from workbench.types import Clip, Pose, Truth
 
 __all__ = ["Edited", "Player", "Track", "page", "fragment", "made_again", "page_script"]
 
 HERE = Path(__file__).parent
+#: The files that a player is saved as.
+SUFFIXES = (".html", *films.SUFFIXES)
+#: What stands below the still where no script takes its place.
+STILL = "A still of a player: it plays where scripts may run (JupyterLab and VS Code: trust this notebook first)."
 _OPEN, _CLOSE = "<!--player script-->", "<!--/player script-->"
 
 
-class Player(anywidget.AnyWidget):
+class Player(Live, anywidget.AnyWidget):
     """Plays a clip with every map in step; scrubs frame by frame without asking the kernel.
 
-    ``frame`` is the frame in view, synchronised both ways when the player rests. ``update`` exchanges what is drawn
-    over the clip. ``on_edit(callback)`` hears what the viewer does: {"kind": "joint", "person", "joint" (its index),
-    "frame", "x", "y", "done" (let go)} or {"kind": "cover", "box", "frame"}, in clip pixels; the player waits for an
-    ``update`` before it tells more.
+    ``frame`` is the frame in view, at first the peak of what is shown, synchronised both ways when the player rests.
+    ``update`` exchanges what is drawn over the clip. ``on_edit(callback)`` hears what the viewer does: {"kind":
+    "joint", "person", "joint" (its index), "frame", "x", "y", "done" (let go)} or {"kind": "cover", "box", "frame"},
+    in clip pixels; the player waits for an ``update`` before it tells more.
 
     Args:
-        clip: what is shown, uint8 [T,H,W,3].
-        pixels: Pose in clip pixels (space "image") on the clip's frames, or None.
-        maps: name -> float [T',H',W'], [T,H,W] or [H',W'], or None where the system lacks it (a labelled blank); a step
-            t' covers the frames [t' T/T', (t'+1) T/T'), a cell the same share of the picture. A map finer than 64 cells
-            on a side is averaged down to that.
+        clip: what is shown, or its frames uint8 [T,H,W,3] alone, an array or tensor, then played at 25 a second.
+        pixels: Pose in clip pixels (space "image") on the clip's frames, or None. Maps may stand here in its place.
+        maps: one map alone, or name -> float [T',H',W'], [T,H,W] or [H',W'], or None where the system lacks it (a
+            labelled blank); a step t' covers the frames [t' T/T', (t'+1) T/T'), a cell the same share of the picture.
+            A map finer than 64 cells on a side is averaged down to that.
         temporal: name -> float [T'].
         truth: on the clip's frames, in clip pixels.
         title: text, never HTML.
         caption: text, never HTML.
-        tracks: two to four runs side by side on the same clip (up to six panes where each pins a map of its own),
-            instead of maps and temporal; maps of one name share a colour scale.
+        tracks: two to four runs side by side on the same clip (up to six panes where each pins a map of its own, up to
+            24 where each has frames of its own), instead of maps and temporal; maps of one name share a colour
+            scale.
         quality: of the JPEG pictures, 1 to 100.
         edited: what was done to the clip, and the tools that the viewer gets.
 
@@ -60,9 +68,9 @@ class Player(anywidget.AnyWidget):
 
     def __init__(
         self,
-        clip: Clip,
-        pixels: Pose | None = None,
-        maps: Mapping[str, Any] | None = None,
+        clip: Clip | Any,
+        pixels: Pose | Any = None,
+        maps: Mapping[str, Any] | Any = None,
         temporal: Mapping[str, Any] | None = None,
         truth: Truth | None = None,
         title: str = "",
@@ -71,12 +79,18 @@ class Player(anywidget.AnyWidget):
         quality: int = 85,
         edited: Edited | None = None,
     ) -> None:
+        clip = as_clip(clip)
+        if pixels is not None and not isinstance(pixels, Pose):
+            if maps is not None:
+                raise ValueError(f"pixels must be a Pose in pixels of the clip, got a {type(pixels).__name__}")
+            pixels, maps = None, pixels
         if not len(clip.frames):
             raise ValueError(f"the clip {clip.source!r} has no frames to play")
         self._parts = {"clip": clip, "pixels": pixels, "truth": truth, "title": title, "caption": caption}
-        self._parts |= {"tracks": _tracks(maps, temporal, tracks), "edited": edited or Edited()}
+        self._parts |= {"tracks": (shown := _tracks(maps, temporal, tracks)), "edited": edited or Edited()}
         self._updates = 0
-        super().__init__(_frames=pictures(clip, quality), _scene=describe(**self._parts))
+        scene = describe(**self._parts)
+        super().__init__(_frames=pictures(clip, shown, quality), _scene=scene, frame=peak(clip, truth, shown))
 
     def on_edit(self, callback: Callable[[dict], None]) -> None:
         """``callback(edit)`` is called for whatever the viewer does to the clip."""
@@ -105,10 +119,13 @@ class Player(anywidget.AnyWidget):
                 raise ValueError(
                     f"this player shows {len(self._parts['tracks'])} tracks; update them with tracks=[...]"
                 )
-            changes = {"maps": maps, "temporal": temporal}
+            new = _tracks(maps, temporal, None)[0]
+            changes = {"maps": None if maps is None else new.maps, "temporal": temporal}
             changes = {name: value for name, value in changes.items() if value is not None}
             parts["tracks"] = [replace(self._parts["tracks"][0], **changes)]
         merged = {**self._parts, **parts}
+        if any(track.frames is not None for track in merged["tracks"]):
+            raise ValueError("a player whose tracks have frames of their own can't be updated; make another")
         self._updates += 1  # an answer that looks like the last one is an answer all the same
         self._scene = {**describe(**merged), "update": self._updates}
         self._parts = merged
@@ -116,21 +133,35 @@ class Player(anywidget.AnyWidget):
     def to_html(self, script: bool = True) -> str:
         """An HTML fragment that plays offline; script=False leaves the module out, for a page that has one."""
         frames = [base64.b64encode(frame).decode() for frame in self._frames]
-        scene = {**self._scene, "tools": []}  # nobody is there to answer an edit
-        static = fragment(scene, frames, base64.b64encode(contact_sheet(self._parts["clip"])).decode())
+        scene = {**self._scene, "frame": self.frame, "tools": []}  # nobody is there to answer an edit
+        static = fragment(scene, frames, base64.b64encode(jpeg(self.still())).decode())
         return static + page_script() if script else static
 
+    def still(self, frame: int | None = None) -> np.ndarray:
+        """uint8 [H,W,3] RGB: the player at a frame (None: the one in view), as a picture."""
+        return still(**self._parts, frame=self.frame if frame is None else frame)
+
     def save(self, path: str | Path) -> Path:
-        """Writes a page that plays offline, atomically; returns its path."""
-        return write(Path(path), page(self.to_html(), str(self._parts["title"]) or "Clip"))
+        """Writes what plays without the notebook and offline, atomically; returns its path.
+
+        .html is a page with the player itself; .mp4, .gif and .png (the frame in view) are pictures of it, at the
+        clip's own speed. ValueError for another suffix, OSError where the file can't be written.
+        """
+        path = Path(path)
+        if films.check(path, SUFFIXES) == ".html":
+            return write(path, page(self.to_html(), str(self._parts["title"]) or "Clip"))
+        stills = map(self.still, range(len(self._parts["clip"].frames)))
+        return films.write(path, stills, 1 / self._scene["interval"], self.frame)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict]:
-        """The static page always; the live view too where somebody is there to use it.
+        """The static page always, and a still for viewers that take no HTML; the live view too where somebody is there
+        to use it.
 
-        A headless run keeps the page alone: readers of the notebook would otherwise prefer a view whose kernel is gone.
+        A headless run keeps these alone: readers of the notebook would otherwise prefer a view whose kernel is gone.
         """
         live = super()._repr_mimebundle_(**kwargs)[0] if attended() else {}
-        return {"text/plain": repr(self), **live, "text/html": self.to_html()}, {}
+        picture = base64.b64encode(films.png(self.still())).decode()
+        return {"text/plain": f"{self!r} {STILL}", **live, "text/html": self.to_html(), "image/png": picture}, {}
 
     def __repr__(self) -> str:
         scene = self._scene
@@ -144,8 +175,8 @@ def fragment(scene: dict, frames: list[str], poster: str) -> str:
     data = json.dumps({"scene": scene, "frames": frames}, allow_nan=False, separators=(",", ":"))
     return (
         f'<div class="wb-player" data-player role="group" aria-label="{title or "clip"}">'
-        f'<figure><img alt="{title or "clip"}: some frames" src="data:image/jpeg;base64,{poster}">'
-        f"<figcaption><b>{title}</b> {caption}</figcaption></figure>"
+        f'<figure><img alt="{title or "clip"}, {caption}" src="data:image/jpeg;base64,{poster}">'
+        f"<figcaption>{STILL}</figcaption></figure>"
         f'<script type="application/json">{data.replace("<", chr(92) + "u003c")}</script></div>'
     )
 
@@ -187,10 +218,12 @@ def write(path: Path, text: str) -> Path:
 
 def _tracks(maps: Any, temporal: Any, tracks: Sequence[Track] | None) -> list[Track]:
     if tracks is None:
-        return [Track("", maps or {}, temporal or {})]
+        named = maps if isinstance(maps, Mapping) else {} if maps is None else {"map": maps}
+        return [Track("", named, temporal or {})]
     if maps is not None or temporal is not None:
         raise ValueError("a player takes either maps and temporal, or tracks that bring their own")
-    most, words = (6, "six pinned") if all(track.pin is not None for track in tracks) else (4, "four")
+    own, pinned = ([getattr(track, name) is not None for track in tracks] for name in ("frames", "pin"))
+    most, words = (24, "24") if all(own) else (6, "six pinned") if all(pinned) else (4, "four")
     if not 1 <= len(tracks) <= most:
         raise ValueError(f"a player shows one to {words} tracks side by side, got {len(tracks)}")
     return list(tracks)

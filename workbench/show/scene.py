@@ -10,7 +10,9 @@ from typing import Any
 
 import cv2
 import numpy as np
+from torch import Tensor
 
+from workbench.plain import array
 from workbench.types import Clip, Pose, Truth
 
 #: A map is drawn a few hundred pixels wide: cells finer than this many on a side only cost bytes.
@@ -26,7 +28,8 @@ class Track:
     A value may be None: the system has no such map, and the player shows a labelled blank. affinity: a non-local
     block's float [P,P'] with the grids (T',H',W') of its P queries and its P' keys; a click on the picture then shows
     where that place looks. pin: the map that this pane shows whatever the others do ("" none). scores: (class name,
-    score in [0,1], score before or None), drawn as bars; note: a sentence below them.
+    score in [0,1], score before or None), drawn as bars; note: a sentence below them. frames: uint8 [T,H,W,3], the
+    pane's own pictures in place of the clip's.
     """
 
     title: str = ""
@@ -36,6 +39,7 @@ class Track:
     pin: str | None = None
     scores: Sequence[tuple[str, float, float | None]] = ()
     note: str = ""
+    frames: Any = None
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,9 @@ def describe(
         "seconds": [round(float(second), 3) for second in clip.seconds],
         "pose": None if pixels is None else _pose(pixels, count),
         "truth": None if truth is None else _truth(truth, count),
-        "tracks": [_track(track) for track in tracks],
+        "tracks": [
+            {**_track(track, count), "first": first} for track, first in zip(tracks, starts(tracks, count), strict=True)
+        ],
         "tools": list(edited.tools),
         "ghost": None if edited.before is None else _pose(edited.before, count)["joints"],
         "order": None if edited.order is None else [int(frame) for frame in edited.order],
@@ -79,9 +85,21 @@ def describe(
     }
 
 
-def pictures(clip: Clip, quality: int) -> list[bytes]:
-    """One JPEG per frame: decoded once, a short clip can then be shown frame by frame, exactly and in any order."""
-    return [jpeg(frame, quality) for frame in clip.frames]
+def pictures(clip: Clip, tracks: Sequence[Track], quality: int) -> list[bytes]:
+    """One JPEG per frame, of the clip and then of each track that has its own (see ``starts``): decoded once, a short
+    clip can then be shown frame by frame, exactly and in any order."""
+    own = [track.frames for track in tracks if track.frames is not None]
+    if wrong := [np.shape(frames) for frames in own if np.shape(frames) != clip.frames.shape]:
+        raise ValueError(f"a track's own frames must be those of the clip, {clip.frames.shape}, got {wrong[0]}")
+    shown = own if len(own) == len(tracks) else [clip.frames, *own]
+    return [jpeg(frame, quality) for frames in shown for frame in frames]
+
+
+def starts(tracks: Sequence[Track], count: int) -> list[int]:
+    """Where the pictures of each track begin among ``pictures``; the clip's are there where a track shows them."""
+    own = [track.frames is not None for track in tracks]
+    places = np.cumsum(own) - 1 + (not all(own))
+    return [int(place) * count if mine else 0 for place, mine in zip(places, own, strict=True)]
 
 
 def jpeg(frame: np.ndarray, quality: int = 85) -> bytes:
@@ -90,14 +108,6 @@ def jpeg(frame: np.ndarray, quality: int = 85) -> bytes:
     if not done:
         raise RuntimeError(f"a frame of size {frame.shape} could not be written as JPEG")
     return encoded.tobytes()
-
-
-def contact_sheet(clip: Clip, columns: int = 6) -> bytes:
-    """JPEG of a few frames in a row: what is seen where scripts may not run (print, mail, an untrusted notebook)."""
-    numbers = np.unique(np.linspace(0, len(clip.frames) - 1, columns).round().astype(int))
-    row = np.hstack(clip.frames[numbers])
-    scale = min(1.0, 900 / row.shape[1])
-    return jpeg(cv2.resize(row, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), 75)
 
 
 def seconds_per_frame(clip: Clip) -> float:
@@ -135,13 +145,38 @@ def _truth(truth: Truth, count: int) -> dict:
     return {"box": _numbers(truth.box, 1), "moment": [bool(inside) for inside in truth.moment]}
 
 
-def _track(track: Track) -> dict:
+def as_clip(frames: Any) -> Clip:
+    """Frames uint8 [T,H,W,3] RGB, an array or tensor, as a Clip of 25 frames a second; a Clip as it is. ValueError, one
+    sentence, for anything else."""
+    if isinstance(frames, Clip):
+        return frames
+    pictures = frames.detach().cpu().numpy() if isinstance(frames, Tensor) else np.asarray(frames)
+    shape = list(pictures.shape)
+    if pictures.ndim == 4 and shape[3] == 3 and pictures.dtype == np.uint8:
+        return Clip(pictures, np.arange(shape[0]), 25.0)
+    way = ""
+    if pictures.ndim == 5 and shape[1] == 3:
+        way = ": the frames of a video [B,3,T,H,W] are video[0].permute(1, 2, 3, 0)"
+    elif pictures.ndim == 4 and shape[3] != 3 and 3 in shape[:2]:
+        way = (
+            f": the colours come last, as {'permute(1, 2, 3, 0)' if shape[0] == 3 else 'permute(0, 2, 3, 1)'} puts them"
+        )
+    numbers = np.issubdtype(pictures.dtype, np.number)
+    if numbers and pictures.dtype != np.uint8 and pictures.size:
+        low, high = pictures.min(), pictures.max()
+        scale = "((x + 1) * 127.5)" if -1 <= low < 0 and high <= 1 else "(x * 255)" if low >= 0 and high <= 1 else "x"
+        way += f"{';' if way else ':'} values from {low:.3g} to {high:.3g} become bytes with {scale}.astype('uint8')"
+    what = f"{pictures.dtype} {shape}" if numbers else f"a {type(frames).__name__}"
+    raise ValueError(f"a player shows a Clip, or frames uint8 [T,H,W,3], got {what}{way}")
+
+
+def _track(track: Track, count: int) -> dict:
     def coded(layers: Mapping[str, Any], code: Callable[[str, Any], Any]) -> dict:
         return {str(name): code(name, value) for name, value in layers.items() if value is not None}
 
     return {
         "title": str(track.title),
-        "maps": coded(track.maps, _map),
+        "maps": coded(track.maps, lambda name, value: _map(name, value, count)),
         "temporal": coded(track.temporal, _weights),
         "lacks": [str(name) for name, value in track.maps.items() if value is None],
         "affinity": None if track.affinity is None else _affinity(*track.affinity),
@@ -152,7 +187,7 @@ def _track(track: Track) -> dict:
 
 
 def _score(name: str, value: float, before: float | None = None) -> dict:
-    return {"name": str(name), "value": round(float(value), 4), "before": None if before is None else float(before)}
+    return {"name": str(name), "value": round(float(value), 7), "before": None if before is None else float(before)}
 
 
 def _affinity(matrix: Any, grid: Sequence[int], keys: Sequence[int]) -> dict:
@@ -168,12 +203,15 @@ def _affinity(matrix: Any, grid: Sequence[int], keys: Sequence[int]) -> dict:
     return {"grid": [*map(int, grid)], "keys": [*map(int, keys)], "tops": _numbers(tops, 6), "data": data}
 
 
-def _map(name: str, value: Any) -> dict:
-    """Bytes [T',H',W'] with their range; a map with negative values gets a range symmetric about zero."""
-    cells = np.asarray(value, np.float32)
+def _map(name: str, value: Any, count: int) -> dict:
+    """Bytes [T',H',W'] with their range, over ``count`` frames; a map with negative values gets a range symmetric about
+    zero."""
+    cells = array(value)
     cells = cells[None] if cells.ndim == 2 else cells
     if cells.ndim != 3 or 0 in cells.shape:
         raise ValueError(f"map {name!r} must be [T',H',W'] or [H',W'], got shape {np.shape(value)}")
+    if len(cells) > count:
+        raise ValueError(f"map {name!r} has {len(cells)} time steps [T',H',W'], the clip has {count} frames")
     if np.isinf(cells).any():
         raise ValueError(f"map {name!r} holds infinite values; a map is finite, or NaN where it is missing")
     if max(cells.shape[1:]) > FINEST:
@@ -194,7 +232,7 @@ def span(cells: np.ndarray) -> tuple[float, float]:
 
 
 def _weights(name: str, value: Any) -> list:
-    weights = np.asarray(value, np.float32)
+    weights = array(value)
     if weights.ndim != 1 or not len(weights):
         raise ValueError(f"temporal weights {name!r} must be [T'], got shape {np.shape(value)}")
     if np.isinf(weights).any():

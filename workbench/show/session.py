@@ -1,4 +1,4 @@
-"""Is somebody at the notebook?"""
+"""Is somebody at the notebook? Widgets that are there for a person only."""
 
 from __future__ import annotations
 
@@ -15,3 +15,20 @@ def attended() -> bool:
     if kernel is None:
         return False
     return bool(kernel.get_parent().get("content", {}).get("allow_stdin", True))
+
+
+class Live:
+    """A widget that a front end hears of where somebody is there, or where another widget holds it: an executed
+    notebook would otherwise keep all of it a second time, beside what it shows."""
+
+    def open(self) -> None:
+        """Begins to talk to the front end, where somebody is at it."""
+        if attended():
+            super().open()
+
+    @property
+    def model_id(self) -> str:
+        """The widget's name in the front end."""
+        if self.comm is None:
+            super().open()
+        return super().model_id

@@ -13,7 +13,8 @@ import ipywidgets
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from workbench.show.session import attended
+from workbench.show import saving
+from workbench.show.session import Live, attended
 
 PLOTLY = "application/vnd.plotly.v1+json"
 STYLE = {"description_width": "110px"}
@@ -49,7 +50,11 @@ class Checked(NamedTuple):
     ok: bool
 
 
-class Panel(ipywidgets.VBox):
+class Stage(Live, ipywidgets.VBox):
+    """Where a panel shows its picture."""
+
+
+class Panel(Live, ipywidgets.VBox):
     """Controls above a picture. ``config`` is the configuration in view, ``drawn`` what was last drawn from it,
     ``controls`` field name -> widget, ``error`` what went wrong at the last change, or None."""
 
@@ -70,11 +75,11 @@ class Panel(ipywidgets.VBox):
             info, value, options = type(config).model_fields[name], getattr(config, name), (choices or {}).get(name)
             self.controls[name], self._read[name] = control(name, info, value, options)
         self._message = ipywidgets.HTML()
-        self._picture = ipywidgets.VBox()
+        self._picture = Stage()
         controls = ipywidgets.Box(list(self.controls.values()), layout=ipywidgets.Layout(**GRID, padding="4px 0 8px"))
         self.shortcuts = [self._shortcut(words, *target) for words, target in (shortcuts or {}).items()]
         buttons = ipywidgets.Box(self.shortcuts, layout=ipywidgets.Layout(flex_flow="row wrap"))
-        super().__init__([controls, buttons, self._message, self._picture])
+        super().__init__([controls, buttons, self._message, self._picture, saving.control(lambda: self.drawn)])
         self.add_class("wb-panel")
         for widget in self.controls.values():
             widget.observe(self._changed, "value")

@@ -14,11 +14,12 @@ from workbench.systems.baselines.late_fusion import LateFusion
 from workbench.systems.baselines.pose_gru import PoseGRUClassifier
 from workbench.systems.baselines.pose_lstm import PoseLSTMClassifier
 from workbench.systems.baselines.rgb import RGB
-from workbench.systems.common import border
+from workbench.systems.common import border, own
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import BACKBONES, Option, Setting, choose
 from workbench.systems.common.building import variants as _declared
 from workbench.systems.common.inference import max_pool_clips
+from workbench.systems.common.own import register
 from workbench.systems.common.registry import SYSTEMS
 from workbench.systems.perfnet.perf_net import PerfNet
 from workbench.systems.perfnet.perf_stream import PerfStream
@@ -37,7 +38,10 @@ from workbench.systems.vpnpp.vpn_f import VPNF
 from workbench.systems.vpnpp.vpn_pp import VPNPP
 from workbench.types import Skeleton
 
-__all__ = ["Option", "Stage", "System", "build", "detects", "max_pool_clips", "names", "reads_poses_alone", "variants"]
+__all__ = [
+    "Option", "Stage", "System", "build", "detects", "kind", "max_pool_clips", "names", "reads_poses_alone", "register",
+    "variants",
+]  # fmt: skip
 
 #: In the order of the documents: baselines, thesis, VPN, VPN++, PERF-Net, Augmented-RGB.
 SYSTEMS.update(
@@ -73,27 +77,28 @@ def names() -> list[str]:
     """The systems that there are.
 
     Returns:
-        The names that ``build`` knows, baselines first.
+        The names that ``build`` knows, baselines first, networks of one's own that are registered last. Those in files,
+        FILE.py:FUNCTION, it knows besides.
     """
-    return list(SYSTEMS)
+    return [*SYSTEMS, *own.REGISTERED]
 
 
 def variants(name: str) -> dict[str, Option]:
     """The options of a system, each with its default and valid values; ValueError for an unknown system."""
-    kind = _system(name)
-    backbone = {"backbone": Option(kind.default_backbone, tuple(BACKBONES))} if kind.default_backbone else {}
-    return backbone | _declared(kind.Options)
+    system = kind(name)
+    backbone = {"backbone": Option(system.default_backbone, tuple(BACKBONES))} if system.default_backbone else {}
+    return backbone | _declared(system.Options)
 
 
 def detects(name: str) -> bool:
     """Whether a system labels every moment of an untrimmed video, from features of its snippets, instead of a clip;
     ValueError for an unknown system."""
-    return "features" in _system(name).needs_test
+    return "features" in kind(name).needs_test
 
 
 def reads_poses_alone(name: str) -> bool:
     """Whether poses suffice for a system; ValueError for an unknown system."""
-    return _system(name).needs_train == {"pose", "label"}
+    return kind(name).needs_train == {"pose", "label"}
 
 
 def build(
@@ -107,6 +112,7 @@ def build(
     poses: int = 20,
     backbone: str | None = None,
     features: Mapping[str, int] | None = None,
+    digest: str | None = None,
     **variant: Any,
 ) -> System:
     """An untrained system.
@@ -114,7 +120,7 @@ def build(
     A system ignores the sizes of a modality that it does not read.
 
     Args:
-        name: one of ``names()``.
+        name: one of ``names()``, or "FILE.py:FUNCTION", a network of one's own (see ``common.own``).
         num_classes: N, how many classes.
         skeleton: the schema of the poses, or its name.
         clip: (T,H,W), frames and pixels.
@@ -123,24 +129,30 @@ def build(
         poses: t_p, poses a clip.
         backbone: the video backbone; None: the published one.
         features: how many channels the features of snippets have, by modality; None: as the backbones make them.
+        digest: the SHA-256 that the file of a network of one's own must have; None: any.
         **variant: the options of ``variants(name)``.
 
     Returns:
         The system, in training mode, on the CPU.
 
     Raises:
-        ValueError: an unknown name or option, or a value that is not valid; it lists the valid ones.
+        ValueError: an unknown name or option, or a value that is not valid; it lists the valid ones. A file that is
+            missing, has changed, or makes no network for video.
     """
-    kind = _system(name)
-    options = choose(name, kind.Options, variant)
-    chosen = backbone or kind.default_backbone or "i3d"
+    system_kind = kind(name)
+    options = choose(own.short(name), system_kind.Options, variant)
+    chosen = backbone or system_kind.default_backbone or "i3d"
     setting = Setting(num_classes, border.schema(skeleton), clip, poses, chosen, width, output_stride, features)
-    system = kind(setting, options)
+    system = own.load(name, setting, digest) if system_kind is own.OwnNetwork else system_kind(setting, options)
     system.setting = setting
     return system
 
 
-def _system(name: str) -> type[System]:
+def kind(name: str) -> type[System]:
+    """The class of a system; ValueError listing the known names for an unknown one."""
+    if own.is_own(name):
+        return own.OwnNetwork
     if name not in SYSTEMS:
-        raise ValueError(f"unknown system {name!r}; known: {', '.join(SYSTEMS)}{hint(name, SYSTEMS)}")
+        file = "; a network of your own is named FILE.py:FUNCTION" if ".py" in str(name) else hint(name, names())
+        raise ValueError(f"unknown system {name!r}; known: {', '.join(names())}{file}")
     return SYSTEMS[name]

@@ -18,10 +18,10 @@ from workbench.explain import confusion as read
 from workbench.explain.embeddings import Comparison
 from workbench.explain.gradcam import gradcam
 from workbench.media import pose as poses
-from workbench.media import rendering, video
+from workbench.media import video
 from workbench.media.files import clock
 from workbench.show import seek
-from workbench.show.figures import attention, common, confusion, detection, embeddings, flow, joints, pose, training
+from workbench.show.figures import attention, common, confusion, detection, embeddings, flow, joints, training
 from workbench.show.figures import gradcam as cams
 from workbench.show.player import Player, Track
 from workbench.show.session import attended
@@ -143,7 +143,7 @@ def pair(first: Any, second: Any) -> tuple[str, str]:
     """What two runs are called in figures: their systems, or ids where those are equal; ValueError for one run."""
     if first.id == second.id:
         raise ValueError(f"first and second are the same run, {first.id}; choose another to compare it with")
-    systems = first.config.system, second.config.system
+    systems = first.config.title, second.config.title
     return systems if systems[0] != systems[1] else (first.id, second.id)
 
 
@@ -166,6 +166,12 @@ def measured(numbers: Mapping[str, Any]) -> pd.DataFrame:
     rows = {name: [numbers.get(f"{name}{end}") for end in ("", "_low", "_high")] for name in names}
     table = pd.DataFrame.from_dict(rows, orient="index", columns=["percent", "low", "high"], dtype=float)
     return table.mul(100).round(1).dropna(axis=1, how="all")
+
+
+def inner(layers: Sequence[str]) -> str | None:
+    """02: the layer three quarters of the way through a network, where Grad-CAM's conventions differ and actions are
+    already told apart; None of a network that makes no feature map."""
+    return layers[3 * len(layers) // 4] if layers else None
 
 
 def grad_cam(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> go.Figure:
@@ -200,24 +206,17 @@ def kernels(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) 
     return joints.kernels(maps.get("feature_map"), sample.clip, config.kernels)
 
 
-def rendered(config: Any, dataset: Any, load: Callable[[int], Any]) -> go.Figure:
-    """05: the configured clip with its pose drawn in the configured way."""
-    sample = load(position(dataset, config.clip))
-    options = {name: getattr(config, name) for name in ("background", "marker", "colors", "ratio_aware")}
-    drawn = rendering.draw(sample.clip.frames, sample.pixels, **options)
-    words = ", ".join(
-        str(value) for value in (*list(options.values())[:3], "ratio-aware" if config.ratio_aware else "uniform")
-    )
-    return pose.variants(
-        sample.clip, {"clip": sample.clip.frames, "rendering": drawn}, title(dataset, config.clip), words
-    )
-
-
 def opened(clip: int | str, dataset: Any, load: Callable[[int], Any], caption: str = "") -> Player:
     """06, 10: a clip with its joints and its truth, alone in the player."""
     sample = load(position(dataset, clip))
     words = {"title": title(dataset, clip), "caption": caption}
     return Player(sample.clip, sample.pixels, truth=sample.truth, **words)
+
+
+def of_one_clip(sessions: Mapping[str, Any]) -> dict[str, Any]:
+    """10: those of the ``sessions`` (explain.what_if) that show the same pictures as the last one."""
+    frames = list(sessions.values())[-1].sample.clip.frames
+    return {name: one for name, one in sessions.items() if np.array_equal(one.sample.clip.frames, frames)}
 
 
 def looking(sample: Any, maps: Mapping[str, np.ndarray], heading: str) -> Player:

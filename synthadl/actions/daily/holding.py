@@ -13,7 +13,7 @@ CARRY = Grasp("chest", (0.10, -0.30, 0.30), (-0.5, 0.05, 0.85), (-0.85, 0.0, -0.
 
 
 def drink(score: Score, kind: str) -> Moment:
-    """Raise a vessel to the mouth, sip once or twice, lower it: one motion for the cup, the bottle and the can."""
+    """Raise a vessel to the mouth, sip once or twice, lower it: one motion for all vessels."""
     side, rng, subject = score.main, score.rng, score.subject
     height = size(kind)[1]
     rim = float(rng.uniform(0.045, 0.07))
@@ -69,7 +69,7 @@ def put_down(score: Score, thing: Thing, side: str, start: float, end: float) ->
 
 
 def read(score: Score, kind: str) -> Moment:
-    """Hold a book or a tablet before the chest, look at it and swipe over it now and then."""
+    """Hold a book, a tablet or a letter before the chest, look at it and swipe over it now and then."""
     side, off, rng = score.main, score.off, score.rng
     pitch = -float(rng.uniform(35.0, 60.0))
     lift = float(rng.uniform(-0.06, 0.06))

@@ -11,17 +11,19 @@ from synthadl.actions.playing.setting import Grasp
 from synthadl.people import motion
 
 #: source -> what runs out, where it runs out (own coordinates), grip height, pitch while pouring.
-#: Grips and pitches are such that both sources pour below the same place of the hand.
+#: Grips and pitches are such that all sources pour below the same place of the hand.
 SOURCES = {
     "kettle": ("water_stream", (0.0, 0.165, 0.155), 0.225, 46.0),
     "grain_box": ("grain_stream", (0.0, 0.25, 0.035), 0.19, 128.0),
+    "bottle": ("water_stream", (0.0, 0.275, 0.0), 0.20, 125.0),
 }
 OVER = dict(fingers=(-0.6, -0.1, 0.8), palm=(-0.6, -0.75, -0.4), elbow=(0.6, -0.7, -0.3))
 POURING = dict(fingers=(-0.75, -0.25, 0.6), palm=(-0.3, -0.95, -0.2), elbow=(0.85, -0.5, -0.1))
 
 
 def pour(score: Score, kind: str) -> Moment:
-    """Pour out of a kettle or a box into a mug or a bowl, on the table or in the other hand: one motion for both."""
+    """Pour out of a kettle, a box or a bottle into a mug or a bowl, on the table or in the other hand: one motion for
+    all."""
     side, off, rng = score.main, score.off, score.rng
     vessel = str(rng.choice(("mug", "bowl")))
     a, b, c, d, e, f = score.phases(0.7, 0.9, rng.uniform(1.0, 1.8), 0.8, 0.7)
@@ -77,11 +79,11 @@ def pour_out(
     return score.stream(stream, source, spout, target, there - 0.05, stop + 0.08)
 
 
-def cut(score: Score) -> Moment:
-    """Cut bread on the table."""
+def cut(score: Score, kind: str = "bread") -> Moment:
+    """Cut bread or cheese on the table: one motion for both."""
     side, off, rng = score.main, score.off, score.rng
     spot = score.spot(side, rng.uniform(-0.02, 0.06), rng.uniform(0.22, 0.28))
-    bread = score.thing("bread", Still(spot, (0.0, score.outward(side) * rng.uniform(-12.0, 12.0), 0.0)))
+    food = score.thing(kind, Still(spot, (0.0, score.outward(side) * rng.uniform(-12.0, 12.0), 0.0)))
     a, b, c, d = score.phases(0.7, 2.0, 0.7)
     knife = lay_knife(score, side, spot)
     score.work(a, b)
@@ -92,7 +94,7 @@ def cut(score: Score) -> Moment:
     steady(score, off, spot, 0.11, (a, b, c, d))
     score.drop(side, laid + 0.05, d)
     finish(score, c, d)
-    return Moment(arm(side), (knife, bread), b, c)
+    return Moment(arm(side), (knife, food), b, c)
 
 
 def lay_knife(score: Score, side: str, spot: np.ndarray) -> Thing:
@@ -143,10 +145,9 @@ def finish(score: Score, start: float, end: float) -> None:
     score.look_ahead(start, end)
 
 
-def stir(score: Score) -> Moment:
-    """Stir in a bowl or a pot on the table."""
+def stir(score: Score, kind: str = "bowl") -> Moment:
+    """Stir in a bowl or a pot on the table: one motion for both."""
     side, off, rng = score.main, score.off, score.rng
-    kind = str(rng.choice(("bowl", "pot")))
     spot = score.spot(side, rng.uniform(0.0, 0.08), rng.uniform(0.18, 0.24))
     vessel = score.thing(kind, Still(spot))
     a, b, c, d = score.phases(0.7, 2.0, 0.7)
@@ -154,7 +155,7 @@ def stir(score: Score) -> Moment:
     score.look(a, b, Anchor("root", spot))
     spoon = swirl(score, side, spot, (a, b, c))
     spoon.becomes(spoon.first, c, c + 0.12)
-    steady(score, off, spot, size(kind)[1], (a, b, c, d))
+    steady(score, off, spot, size("bowl")[1], (a, b, c, d))
     score.drop(side, c + 0.1, d)
     finish(score, c, d)
     return Moment(arm(side), (spoon, vessel), b, c)

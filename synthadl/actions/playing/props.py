@@ -17,9 +17,10 @@ from synthadl.things.wares import WARES
 
 #: kind -> (size x, y, z in metres, where the origin lies and what points where). The picture side draws to these.
 KINDS: dict[str, tuple[tuple[float, float, float], str]] = {
-    "cup": ((0.10, 0.127, 0.10), "centre of the base, opening up"),
-    "bottle": ((0.085, 0.23, 0.085), "centre of the base, opening up"),
-    "can": ((0.085, 0.14, 0.085), "centre of the base, opening up"),
+    "cup": ((0.135, 0.15, 0.135), "centre of the base, opening up"),
+    "bottle": ((0.115, 0.23, 0.115), "centre of the base, opening up"),
+    "can": ((0.115, 0.165, 0.115), "centre of the base, opening up"),
+    "glass": ((0.115, 0.18, 0.115), "centre of the base, opening up"),
     "mug": ((0.10, 0.112, 0.10), "centre of the base, opening up"),
     "bowl": ((0.21, 0.087, 0.21), "centre of the base, opening up"),
     "pot": ((0.28, 0.152, 0.28), "centre of the base, opening up"),
@@ -39,6 +40,7 @@ KINDS: dict[str, tuple[tuple[float, float, float], str]] = {
     "comb": ((0.012, 0.16, 0.035), "middle, teeth face +z, back along y"),
     "knife": ((0.018, 0.035, 0.30), "middle of the handle, blade along +z, edge at -y"),
     "bread": ((0.27, 0.12, 0.12), "centre of the base, loaf along x"),
+    "cheese": ((0.26, 0.12, 0.12), "centre of the base, block along x"),
     "tea_bag": ((0.054, 0.187, 0.016), "upper end of the string, bag hangs at -y"),
     "sponge": ((0.14, 0.06, 0.09), "centre of the base"),
     "cloth": ((0.23, 0.042, 0.19), "centre of the base"),

@@ -91,8 +91,9 @@ class Score:
     the hand that acts and ``off`` the other one.
 
     travel float64 [T,4,4], or None, takes the root frame to where it was at first while the subject walks; patience is
-    for how many seconds an elbow keeps the turn that clears the trunk (None: the whole clip); rivals are kinds of
-    things that lie beside the one that is handled, where an action handles one (see pretraining/handling.py)."""
+    for how many seconds an elbow keeps the turn that clears the trunk (None: the whole clip); resting is the grasp in
+    which hands begin; rivals are kinds of things that lie beside the one that is handled, where an action handles one
+    (see pretraining/handling.py)."""
 
     travel: np.ndarray | None = None
     patience: float | None = None
@@ -103,7 +104,7 @@ class Score:
         self.begin, self.end = active
         self.main, self.off = SIDES if (rng.random() < PREFERRED) == subject.left_handed else SIDES[::-1]
         self.working_lean = lean(setting, subject)
-        rest = setting.rest(subject)
+        rest = self.resting = setting.rest(subject)
         self.pelvis = Track(setting.pelvis)
         self.hips = Track((0.0, 0.0, 0.0))
         self.chest = Track((subject.hunch, 0.0, 0.0))

@@ -12,25 +12,25 @@ from synthadl.actions.pretraining import verbs_in_air as air
 from synthadl.actions.pretraining import verbs_on_table as table
 
 TABLE = """
-    lift        cup bottle mug jar book tablet phone pan knife box
-    push        cup bottle can book tablet box bowl
-    pull        cup bottle jar book tablet box bowl
-    carry       cup bottle can book phone pan knife vase
-    pick_up     cup bottle can book phone pan hammer box
-    put_down    cup bottle can book phone pan hammer box
+    lift        cup bottle mug jar book tablet phone pan knife box glass kettle
+    push        cup bottle can book tablet box bowl glass bread cheese
+    pull        cup bottle jar book tablet box bowl glass
+    carry       cup bottle can book phone pan knife vase glass
+    pick_up     cup bottle can book phone pan hammer box glass
+    put_down    cup bottle can book phone pan hammer box glass
     shake       bottle can jar book phone pen teddy box
-    tilt        cup bottle can pan bowl book box
+    tilt        cup bottle can pan bowl book box glass
     turn        mug kettle pan book phone hammer teddy
     turn_over   cup mug book phone bowl
-    tap         book tablet box pan hat can
-    point_at    cup bottle can book phone pan knife box
+    tap         book tablet box pan hat can bread cheese
+    point_at    cup bottle can book phone pan knife box glass kettle bread cheese
     throw       ball apple can book shoe paper teddy
     toss        apple can phone pen sponge
-    hold_up     cup bottle book hat pan hammer box
-    show        cup book tablet phone knife teddy torch
+    hold_up     cup bottle book hat pan hammer box glass paper
+    show        cup book tablet phone knife teddy torch paper
     smell       cup jar vase apple
     listen_to   can jar remote
-    hand_over   cup bottle can book phone pen torch
+    hand_over   cup bottle can book phone pen torch glass
     drop        pen book sponge shoe apple
     knock_over  cup bottle can vase
     set_up      cup bottle can torch

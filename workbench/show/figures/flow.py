@@ -120,8 +120,11 @@ def crop(whole: Clip, clip: Clip, pixels: Pose | None = None) -> go.Figure:
     return common.finish(figure, "The crop follows the person", below, 460, showlegend=False)
 
 
-def feature_map(values: np.ndarray, count: int = 4) -> go.Figure:
-    """The ``count`` strongest channels of a feature map [C,T',H',W'], a column a time step."""
+def feature_map(values: np.ndarray | None, count: int = 4) -> go.Figure:
+    """The ``count`` strongest channels of a feature map [C,T',H',W'], a column a time step; without one a blank."""
+    heading = "The output of the backbone: the feature map"
+    if values is None:
+        return common.blank(heading, "this network makes no feature map")
     led = kernels.kernels_over_time(values, count)
     rows = {}
     for channel in led.channels[:count]:
@@ -130,9 +133,7 @@ def feature_map(values: np.ndarray, count: int = 4) -> go.Figure:
         rows[f"channel {channel}"] = maps.colorize(big, "cividis")
     labels = [f"t' = {index}" for index in range(values.shape[1])]
     below = f"{len(values)} channels in all; each square is one cell of the {values.shape[2]} x {values.shape[3]} grid"
-    return common.sheet(
-        rows, labels, "The output of the backbone: the feature map", below, axis="time step of the grid"
-    )
+    return common.sheet(rows, labels, heading, below, axis="time step of the grid")
 
 
 def pose_spaces(spaces: Mapping[str, Pose], frame: int) -> go.Figure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -76,30 +76,44 @@ def speeds(rates: Mapping[str, float], size: tuple[int, int], aim: float = 500.0
 
 
 def beside_paper(
-    printed: Mapping[str, float], paper: str, measured: pd.DataFrame, here: str, chance: float, metric: str = "top-1"
+    printed: Mapping[str, float],
+    paper: str,
+    measured: pd.DataFrame,
+    here: str,
+    chance: float,
+    metric: str = "top-1",
+    studied: pd.DataFrame | None = None,
 ) -> go.Figure:
-    """What a paper prints (left) beside what was measured here (right), in percent, a row a variant.
+    """What a paper prints, what the project's study measured, and what was trained here, in percent, a row a variant.
 
-    printed: label -> number. measured: one line a variant and seed, with the columns ``system`` (the label) and
-    ``metric``; bars are means over seeds, dots the seeds. ``paper`` and ``here`` say where the numbers are from; chance
-    is drawn on the right, which stays empty where nothing was measured.
+    printed: label -> number. studied: one line a variant and metric, with the columns label, title (the metric), value,
+    low and high; its whiskers are intervals. measured: one line a variant and seed, with the columns ``system`` (the
+    label) and ``metric``; bars are means over seeds, dots the seeds. ``paper`` and ``here`` say where the numbers are
+    from; chance is drawn where our data are. A part stays empty, and says so, where nothing was measured.
     """
     rows = [common.text(label) for label in printed]
-    figure = make_subplots(1, 2, shared_yaxes=True, subplot_titles=[common.text(paper), common.text(here)])
+    titles = ["<br>".join(common.text(part) for part in name.split(", ", 1)) for name in (paper, STUDY, here)]
+    figure = make_subplots(1, 3, shared_yaxes=True, subplot_titles=titles)
     figure.add_trace(_bars(rows, list(printed.values()), "#9AA5B1"), 1, 1)
+    known = _of(studied, printed, metric)
+    if known.isna().all(axis=None):
+        _empty(figure, 2, "not measured")
+    else:
+        ends = {"array": known["high"] - known["value"], "arrayminus": known["value"] - known["low"], "thickness": 2}
+        figure.add_trace(_bars(rows, known["value"].tolist(), common.COLORS[2]).update(error_x=ends), 1, 2)
     if measured.empty:
-        words = {"text": "not trained here", "showarrow": False, "font_color": common.SOFT}
-        # An axis without bars knows none of the rows' names.
-        figure.add_annotation(x=50, xref="x2", y=0.5, yref="y2 domain", **words)
+        _empty(figure, 3, "not trained here")
     else:
         means = measured.groupby("system")[metric].mean().reindex(list(printed))
-        figure.add_trace(_bars(rows, means.tolist(), common.COLORS[0]), 1, 2)
+        figure.add_trace(_bars(rows, means.tolist(), common.COLORS[0]), 1, 3)
         figure.add_scatter(
             x=measured[metric], y=[common.text(label) for label in measured["system"]], mode="markers",
-            marker={"color": common.INK, "size": 7}, hovertemplate="one seed: %{x:.1f} %<extra></extra>", row=1, col=2,
+            marker={"color": common.INK, "size": 7}, hovertemplate="one seed: %{x:.1f} %<extra></extra>", row=1, col=3,
         )  # fmt: skip
-    figure.add_vline(100 * chance, line_dash="dot", annotation_text="chance", annotation_position="top", row=1, col=2)
+    for col in (2, 3):
+        figure.add_vline(100 * chance, line_dash="dot", layer="below", row=1, col=col)
     figure.update_xaxes(title_text=f"{metric} (percent)", range=[0, 100])
+    figure.update_xaxes(title_text=f"{metric} (percent; dotted: chance)", col=2)
     figure.update_yaxes(autorange="reversed").update_yaxes(title_text="rendering", col=1)
     below = "other data, other size of network and training: compare the order on each side, not across sides"
     return common.finish(
@@ -107,19 +121,52 @@ def beside_paper(
     )
 
 
-def numbers_beside(
-    printed: Mapping[str, Mapping[str, float]], paper: str, measured: pd.DataFrame, here: str
-) -> go.Figure:
-    """The table: every metric that a paper prints for each variant, and what was measured here, in percent.
+#: What the study's numbers are called.
+STUDY = "the study, 95 % interval"
 
-    printed: label -> metric -> number; measured as for ``beside_paper``: mean over seeds, with the standard deviation
-    where there are several, and a dash where there is nothing.
+
+def numbers_beside(
+    printed: Mapping[str, Mapping[str, float]],
+    paper: str,
+    measured: pd.DataFrame,
+    here: str,
+    studied: pd.DataFrame | None = None,
+) -> go.Figure:
+    """The table: every metric that a paper prints for each variant, and what was measured, in percent.
+
+    printed: label -> metric -> number; studied and measured as for ``beside_paper``: mean with the interval, or over
+    seeds with the standard deviation where there are several; a dash where there is nothing.
     """
     metrics = list(next(iter(printed.values())))
     columns = {"rendering": list(printed)}
     columns |= {f"{metric}, paper": [f"{row[metric]:.1f}" for row in printed.values()] for metric in metrics}
+    columns |= {f"{metric}, study": _with_interval(_of(studied, printed, metric)) for metric in metrics}
     columns |= {f"{metric}, here": [_mean(measured, label, metric) for label in printed] for metric in metrics}
-    return training.table(columns, "The table, beside the paper's", f"accuracy in percent; {paper}; {here}")
+    below = f"accuracy in percent; {paper}; {STUDY}; {here}"
+    figure = training.table(columns, "The table, beside the paper's", below)
+    return figure.update_traces(columnwidth=[3, *[1] * (len(columns) - 1)])
+
+
+def _of(studied: pd.DataFrame | None, labels: Iterable[str], metric: str) -> pd.DataFrame:
+    """value, low and high of each label, NaN where the study has none."""
+    names = ["value", "low", "high"]
+    if studied is None or studied.empty:
+        return pd.DataFrame(np.nan, index=list(labels), columns=names)
+    mine = studied[studied["title"] == metric].set_index("label")
+    return mine.reindex(list(labels))[names].astype(float)
+
+
+def _with_interval(known: pd.DataFrame) -> list[str]:
+    return [
+        "–" if np.isnan(line.value) else f"{line.value:.1f} [{line.low:.1f}, {line.high:.1f}]"
+        for line in known.itertuples()
+    ]
+
+
+def _empty(figure: go.Figure, col: int, words: str) -> None:
+    # An axis without bars knows none of the rows' names.
+    where = {"x": 50, "xref": f"x{col}", "y": 0.5, "yref": f"y{col} domain"}
+    figure.add_annotation(text=words, showarrow=False, font_color=common.SOFT, **where)
 
 
 def _mean(measured: pd.DataFrame, label: str, metric: str) -> str:

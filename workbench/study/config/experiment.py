@@ -44,6 +44,7 @@ class Experiment:
     batch_size: int
 
     system: str
+    network: str | None
     dataset: str
     root: str | None
     protocol: str | None
@@ -81,7 +82,7 @@ class Experiment:
     def build(self) -> System:
         """The untrained system; ValueError for a wrong value of an option."""
         options = {name: value for name, value in self.options.items() if name != "backbone"}
-        return build(self.system, **vars(self.setting), **options)
+        return build(self.system, **vars(self.setting), digest=self.network, **options)
 
     def stages(self, system: System) -> list[Stage]:
         """What ``system`` goes through."""

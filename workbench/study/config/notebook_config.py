@@ -123,7 +123,10 @@ class GradCam(OfRun):
     """02_gradcam: which places and moments raise the score of a class."""
 
     run: str = Field(default="latest:rgb", description="run id, or latest:<system>")
-    layer: str = Field(default="backbone", description="module whose feature map is weighted")
+    layer: str | None = Field(
+        default=None,
+        description="module whose feature map is weighted; None: three quarters of the way through the network",
+    )
     target: Named | None = Field(
         default=None, description="class to explain, by label or name; None: the predicted one"
     )
@@ -157,10 +160,12 @@ class AttentionMaps(OfRun):
 class PoseRendering(OfData):
     """05_pose_rendering: the ways to draw a skeleton as pictures, and what a network makes of each."""
 
-    background: Literal["frame", "black"] = "frame"
-    marker: Literal["bar", "dot"] = "bar"
-    colors: Literal["fine", "coarse"] = "fine"
-    ratio_aware: bool = Field(default=True, description="the width follows the size of the person")
+    variants: list[str] = Field(
+        default=["video", "frame", "black", "black-dot-coarse"],
+        description="what is shown side by side: video, or words such as black-dot-coarse-uniform-x2-#ff8800",
+    )
+    thickness: float = Field(default=1.0, gt=0, le=5, description="how many times as thick as the paper's")
+    palette: list[str] = Field(default=[], description="colours such as #ff8800, in turn for the parts of the body")
     train: bool = Field(default=False, description="train a small stream for each row of the table")
     table: str = Field(default="notebooks/ablations/perfnet_table2.yaml", description="the rows, as a table file")
     preset: str | dict[str, Any] = Field(default=QUICK, description="tiny, study, paper or a dict of numbers")

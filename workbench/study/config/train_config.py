@@ -26,6 +26,7 @@ from workbench.nearest import hint
 from workbench.study.config.kinds import CLIPS, Kind, kind_of
 from workbench.study.config.presets import PRESETS
 from workbench.systems import names, reads_poses_alone, variants
+from workbench.systems.common import own
 
 Plain = bool | int | float | str
 
@@ -167,7 +168,8 @@ class TrainConfig(Config):
     """One training run. Equal configurations on equal data are one run: its second ``fit`` returns at once.
 
     What is learnt
-      system, options      a name of systems.names() and its variant options
+      system, options      a name of systems.names() and its variant options, or FILE.py:FUNCTION
+                           (systems.common.own)
       preset               "tiny", "study", "poses", "paper", "perf_net_paper", or a dict: {"base": "tiny", "width":
                            0.125} (fields of ``Preset``); where nothing is said, "poses" for networks that read poses
                            alone, else "tiny"
@@ -194,6 +196,7 @@ class TrainConfig(Config):
       limit                use only that many clips of each split, for a quick try, or by split: {"train": 100}
       precision            auto (bf16 where the processor has it and the system convolves in 3D), fp32, bf16, fp16
       channels_last        auto (on a CPU and with bf16, where the system convolves in 3D), on or off
+      network              the SHA-256 of the file of a network of one's own, filled in: another file is another run
     Where and how it runs, without a say in which run it is
       runs                 folder of the run store; evaluate: the splits that are predicted at the end
       device, devices, nodes, strategy   Lightning Fabric's; strategy auto is plain or DDP
@@ -224,6 +227,7 @@ class TrainConfig(Config):
     limit: PositiveInt | dict[Literal["train", "validation", "test"], PositiveInt] | None = None
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     channels_last: Literal["auto", "on", "off"] = "auto"
+    network: str | None = None
 
     runs: str = "runs"
     evaluate: list[Literal["train", "validation", "test"]] = ["test"]
@@ -242,12 +246,18 @@ class TrainConfig(Config):
     @classmethod
     def _settle(cls, values: dict[str, Any]) -> dict[str, Any]:
         # Settled here, so that a run is the same whether or not the name was said.
-        system, root, preset = values.get("system"), values.get("root"), values.get("preset", {})
+        system, root, preset = values.get("system", ""), values.get("root"), values.get("preset", {})
         if system in names() and reads_poses_alone(system) and isinstance(preset, dict) and "base" not in preset:
             values = {**values, "preset": {"base": "poses", **preset}}
+        if own.is_own(system):
+            # A run that is on record says which file it was: only who builds it needs the file.
+            known = {"system": own.spelt(system), "network": values.get("network") or own.digest(system)}
+            values = {**values, **known}
+        elif values.get("network") is not None:
+            raise ValueError(f"network is the SHA-256 of the file of a network of one's own, {system} is none")
         if values.get("dataset", AUTO) != AUTO or not (root is None or isinstance(root, str)):
             return values
-        kind = kind_of(system) if system in names() else CLIPS
+        kind = kind_of(system) if own.is_own(system) or system in names() else CLIPS
         return {**values, "dataset": kind.dataset(root)}
 
     @model_validator(mode="after")
@@ -271,6 +281,11 @@ class TrainConfig(Config):
         return kind_of(self.system)
 
     @property
+    def title(self) -> str:
+        """What the system is called in figures and tables: of a network of one's own, file and function alone."""
+        return own.short(self.system)
+
+    @property
     def numbers(self) -> Preset:
         """The preset's numbers, with this configuration's batch_size."""
         return preset_numbers(self.preset, self.kind, self.batch_size)
@@ -286,6 +301,9 @@ class TrainConfig(Config):
     def identity(self) -> dict[str, Any]:
         """The part that says which run this is; what is left out says where and how it runs, or counts by contents."""
         told = self.model_dump(mode="json", exclude=ELSEWHERE | self.kind.foreign)
+        told["system"] = self.title  # the file counts by its bytes, wherever it lies
+        if self.network is None:
+            del told["network"]
         # Runs from before there was a choice keep their names.
         if isinstance(self.preset, dict):
             before = {"validate_every": 1, "augment": {}}

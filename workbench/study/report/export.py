@@ -78,7 +78,8 @@ def lines(results: Results, prices: Prices | None = None) -> pd.DataFrame:
 
 def facts(results: Results, command: str, prices: Prices | None = None) -> dict[str, Any]:
     """What the study was: table, command, seeds, machine, revision, each row's configuration by protocol, its
-    reading and its training, costs, the claims with verdicts and every comparison, and the rank agreement."""
+    reading and its training, costs, the numbers with their intervals, the claims with verdicts and every comparison,
+    and the rank agreement."""
     environment = hardware.environment()
     rows: dict[str, Any] = {}
     for entry in results.entries:
@@ -102,6 +103,7 @@ def facts(results: Results, command: str, prices: Prices | None = None) -> dict[
         "effort": markdown.effort(results),
         "rank_agreement": markdown.agreement(results),
         "alive": alive_report.facts(results),
+        "numbers": _without_nan(markdown.numbers(results, prices).to_dict("records")),
         "claims": [_claim(judged) for judged in verdicts.judge(results, prices)],
         "readings": conditions.readings(results).to_dict("records"),
         "rows": rows,

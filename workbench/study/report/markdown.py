@@ -6,6 +6,7 @@ import hashlib
 import html
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -38,13 +39,14 @@ def costs(configs: dict[str, TrainConfig], runs: str | Path, repeats: int = 20) 
     measured = {}
     for label, config in configs.items():
         words = [
-            config.system,
+            config.title,
             resolve(config).options,
             config.numbers.model_dump(mode="json"),
             hardware.environment()["processor"],
+            *filter(None, [config.network]),
         ]
         digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]
-        path = Path(runs) / "costs" / f"{config.system}-{digest}.json"
+        path = Path(runs) / "costs" / f"{re.sub('[^a-z0-9_]+', '-', config.title)}-{digest}.json"
         if not checksums.intact(path):
             files.write_json(path, profiling.profile(config, repeats, training=False))
         measured[label] = files.read_json(path)

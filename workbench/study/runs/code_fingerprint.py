@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import workbench
+from workbench import systems
 from workbench.data.catalog import SOURCES, UNTRIMMED
-from workbench.systems import SYSTEMS
 
 #: The folder that holds the packages, and those of them whose code makes a run.
 ROOT = Path(workbench.__file__).parents[1]
@@ -26,7 +26,7 @@ def fingerprint(system: str, dataset: str) -> str:
     """Sixteen hex digits that change with the code (not with comments and docstrings) of the modules that a run of
     ``system`` on ``dataset`` imports, directly or through others, from this library. Of a system registered from
     elsewhere (a notebook, another package) its own methods count."""
-    kind = SYSTEMS[system]
+    kind = systems.kind(system)
     own = kind.__module__.startswith("workbench.")
     source = (SOURCES | UNTRIMMED).get(dataset)
     starts = [*STARTS, *([kind.__module__] if own else []), *([source.partition(":")[0]] if source else [])]

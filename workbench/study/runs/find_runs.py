@@ -14,7 +14,10 @@ from workbench.study import files
 from workbench.study.config.data_of import open_split
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs import training_data
+from workbench.study.runs.alive_columns import columns
 from workbench.study.runs.run_folder import Run
+from workbench.systems import kind
+from workbench.systems.common import own
 
 LATEST = "latest:"
 #: Data that runs are looked for on: at a path, those of another run, or any.
@@ -78,10 +81,27 @@ def finished(root: str | Path = "runs") -> list[Run]:
 
 def newest(root: str | Path, **filters: Any) -> list[Run]:
     """Finished runs with these values, the last finished first."""
-    fitting = [
-        run for run in finished(root) if all(getattr(run.config, name) == value for name, value in filters.items())
-    ]
+    fitting = [run for run in finished(root) if all(_has(run.config, name, value) for name, value in filters.items())]
     return sorted(fitting, key=lambda run: run.weights.stat().st_mtime_ns, reverse=True)
+
+
+def by_pose(root: str | Path, run: Run) -> Run:
+    """The finished run on the data of ``run`` whose answer depends most on the poses: its predictions are those that
+    another clip's poses change most, as ``evaluate`` has measured on the test split; of a system that reads nothing but
+    poses, all of them. The newest of equals; ``run`` itself where no run reads poses."""
+    shares = {}
+    for other in newest(root):
+        reads = kind(other.config.system).needs_test
+        if "pose" in reads and other.about_the_same(run):
+            measured = columns(other.metrics.get("test", {}).get("alive", {}))
+            shares[other] = 1.0 if reads == {"pose"} else measured.get("pose_changed", 0.0)
+    return max(shares, key=lambda other: shares[other], default=run)
+
+
+def _has(config: TrainConfig, name: str, value: Any) -> bool:
+    if name == "system" and own.is_own(value):
+        return own.means(value, config.system)
+    return getattr(config, name) == value
 
 
 def _elsewhere(fitting: list[Run], data: Origin, root: str | Path, system: str) -> str:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from workbench.data.sources import synthadl, synthadl_u
 from workbench.nets import weights
 from workbench.study.runs.find_runs import LATEST, open_run
+from workbench.systems.common import own
 
 #: Where the data of a set are that is trained on without a root.
 DEFAULTS = {"synthadl": synthadl.DEFAULT_ROOT, "synthadl_u": synthadl_u.DEFAULT_ROOT}
@@ -30,8 +31,8 @@ def spelt(source: str, runs: str, root: str | None) -> str:
     """``source`` with "latest:<system>" as the id of that run, in the store ``runs``, on the data at ``root``."""
     if not source.startswith(LATEST):
         return source
-    system, colon, inside = source.removeprefix(LATEST).partition(":")
-    return open_run(f"{LATEST}{system}", runs, root).id + colon + inside
+    system, inside = own.parted(source.removeprefix(LATEST))
+    return open_run(f"{LATEST}{system}", runs, root).id + ("" if inside is None else f":{inside}")
 
 
 def _module(system: nn.Module, prefix: str) -> nn.Module:

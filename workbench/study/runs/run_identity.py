@@ -28,7 +28,8 @@ def run_of(experiment: Experiment, dataset: Data, validation: Data) -> Run:
         words.append(_contents(experiment.snippets))
     digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:8]
     protocol = re.sub(r"[^a-zA-Z0-9]+", "-", dataset.protocol).strip("-")[:40]
-    name = f"{experiment.system}-{protocol}-s{experiment.seed}-{digest}"
+    system = re.sub(r"[^a-zA-Z0-9_]+", "-", experiment.asked.title.replace(".py:", "-"))
+    name = f"{system}-{protocol}-s{experiment.seed}-{digest}"
     return Run(name, Path(experiment.runs) / name)
 
 

@@ -30,7 +30,8 @@ def table(root: str | Path = "runs", runs: Iterable[Run] | None = None) -> pd.Da
     rows = []
     for run in find_runs.all_runs(root) if runs is None else runs:
         config = run.config
-        row = {name: getattr(config, name) for name in ("system", "dataset", "protocol", "seed")}
+        row = {name: getattr(config, name) for name in ("dataset", "protocol", "seed")}
+        row = {"system": config.title, **row}
         row["options"] = json.dumps(config.options, sort_keys=True) if config.options else ""
         row |= {"status": "finished" if run.finished else "unfinished", "epochs": len(run.history)}
         rows.append({"id": run.id, **row, **flat(run.metrics)})

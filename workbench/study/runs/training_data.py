@@ -53,7 +53,7 @@ def how_to_train(system: str, about: TrainConfig, runs: str | Path) -> str:
     pairs = [] if poses else ["preset.crop=frame"]
     if about.protocol not in (None, first):
         pairs.append(f"protocol={quote(about.protocol)}")
-    return " ".join(["python -m workbench train", system, *place, *store, *(["--set", *pairs] if pairs else [])])
+    return " ".join(["python -m workbench train", quote(system), *place, *store, *(["--set", *pairs] if pairs else [])])
 
 
 def _facts(system: str, dataset: str, root: str | None) -> tuple[bool, str | None]:

@@ -76,9 +76,11 @@ def fit(config: TrainConfig | dict[str, Any]) -> str:
             return run.id
     if hardware.process():
         return run.id
-    if not (run.folder / "config.json").is_file():
+    # A network of one's own may lie elsewhere now: its bytes say which run it is.
+    if not (run.folder / "config.json").is_file() or run.config.system != experiment.system:
         with _alone(run):
             create(run, experiment, *data, batches_of(experiment).channels(train))
+        run = Run(run.id, run.folder)
     for split in experiment.evaluate:
         if not run.measured_on(split, run.dataset(split).contents):
             with _alone(run):

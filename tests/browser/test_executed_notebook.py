@@ -1,0 +1,142 @@
+"""A notebook that papermill has executed, read by others: as nbconvert's page offline, and in JupyterLab without
+running a cell, untrusted and trusted."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import bleach
+import nbconvert
+import nbformat
+import numpy as np
+import papermill
+import pytest
+from PIL import Image
+
+from tests.browser.cdp import Browser
+from tests.browser.lab import open_notebook, server
+from workbench.show.player import STILL
+
+pytestmark = pytest.mark.xdist_group("jupyterlab")
+CELLS = [
+    """
+import numpy as np
+from pydantic import BaseModel
+from workbench.show.player import Player, Track
+from workbench.show.widgets import panel
+from workbench.types import Clip
+frames = np.broadcast_to(np.arange(16, dtype=np.uint8)[:, None, None, None] * 12 + 10, (16, 96, 96, 3)).copy()
+heat = np.zeros((4, 6, 6)); heat[2, 2, 4] = 1
+clip = Clip(frames, np.arange(16), 16.0)
+Player(clip, maps={"attention": heat}, temporal={"temporal": [1, 2, 4, 3]}, title="<b>alone</b>", caption="at its peak")
+""",
+    """
+class Config(BaseModel):
+    dark: bool = False
+def draw(config):
+    tracks = [Track("as it is", frames=frames), Track("darker", frames=frames // (4 if config.dark else 2))]
+    return Player(clip, title="in a panel", tracks=tracks)
+shown = panel(Config(), draw)
+shown.exercise()
+shown
+""",
+]
+
+
+@pytest.fixture(scope="module")
+def executed(tmp_path_factory) -> Path:
+    """Two players, one of them in a panel whose controls were all tried."""
+    folder = tmp_path_factory.mktemp("executed")
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    cells = list(map(nbformat.v4.new_code_cell, CELLS))
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / "in.ipynb")
+    (folder / "work").mkdir()
+    papermill.execute_notebook(folder / "in.ipynb", folder / "work/out.ipynb", progress_bar=False, log_output=False)
+    return folder / "work/out.ipynb"
+
+
+def outputs(path: Path) -> list[dict]:
+    return [output["data"] for cell in nbformat.read(path, 4).cells for output in cell.outputs if "data" in output]
+
+
+def test_every_player_is_a_page_and_a_still_at_its_peak_and_asks_the_network_for_nothing(executed, artifacts):
+    shown = outputs(executed)
+    assert [set(data) for data in shown] == [{"text/plain", "text/html", "image/png"}] * 2
+    for data in shown:
+        assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", data["text/html"])
+        assert STILL in data["text/html"] and STILL in data["text/plain"]
+    picture = Image.open(io.BytesIO(base64.b64decode(shown[0]["image/png"])))
+    picture.save(artifacts / "still.png")
+    pixels = np.array(picture).astype(int)
+    zoom = 4  # 360 pixels or more
+    x, y = 12 + round(4.5 / 6 * 96 * zoom), picture.height - 24 - 24 - 56 - round(3.5 / 6 * 96 * zoom)
+    assert np.ptp(pixels[y, x]) > 60  # the hot cell of the third step, in row 2 of 6
+
+
+def test_the_notebook_keeps_no_second_copy_of_its_players(executed):
+    assert "_frames" not in json.dumps(nbformat.read(executed, 4).metadata)
+
+
+def test_where_scripts_are_taken_out_a_line_and_the_still_remain(executed):
+    """What stays of it under rules such as GitHub's: no script, no style; pictures and words."""
+    for data in outputs(executed):
+        kept = bleach.clean(
+            re.sub(r"<(script|style)\b.*?</\1>", "", data["text/html"], flags=re.DOTALL),
+            tags={"div", "figure", "figcaption", "img"}, attributes={"img": ["src", "alt"]},
+            protocols={"data"}, strip=True,
+        )  # fmt: skip
+        assert STILL in kept and len(kept) < 200_000
+        source = re.search(r'src="data:image/jpeg;base64,([^"]+)"', kept)[1]
+        width, height = Image.open(io.BytesIO(base64.b64decode(source))).size
+        assert width >= 384 and height >= 384
+
+
+def test_nbconverts_page_plays_offline(browser: Browser, executed: Path, tmp_path, artifacts):
+    text, _ = nbconvert.HTMLExporter().from_filename(str(executed))
+    page = tmp_path / "out.html"
+    page.write_text(text)
+    browser.call("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
+    try:
+        browser.open(page)
+        browser.wait(
+            "[...document.querySelectorAll('.wb-player')].filter(root => root.player?.bitmaps.length).length == 2"
+        )
+        assert browser.run("document.querySelector('.wb-player').player.state.frame") == 10
+        browser.run("document.querySelector('.wb-player').player.play()")
+        browser.wait("document.querySelector('.wb-player').player.state.frame < 5")
+        browser.run("document.querySelector('.wb-player').player.pause()")
+        assert browser.run("document.querySelectorAll('.wb-player figcaption').length") == 2  # the panes' names
+        browser.screenshot(artifacts / "nbconvert.png", whole=True)
+    finally:
+        browser.call("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1,
+                     uploadThroughput=-1)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory, executed: Path) -> Iterator[str]:
+    with server(tmp_path_factory.mktemp("reading"), executed.parent) as address:
+        yield address + executed.name
+
+
+def test_jupyterlab_shows_the_still_until_the_notebook_is_trusted_and_then_plays(
+    chromium: Browser, address: str, artifacts
+):
+    chromium.resize(1400, 2400)
+    open_notebook(chromium, address)
+    stills = "[...document.querySelectorAll('.jp-RenderedHTML figure img')]"
+    chromium.wait(f"{stills}.filter(still => still.naturalWidth > 300).length == 2", 60)
+    assert chromium.run("document.querySelectorAll('.wb-player canvas').length") == 0
+    assert chromium.run("document.querySelectorAll('.jp-RenderedHTML figcaption')[0].textContent") == STILL
+    chromium.screenshot(artifacts / "untrusted.png")
+    chromium.run("jupyterapp.commands.execute('notebook:trust').then(() => true), true")
+    chromium.wait("document.querySelector('.jp-Dialog .jp-mod-accept')", 60)
+    chromium.run("document.querySelector('.jp-Dialog .jp-mod-accept').click()")
+    chromium.wait(
+        "[...document.querySelectorAll('.wb-player')].filter(root => root.player?.bitmaps.length).length == 2", 60
+    )
+    chromium.screenshot(artifacts / "trusted.png")
