@@ -221,3 +221,14 @@ def test_a_short_menu_says_other_words_than_its_values():
     made = panel(Config(run="b"), Drawing(), {"run": [("the first", "a"), ("the second", "b")]}, ["run"])
     assert made.controls["run"].options == (("the first", "a"), ("the second", "b"))
     assert made.controls["run"].value == "b"
+
+
+class OneClip(BaseModel):
+    clip: str | None = None
+
+
+def test_a_menu_of_named_clips_does_not_offer_none():
+    named = (("run · a", "a"), ("sit · b", "b"))
+    shown = panel(OneClip(clip="a"), lambda config: ipywidgets.HTML(config.clip), {"clip": named}, ["clip"])
+    assert shown.controls["clip"].options == named
+    assert [one.value for one in shown.exercise()] == ["a", "b"]

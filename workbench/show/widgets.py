@@ -196,7 +196,9 @@ def control(
 def menu(
     options: list, value: Any, several: bool, optional: bool, known: dict
 ) -> tuple[ipywidgets.Widget, Callable[[Any], Any]]:
-    """A menu of the options and the present value; of a list field several may be chosen."""
+    """A menu of the options and the present value; of a list field several may be chosen. Options that are pairs of
+    words and value are all that there are: none is no choice among them."""
+    optional = optional and not any(isinstance(option, tuple) for option in options)
     present = list(value or []) if several else [value]
     words = {option[1]: option[0] for option in options if isinstance(option, tuple)}
     options = [option[1] if isinstance(option, tuple) else option for option in options]
