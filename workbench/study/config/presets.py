@@ -69,7 +69,7 @@ STUDY: dict[str, Any] = {
     "sampling": "uniform",
     "phases": 2,
 }
-#: For networks that read poses alone, as a Kinect gives them (docs/findings.md says what each number is worth).
+#: For networks that read poses alone, as a Kinect gives them (docs/findings.md says what was tried).
 #: The other presets train them as the parts of larger systems, which read 16 poses and have their own normalisation.
 POSES: dict[str, Any] = STUDY | {
     "poses": 32,
