@@ -43,7 +43,7 @@
     },
     controls() { // {root, node, kind, name}; disabled ones move nothing
       return this.roots().flatMap(({ root, name }) => within(root, root.player ? OURS : KERNELS)
-        .filter((node) => !node.disabled && node.offsetParent)
+        .filter((node) => !node.disabled && node.offsetParent && !node.closest(".wb-save")) // which writes, and shows nothing
         .map((node) => ({ root, node, kind: kind(node), name: `${name}: ${label(node)}` })));
     },
     names() {

@@ -165,7 +165,7 @@ class Player(Live, anywidget.AnyWidget):
 
     def __repr__(self) -> str:
         scene = self._scene
-        return f"Player({scene['title']!r}, {len(self._frames)} frames, {len(scene['tracks'])} track(s))"
+        return f"Player({scene['title']!r}, {len(scene['numbers'])} frames, {len(scene['tracks'])} track(s))"
 
 
 def fragment(scene: dict, frames: list[str], poster: str) -> str:

@@ -29,14 +29,14 @@ _FACE = cv2.FontFace("sans")
 
 def peak(clip: Clip, truth: Truth | None, tracks: Sequence[Track]) -> int:
     """The frame at which what the player shows first is strongest: its map, else its temporal weights; where it has
-    neither, or they are the same at all times, the middle of the true moment, or of the clip."""
+    neither, or they are the same at all times (within a hundredth), the middle of the true moment, or of the clip."""
     count = len(clip.frames)
     maps = [
         np.abs(cells(track.maps[name])) for track in tracks if (name := _first(tracks, track)) in _known(track.maps)
     ]
     weights = [np.abs(np.asarray(values, float)) for track in tracks for values in _known(track.temporal).values()]
     for course in [*(one.max((1, 2), initial=0) for one in map(np.nan_to_num, maps)), *map(np.nan_to_num, weights)]:
-        if len(course) > 1 and course.max() > course.min():
+        if len(course) > 1 and course.max() - course.min() > 0.01 * course.max():
             return min(int((course.argmax() + 0.5) * count / len(course)), count - 1)
     moment = [] if truth is None else np.flatnonzero(truth.moment)
     return int(moment[len(moment) // 2]) if len(moment) else count // 2
