@@ -38,4 +38,9 @@ def test_processes_that_are_started_anew_do_not_call_those_before_them():
             )
             for rank in range(2)
         ]
-        assert [process.communicate(timeout=60)[0].split()[-1:] for process in started] == [[b"3.0"], [b"3.0"]], start
+        try:
+            said = [process.communicate(timeout=120)[0].split()[-1:] for process in started]
+        finally:
+            for process in started:
+                process.kill()
+        assert said == [[b"3.0"], [b"3.0"]], start
