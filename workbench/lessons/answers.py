@@ -104,7 +104,7 @@ def _question(name: str) -> Question:
 
 
 def shipped_features(videos: Tensor) -> Tensor:
-    """The feature maps float [B,C,T',H',W'] of the backbone that ships with the library; videos [B,3,T,H,W] in [-1,1]."""
+    """Feature maps float [B,C,T',H',W'] of the backbone that ships with the library; videos [B,3,T,H,W] in [-1,1]."""
     path = weights.SHIPPED["i3d_synthadl_p"]
     backbone = I3D(width=files.read_json(weights.card_of(path))["width"])
     weights.load(backbone, path)
@@ -139,7 +139,7 @@ def _where_unit_leads() -> str:
     def loss(teacher: Tensor, student: Tensor, positive: Tensor, m: float) -> Tensor:
         return losses.supervised_contrastive(teacher, student, positive, m, "unit")
 
-    end = float(distillation.descend(loss, m=8 / 40320)[-1])
+    end = float(distillation.descend(loss, m=8 / 40320)[-1, 0])
     return "towards" if end > 0.3 else "away" if end < -0.3 else "across"
 
 
@@ -189,7 +189,10 @@ QUESTIONS = {
         "the mean of A_T is 1/T', and that of A_S at most 1; so f + A f is mostly f",
         0.25,
         measure=lambda: float(couple(torch.ones(1, 3, 3), torch.randn(1, 4).softmax(1)).mean()),
-        slips={1.0: "A_S alone can reach 1, but the weights A_T of the 4 steps sum to 1", 0.5: "how large is the mean of A_T?"},
+        slips={
+            1.0: "A_S alone can reach 1, but the weights A_T of the 4 steps sum to 1",
+            0.5: "how large is the mean of A_T?",
+        },
     ),
     "two_places": Question(
         "Can A = A_S x A_T be high at the left at first and high at the right later, and low elsewhere?",
@@ -217,7 +220,7 @@ QUESTIONS = {
         slips={-1.0: "that is the range of the video; which function does the last unit end in?"},
     ),
     "exchange": Question(
-        f"Read the share of predictions that another clip's poses change. With a floor of {CHANGED:.0%}, what does it say?",
+        f"Another clip's poses change this share of predictions. With a floor of {CHANGED:.0%}, what does it say?",
         "this is the library's verdict too; an attention map that changes no prediction explains none",
         choices={
             "idle": "the attention is computed and hardly used",
@@ -261,9 +264,12 @@ QUESTIONS = {
         slips={4.0: "that takes opposite directions; can numbers that are never negative have them?"},
     ),
     "same_map": Question(
-        f"Read the loss of the best constant for the attention of the run. Below {SAME_MAP}, call it one map for all clips.",
+        f"Read the loss of the best constant for the run's attention. Below {SAME_MAP}, call it one map for all clips.",
         "where the loss of the best constant is near 0, a student can have it without seeing the video",
-        choices={"same": "the attention is one map for all clips", "differs": "the attention differs from clip to clip"},
+        choices={
+            "same": "the attention is one map for all clips",
+            "differs": "the attention differs from clip to clip",
+        },
         needs="demo runs",
         read=lambda loss: "same" if loss < SAME_MAP else "differs",
     ),
@@ -292,4 +298,4 @@ QUESTIONS = {
         measure=_exchanged_sides,
         slips={"no": "a network reads red, green and blue"},
     ),
-}  # fmt: skip
+}

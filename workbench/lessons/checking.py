@@ -127,9 +127,10 @@ def _different(task: Task, arguments: tuple, returned: Any, what: str) -> list[t
     shapes = [answer.shape for answer in answers], [one.shape for one in wanted]
     fits = shapes[0] == shapes[1]
     away = task.distance(answers, wanted, arguments) if fits else np.inf
-    if away <= task.tolerance and not _finite_lost(answers, wanted):
+    # Pictures are rough: one that is much nearer to a mistake's is that mistake.
+    hints = _hints(task, arguments, answers, away / 2 if task.picture else away)
+    if away <= task.tolerance and not _finite_lost(answers, wanted) and not (task.picture and hints):
         return None
-    hints = _hints(task, arguments, answers, away)
     if not fits:
         which = next(i for i, (got, need) in enumerate(zip(*shapes, strict=True)) if got != need)
         got, need = (list(one[which]) for one in shapes)
@@ -138,7 +139,10 @@ def _different(task: Task, arguments: tuple, returned: Any, what: str) -> list[t
     if _finite_lost(answers, wanted):
         said = f"on {what} it returns numbers that are not finite (nan or inf)"
         return [("wrong", said), *(hints or [("hint", task.infinite)] * bool(task.infinite))]
-    return [("wrong", f"on {what} {_first_difference(task, answers, wanted)}"), *(hints or _about_values(answers, wanted))]
+    return [
+        ("wrong", f"on {what} {_first_difference(task, answers, wanted)}"),
+        *(hints or _about_values(answers, wanted)),
+    ]
 
 
 def _hints(task: Task, arguments: tuple, answers: list[np.ndarray], away: float) -> list[tuple[str, str]]:
@@ -180,7 +184,9 @@ def _about_shape(got: tuple, need: tuple) -> list[tuple[str, str]]:
         return [("hint", "an axis is missing: a sum or a mean went over too many axes, or an axis was not added")]
     if len(got) > len(need):
         return [("hint", "there is an axis too many: a sum or a mean over it is missing, or it was added twice")]
-    return [("hint", "an axis has another length: did it come from another input, or from a number that is written in?")]
+    return [
+        ("hint", "an axis has another length: did it come from another input, or from a number that is written in?")
+    ]
 
 
 def _about_values(answers: list[np.ndarray], wanted: list[np.ndarray]) -> list[tuple[str, str]]:
@@ -192,7 +198,11 @@ def _about_values(answers: list[np.ndarray], wanted: list[np.ndarray]) -> list[t
         return [("hint", "the sign is the other way round")]
     large = np.abs(right) > 1e-3 * np.abs(right).max(initial=1e-12)
     factors = answer[large] / right[large]
-    if len(factors) and _near(factors, np.full_like(factors, factors[0])) and np.allclose(answer, factors[0] * right, atol=1e-5):
+    if (
+        len(factors)
+        and _near(factors, np.full_like(factors, factors[0]))
+        and np.allclose(answer, factors[0] * right, atol=1e-5)
+    ):
         return [("hint", f"it is {factors[0]:.4g} times the right answer everywhere: a scale is wrong")]
     return []
 

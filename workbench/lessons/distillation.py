@@ -16,42 +16,48 @@ from workbench.lessons.task import Task
 Contrast = Callable[[Tensor, Tensor, Tensor, float], Tensor]
 
 
-def descend(loss: Contrast, clips: int = 16, size: int = 8, m: float = 0.01, steps: int = 300, seed: int = 0) -> Tensor:
-    """Where ``loss`` leads student embeddings that are free to move: float [steps + 1], the mean cosine of a student
-    and its own teacher before each step of Adam, and at the end.
+def descend(loss: Contrast, clips: int = 16, size: int = 8, m: float = 0.01, steps: int = 120, seed: int = 0) -> Tensor:
+    """Where ``loss`` leads student embeddings that are free to move: float [steps + 1,2], the mean cosine of a student
+    with its own teacher and with another clip's, before each step of Adam and at the end.
 
-    The teacher's numbers are 0 or more, as features are that come out of a ReLU. Every clip is in a positive pair with its own teacher and in a negative pair with the next clip's. ``loss`` takes
-    teacher [P,F], student [P,F], positive bool [P] and m, as ``losses.supervised_contrastive``.
+    The teacher's numbers are 0 or more, as features are that come out of a ReLU. Every clip is in a positive pair with
+    its own teacher and in a negative pair with the next clip's. ``loss`` takes teacher [P,F], student [P,F], positive
+    bool [P] and m, as ``losses.supervised_contrastive``.
     """
     draw = torch.Generator().manual_seed(seed)
     teacher = torch.rand(clips, size, generator=draw)
     student = torch.randn(clips, size, generator=draw).requires_grad_()
-    pairs = torch.cat([teacher, teacher.roll(1, 0)])
-    positive = torch.arange(2 * clips) < clips
-    optimizer = torch.optim.Adam([student], lr=0.05)
-    cosines = [F.cosine_similarity(teacher, student.detach(), dim=1).mean()]
-    for _ in range(steps):
-        optimizer.zero_grad()
-        loss(pairs, torch.cat([student, student]), positive, m).backward()
-        optimizer.step()
-        cosines.append(F.cosine_similarity(teacher, student.detach(), dim=1).mean())
+    other = teacher.roll(1, 0)
+    pairs, positive = torch.cat([teacher, other]), torch.arange(2 * clips) < clips
+    optimizer = torch.optim.Adam([student], lr=0.1)
+    cosines = []
+    for step in range(steps + 1):
+        with torch.no_grad():
+            cosines.append(torch.stack([F.cosine_similarity(one, student, dim=1).mean() for one in (teacher, other)]))
+        if step < steps:
+            optimizer.zero_grad()
+            loss(pairs, torch.cat([student, student]), positive, m).backward()
+            optimizer.step()
     return torch.stack(cosines)
 
 
 def learn_projection(
     loss: Contrast, teacher: Tensor, student: Tensor, labels: Tensor, m: float = 0.01, steps: int = 200, seed: int = 0
 ) -> tuple[Tensor, Tensor]:
-    """The cosines, float [S/2] each, of clips that were not learnt from with their own teacher, and with the teacher of
-    a clip of another class, after a linear embedding of the student's features was learnt on every other clip.
+    """Learns a linear embedding of the student's features on half of the clips of each class. Of the other half, the
+    cosines, float [S/2] each, with their own teacher and with the teacher of a clip of another class.
 
     teacher float [S,F] and student [S,G] are features of the same clips, from networks that stay as they are; labels
-    int64 [S]. ValueError where one half has a single class.
+    int64 [S]. All features are centred and of unit length. ValueError where one half has a single class.
     """
-    teacher, student = (F.normalize(features.float() - features.float().mean(0), dim=1) for features in (teacher, student))
+    teacher, student = (
+        F.normalize(features.float() - features.float().mean(0), dim=1) for features in (teacher, student)
+    )
     torch.manual_seed(seed)
     embed = nn.Linear(student.shape[1], teacher.shape[1], bias=False)
     optimizer = torch.optim.Adam(embed.parameters(), lr=0.01)
-    learnt, rest = torch.arange(0, len(labels), 2), torch.arange(1, len(labels), 2)
+    by_class = labels.argsort(stable=True)
+    learnt, rest = by_class[::2], by_class[1::2]
     draw = torch.Generator().manual_seed(seed)
     for _ in range(steps):
         optimizer.zero_grad()
@@ -70,7 +76,9 @@ def _others(labels: Tensor, clips: Tensor, draw: torch.Generator) -> Tensor:
     """For each of ``clips`` one of them of another class."""
     different = labels[clips, None] != labels[clips]
     if not different.any(1).all():
-        raise ValueError("a contrast needs clips of two classes or more among those that it learns from and is tried on")
+        raise ValueError(
+            "a contrast needs clips of two classes or more among those that it learns from and is tried on"
+        )
     return clips[torch.multinomial(different.float(), 1, generator=draw)[:, 0]]
 
 
@@ -98,7 +106,10 @@ def _embeddings(seed: int) -> dict[str, tuple]:
 def _teachers(seed: int) -> dict[str, tuple]:
     draw = torch.Generator().manual_seed(seed)
     teacher = torch.rand(5, 3, generator=draw)
-    return {"5 clips with 3 cells": (teacher,), "a row of another length": (torch.cat([10 * teacher[:1], teacher[1:]]),)}
+    return {
+        "5 clips with 3 cells": (teacher,),
+        "a row of another length": (torch.cat([10 * teacher[:1], teacher[1:]]),),
+    }
 
 
 _contrast = losses.supervised_contrastive
@@ -145,9 +156,12 @@ TASKS = {
             "s is a cosine over a temperature here; the paper multiplies the embeddings as they come": (
                 lambda t, s, p, m: _contrast(t, s, p, m, "temperature")
             ),
-            "s is the mean over channels; a dot product is their sum": lambda t, s, p, m: _contrast(t / t.shape[1], s, p, m),
+            "s is the mean over channels; a dot product is their sum": lambda t, s, p, m: _contrast(
+                t / t.shape[1], s, p, m
+            ),
         },
-        infinite="e^s overflows above s = 88: log[e^s / (e^s + M)] is F.logsigmoid(s - log M), its complement F.logsigmoid(log M - s)",
+        infinite="e^s overflows above s = 88: log[e^s / (e^s + M)] is F.logsigmoid(s - log M), "
+        "its complement F.logsigmoid(log M - s)",
         said={"log(): argument 'input'": "m is a plain number: math.log(m)"},
         trains=True,
     ),
@@ -162,7 +176,9 @@ TASKS = {
                 lambda t, s: losses.feature_distillation(t, s, "sum")
             ),
             "this is the mean over cells; eq. 2 sums them": lambda t, s: losses.attention_distillation(t, s, "mean"),
-            "this is the sum over the batch; it should be the mean": lambda t, s: losses.attention_distillation(t, s) * len(t),
+            "this is the sum over the batch; it should be the mean": lambda t, s: (
+                losses.attention_distillation(t, s) * len(t)
+            ),
             "this is the distance; eq. 2 squares it": (
                 lambda t, s: (F.normalize(t, dim=1) - F.normalize(s, dim=1)).norm(dim=1).mean()
             ),
@@ -182,7 +198,9 @@ TASKS = {
                 lambda t, s: losses.feature_distillation(F.normalize(t, p=1, dim=1), F.normalize(s, p=1, dim=1), "sum")
             ),
             "this is one number a clip; the loss is their mean": (
-                lambda t, s: torch.stack([losses.attention_distillation(*row) for row in zip(t[:, None], s[:, None], strict=True)])
+                lambda t, s: torch.stack(
+                    [losses.attention_distillation(*row) for row in zip(t[:, None], s[:, None], strict=True)]
+                )
             ),
             "this is the cosine; the loss is 2 - 2 cosine": lambda t, s: 1 - losses.attention_distillation(t, s) / 2,
         },
@@ -208,4 +226,4 @@ TASKS = {
             ),
         },
     ),
-}  # fmt: skip
+}

@@ -1,4 +1,4 @@
-"""The tasks of lab 3: how wide a bar is, which side a bone is of, and a skeleton as a picture (PERF-Net, section 3.1)."""
+"""The tasks of lab 3: the width of a bar, the side of a bone, a skeleton as a picture (PERF-Net, section 3.1)."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ def _boxes(seed: int) -> dict[str, tuple]:
 
 def _schemas(seed: int) -> dict[str, tuple]:
     named = {"Kinect v2": KINECT, "Kinect v1": "kinect_v1"}
-    return {f"the joints of {name}": (Skeleton.named(key).joints, Skeleton.named(key).bones) for name, key in named.items()}
+    return {
+        f"the joints of {name}": (Skeleton.named(key).joints, Skeleton.named(key).bones) for name, key in named.items()
+    }
 
 
 def _scenes(seed: int) -> dict[str, tuple]:
@@ -88,7 +90,9 @@ def _scenes(seed: int) -> dict[str, tuple]:
 def _apart(answers: Answers, wanted: Answers, arguments: tuple) -> float:
     """How much two pictures differ, blurred by a pixel or two, as a share of what was drawn on the frame: rough edges
     and the shape of the ends don't count."""
-    answer, right, frame = (cv2.GaussianBlur(one.astype(np.float32), (5, 5), 0) for one in (answers[0], wanted[0], arguments[0]))
+    answer, right, frame = (
+        cv2.GaussianBlur(one.astype(np.float32), (5, 5), 0) for one in (answers[0], wanted[0], arguments[0])
+    )
     return float(np.abs(answer - right).sum() / max(np.abs(right - frame).sum(), 1.0))
 
 
@@ -121,16 +125,24 @@ TASKS = {
         ("a single number, in pixels",),
         _boxes,
         {
-            "this is the shorter side of the box, here its width; take the longer one": lambda p, size: _box(p).min() * rendering.PERSON_SHARE,
+            "this is the shorter side of the box, here its width; take the longer one": lambda p, size: (
+                _box(p).min() * rendering.PERSON_SHARE
+            ),
             "this is the box's diagonal; take its longer side": (
                 lambda p, size: np.linalg.norm(_box(p)) * rendering.PERSON_SHARE
             ),
-            "this is the whole side; a bar is 1/20 of it wide": lambda p, size: bar_width(p, size) / rendering.PERSON_SHARE,
+            "this is the whole side; a bar is 1/20 of it wide": lambda p, size: (
+                bar_width(p, size) / rendering.PERSON_SHARE
+            ),
             "this is the uniform width, a share of the picture; take a share of the person's box": (
                 lambda p, size: rendering.widths(p[None, None], size, False)[0, 0]
             ),
-            "this is 1/20 of the picture; take 1/20 of the person's box": lambda p, size: max(size) * rendering.PERSON_SHARE,
-            "this is the height of the box even where its width is longer": lambda p, size: _box(p)[1] * rendering.PERSON_SHARE,
+            "this is 1/20 of the picture; take 1/20 of the person's box": lambda p, size: (
+                max(size) * rendering.PERSON_SHARE
+            ),
+            "this is the height of the box even where its width is longer": lambda p, size: (
+                _box(p)[1] * rendering.PERSON_SHARE
+            ),
             "of the box counts what lies within the picture: clip x to W and y to H first": (
                 lambda p, size: _box(p).max() * rendering.PERSON_SHARE
             ),
@@ -156,7 +168,8 @@ TASKS = {
             ),
             "one end is enough here; a bone is left or right where both its ends are, such as shoulder and elbow": (
                 lambda joints, bones: [
-                    next((side for side in ("left", "right") if side in joints[a] + joints[b]), "middle") for a, b in bones
+                    next((side for side in ("left", "right") if side in joints[a] + joints[b]), "middle")
+                    for a, b in bones
                 ]
             ),
             "every bone is in the middle: look for left or right in the names of both ends": (
@@ -188,7 +201,9 @@ TASKS = {
             "up and down are exchanged: rows count from the top": (
                 lambda f, p, *rest: draw_skeleton(f, p * (1, -1) + (0, len(f) - 1), *rest)
             ),
-            "the background is lost: draw on a copy of the frame": lambda *scene: draw_skeleton(*scene, background="black"),
+            "the background is lost: draw on a copy of the frame": lambda *scene: draw_skeleton(
+                *scene, background="black"
+            ),
             "the lines are too thin: width is the whole width of a line": _cv2_lines(0.3),
             "the lines are half as wide as asked for": _cv2_lines(0.5),
             "the lines are twice as wide as asked for: width is no radius": _cv2_lines(2),
@@ -200,11 +215,15 @@ TASKS = {
                 lambda f, p, *rest: draw_skeleton(f, np.nan_to_num(p), *rest)
             ),
         },
-        said={"NaN": _NAN, "nan": _NAN, "Can't parse 'pt": "cv2 takes a point as two whole numbers: (int(x), int(y))",
-              "Layout of the output array": "cv2 draws on arrays in memory order: start with frame.copy()"},
+        said={
+            "NaN": _NAN,
+            "nan": _NAN,
+            "Can't parse 'pt": "cv2 takes a point as two whole numbers: (int(x), int(y))",
+            "Layout of the output array": "cv2 draws on arrays in memory order: start with frame.copy()",
+        },
         picture=True,
         plain=True,
         tolerance=0.3,
         distance=_apart,
     ),
-}  # fmt: skip
+}

@@ -43,7 +43,12 @@ def weighted_mean(f: Tensor, a: Tensor) -> Tensor:
 def _scores(seed: int) -> dict[str, tuple]:
     draw = torch.Generator().manual_seed(seed)
     return {
-        "two clips, 3 steps, a grid of 2 x 4": (torch.randn(2, 8, generator=draw), torch.randn(2, 3, generator=draw), 2, 4),
+        "two clips, 3 steps, a grid of 2 x 4": (
+            torch.randn(2, 8, generator=draw),
+            torch.randn(2, 3, generator=draw),
+            2,
+            4,
+        ),
         "as many clips as steps": (torch.randn(3, 9, generator=draw), torch.randn(3, 3, generator=draw), 3, 3),
         "large scores": (30 * torch.randn(2, 4, generator=draw), 30 * torch.randn(2, 5, generator=draw), 2, 2),
     }
@@ -93,7 +98,7 @@ TASKS = {
         ("A_S [B,m,n]", "A_T [B,T']"),
         _scores,
         {
-            "the softmax goes over the clips (axis 0); the weights of one clip should sum to 1 over its steps, axis 1": (
+            "the softmax goes over the clips (axis 0); a clip's weights should sum to 1 over its steps, axis 1": (
                 lambda z1, z2, m, n: (z1.sigmoid().view(-1, m, n), z2.softmax(0))
             ),
             "A_T is a sigmoid of its scores; it should be a softmax, which sums to 1 over the steps": (
@@ -128,7 +133,9 @@ TASKS = {
         _weights,
         {
             "the weights are added; the coupler multiplies them": lambda s, t: s[:, None] + t[:, :, None, None],
-            "time comes last; it should be the second axis, [B,T',H',W']": lambda s, t: torch.einsum("bhw,bt->bhwt", s, t),
+            "time comes last; it should be the second axis, [B,T',H',W']": lambda s, t: torch.einsum(
+                "bhw,bt->bhwt", s, t
+            ),
             "every clip has the temporal weights of the first": lambda s, t: couple(s, t[:1].expand_as(t)),
             "every clip has the spatial weights of the first": lambda s, t: couple(s[:1].expand_as(s), t),
             "the product is divided by its sum; the coupler leaves it as it is": (
@@ -139,7 +146,10 @@ TASKS = {
             "time runs backwards": lambda s, t: couple(s, t.flip(1)),
             "rows and columns of the grid are exchanged": lambda s, t: couple(s.transpose(1, 2), t),
         },
-        said={"must match the size of tensor": "give both the same four axes first: spatial[:, None] is [B,1,H',W'], and A_T has to become [B,T',1,1]"},
+        said={
+            "must match the size of tensor": "give both the same four axes first: spatial[:, None] is [B,1,H',W'], "
+            "and A_T has to become [B,T',1,1]"
+        },
     ),
     "modulation": Task(
         modulation,
@@ -188,4 +198,4 @@ TASKS = {
         },
         said=_no_axis,
     ),
-}  # fmt: skip
+}
