@@ -1,5 +1,4 @@
-"""Labs: what is right passes, every usual mistake gets its hint, every expectation still holds, nothing of a student's is
-lost."""
+"""Labs: what is right passes, mistakes get their hint, expectations still hold, and nothing of a student's is lost."""
 
 from __future__ import annotations
 

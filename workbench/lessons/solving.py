@@ -39,8 +39,10 @@ def solve(lab: str | Path, out: str | Path) -> Path:
 
 
 def functions(source: str) -> dict[str, str]:
-    """The text of each function at the top of ``source``, by name; nothing of what is no Python."""
-    return {node.name: ast.get_source_segment(source, node) or "" for node in _statements(source, ast.FunctionDef)}
+    """The lines of each function at the top of ``source``, by name; nothing of what is no Python."""
+    lines = source.splitlines()
+    found = _statements(source, ast.FunctionDef)
+    return {node.name: "\n".join(lines[node.lineno - 1 : node.end_lineno]) for node in found}
 
 
 def to_fill_in(source: str) -> list[str]:
