@@ -90,7 +90,7 @@ def ask(name: str, answer: float | str | None = None, measured: float | None = N
         except (TypeError, ValueError):
             return Feedback(question.text, False, (("answer", f"{answer!r} is no number"),))
     if given == right or (not lines and abs(given - right) <= question.tolerance):
-        return Feedback(question.text, True, (("right", f"{answer}: {question.why}"),))
+        return Feedback(question.text, True, (("right", f"{given if lines else f'{given:.4g}'}: {question.why}"),))
     hint = question.slips.get(given, "try the extreme case, or let the cells above compute it")
     return Feedback(question.text, False, (*lines, ("wrong", f"it is not {answer}"), ("hint", hint)))
 
@@ -220,7 +220,7 @@ QUESTIONS = {
         slips={-1.0: "that is the range of the video; which function does the last unit end in?"},
     ),
     "exchange": Question(
-        f"Another clip's poses change this share of predictions. With a floor of {CHANGED:.0%}, what does it say?",
+        f"Read the share of predictions that changed. With a floor of {CHANGED:.0%}, what does it say?",
         "this is the library's verdict too; an attention map that changes no prediction explains none",
         choices={
             "idle": "the attention is computed and hardly used",
