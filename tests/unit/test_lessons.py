@@ -237,11 +237,13 @@ def test_slides_have_fragments_notes_and_nothing_before_the_first(tmp_path):
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text) for _, text in kinds])
     for cell, (kind, _) in zip(book.cells, kinds, strict=True):
         cell.metadata["slideshow"] = {"slide_type": kind}
+    book.cells += [nbformat.v4.new_code_cell("shown = 1"), nbformat.v4.new_code_cell("hidden = 1")]
+    book.cells[-1].metadata["tags"] = [slides.HIDDEN]
     nbformat.write(book, tmp_path / "some.ipynb")
     page = slides.build(tmp_path / "some.ipynb", tmp_path / "some.html").read_text()
     body = page.split("<main>")[1].split("</main>")[0]
     assert body.count("<section") == 2 and "<h2>A &lt;i&gt;</h2>" in body
-    assert "before" not in body and "gone" not in body
+    assert "before" not in body and "gone" not in body and "shown" in body and "hidden" not in body
     assert body.index('class="fragment"') < body.index("later") < body.index('class="notes"') < body.index("aside")
 
 

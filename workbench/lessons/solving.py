@@ -60,7 +60,8 @@ def _answered(source: str) -> str:
     for call in _calls(source, "ask"):
         name = ast.literal_eval(call.args[0])
         measured = next((word.value for word in call.keywords if word.arg == "measured"), None)
-        right = repr(QUESTIONS[name].answer)
+        answer = QUESTIONS[name].answer
+        right = repr(round(answer, 4) if isinstance(answer, float) else answer)
         if measured is not None:
             right = f'lessons.expected("{name}", {ast.get_source_segment(source, measured)})'
         source = source.replace("answer=None", f"answer={right}", 1)

@@ -219,6 +219,9 @@ def symbol(name: str) -> str:
             "approx": "≈",
             "le": "≤",
             "ge": "≥",
+            "lVert": "‖",
+            "rVert": "‖",
+            "quad": "\u2003",
         }.get(name, name)
 
 

@@ -18,6 +18,8 @@ from workbench.show.player import page_script
 
 #: What a cell's metadata may say: "-" goes on with the slide, and a fragment is shown at the next key.
 TYPES = ("slide", "subslide", "fragment", "skip", "notes", "-")
+#: The tag of a cell whose code isn't shown.
+HIDDEN = "remove-input"
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def _part(cell: nbformat.NotebookNode, kind: str, path: Path) -> Part:
         return Part(kind, _text(cell.source))
     if cell.cell_type != "code":
         return Part(kind, Markup())
-    hidden = cell.metadata.get("jupyter", {}).get("source_hidden")
+    hidden = HIDDEN in cell.metadata.get("tags", ()) or cell.metadata.get("jupyter", {}).get("source_hidden")
     code = Markup() if hidden else Markup(Highlight2HTML()(cell.source, language="python"))
     return Part(kind, code, [gallery.Item(*found[:2], "", "", *found[2:]) for found in gallery.outputs(cell, path)])
 
