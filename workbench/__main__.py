@@ -68,16 +68,49 @@ def synth(
     print(f"{root} contains the complete world: {len(made)} videos")
 
 
-def new(folder: Path, /) -> None:
-    """Copy the notebooks and the papers' tables to a folder.
+def new(folder: Path, /, *, labs: Flag = False, solutions: Flag = False, reset: Flag = False) -> None:
+    """Copy the notebooks, the labs and the papers' tables to a folder.
 
     Args:
         folder: parent of the new folder notebooks/; existing files stay unchanged
+        labs: copy the labs only
+        solutions: also copy the worked solutions of the labs
+        reset: put fresh copies in the place of changed labs; a changed lab is kept beside, as NAME.mine-1.ipynb
     """
-    from workbench.shipped import lay_out
+    from workbench import shipped
 
-    made = lay_out(folder)
-    print(f"{folder}/notebooks: {len(made)} new files; existing files are unchanged")
+    kept = shipped.reset_labs(folder) if reset else {}
+    for lab, mine in kept.items():
+        print(f"{lab} is as it came; what was there is kept in {mine.name}")
+    made = shipped.lay_out(folder, labs or reset, solutions)
+    if reset:
+        print(f"{folder}/notebooks/labs: {len(kept)} labs reset")
+    else:
+        print(f"{folder}/notebooks: {len(made)} new files; existing files are unchanged")
+
+
+def slides(notebook: Path, /, *, out: File = None) -> None:
+    """Make slides of a notebook whose cells have slide types: one page that works offline.
+
+    Args:
+        notebook: a notebook, such as notebooks/labs/1_pose_attention.ipynb; an executed one brings its figures along
+        out: page to write (default: NOTEBOOK.slides.html in the current folder)
+    """
+    from workbench.show import slides as pages
+
+    print(f"open {pages.build(notebook, out or Path(f'{notebook.stem}.slides.html'))} in a browser")
+
+
+def solve(lab: Path, /, *, out: File = None) -> None:
+    """Fill in a lab: a copy with the worked solutions and the expected answers.
+
+    Args:
+        lab: a lab as it comes, with the folder solutions/ beside it
+        out: notebook to write (default: LAB.solved.ipynb beside it)
+    """
+    from workbench.lessons.solving import solve as fill_in
+
+    print(f"written: {fill_in(lab, out or lab.with_name(f'{lab.stem}.solved.ipynb'))}")
 
 
 def train(
@@ -453,6 +486,8 @@ def demo(*, root: Data = TINY, out: Pages = PAGES, notebooks: Notebooks = None, 
 for each in (
     synth,
     new,
+    slides,
+    solve,
     train,
     pretrain,
     sensitivity,

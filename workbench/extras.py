@@ -13,6 +13,7 @@ NEEDS = {
     "workbench.study": ("training", ("pandas", "lightning", "pydantic", "safetensors")),
     "workbench.show": ("notebooks", ("plotly", "ipywidgets", "anywidget")),
     "workbench.views": ("notebooks", ("plotly", "lightning")),
+    "workbench.lessons": ("training", ("cv2", "lightning", "pydantic")),
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.tiny_runs import PRESET, Place
+from workbench.lessons import solving
 from workbench.study import fit, notebooks
 
 BOOKS = Path(__file__).parents[2] / "notebooks"
@@ -271,6 +272,64 @@ def test_explorer(place):
     text = _text(book)
     assert text.count("data-player role") == 3
     assert "pose_backbone, dropout, pose_classifier" in text and "adds to action" in text
+
+
+def _lab(place: Path, stem: str, source: Path, **parameters: object) -> tuple[str, str]:
+    """What the cells of an executed lab say, and its figures."""
+    known = notebooks.LABS[stem].model_fields
+    where = {"root": str(place / "world"), "runs": str(place / "runs")}
+    given = {name: value for name, value in where.items() if name in known} | parameters
+    out = notebooks.execute(source, place / "executed" / source.name, given, 1, progress=False)
+    book = nbformat.read(out, as_version=4)
+    return "\n".join(_figures(book)), _text(book)
+
+
+LABS = {
+    "1_pose_attention": ({}, "Where and when: the maps over the video"),
+    "2_distillation": ({"first": "latest:vpn", "steps": 5}, "Clips that the embedding has not seen"),
+    "3_drawing_poses": ({}, "Yours and the library's"),
+}
+
+
+@pytest.mark.parametrize("stem", LABS)
+def test_a_lab_runs_as_it_comes_and_solved(place, stem):
+    """As it comes, every cell is told that it isn't filled in, and the library's functions go on; with the solutions,
+    every task and question is right."""
+    parameters, figure = LABS[stem]
+    lab = BOOKS / f"labs/{stem}.ipynb"
+    code = [cell.source for cell in nbformat.read(lab, as_version=4).cells if cell.cell_type == "code"]
+    tasks = [name for cell in code for name in solving.to_fill_in(cell)]
+    questions = [name for cell in code for name in solving.questions(cell)]
+    figures, text = _lab(place, stem, lab, **parameters)
+    assert figure in figures and text.count("it returns None") == 2 * len(tasks)
+    (place / "solved").mkdir(exist_ok=True)
+    figures, text = _lab(place, stem, solving.solve(lab, place / f"solved/{stem}.ipynb"), **parameters)
+    assert figure in figures and "not yet." not in text and "write a number" not in text and "write one of" not in text
+    assert all(f"\\u2713 {name}: right" in text for name in tasks)
+    assert text.count("wb-feedback") == text.count("\\u2713") == len(tasks) + len(questions)
+
+
+@pytest.mark.parametrize("stem", notebooks.LABS)
+def test_labs_are_committed_clean(stem):
+    book = nbformat.read(BOOKS / f"labs/{stem}.ipynb", as_version=4)
+    nbformat.validate(book)
+    assert set(book.metadata) == {"kernelspec", "language_info"}
+    assert [cell.id for cell in book.cells] == [f"lab{stem[0]}-{number:02d}" for number in range(len(book.cells))]
+    code = [cell for cell in book.cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in code)
+    (cell,) = [cell for cell in code if "parameters" in cell.metadata.get("tags", ())]
+    given = {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(cell.source).body}
+    notebooks.LABS[stem](**given)
+    assert all("# " in line for line in cell.source.splitlines())
+    plan = next(cell.source for cell in book.cells if "## The plan" in cell.source)
+    minutes = [int(row.split("|")[2]) for row in plan.splitlines() if row.startswith("| ") and row[2].isdigit()]
+    assert sum(minutes) == 90
+    steps = [
+        cell.source.splitlines()[0]
+        for cell in book.cells
+        if cell.source.startswith("## ") and "minutes)" in cell.source
+    ]
+    assert [int(step.split("(")[1].split()[0]) for step in steps] == minutes
 
 
 def test_a_wrong_parameter_is_one_sentence(place):

@@ -159,16 +159,29 @@ def _palette(pose: Pose, marker: str, colors: str, given: list) -> list[tuple[in
     return [palette[limb % len(palette)] for limb in limbs]
 
 
+def widths(points: np.ndarray, size: tuple[int, int], ratio_aware: bool = True) -> np.ndarray:
+    """How wide bars are: a share of the person's box (of it counts what lies within the picture) or of the picture.
+
+    Args:
+        points: float [M,T,V,2], pixels; NaN for a missing joint.
+        size: (H, W) of the picture.
+        ratio_aware: PERSON_SHARE of the longer side of the person's box in that frame, else PICTURE_SHARE of the
+            longer side of the picture.
+
+    Returns:
+        float [M,T], pixels; 0 where nobody is.
+    """
+    if not ratio_aware:
+        return np.full(points.shape[:2], max(size) * PICTURE_SHARE)
+    inside = np.clip(points, 0, size[::-1])
+    low = np.where(np.isnan(inside), np.inf, inside).min(axis=2)
+    high = np.where(np.isnan(inside), -np.inf, inside).max(axis=2)
+    return np.maximum(high - low, 0).max(axis=2) * PERSON_SHARE
+
+
 def _widths(points: np.ndarray, size: tuple[int, int], ratio_aware: bool, thickness: float) -> np.ndarray:
-    """float [M,T]: pixels to draw, at least a hair; of a person's box counts what lies within the picture."""
-    if ratio_aware:
-        inside = np.clip(points, 0, size[::-1])
-        low = np.where(np.isnan(inside), np.inf, inside).min(axis=2)
-        high = np.where(np.isnan(inside), -np.inf, inside).max(axis=2)
-        widths = np.maximum(high - low, 0).max(axis=2) * PERSON_SHARE
-    else:
-        widths = np.full(points.shape[:2], max(size) * PICTURE_SHARE)
-    return np.maximum(thickness * widths - _BORDER, 0.1)
+    """float [M,T]: pixels to draw, at least a hair."""
+    return np.maximum(thickness * widths(points, size, ratio_aware) - _BORDER, 0.1)
 
 
 def _fixed_point(values: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """What systems are composed of. Needs torch and numpy only (``weights`` reads safetensors where it is installed)."""
 
 from workbench.nets import weights
-from workbench.nets.attention import AttentionPoint, Modulation, modulate, truth_weights, uniform_attention
+from workbench.nets.attention import AttentionPoint, Modulation, couple, modulate, truth_weights, uniform_attention
 from workbench.nets.pose import AGCN, PoseGCN, PoseGRU, PoseLSTM
 from workbench.nets.temporal import SSTCN, TGM, BiLSTM
 from workbench.nets.video import I3D, R3D50G, S3DG, I3DNonLocal, NonLocal, ResNeXt3D
@@ -22,6 +22,7 @@ __all__ = [
     "S3DG",
     "SSTCN",
     "TGM",
+    "couple",
     "modulate",
     "truth_weights",
     "uniform_attention",

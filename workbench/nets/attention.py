@@ -50,6 +50,12 @@ def modulate(f: Tensor, weights: Tensor, how: Modulation) -> Tensor:
     return a * f if how == "mean" else torch.cat([a * f, f], dim=1)
 
 
+def couple(spatial: Tensor, temporal: Tensor) -> Tensor:
+    """A_ST = inflate(A_S) o inflate(A_T), VPN's coupler (ECCV 2020, section 3.2): A_S float [B,H',W'] and A_T [B,T'] ->
+    [B,T',H',W']."""
+    return spatial[:, None] * temporal[:, :, None, None]
+
+
 def modulated_channels(channels: int, how: Modulation) -> int:
     """Channels of ``modulate``'s result for a feature map of ``channels``."""
     return 2 * channels if how == "both" else channels

@@ -299,9 +299,38 @@ CONFIGS: dict[str, type[Notebook]] = {
 }
 
 
+class PoseAttentionLab(OfRun):
+    """Lab 1: the coupler and two forms of modulation, on a run of vpn."""
+
+
+class DistillationLab(TwoRuns):
+    """Lab 2: the contrast and the attention distillation, on the stored features and maps of three runs."""
+
+    first: str = Field(default="latest:pose_lstm", description="the teacher of features: run id, or latest:<system>")
+    second: str = Field(default="latest:rgb", description="the student: run id, or latest:<system>")
+    attention: str = Field(default="latest:vpn", description="the teacher of attention: run id, or latest:<system>")
+    steps: int = Field(default=200, ge=1, description="steps of training the embedding")
+
+    def needed(self) -> list[str]:
+        """The runs that the lab reads."""
+        return [self.first, self.second, self.attention]
+
+
+class DrawingLab(OfData):
+    """Lab 3: a skeleton as a picture, on a clip."""
+
+
+#: The labs in notebooks/labs, which no page shows: they are to be filled in.
+LABS: dict[str, type[Notebook]] = {
+    "1_pose_attention": PoseAttentionLab,
+    "2_distillation": DistillationLab,
+    "3_drawing_poses": DrawingLab,
+}
+
+
 def config_of(notebook: str | Path) -> type[Notebook]:
-    """The configuration class of a notebook's file; ValueError naming the known ones otherwise."""
-    stem = Path(notebook).stem
-    if stem not in CONFIGS:
-        raise ValueError(f"no configuration is known for the notebook {stem!r}; known: {', '.join(CONFIGS)}")
-    return CONFIGS[stem]
+    """The configuration class of a notebook's or lab's file; ValueError naming the known ones otherwise."""
+    stem, known = Path(notebook).stem, CONFIGS | LABS
+    if stem not in known:
+        raise ValueError(f"no configuration is known for the notebook {stem!r}; known: {', '.join(known)}")
+    return known[stem]

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from workbench import losses
-from workbench.nets import AttentionPoint, Modulation, PoseGCN, PoseLSTM, modulate, truth_weights
+from workbench.nets import AttentionPoint, Modulation, PoseGCN, PoseLSTM, couple, modulate, truth_weights
 from workbench.nets.attention import Guide, modulated_channels, truth_apart
 from workbench.systems.baselines.pose_lstm import POSE_OPTIMIZER
 from workbench.systems.common.base import Stage, System
@@ -290,7 +290,7 @@ class VPN(System):
         if not self.options.coupler:  # (A2), as in Separable STA: multiplied apart, without residual, and concatenated
             how = "gated" if how == "residual" else how
             return torch.cat([modulate(f, spatial, how), modulate(f, temporal, how)], dim=1), weights
-        a_st = spatial * temporal  # A_ST = inflate(A_S) o inflate(A_T)
+        a_st = couple(a_s, weights["temporal"])  # A_ST = inflate(A_S) o inflate(A_T)
         return modulate(f, a_st, how), weights | {"attention": a_st}
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
