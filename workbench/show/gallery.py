@@ -33,6 +33,8 @@ PLOTLY = "application/vnd.plotly.v1+json"
 WORDS = {"p", "a", "em", "strong", "b", "i", "code", "pre", "ul", "ol", "li", "br", "sub", "sup", "blockquote"}
 HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 TABLES = {"table", "thead", "tbody", "tr", "th", "td", "caption"}
+#: Which pages don't need.
+NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 #: What formulas may be made of.
 MATH = {"math", "mrow", "mi", "mn", "mo", "ms", "mtext", "mspace", "mstyle", "mfrac", "msqrt", "mroot", "msub", "msup"}
 MATH |= {"msubsup", "munder", "mover", "munderover", "mtable", "mtr", "mtd", "mpadded", "mphantom", "mfenced"}
@@ -218,7 +220,7 @@ def formula(found: re.Match) -> str:
         nodes = [ElementTree.Element("unread")]
     tags = {node.tag.rpartition("}")[2] for node in nodes}
     links = {name for node in nodes for name in node.attrib if name.startswith("on") or "href" in name or "src" in name}
-    return f"<code>{html.escape(tex)}</code>" if tags - MATH or links else made
+    return f"<code>{html.escape(tex)}</code>" if tags - MATH or links else made.replace(f' xmlns="{NAMESPACE}"', "")
 
 
 def clean(text: str) -> Markup:

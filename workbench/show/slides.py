@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -46,7 +45,7 @@ def build(notebook: str | Path, out: str | Path) -> Path:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True)
     page = environment.get_template("slides.html").render(
         title=next(
-            (gallery.opening(cell.source)[0] for cell in book.cells if cell.cell_type == "markdown"), notebook.stem
+            (gallery.heading(cell.source) for cell in book.cells if cell.cell_type == "markdown"), notebook.stem
         ),
         slides=slides,
         player=Markup(page_script()) if "player" in kinds else "",
@@ -79,23 +78,9 @@ def _slides(book: nbformat.NotebookNode, path: Path) -> list[list[Part]]:
 def _part(cell: nbformat.NotebookNode, kind: str, path: Path) -> Part:
     kind = kind if kind in ("fragment", "notes") else "part"
     if cell.cell_type == "markdown":
-        return Part(kind, _text(cell.source))
+        return Part(kind, gallery.markdown(cell.source))
     if cell.cell_type != "code":
         return Part(kind, Markup())
     hidden = HIDDEN in cell.metadata.get("tags", ()) or cell.metadata.get("jupyter", {}).get("source_hidden")
     code = Markup() if hidden else Markup(Highlight2HTML()(cell.source, language="python"))
-    return Part(kind, code, [gallery.Item(*found[:2], "", "", *found[2:]) for found in gallery.outputs(cell, path)])
-
-
-def _text(source: str) -> Markup:
-    """Markdown as HTML; headings are made here, as ``gallery.markdown`` leaves them out."""
-    html = Markup()
-    for block in re.split(r"^(#{1,3} .+)$", source, flags=re.MULTILINE):
-        marks = len(block) - len(block.lstrip("#"))
-        if marks and block[marks] == " ":
-            level = min(marks, 3)
-            words = re.sub(r"[*_`]", "", block[marks:].strip())
-            html += Markup("<h{0}>{1}</h{0}>").format(level, words)
-        else:
-            html += gallery.markdown(block.strip())
-    return html
+    return Part(kind, code, [gallery.Item(*found[:2], "", *found[2:]) for found in gallery.outputs(cell, path)])
