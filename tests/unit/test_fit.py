@@ -22,6 +22,7 @@ from workbench.study.runs import find_runs, run_folder, run_table
 from workbench.study.runs.init_weights import initialise
 from workbench.study.runs.store import Store
 from workbench.study.train import checkpoint
+from workbench.study.train.loop import Training
 from workbench.systems.vpn.vpn import VPN
 from workbench.types import Batch, Output, Truth
 
@@ -378,3 +379,20 @@ def test_configurations_that_do_not_fit_the_data(world, tmp_path):
         fit(configuration(world, tmp_path, system="rgb", protocol="xs"))
     assert parse(configuration(world, tmp_path, system="rgb")).root == str(world)
     assert video.probe(str(next((world / "videos").glob("*.mp4")))).frames >= 12
+
+
+def test_a_kill_between_the_last_checkpoint_and_its_row_loses_no_row(world, tmp_path, shared_store, monkeypatch):
+    asked = configuration(world, tmp_path, system="pose_lstm", evaluate=[])
+    tell = Training._tell
+
+    def killed(self):
+        if len(self.place.history) == 2:
+            raise KeyboardInterrupt
+        tell(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Training, "_tell", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fit(asked)
+    run = find_runs.open_run(fit(asked), tmp_path)
+    assert list(run.history["epoch"]) == [1, 2]

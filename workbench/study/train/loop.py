@@ -312,8 +312,7 @@ class Training:
     def _finish(self) -> None:
         from safetensors.torch import save
 
-        if not (self.run.folder / "history.csv").is_file():
-            self._tell()
+        self._tell()  # again, as a kill may have come between the last checkpoint and its row
         weights = {name: value.contiguous() for name, value in checkpoint.copy_of(self.system.state_dict()).items()}
         files.write(self.run.weights, save(weights))
 
