@@ -56,7 +56,7 @@ def test_the_exhibit_says_what_the_network_answers(runs, monkeypatch):
     scores = exchanges.of_clip(run.system(), clips, i, run.spec)["own"].scores[0]
     text = " ".join(shown.sentences)
     assert f"“{clips.classes[scores.argmax()].replace('_', ' ')}” (score {scores.max():.2f})" in text
-    assert "Of the 3 clips" in text and "given the poses of another action" in text and "equal weights" in text
+    assert "Of the 3 clips" in text and "another clip's poses" in text and "equal weights" in text
     scene = json.loads(re.search(r'<script type="application/json">([^<]*)', shown.player.to_html(False))[1])["scene"]
     assert len(scene["tracks"]) == 2 and scene["truth"] is not None
     wide, high = scene["size"]

@@ -119,7 +119,7 @@ export class Player {
     this.grid = document.createElement("canvas");
     this.state = {
       frame: clamp(scene.frame ?? 0, 0, this.count - 1), playing: false, speed: "1",
-      map: "", strip: "", colours: "automatic", opacity: 0.8, scale: "shared", smooth: true, skeleton: true, truth: true, tool: scene.tools[0] ?? "none",
+      map: "", strip: "", colours: "automatic", opacity: +(root.closest("[data-opacity]")?.dataset.opacity ?? 0.8), scale: "shared", smooth: true, skeleton: true, truth: true, tool: scene.tools[0] ?? "none",
     };
     this.query = { frame: this.state.frame, x: 0.5, y: 0.5 }; // shares of the picture
     this.chosen = { person: 0, joint: 0 };
@@ -747,11 +747,12 @@ export class Player {
   }
 }
 
-export function boot(page) { // starts every player of a static page that has not started yet
+export function boot(page) { // starts every player of a static page that has not started yet; what is inside of data-plays plays by itself
   for (const root of page.querySelectorAll("[data-player]")) {
     const { scene, frames } = JSON.parse(root.querySelector("script").textContent);
     root.removeAttribute("data-player");
-    new Player(root, scene, frames);
+    const player = new Player(root, scene, frames);
+    if (root.closest("[data-plays]") && !still()) player.play();
   }
 }
 

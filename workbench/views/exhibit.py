@@ -22,6 +22,8 @@ from workbench.views.median_clip import Choice, median_clip
 
 #: Frames that are shown: enough for a movement to be smooth.
 FRAMES = 48
+#: Answers that are shown as bars, and clips whose poses are tried.
+BARS, OTHERS = 3, 9
 
 
 def of_newest(runs: str | Path, root: str | Path | None = None, split: str = "test") -> Exhibit | None:
@@ -42,8 +44,7 @@ def of_run(run: Run, split: str = "test") -> Exhibit | None:
     if chosen is None:
         return None
     clips, i = chosen.clips, chosen.i
-    asked = exchanges.of_clip(run.system(), clips, i, run.spec)
-    other = exchanges.partner(clips, i)
+    asked, other = _asked(run, clips, i)
     seen = sample_of_source(clips, i, run.spec)
     name, classes, label = run.config.system.upper(), clips.classes, clips.labels[i]
     tracks = [_track(asked[OWN], f"{name}, with the clip's own poses", classes)]
@@ -51,10 +52,22 @@ def of_run(run: Run, split: str = "test") -> Exhibit | None:
         tracks.append(_track(asked[POSE], f"the same video, poses of {_name(classes[clips.labels[other]])}", classes))
     action = _name(classes[label])
     title = f"{action}: where {name} attends"
-    player = Player(seen.clip, seen.pixels, truth=seen.truth, tracks=tracks)
+    player = Player(seen.clip, seen.pixels, truth=seen.truth, title=action, tracks=tracks)
     return Exhibit(
         player, title, (*_sentences(asked, classes, label, name, seen.truth is not None), _how(chosen, name))
     )
+
+
+def _asked(run: Run, clips: data.Dataset, i: int) -> tuple[dict[str, Found], int]:
+    """What the run answers about clip ``i``, and the clip that the other poses are of: of OTHERS draws the one at the
+    median of the score that is left to the right class."""
+    system, label = run.system(), clips.labels[i]
+    drawn = [exchanges.of_clip(system, clips, i, run.spec, seed) for seed in range(OTHERS)]
+    if POSE not in drawn[0]:
+        return drawn[0], i
+    left = [asked[POSE].scores[0, label] for asked in drawn]
+    seed = int(np.argsort(left, kind="stable")[OTHERS // 2])
+    return drawn[seed], exchanges.partner(clips, i, seed)
 
 
 def sample_of_source(clips: data.Dataset, i: int, spec: data.ClipSpec) -> data.Sample:
@@ -67,7 +80,7 @@ def sample_of_source(clips: data.Dataset, i: int, spec: data.ClipSpec) -> data.S
 def _track(found: Found, title: str, classes: list[str]) -> Track:
     maps = {"attention": found.maps["attention"][0]}
     temporal = {"temporal": found.maps["temporal"][0]} if "temporal" in found.maps else {}
-    best = np.argsort(-found.scores[0])[:3]
+    best = np.argsort(-found.scores[0])[:BARS]
     return Track(title, maps, temporal, scores=[(_name(classes[n]), float(found.scores[0, n]), None) for n in best])
 
 
@@ -79,9 +92,8 @@ def _sentences(asked: dict[str, Found], classes: list[str], label: int, name: st
     if POSE in asked:
         other = asked[POSE].scores[0]
         same = "still answers" if other.argmax() == own.argmax() else "answers"
-        answer += (
-            f"; given the poses of another action it {same} “{_name(classes[other.argmax()])}” ({other.max():.2f})"
-        )
+        answer += f"; given another clip's poses (of {OTHERS}, those of median effect) it {same} "
+        answer += f"“{_name(classes[other.argmax()])}” ({other.max():.2f})"
     said.append(f"{answer}.")
     if UNIFORM in asked:
         without = asked[UNIFORM].scores[0, label]

@@ -65,7 +65,7 @@ def summary(root: str | Path = "runs", data: str | Path | None = None) -> tuple[
     table = pd.DataFrame(rows)
     if table.empty:
         return table, ""
-    table = table.sort_values("top1", ascending=False, kind="stable")
+    table = table.sort_values("top1", ascending=False, kind="stable", ignore_index=True)
     interval = [f"{low:.0f} to {high:.0f}" for low, high in zip(table["top1_low"], table["top1_high"], strict=True)]
     words = table[["network", "reads"]].assign(**{"correct, %": table["top1"].round(1), "95 % interval": interval})
     if table["seed"].nunique() > 1:
