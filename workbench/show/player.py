@@ -14,6 +14,7 @@ from typing import Any
 import anywidget
 import numpy as np
 import traitlets
+from torch import Tensor
 
 from safefiles import drafts
 from workbench.media import films
@@ -216,10 +217,15 @@ def write(path: Path, text: str) -> Path:
     return path
 
 
+def _arrays(maps: Mapping[str, Any]) -> dict[str, Any]:
+    """Tensors as arrays, whatever they are needed for."""
+    return {name: one.detach().cpu().numpy() if isinstance(one, Tensor) else one for name, one in maps.items()}
+
+
 def _tracks(maps: Any, temporal: Any, tracks: Sequence[Track] | None) -> list[Track]:
     if tracks is None:
         named = maps if isinstance(maps, Mapping) else {} if maps is None else {"map": maps}
-        return [Track("", named, temporal or {})]
+        return [Track("", _arrays(named), _arrays(temporal or {}))]
     if maps is not None or temporal is not None:
         raise ValueError("a player takes either maps and temporal, or tracks that bring their own")
     own, pinned = ([getattr(track, name) is not None for track in tracks] for name in ("frames", "pin"))

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from workbench import data
 from workbench.show.gallery import Exhibit
 from workbench.show.player import Player, Track
+from workbench.study.analysis import joint_sensitivity
 from workbench.study.evaluate import exchanges
 from workbench.study.evaluate.alive import CHANGED
 from workbench.study.evaluate.attention_grades import POSE
@@ -56,6 +58,16 @@ def of_run(run: Run, split: str = "test") -> Exhibit | None:
     return Exhibit(
         player, title, (*_sentences(asked, classes, label, name, seen.truth is not None), _how(chosen, name))
     )
+
+
+def posed_first(sessions: dict[str, Any], shown: tuple[Run, ...], split: str, i: int) -> dict[str, Any]:
+    """``sessions`` (explain.what_if) about clip ``i`` of the runs that are shown, with the run before them that depends
+    most on poses (``find_runs.by_pose``), where it is none of them."""
+    posed = find_runs.by_pose(shown[0].folder.parent, shown[0])
+    if posed.id in [run.id for run in shown]:
+        return sessions
+    session = joint_sensitivity.session(posed, posed.system(), posed.dataset(split), i)
+    return {posed.config.title: session} | sessions
 
 
 def _asked(run: Run, clips: data.Dataset, i: int) -> tuple[dict[str, Found], int]:
