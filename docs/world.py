@@ -158,12 +158,12 @@ def ceiling(root: Path, split: str, seeds: int, poses: Predictions | None) -> pd
 
 def fusion(names: list[str], runs: str, split: str) -> pd.DataFrame:
     opened = [open_run(name, runs) for name in names]
-    found = [run.predictions(split) for run in opened]
-    if any(one.ids != found[0].ids for one in found):
+    predictions = [run.predictions(split) for run in opened]
+    if any(one.ids != predictions[0].ids for one in predictions):
         raise SystemExit("these runs were measured on different clips")
-    scores = [one.scores for one in found]
+    scores = [one.scores for one in predictions]
     rows = dict(zip(names, scores, strict=True)) | {"fusion": np.mean(scores, 0)}
-    return pd.DataFrame({name: report(each, found[0].labels, opened[0].classes) for name, each in rows.items()}).T
+    return pd.DataFrame({name: report(each, predictions[0].labels, opened[0].classes) for name, each in rows.items()}).T
 
 
 def main() -> None:

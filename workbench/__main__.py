@@ -18,7 +18,7 @@ from workbench import boundary
 
 CACHE, RUNS, PAGES, TINY = "data/cache", Path("runs"), Path("gallery"), Path("data/synthadl/tiny")
 FIRST_TABLE, DEMO_ROWS = "notebooks/ablations/synthadl_tiny.yaml", ("pose_lstm", "rgb", "vpn")
-TYPED = f"python -m workbench {shlex.join(sys.argv[1:])}"
+TYPED = f"python -m workbench {shlex.join(sys.argv[1:])}".replace(f"{Path.cwd()}/", "")
 
 
 def _whole(kind: type, tokens: Sequence[Token]) -> int:

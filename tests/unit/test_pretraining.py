@@ -50,6 +50,8 @@ def test_shipped_weights_are_those_of_their_card(name):
     path, facts = SHIPPED[name], card(SHIPPED[name])
     assert facts["weights"] == path.name and facts["bytes"] == path.stat().st_size <= LARGEST
     assert facts["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    words = (facts["command"] or "").split()
+    assert not any(word.startswith(("/", "~")) for word in words), "a command that others can type"
 
 
 def test_what_ships_is_made_by_a_recipe_or_is_where_one_starts():

@@ -112,25 +112,25 @@ def layers(system: nn.Module, batch: Batch | Any) -> list[str]:
     such modules and their parts, in the order in which they answer, up to the one that makes maps["feature_map"]. Empty
     where there is none."""
     system, batch = asked(system, batch)
-    names, found = {part: name for name, part in _body(system).named_modules()}, dict[str, list[int]]()
+    names, tensors = {part: name for name, part in _body(system).named_modules()}, dict[str, list[int]]()
 
     def hear(part: nn.Module, args: tuple, said: Any) -> None:
         values = said if isinstance(said, tuple) and said else (said,)
         if fits(values[0], outputs.video(batch)):
-            found.pop(names[part], None)
-            found[names[part]] = [value.data_ptr() for value in values if isinstance(value, Tensor)]
+            tensors.pop(names[part], None)
+            tensors[names[part]] = [value.data_ptr() for value in values if isinstance(value, Tensor)]
 
     with listening(_body(system), hear):
         feature_map = outputs.ask(system, batch).maps.get("feature_map")
-    made = [] if feature_map is None else [i for i, v in enumerate(found.values()) if feature_map.data_ptr() in v]
-    found = dict(list(found.items())[: made[-1] + 1 if made else None])
-    outer = [name for name in found if not any(name.startswith(f"{other}.") for other in found)]
-    return [name for name in found if name in outer or name.rpartition(".")[0] in outer]
+    made = [] if feature_map is None else [i for i, v in enumerate(tensors.values()) if feature_map.data_ptr() in v]
+    tensors = dict(list(tensors.items())[: made[-1] + 1 if made else None])
+    outer = [name for name in tensors if not any(name.startswith(f"{other}.") for other in tensors)]
+    return [name for name in tensors if name in outer or name.rpartition(".")[0] in outer]
 
 
 def _last(system: nn.Module, batch: Batch) -> str:
-    if found := layers(system, batch):
-        return found[-1]
+    if names := layers(system, batch):
+        return names[-1]
     there = ", ".join(name for name, _ in _body(system).named_children())
     raise ValueError(
         f"no module of {type(_body(system)).__name__} makes a feature map [B,C,T',H',W']: name with layer= one that "

@@ -69,8 +69,8 @@ def wilson(right: Any, confidence: float = 0.95) -> Interval:
     values = as_array(right).astype(bool)
     if values.ndim != 1 or not len(values):
         raise ValueError(f"a share needs one or more values [S], got {list(values.shape)}")
-    found = binomtest(int(values.sum()), len(values)).proportion_ci(confidence, method="wilson")
-    return Interval(float(values.mean()), float(found.low), float(found.high))
+    interval = binomtest(int(values.sum()), len(values)).proportion_ci(confidence, method="wilson")
+    return Interval(float(values.mean()), float(interval.low), float(interval.high))
 
 
 def paired_difference(first: Any, second: Any, **options: Any) -> Interval:

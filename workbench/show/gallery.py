@@ -121,15 +121,15 @@ def section(path: Path, number: int) -> Section:
     title, lead, items = "", Markup(), []
     waiting: list[str] = []  # text, until a figure follows it
     for cell in read(path).cells:
-        if cell.cell_type == "markdown" and not title and (found := heading(cell.source)):
-            title, lead = found, markdown(cell.source.partition("\n")[2])
+        if cell.cell_type == "markdown" and not title and heading(cell.source):
+            title, lead = heading(cell.source), markdown(cell.source.partition("\n")[2])
         elif cell.cell_type == "markdown":
             waiting.append(cell.source)
         elif cell.cell_type == "code":
-            found = [] if "live" in cell.metadata.get("tags", []) else outputs(cell, path)
-            items += [Item("text", markdown(text), heading(text)) for text in waiting if found]
+            shown = [] if "live" in cell.metadata.get("tags", []) else outputs(cell, path)
+            items += [Item("text", markdown(text), heading(text)) for text in waiting if shown]
             name = next((item.title for item in reversed(items) if item.kind == "text"), "")
-            items += [Item(*one[:2], name, *one[2:]) for one in found]
+            items += [Item(*one[:2], name, *one[2:]) for one in shown]
             waiting = []
     slug = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")
     return Section(f"{number}-{slug}.html", title or path.stem, lead, items)
@@ -152,7 +152,7 @@ def read(path: Path) -> nbformat.NotebookNode:
 
 def outputs(cell: nbformat.NotebookNode, path: Path) -> list[tuple]:
     """(kind, body) or (kind, body, height) of everything in a cell that can be seen without a kernel."""
-    found = []
+    shown: list[tuple] = []
     for output in cell.outputs:
         if output.output_type == "error":
             raise ValueError(
@@ -162,15 +162,15 @@ def outputs(cell: nbformat.NotebookNode, path: Path) -> list[tuple]:
         words = text_of(data, "text/html")
         player = made_again(words) if "data-player" in words else None
         if isinstance(data.get(PLOTLY), dict):
-            found += [] if blank(data[PLOTLY]) else [plot(data[PLOTLY], path)]
+            shown += [] if blank(data[PLOTLY]) else [plot(data[PLOTLY], path)]
         elif player is not None:
-            found.append(("player", Markup(player)))
+            shown.append(("player", Markup(player)))
         elif picture := next((kind for kind in ("image/png", "image/jpeg") if kind in data), None):
             letters = re.sub(r"[^A-Za-z0-9+/=]", "", text_of(data, picture))
-            found.append(("image", f"data:{picture};base64,{letters}"))
+            shown.append(("image", f"data:{picture};base64,{letters}"))
         elif "<table" in words:
-            found.append(("table", clean(words)))
-    return found
+            shown.append(("table", clean(words)))
+    return shown
 
 
 def text_of(data: Mapping, kind: str) -> str:
@@ -199,8 +199,8 @@ def blank(figure: dict) -> bool:
 
 def heading(source: str) -> str:
     """The first heading of a Markdown cell as text, or nothing."""
-    found = re.search(r"^#{1,6}[ \t]+(.+?)[ \t]*#*$", source, flags=re.MULTILINE)
-    return re.sub(r"[*_`]", "", found[1]) if found else ""
+    line = re.search(r"^#{1,6}[ \t]+(.+?)[ \t]*#*$", source, flags=re.MULTILINE)
+    return re.sub(r"[*_`]", "", line[1]) if line else ""
 
 
 def markdown(text: str) -> Markup:
@@ -209,12 +209,12 @@ def markdown(text: str) -> Markup:
     return Markup(re.sub(r"\$\$(.+?)\$\$|\$([^$<\n]+)\$", formula, clean(made), flags=re.DOTALL))
 
 
-def formula(found: re.Match) -> str:
+def formula(match: re.Match) -> str:
     """A formula of TeX as MathML, or its TeX where it can't be read."""
-    tex = html.unescape(found[1] or found[2]).strip()
+    tex = html.unescape(match[1] or match[2]).strip()
     try:
         spelled = tex.replace("<", r"\lt ").replace(">", r"\gt ")
-        made = latex2mathml.converter.convert(spelled, display="block" if found[1] else "inline")
+        made = latex2mathml.converter.convert(spelled, display="block" if match[1] else "inline")
         nodes = [*ElementTree.fromstring(made).iter()]
     except Exception:  # whatever a formula of somebody else's leads its reader to
         nodes = [ElementTree.Element("unread")]

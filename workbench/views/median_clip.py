@@ -26,20 +26,20 @@ class Choice:
 def median_clip(run: Run, split: str = "test") -> Choice | None:
     """Of the clips that ``run`` classifies correctly, the one at the median of the grade *where* (``ranking``), or,
     where no truth is known, of the score of its class; of two in the middle the lower. None where there is none."""
-    found, clips, seen = run.predictions(split), run.dataset(split), run.maps(split).get("attention")
-    right = np.flatnonzero(found.logits.argmax(1) == found.labels)
-    places = [clips.index(found.ids[n]) for n in right]
-    truths = [None if seen is None else data.truth_of(clips, i, run.spec) for i in places]
-    measure, values = "the score of the right class", found.scores[right, found.labels[right]]
+    predictions, clips, seen = run.predictions(split), run.dataset(split), run.maps(split).get("attention")
+    right = np.flatnonzero(predictions.logits.argmax(1) == predictions.labels)
+    indices = [clips.index(predictions.ids[n]) for n in right]
+    truths = [None if seen is None else data.truth_of(clips, i, run.spec) for i in indices]
+    measure, values = "the score of the right class", predictions.scores[right, predictions.labels[right]]
     if any(truth is not None for truth in truths):
         measure = "the grade where (the chance that a point of the true region has more attention than another point)"
-        graded = zip(right, truths, strict=True)
-        values = np.array([np.nan if truth is None else grade(seen[n], None, truth)["ranking"] for n, truth in graded])
-    known = np.flatnonzero(~np.isnan(values))
-    if not len(known):
+        pairs = zip(right, truths, strict=True)
+        values = np.array([np.nan if truth is None else grade(seen[n], None, truth)["ranking"] for n, truth in pairs])
+    graded = np.flatnonzero(~np.isnan(values))
+    if not len(graded):
         return None
-    middle = known[np.argsort(values[known], kind="stable")[(len(known) - 1) // 2]]
-    return Choice(clips, places[middle], len(known), measure, float(values[middle]))
+    middle = graded[np.argsort(values[graded], kind="stable")[(len(graded) - 1) // 2]]
+    return Choice(clips, indices[middle], len(graded), measure, float(values[middle]))
 
 
 def position(run: Run, clips: data.Dataset, clip: int | str | None, split: str = "test") -> int:

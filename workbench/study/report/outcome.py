@@ -39,10 +39,10 @@ def told(run: Run, command: str) -> list[str]:
         scored = f"per-frame mAP on {len(data)} {split} videos: {100 * measured['frame_map']:.1f} %"
     else:
         right = _right(run, split)
-        found = metrics.wilson(right)
+        share = metrics.wilson(right)
         scored = (
-            f"{right.sum()} of {len(right)} {split} clips are classified correctly: {100 * found.value:.0f} % (95 % "
-            f"interval {100 * found.low:.0f} to {100 * found.high:.0f}; chance {100 / len(run.classes):.0f} %)"
+            f"{right.sum()} of {len(right)} {split} clips are classified correctly: {100 * share.value:.0f} % (95 % "
+            f"interval {100 * share.low:.0f} to {100 * share.high:.0f}; chance {100 / len(run.classes):.0f} %)"
         )
     return [scored, *([] if split == "train" else [_held_out(run, data)]), *_next(run, command, split)]
 

@@ -135,13 +135,13 @@ def load(name: str, setting: Setting, recorded: str | None = None) -> OwnNetwork
     names the file, for one that is missing or has changed, and for what it raises or returns that is no such network.
     """
     file, function, source = _file(name), _function(name), _source(name)
-    found = hashlib.sha256(source).hexdigest()
-    if recorded not in (None, found):
+    now = hashlib.sha256(source).hexdigest()
+    if recorded not in (None, now):
         raise ValueError(
-            f"{file} has changed since the run was trained (SHA-256 {found[:8]}, on record {recorded[:8]}), and is not "
+            f"{file} has changed since the run was trained (SHA-256 {now[:8]}, on record {recorded[:8]}), and is not "
             "run: put the file back as it was, or train again"
         )
-    there = vars(_executed(file, source, found))
+    there = vars(_executed(file, source, now))
     build = there.get(function)
     if not callable(build):
         made = [key for key, value in there.items() if getattr(value, "__module__", None) == there["__name__"]]
@@ -185,9 +185,9 @@ def _source(name: str) -> bytes:
         ) from None
 
 
-def _executed(file: Path, source: bytes, found: str) -> ModuleType:
+def _executed(file: Path, source: bytes, sha256: str) -> ModuleType:
     """The module that the bytes ``source`` of ``file`` make, once a process."""
-    name = f"{file} {found[:8]}"
+    name = f"{file} {sha256[:8]}"
     if name in _LOADING:
         raise ValueError(f"{file} trains or builds while it is loaded: put that below if __name__ == '__main__'")
     if name not in sys.modules:
