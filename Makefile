@@ -77,8 +77,8 @@ bench: $(VENV)/installed  ## measure speed and memory on this machine
 study: $(VENV)/installed  ## run every system and the tables with claims for docs/results.md, three seeds or more: hours on two cores
 	@$(RUN) sweep $(STUDY:%=notebooks/ablations/%.yaml) --protocols cs $(STUDY_FLAGS) --report docs/results.md
 
-pretrain: $(VENV)/installed  ## draw SynthADL-P and train the shipped weights: hours; resumes after an interruption
-	@$(RUN) pretrain data/synthadl/pretrain
+pretrain: $(VENV)/installed  ## draw SynthADL-P and SynthADL and train the shipped weights: hours; resumes after an interruption
+	@$(RUN) pretrain && $(RUN) pretrain --world adl
 
 docs: $(VENV)/installed   ## build the site offline and strictly: docs/_build/html/index.html
 	@$(BIN)/python -m sphinx -b html -q -W --keep-going docs docs/_build/html

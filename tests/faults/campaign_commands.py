@@ -19,7 +19,7 @@ from safefiles import checksums
 from synthadl import world
 from tests.detection_fixtures import fake_synthadl_u
 from tests.fixtures import fake_synthadl
-from workbench import __main__ as commands
+from workbench import commands
 
 SMALL = {"actions": ["wave"], "subjects": 4, "repetitions": 1, "setups": 3, "resolution": (64, 48)}
 CUT = ("preset.base=tiny", "preset.batch_size=3", "preset.clip=[8,32,32]", "preset.output_stride=[4,16,16]",
@@ -128,7 +128,7 @@ def side_by_side(table: Path, place: Path) -> int:
     """As the demo sweeps, without Dask."""
     from workbench.study.sweep import sweep as sweeping
 
-    where = {"runs": str(place / "runs"), "cache": commands.CACHE}
+    where = {"runs": str(place / "runs"), "cache": commands.parameters.CACHE}
     return _told(lambda: sweeping.sweep_files([table], 1, where=where, distributed=False).failed)
 
 

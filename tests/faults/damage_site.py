@@ -23,7 +23,7 @@ from synthadl.settings import settle
 from tests.detection_fixtures import fake_synthadl_u
 from tests.fixtures import fake_synthadl
 from workbench import boundary
-from workbench.__main__ import main
+from workbench.commands import main
 from workbench.data import open_untrimmed
 from workbench.metrics import formats
 from workbench.show import gallery

@@ -17,7 +17,7 @@ import pytest
 
 from tests.fixtures import fake_synthadl, write_mp4
 from tests.videos import encode, numbered
-from workbench.__main__ import main
+from workbench.commands import main
 from workbench.data import doctor, open_dataset
 from workbench.data.doctor import body_geometry
 from workbench.media import skeletons, video

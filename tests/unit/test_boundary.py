@@ -24,7 +24,7 @@ from safetensors import SafetensorError, safe_open
 from safefiles import reading
 from tests.faults.damage import BOMB
 from workbench import boundary
-from workbench.__main__ import main, parse
+from workbench.commands import main, parse
 from workbench.study.config.train_config import TrainConfig, parse_pairs
 from workbench.study.tables.table_file import read_table
 from workbench.systems import build

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.__main__ import app, main, parse
+from workbench.commands import app, main, parse
 
 COMMANDS = [name for name in app if not name.startswith("-")]
 
@@ -76,7 +76,7 @@ def test_every_argument_is_explained(name):
 
 def test_help_loads_nothing_heavy():
     code = (
-        "import json, sys; from workbench.__main__ import main; main(['train', '--help']); print();"
+        "import json, sys; from workbench.commands import main; main(['train', '--help']); print();"
         "print(json.dumps(sorted(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from workbench import metrics
-from workbench.__main__ import main
+from workbench.commands import main
 from workbench.metrics import formats
 
 TRUTH = pd.DataFrame(

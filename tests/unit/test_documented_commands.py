@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.videos import encode, numbered
-from workbench.__main__ import main, parse
+from workbench.commands import main, parse
 from workbench.data.catalog import SOURCES, UNTRIMMED
 from workbench.data.sources import official
 from workbench.study.config.train_config import TrainConfig, parse_pairs

@@ -13,7 +13,7 @@ import pytest
 from tests import official
 from tests.fixtures import REST
 from tests.videos import encode, numbered
-from workbench.__main__ import main
+from workbench.commands import main
 from workbench.data.files import facts
 from workbench.media import skeletons
 from workbench.types import Pose, Skeleton

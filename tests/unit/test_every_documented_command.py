@@ -20,7 +20,7 @@ import yaml
 from tests.detection_fixtures import fake_synthadl_u
 from tests.fixtures import estimated, fake_synthadl
 from tests.videos import encode, numbered
-from workbench.__main__ import main, parse
+from workbench.commands import main, parse
 from workbench.media.estimation import pose_estimation
 from workbench.study import fit, notebooks
 from workbench.study.config.train_config import TrainConfig, parse_pairs

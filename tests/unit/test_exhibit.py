@@ -73,13 +73,13 @@ def test_only_a_network_whose_answers_depend_on_the_poses_is_shown(runs, monkeyp
     told = {"test": {"alive": {"exchanges": {"shuffled_pose": {"changed": {"value": changed}}}}}}
     monkeypatch.setattr(Run, "metrics", told)
     right_about(runs["vpn"], monkeypatch, 3)
-    assert (exhibit.of_newest(runs["vpn"].folder.parent) is not None) is shown
+    assert (exhibit.of_best(runs["vpn"].folder.parent) is not None) is shown
 
 
 def test_the_table_needs_no_term(runs):
     folder = runs["vpn"].folder.parent
     table, note = run_table.summary(folder)
-    assert list(table.columns) == ["network", "reads", "correct, %", "95 % interval"]
+    assert list(table.columns) == ["network", "reads", "correct, %", "95 % interval", "learnt from"]
     assert dict(zip(table["network"], table["reads"], strict=True)) == {"rgb": "video", "vpn": "video and poses"}
     clips = len(runs["vpn"].dataset("test"))
     assert note == f"Of {clips} test clips of 4 actions that no network was trained on. Guessing: 25.0 %."

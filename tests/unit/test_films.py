@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.fixtures import fake_synthadl
-from workbench.__main__ import main
+from workbench.commands import main
 from workbench.media import films, rendering
 from workbench.show import saving, stills
 from workbench.show.player import Player, Track

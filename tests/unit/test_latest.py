@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fixtures import fake_synthadl
-from workbench.__main__ import main
+from workbench.commands import main
 from workbench.data import open_dataset
 from workbench.study import files, notebooks
 from workbench.study.config.data_of import open_split

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from workbench import lessons, shipped
-from workbench.__main__ import main
+from workbench.commands import main
 from workbench.lessons import solving
 from workbench.show import slides
 

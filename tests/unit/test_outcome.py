@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 
 from tests.fixtures import REST
-from workbench import __main__ as commands
-from workbench import metrics
-from workbench.__main__ import main, parse
+from workbench import commands, metrics
+from workbench.commands import main, parse
 from workbench.study.report import outcome
 from workbench.study.runs.find_runs import all_runs
 
@@ -25,7 +24,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "records"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
-        commands, "TYPED", f"python -m workbench train pose_gru --root clips.csv --set {' '.join(SHORT)}"
+        commands.training, "TYPED", f"python -m workbench train pose_gru --root clips.csv --set {' '.join(SHORT)}"
     )
     rows = []
     for k, person in enumerate(PEOPLE):

@@ -17,7 +17,7 @@ from tests.fixtures import fake_synthadl
 from tests.tiny_runs import PRESET
 from tests.videos import encode, numbered
 from workbench import explain, show, systems
-from workbench.__main__ import main
+from workbench.commands import main
 from workbench.explain import gradcam
 from workbench.explain.methods import METHODS
 from workbench.plain import Plain, fits

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from tests.fixtures import REST, estimated, write_mp4
-from workbench.__main__ import main
+from workbench.commands import main
 from workbench.data.doctor import pose_quality
 from workbench.media.estimation import pose_estimation
 from workbench.types import Pose, Skeleton

@@ -7,7 +7,7 @@ import pytest
 
 from tests import official
 from tests.fixtures import REST
-from workbench.__main__ import main
+from workbench.commands import main
 from workbench.data import ClipSpec, Loader, doctor, open_dataset
 from workbench.data.doctor import body_geometry, picture_motion
 from workbench.media import video

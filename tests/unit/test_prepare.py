@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.fixtures import fake_synthadl
-from workbench import __main__ as commands
+from workbench import commands
 from workbench.data import ClipSpec, Loader, open_dataset
 from workbench.data import prepare as work
 from workbench.data.files import written_manifest

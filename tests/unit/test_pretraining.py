@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from synthadl.actions import PRETRAIN_ACTIONS
 from synthadl.plan import plan
+from synthadl.settings import WORLDS
 from synthadl.world import VERSIONS
 from workbench.nets import weights
 from workbench.nets.weights import SHIPPED, card_of
@@ -63,7 +64,8 @@ def test_what_ships_is_made_by_a_recipe_or_is_where_one_starts():
 def test_shipped_weights_are_of_the_present_world(name):
     facts = card(SHIPPED[name])
     assert facts["system"] == RECIPES[name].system and facts["module"] == RECIPES[name].module
-    assert facts["data"]["version"] == VERSIONS["pretrain"] and facts["data"]["classes"] == list(PRETRAIN_ACTIONS)
+    world = RECIPES[name].world
+    assert facts["data"]["version"] == VERSIONS[world] and facts["data"]["classes"] == list(WORLDS[world])
     assert facts["held_out"]["top1"] > 10 * facts["held_out"]["chance"]
 
 
@@ -108,12 +110,12 @@ def test_a_system_of_other_classes_starts_from_them(made):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_each_recipe_is_a_run_whose_module_a_release_can_carry(name, tmp_path):
-    wanted = pretraining.config(name, tmp_path)
+    wanted, classes = pretraining.config(name, tmp_path), list(WORLDS[RECIPES[name].world])
     assert wanted.epochs == RECIPES[name].epochs and wanted.numbers.width == 0.25 and wanted.cache is None
-    module = resolve(wanted, list(PRETRAIN_ACTIONS), "kinect_v2").build().get_submodule(RECIPES[name].module)
+    module = pretraining.kept(name, resolve(wanted, classes, "kinect_v2").build())
     assert sum(tensor.nbytes for tensor in module.state_dict().values()) < LARGEST
     file = weights.save(module, tmp_path / "all.safetensors")
-    other = resolve(wanted, ["one", "two"], "kinect_v2").build().get_submodule(RECIPES[name].module)
+    other = pretraining.kept(name, resolve(wanted, ["one", "two"], "kinect_v2").build())
     report = weights.load(other, file)
     assert len(report.reshaped) <= 2 and not report.missing, "its classifier alone is of other classes"
 
@@ -121,7 +123,15 @@ def test_each_recipe_is_a_run_whose_module_a_release_can_carry(name, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"names": ["i3d"]}, "unknown weights 'i3d'; known: i3d_synthadl_p, agcn_synthadl_p, lstm_synthadl_p"),
+        (
+            {"names": ["i3d"]},
+            "unknown weights 'i3d' of the world 'pretrain'; known: i3d_synthadl_p, agcn_synthadl_p, l",
+        ),
+        (
+            {"names": ["lstm_synthadl_p"], "world": "adl"},
+            "unknown weights 'lstm_synthadl_p' of the world 'adl'; known: p",
+        ),
+        ({"world": "adl"}, r"weights of a try \(size=tiny\) don't take the place of those that ship; say --out FOLDER"),
         ({"size": "look"}, r"weights of a try \(size=look\) don't take the place of those that ship; say --out FOLDER"),
         ({"epochs": 1}, r"weights of a try \(epochs=1\)"),
         ({"epochs": 1, "limit": 20}, r"weights of a try \(epochs=1, limit=20\)"),

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tests.fixtures import write_mp4
-from workbench import __main__ as commands
+from workbench import commands
 from workbench.data import open_dataset
 from workbench.data.wizard import performers, wizard
 

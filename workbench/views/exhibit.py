@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from workbench import data
 from workbench.show.gallery import Exhibit
@@ -28,16 +29,23 @@ FRAMES = 48
 BARS, OTHERS = 3, 9
 
 
-def of_newest(runs: str | Path, root: str | Path | None = None, split: str = "test") -> Exhibit | None:
-    """The exhibit of the newest run on the data ``root`` whose predictions depend on the poses (they change in CHANGED
-    of the clips or more when the poses do) and that has attention; None where there is no such run."""
+def of_best(runs: str | Path, root: str | Path | None = None, split: str = "test") -> Exhibit | None:
+    """The exhibit of the run on the data ``root`` that has attention and whose predictions depend on the poses (they
+    change in CHANGED of the clips or more when the poses do); of several, that of the highest accuracy on validation
+    clips. None where there is no such run."""
     seen: dict = {}
-    for run in find_runs.newest(runs):
+    for run in sorted(find_runs.newest(runs), key=_validated, reverse=True):
         effects = run.metrics.get(split, {}).get("alive", {}).get("exchanges", {})
         alive = effects.get(POSE, {}).get("changed", {}).get("value", 0.0) >= CHANGED
         if alive and "attention" in run.maps(split) and (root is None or run.learnt_from(root, seen)):
             return of_run(run, split)
     return None
+
+
+def _validated(run: Run) -> float:
+    """Its accuracy on validation clips; 0 where it is not known."""
+    measured = run.metrics.get("validation", {}).get("top1")
+    return float(run.history.get("validation_top1", pd.Series([0.0])).max()) if measured is None else measured
 
 
 def of_run(run: Run, split: str = "test") -> Exhibit | None:
@@ -56,7 +64,7 @@ def of_run(run: Run, split: str = "test") -> Exhibit | None:
     title = f"{action}: where {name} attends"
     player = Player(seen.clip, seen.pixels, truth=seen.truth, title=action, tracks=tracks)
     return Exhibit(
-        player, title, (*_sentences(asked, classes, label, name, seen.truth is not None), _how(chosen, name))
+        player, title, (*_sentences(asked, classes, label, name, seen.truth is not None), _how(chosen, name, run))
     )
 
 
@@ -114,10 +122,11 @@ def _sentences(asked: dict[str, Found], classes: list[str], label: int, name: st
     return said
 
 
-def _how(chosen: Choice, name: str) -> str:
+def _how(chosen: Choice, name: str, run: Run) -> str:
+    origin = f" This {name} comes with the workbench and was not trained here." if run.ready_made else ""
     return (
         f"Of the {chosen.count} clips that {name} classifies correctly, this one is at the median of {chosen.measure}: "
-        f"{chosen.value:.2f}. It is neither the best nor the worst."
+        f"{chosen.value:.2f}. It is neither the best nor the worst.{origin}"
     )
 
 

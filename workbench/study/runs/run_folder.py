@@ -24,6 +24,7 @@ from torch import Tensor
 from safefiles import checksums
 from safefiles.reading import Unreadable, present, reading
 from workbench.data import ClipSpec, Dataset
+from workbench.nets import weights
 from workbench.study import files
 from workbench.study.config.data_of import open_split
 from workbench.study.config.experiment import Experiment, resolve
@@ -80,6 +81,11 @@ class Run:
     def known(self) -> dict[str, Any]:
         """What it learnt from: root, the absolute path that it had; train and validation, their ``contents``."""
         return {"root": None, **self._facts["data"]}
+
+    @property
+    def ready_made(self) -> Path | None:
+        """The file that all its weights came from with the workbench; None where it was trained."""
+        return weights.SHIPPED.get(self.config.init.get("", "")) if self.history.empty else None
 
     def learnt_from(self, data: str | Path, seen: dict | None = None) -> bool:
         """Whether its training and validation clips are those at ``data``, a folder or manifest, as they are now."""

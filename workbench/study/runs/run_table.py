@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from workbench.nets import weights
+from workbench.study import files
 from workbench.study.runs import find_runs
 from workbench.study.runs.alive_columns import columns
 from workbench.study.runs.run_folder import Run
@@ -46,8 +48,9 @@ def recent(root: str | Path, run: Run, others: int = 9) -> pd.DataFrame:
 
 def summary(root: str | Path = "runs", data: str | Path | None = None) -> tuple[pd.DataFrame, str]:
     """For readers who know no term: each finished run's network, what it reads, the share of test clips that it
-    classifies correctly and the 95 % interval, best first; and a sentence on the clips and on guessing. Of runs that
-    learnt from ``data``, a folder or manifest (None: of all); two runs of a kind are told apart by their seeds."""
+    classifies correctly and the 95 % interval, how many clips it learnt from, best first; and a sentence on the clips
+    and on guessing. Of runs that learnt from ``data``, a folder or manifest (None: of all); two runs of a kind are told
+    apart by their seeds."""
     seen: dict = {}
     rows, clips, classes = [], set(), set()
     for run in find_runs.finished(root):
@@ -59,6 +62,7 @@ def summary(root: str | Path = "runs", data: str | Path | None = None) -> tuple[
         needs = run.experiment.build().needs_test
         row["reads"] = " and ".join(words for name, words in READS.items() if name in needs)
         row |= {name: 100 * measured[name] for name in ("top1", "top1_low", "top1_high")}
+        row["learnt from"] = _learnt_from(run)
         rows.append(row)
         clips.add(measured["clips"])
         classes.add(len(run.classes))
@@ -68,9 +72,17 @@ def summary(root: str | Path = "runs", data: str | Path | None = None) -> tuple[
     table = table.sort_values("top1", ascending=False, kind="stable", ignore_index=True)
     interval = [f"{low:.0f} to {high:.0f}" for low, high in zip(table["top1_low"], table["top1_high"], strict=True)]
     words = table[["network", "reads"]].assign(**{"correct, %": table["top1"].round(1), "95 % interval": interval})
+    words["learnt from"] = table["learnt from"]
     if table["seed"].nunique() > 1:
         words.insert(1, "seed", table["seed"])
     return words, _of_what(clips, classes)
+
+
+def _learnt_from(run: Run) -> str:
+    """How many clips it was trained on; of a network that comes with the workbench, those of its card."""
+    if run.ready_made:
+        return f"{files.read_json(weights.card_of(run.ready_made))['data']['clips']['train']:,} clips, ready-made"
+    return f"{run.known['clips']:,} clips" if "clips" in run.known else ""
 
 
 def _of_what(clips: set[int], classes: set[int]) -> str:

@@ -1,5 +1,6 @@
-"""The weights that ship with the workbench, made from SynthADL-P: trained, measured on subjects that no training clip
-shows, and written with a card that says how.
+"""The weights that ship with the workbench: backbones made from SynthADL-P, and whole networks made from SynthADL that
+need no training. They are trained, measured on subjects that no training clip shows, and written with a card that says
+how.
 
 A card is the JSON file beside the weights: weights, sha256, bytes; system, module, width, clip; data (world, version,
 size, seed, root's clips by split, classes); command, run, epochs, seconds (of all epochs that were finished), machine,
@@ -9,11 +10,14 @@ git; held_out (clips, top1 and top5 with 95 % intervals, chance), accuracies in 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from synthadl.settings import PRETRAIN_SIZES
+from torch import nn
+
+from synthadl.settings import WORLD_SIZES
 from synthadl.world import generate
 from workbench.nets import weights
 from workbench.study import files
@@ -21,6 +25,7 @@ from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs.find_runs import open_run
 from workbench.study.runs.run_folder import Run
 from workbench.study.train.fit import fit
+from workbench.systems import System
 
 #: What a file of a release may be, bytes.
 LARGEST = 10_000_000
@@ -28,12 +33,18 @@ LARGEST = 10_000_000
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is trained, which module of it is kept, and what differs from the preset study."""
+    """What is trained on which world, which module of it is kept ("" is all), and what differs from the preset study.
+
+    Kept are not the modules ``without``, which only training reads; ``half``: in 16 bits, as released files are small.
+    """
 
     system: str
     module: str
-    epochs: int
+    epochs: int | dict[str, int]
     changes: dict[str, Any] = field(default_factory=dict)
+    world: str = "pretrain"
+    without: tuple[str, ...] = ()
+    half: bool = False
 
 
 RECIPES: dict[str, Recipe] = {
@@ -51,6 +62,17 @@ RECIPES: dict[str, Recipe] = {
     ),
     "agcn_synthadl_p": Recipe("agcn", "pose_backbone", 40),
     "lstm_synthadl_p": Recipe("pose_lstm", "pose_backbone", 40),
+    "pose_lstm_synthadl": Recipe("pose_lstm", "", 40, world="adl", half=True),
+    "rgb_synthadl": Recipe("rgb", "", 10, {"init": {"backbone": "i3d_synthadl_p"}}, world="adl", half=True),
+    "vpn_synthadl": Recipe(
+        "vpn",
+        "",
+        {"backbone": 0, "joint": 5},
+        {"init": {"backbone": "rgb_synthadl", "classifier": "rgb_synthadl"}},
+        world="adl",
+        without=("embedding", "pose_classifier"),
+        half=True,
+    ),
 }
 
 
@@ -58,55 +80,74 @@ def pretrain(
     root: str | Path,
     size: str | dict[str, Any] = "tiny",
     workers: int | None = None,
-    names: list[str] | None = None,
+    names: Sequence[str] | None = None,
     out: str | Path = weights.PRETRAINED,
     runs: str | Path = "runs",
     command: str = "",
     epochs: int | None = None,
     limit: int | None = None,
+    world: str = "pretrain",
 ) -> dict[str, Path]:
-    """Draws SynthADL-P of a ``size`` in ``root`` with so many ``workers`` (None: one a core), makes the weights called
-    ``names`` (None: all of RECIPES) from it and writes each to the folder ``out`` with its card; returns the files by
-    name. What is drawn stays, a finished run is not repeated, a stopped one goes on.
+    """Draws a ``world`` (pretrain or adl) of a ``size`` in ``root`` with so many ``workers`` (None: one a core), makes
+    the weights called ``names`` (None: all RECIPES of the world) from it and writes each to the folder ``out`` with its
+    card; returns the files by name. What is drawn stays, a finished run is not repeated, a stopped one goes on.
 
     ``epochs`` and ``limit`` (clips of each split) are for a try, whose weights don't ship. ValueError, before anything
     is drawn, for an unknown name, a folder that holds another world, or a try that would overwrite what ships.
     """
-    chosen = list(RECIPES) if names is None else names
+    known = [name for name, recipe in RECIPES.items() if recipe.world == world]
+    chosen = known if names is None else names
     for name in chosen:
-        if name not in RECIPES:
-            raise ValueError(f"unknown weights {name!r}; known: {', '.join(RECIPES)}")
-    why = _trial(size, epochs, limit)
+        if name not in known:
+            raise ValueError(f"unknown weights {name!r} of the world {world!r}; known: {', '.join(known) or 'none'}")
+    why = _trial(world, size, epochs, limit)
     if why and Path(out).resolve() == weights.PRETRAINED.resolve():
         raise ValueError(f"weights of a try ({why}) don't take the place of those that ship; say --out FOLDER")
-    generate(root, size, "pretrain", workers=workers)
-    made = {}
+    generate(root, size, world, workers=workers)
+    made: dict[str, Path] = {}
     for name in chosen:
-        run = open_run(fit(config(name, root, runs, epochs, limit)), runs)
+        run = open_run(fit(config(name, root, runs, epochs, limit, made)), runs)
         made[name] = export(name, run, Path(out), command)
     return made
 
 
 def config(
-    name: str, root: str | Path, runs: str | Path = "runs", epochs: int | None = None, limit: int | None = None
+    name: str,
+    root: str | Path,
+    runs: str | Path = "runs",
+    epochs: int | None = None,
+    limit: int | None = None,
+    made: Mapping[str, Path] | None = None,
 ) -> TrainConfig:
-    """The run that the weights ``name`` are taken from. Its clips are short: decoding them costs less than a cache."""
+    """The run that the weights ``name`` are taken from, which starts from those that the recipe names: of ``made``, by
+    name, or as they ship. Its clips are short: decoding them costs less than a cache."""
     recipe = RECIPES[name]
     where = {"dataset": "synthadl", "root": str(root), "protocol": "cs", "runs": str(runs)}
     where |= {"cache": None, "workers": 2}  # the next batches are read while one is learnt
     numbers = {"preset": "study", "epochs": epochs or recipe.epochs, "limit": limit}
-    return TrainConfig(system=recipe.system, **where, **numbers, **recipe.changes)
+    changes = dict(recipe.changes)
+    if "init" in changes:
+        changes["init"] = {part: str((made or {}).get(source, source)) for part, source in changes["init"].items()}
+    return TrainConfig(system=recipe.system, **where, **numbers, **changes)
+
+
+def kept(name: str, system: System) -> nn.Module:
+    """What a release carries of a ``system`` that the recipe has trained, which it changes."""
+    recipe = RECIPES[name]
+    module = system.get_submodule(recipe.module)
+    for part in recipe.without:
+        delattr(module, part)
+    return module.half() if recipe.half else module
 
 
 def export(name: str, run: Run, out: Path, command: str) -> Path:
     """Writes the module of a finished run, and its card after it; ValueError where a release could not carry it."""
-    recipe = RECIPES[name]
-    module = run.system().get_submodule(recipe.module)
+    module = kept(name, run.system())
     size = sum(tensor.nbytes for tensor in module.state_dict().values())
     if size > LARGEST:
         raise ValueError(f"{name} has {size / 1e6:.1f} MB, more than the {LARGEST / 1e6:g} that a release carries")
     path = weights.save(module, out / f"{name}.safetensors")
-    files.write_json(weights.card_of(path), card(path, recipe, run, command))
+    files.write_json(weights.card_of(path), card(path, RECIPES[name], run, command))
     return path
 
 
@@ -142,8 +183,8 @@ def card(path: Path, recipe: Recipe, run: Run, command: str) -> dict[str, Any]:
     }
 
 
-def _trial(size: str | dict[str, Any], epochs: int | None, limit: int | None) -> str:
+def _trial(world: str, size: str | dict[str, Any], epochs: int | None, limit: int | None) -> str:
     """Why these weights are none to ship, "" if they are."""
-    whole = [name for name in PRETRAIN_SIZES if name != "look"]
+    whole = [name for name in WORLD_SIZES[world] if (world, name) not in {("pretrain", "look"), ("adl", "tiny")}]
     found = {"size": None if size in whole else size, "epochs": epochs, "limit": limit}
     return ", ".join(f"{key}={value}" for key, value in found.items() if value is not None)
