@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from workbench.nets.modules import classifier_of
 from workbench.nets.video.convolution import SamePool, StemConv
 from workbench.nets.video.layers import VideoBackbone
+from workbench.nets.video.memory import Memory
 from workbench.nets.video.sizes import Axes, scaled, thinned, total
 
 # Channels of the branches b0, b1a, b1b, b2a, b2b, b3b at width 1.
@@ -126,20 +127,26 @@ class I3D(VideoBackbone):
             self.add_module(f"Mixed_{name}", module)
             channels = module.channels
         self.channels = channels
+        #: Where the first layers are frozen, what they make of a clip may be kept.
+        self.memory: Memory | None = None
         self.logits = nn.ModuleDict({"conv3d": nn.Conv3d(channels, num_classes, 1)}) if num_classes else None
 
     def forward(self, video: Tensor) -> Tensor:
         """video [B,C,T,H,W] -> Mixed_5c [B,channels,T',H',W']; the shapes beside are for 64 x 224 x 224 at width 1."""
+        x = self.first_layers(video) if self.memory is None else self.memory(video)
+        x = self.Mixed_4d(self.Mixed_4c(self.Mixed_4b(x)))  # 512
+        x = self.Mixed_4f(self.Mixed_4e(x))  # 832
+        x = self.MaxPool3d_5a_2x2(x)  # 832, 8 x 7 x 7
+        return self.Mixed_5c(self.Mixed_5b(x))  # 1024
+
+    def first_layers(self, video: Tensor) -> Tensor:
+        """What comes before Mixed_4b, where a grid cell is half as wide as that of Mixed_5c."""
         x = self.Conv3d_1a_7x7(video)  # 64 channels, 32 x 112 x 112
         x = self.MaxPool3d_2a_3x3(x)  # 64, 32 x 56 x 56
         x = self.Conv3d_2c_3x3(self.Conv3d_2b_1x1(x))  # 192
         x = self.MaxPool3d_3a_3x3(x)  # 192, 32 x 28 x 28
         x = self.Mixed_3c(self.Mixed_3b(x))  # 480
-        x = self.MaxPool3d_4a_3x3(x)  # 480, 16 x 14 x 14
-        x = self.Mixed_4d(self.Mixed_4c(self.Mixed_4b(x)))  # 512
-        x = self.Mixed_4f(self.Mixed_4e(x))  # 832
-        x = self.MaxPool3d_5a_2x2(x)  # 832, 8 x 7 x 7
-        return self.Mixed_5c(self.Mixed_5b(x))  # 1024
+        return self.MaxPool3d_4a_3x3(x)  # 480, 16 x 14 x 14
 
     def classify(self, feature_map: Tensor) -> Tensor:
         """Class scores [B,N] of a feature map of any size, by the public head: means over windows of HEAD cells that

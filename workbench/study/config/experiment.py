@@ -106,7 +106,7 @@ def resolve(
     body = Skeleton.named(skeleton or "kinect_v2")
     setting = Setting(len(classes), body, cut.clip, cut.poses, backbone, *sizes, features)
     of_clips = {name: value for name, value in (defaults | options).items() if name in ClipSpec.__dataclass_fields__}
-    changes = config.epochs, config.optimizer, config.schedule, config.clip_grad
+    changes = config.epochs, config.optimizer, config.schedule, config.clip_grad, tuple(config.freeze)
     derived = {
         "options": options,
         "clip": cut.spec(**of_clips, pose_quality=config.pose_quality),

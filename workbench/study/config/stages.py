@@ -26,7 +26,8 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 @dataclass(frozen=True)
 class Procedure:
     """What a configuration says of the stages of ``system``: the preset's numbers, and its own ``epochs``,
-    ``optimizer``, ``schedule`` and ``clip_grad`` (see TrainConfig); ``begun``: it starts from trained parts."""
+    ``optimizer``, ``schedule``, ``clip_grad`` and ``freeze`` (see TrainConfig); ``begun``: it starts from trained
+    parts."""
 
     system: str
     preset: Preset
@@ -34,6 +35,7 @@ class Procedure:
     optimizer: dict[str, Any] | None
     schedule: dict[str, Any] | None
     clip_grad: float | str | None
+    freeze: tuple[str, ...]
     begun: bool
 
     def of(self, stages: Sequence[Stage]) -> list[Stage]:
@@ -64,7 +66,7 @@ class Procedure:
         arguments(optimizer)
         published = stage.clip_grad if self.preset.clip_grad is None else self.preset.clip_grad
         clip = published if isinstance(self.clip_grad, str) else self.clip_grad
-        return replace(stage, epochs=epochs, optimizer=optimizer, schedule=schedule, clip_grad=clip)
+        return replace(stage, epochs=epochs, optimizer=optimizer, schedule=schedule, clip_grad=clip, fixed=self.freeze)
 
 
 def amend(published: dict[str, Any], *changes: dict[str, Any] | None) -> dict[str, Any]:

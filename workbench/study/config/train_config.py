@@ -185,6 +185,9 @@ class TrainConfig(Config):
       batch_size           over all devices together; None: the preset's
       optimizer, schedule  replace (with "name") or amend (without) those of every stage, e.g. {"lr": 0.001}
       clip_grad            largest gradient norm, None for no clipping; "preset": the preset's
+      freeze               names of layers that keep the values they start with, wherever they are in the system, such
+                           as Conv3d_1a_7x7; what the first layers of an I3D, up to Mixed_3c, make of a clip is then
+                           computed once, if augment is off
       patience             epochs without a better validation score before a stage ends early, None to never
       init                 weights to start from, by module: {"backbone": "file.safetensors"} (in a module that holds
                            others, "" among them, each network that fits the file best, see nets.fitting), a name of
@@ -218,6 +221,7 @@ class TrainConfig(Config):
     optimizer: dict[str, Any] | None = None
     schedule: dict[str, Any] | None = None
     clip_grad: PositiveFloat | Literal["preset"] | None = "preset"
+    freeze: list[str] = []
     patience: int | None = Field(default=None, gt=0)
     init: dict[str, str] = {}
     snippets: dict[str, str] = {}
@@ -305,6 +309,8 @@ class TrainConfig(Config):
         if self.network is None:
             del told["network"]
         # Runs from before there was a choice keep their names.
+        if not self.freeze:
+            del told["freeze"]
         if isinstance(self.preset, dict):
             before = {"validate_every": 1, "augment": {}}
             told["preset"] = {name: value for name, value in self.preset.items() if before.get(name) != value}

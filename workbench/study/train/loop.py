@@ -73,6 +73,7 @@ class Training:
     def _stage(self, stage: Stage) -> None:
         module = self.system.get_submodule(stage.part)
         optim.freeze(self.system, stage)
+        optim.remember(self.system, self.experiment.augment or not stage.fixed)
         self.feed = self._feed(stage, module)
         if stage.solve:
             self._solve(stage, module)

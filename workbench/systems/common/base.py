@@ -24,6 +24,7 @@ class Stage:
     "name" (sgd, adam) and its arguments; schedule has a "name" (constant, step, cosine, plateau) and its arguments.
     clip_grad is the largest norm of the gradient that the paper prints, None where it prints none.
 
+    fixed: names of layers, wherever they are in the system, that keep their values too.
     part: the path of a system inside this one that is trained alone: only its own forward pass and ``loss`` are run.
     cached: a method ``(batch) -> dict of tensors [B,...]`` of what is frozen; it is run once a clip, the stage reads
     its results as ``batch.features``. solve: a method ``(train, validation) -> dict of numbers`` that fits in closed
@@ -45,6 +46,7 @@ class Stage:
     part: str = ""
     cached: str = ""
     solve: str = ""
+    fixed: tuple[str, ...] = ()
     roles: dict[str, str] = field(default_factory=dict)
     needs: frozenset[str] | None = None
 
