@@ -29,7 +29,7 @@ from torch.utils.data import DataLoader
 
 from workbench.data import Dataset, open_dataset
 from workbench.data.clips.read_clip import area_box
-from workbench.nets import I3D
+from workbench.nets import I3D, weights
 from workbench.study import files, fit
 from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
@@ -37,8 +37,8 @@ from workbench.study.runs import hardware
 from workbench.study.runs.find_runs import open_run
 
 GOALS = (0.3, 0.4, 0.5)
-#: `make pretrain`: epochs, and clips of SynthADL-P's training split; a step is one of the plain network at batch 16.
-PRETRAINING = (28, 2400)
+#: What the recipe starts from, and what that had started from.
+PRETRAINED = ("i3d_synthadl_p", "i3d_synthadl_20")
 #: By epoch: seconds by the clock, of the processor, and top-1 on validation subjects.
 Told = list[list[float]]
 
@@ -180,12 +180,12 @@ def main() -> None:
         )
         ratio = "" if mine is None else f"{'> ' * (theirs is None)}{(theirs or first[-1])[1] / mine[1]:.1f}x"
         print(f"{goal:20.0%} {shown:>16s} {other:>20s}   {ratio}")
-    epochs, clips = PRETRAINING
-    steps = epochs * (clips // config.numbers.batch_size)
+    cards = [json.loads(weights.card_of(weights.SHIPPED[name]).read_text()) for name in PRETRAINED]
+    passes = [(card["epochs"], card["data"]["clips"].get("train", card["data"]["clips"].get("all"))) for card in cards]
+    steps = sum(epochs * (clips // config.numbers.batch_size) for epochs, clips in passes)
     step = own[-1][1] / (len(own) * (len(open_dataset("synthadl", args.root, "cs", "train")) // 16))
-    print(
-        f"pretraining ({epochs} epochs of {clips} clips) takes about {steps * step / 60:.0f} min of the processor here"
-    )
+    words = " and ".join(f"{epochs} epochs of {clips} clips" for epochs, clips in passes)
+    print(f"pretraining ({words}) takes about {steps * step / 60:.0f} min of the processor here")
 
 
 if __name__ == "__main__":

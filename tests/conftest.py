@@ -21,3 +21,11 @@ def data(world: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
     """Its training split; what is found out about its videos stays in this session's folder."""
     monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path_factory.getbasetemp() / "records"))
     return open_dataset("synthadl", world, split="train")
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What a module makes once for its tests is made in one process: they stay together (see --dist loadgroup)."""
+    fixtures = item._fixtureinfo.name2fixturedefs.values() if isinstance(item, pytest.Function) else ()
+    dear = any(fixture[-1].scope == "module" for fixture in fixtures)
+    if dear and item.get_closest_marker("xdist_group") is None:
+        item.add_marker(pytest.mark.xdist_group(item.path.stem))
