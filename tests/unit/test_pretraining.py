@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
 from synthadl.actions import PRETRAIN_ACTIONS
 from synthadl.plan import plan
 from synthadl.settings import WORLDS
 from synthadl.world import VERSIONS
-from workbench.nets import weights
+from workbench.nets import I3D, weights
 from workbench.nets.weights import SHIPPED, card_of
 from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
@@ -56,7 +57,8 @@ def test_shipped_weights_are_those_of_their_card(name):
 
 
 def test_what_ships_is_made_by_a_recipe_or_is_where_one_starts():
-    starts = {source for recipe in RECIPES.values() for source in recipe.changes.get("init", {}).values()}
+    inits = [recipe.changes.get("init", {}) for recipe in RECIPES.values()]
+    starts = {source.partition(":")[0] for init in inits for source in init.values()}
     assert set(SHIPPED) <= set(RECIPES) | starts and "i3d_synthadl_p" in SHIPPED
 
 
@@ -99,6 +101,18 @@ def test_a_second_command_makes_the_same_and_trains_nothing(made):
     assert (run.folder / "weights.safetensors").stat().st_mtime_ns == trained
 
 
+def test_a_source_names_a_file_and_a_module_of_it(made, tmp_path):
+    _, _, path = made
+    assert weights.file_of("i3d_synthadl_p") == (SHIPPED["i3d_synthadl_p"], "")
+    assert weights.file_of("i3d_synthadl_p:Mixed_3b") == (SHIPPED["i3d_synthadl_p"], "Mixed_3b")
+    assert weights.file_of(str(path)) == (path, "") and weights.file_of(f"{path}:lstm.0") == (path, "lstm.0")
+    assert weights.file_of("rgb-cs-s0-12345678:backbone") is None and weights.file_of(":backbone") is None
+    network, block = I3D(width=0.25), I3D(width=0.25).Mixed_3b
+    init_weights.initialise(nn.ModuleDict({"block": block}), {"block": "i3d_synthadl_p:Mixed_3b"}, "runs")
+    weights.load(network, SHIPPED["i3d_synthadl_p"])
+    assert all(torch.equal(value, block.state_dict()[name]) for name, value in network.Mixed_3b.state_dict().items())
+
+
 def test_a_system_of_other_classes_starts_from_them(made):
     _, _, path = made
     start = TrainConfig(system="pose_lstm", preset="study", init={"pose_backbone": str(path)})
@@ -111,7 +125,7 @@ def test_a_system_of_other_classes_starts_from_them(made):
 @pytest.mark.parametrize("name", RECIPES)
 def test_each_recipe_is_a_run_whose_module_a_release_can_carry(name, tmp_path):
     wanted, classes = pretraining.config(name, tmp_path), list(WORLDS[RECIPES[name].world])
-    assert wanted.epochs == RECIPES[name].epochs and wanted.numbers.width == 0.25 and wanted.cache is None
+    assert wanted.epochs == RECIPES[name].epochs and wanted.numbers.width == 0.25
     module = pretraining.kept(name, resolve(wanted, classes, "kinect_v2").build())
     assert sum(tensor.nbytes for tensor in module.state_dict().values()) < LARGEST
     file = weights.save(module, tmp_path / "all.safetensors")

@@ -22,6 +22,16 @@ PRETRAINED = Path(__file__).parent / "pretrained"
 SHIPPED = {path.stem: path for path in sorted(PRETRAINED.glob("*.safetensors"))}
 
 
+def file_of(source: str) -> tuple[Path, str] | None:
+    """The file that ``source`` names, a path or a name of SHIPPED, and the module of it that is meant: "FILE:MODULE",
+    "" for all. None where it names no file."""
+    for name, module in ((source, ""), source.rpartition(":")[::2]):
+        file = SHIPPED.get(name, Path(name))
+        if name and file.is_file():
+            return file, module
+    return None
+
+
 @dataclass(frozen=True)
 class Report:
     """What ``load`` did, as names of the module's tensors.

@@ -191,9 +191,9 @@ class TrainConfig(Config):
       patience             epochs without a better validation score before a stage ends early, None to never
       init                 weights to start from, by module: {"backbone": "file.safetensors"} (in a module that holds
                            others, "" among them, each network that fits the file best, see nets.fitting), a name of
-                           nets.weights.SHIPPED (i3d_synthadl_p), or a run id, or "latest:<system>" for the newest run
-                           on the same data, whose module of the same name is taken ("run:module" for another, "run:"
-                           for the whole; the module "" is the whole system)
+                           nets.weights.SHIPPED (i3d_synthadl_p), either with ":module" for a part of it, or a run id,
+                           or "latest:<system>" for the newest run on the same data, whose module of the same name is
+                           taken ("run:module" for another, "run:" for the whole; the module "" is the whole system)
       pose_quality         high (as recorded), medium or low (media.pose.degrade), in training and in test
       augment              crop, mirror, brightness, contrast in training
       limit                use only that many clips of each split, for a quick try, or by split: {"train": 100}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from torch import Tensor, nn
 
 from workbench.data.sources import synthadl, synthadl_u
@@ -44,9 +42,8 @@ def _module(system: nn.Module, prefix: str) -> nn.Module:
 
 
 def _load(module: nn.Module, prefix: str, source: str, runs: str) -> str:
-    file = weights.SHIPPED.get(source, Path(source))
-    if file.is_file():
-        return str(weights.load(module, file))
+    if found := weights.file_of(source):
+        return str(weights.load(module, *found))
     name, colon, inside = source.partition(":")
     inside = inside if colon else prefix
     run = open_run(name, runs)

@@ -78,8 +78,11 @@ def _contents(sources: dict[str, str]) -> dict[str, str]:
     """What stands behind ``init`` or ``snippets``: a file counts by its bytes, a run by its id."""
 
     def content(source: str) -> str:
-        file = weights.SHIPPED.get(source, Path(source))
-        return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else source
+        found = weights.file_of(source)
+        if found is None:
+            return source
+        file, module = found
+        return hashlib.sha256(file.read_bytes()).hexdigest() + (f":{module}" if module else "")
 
     return {name: content(source) for name, source in sources.items()}
 

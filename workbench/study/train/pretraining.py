@@ -68,7 +68,7 @@ RECIPES: dict[str, Recipe] = {
         "vpn",
         "",
         {"backbone": 0, "joint": 5},
-        {"init": {"backbone": "rgb_synthadl", "classifier": "rgb_synthadl"}},
+        {"init": {"backbone": "rgb_synthadl:backbone", "classifier": "rgb_synthadl:classifier"}},
         world="adl",
         without=("embedding", "pose_classifier"),
         half=True,
@@ -120,15 +120,22 @@ def config(
     made: Mapping[str, Path] | None = None,
 ) -> TrainConfig:
     """The run that the weights ``name`` are taken from, which starts from those that the recipe names: of ``made``, by
-    name, or as they ship. Its clips are short: decoding them costs less than a cache."""
+    name, or as they ship. SynthADL-P's clips are short: decoding them costs less than a cache."""
     recipe = RECIPES[name]
     where = {"dataset": "synthadl", "root": str(root), "protocol": "cs", "runs": str(runs)}
-    where |= {"cache": None, "workers": 2}  # the next batches are read while one is learnt
+    if recipe.world == "pretrain":
+        where |= {"cache": None, "workers": 2}  # the next batches are read while one is learnt
     numbers = {"preset": "study", "epochs": epochs or recipe.epochs, "limit": limit}
     changes = dict(recipe.changes)
     if "init" in changes:
-        changes["init"] = {part: str((made or {}).get(source, source)) for part, source in changes["init"].items()}
+        changes["init"] = {part: _newest(source, made or {}) for part, source in changes["init"].items()}
     return TrainConfig(system=recipe.system, **where, **numbers, **changes)
+
+
+def _newest(source: str, made: Mapping[str, Path]) -> str:
+    """``source``, with the file in the place of a name of those that were ``made``."""
+    name, colon, module = source.partition(":")
+    return f"{made.get(name, name)}{colon}{module}"
 
 
 def kept(name: str, system: System) -> nn.Module:
