@@ -27,6 +27,8 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
 }
 html_show_sourcelink = False
+# The first picture, in motion, and standing still for those who prefer that.
+html_static_path = ["pictures/exhibit.gif", "pictures/attention.png"]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 # Notebooks are executed by `make demo`, with its runs; here they are shown.

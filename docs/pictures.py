@@ -1,6 +1,7 @@
 """Makes the pictures of the README from what `make demo` left behind: `make pictures`.
 
-world.jpg: frames of SynthADL, one row an action. attention.png: VPN's attention over a test clip beside the truth.
+world.jpg: frames of SynthADL, one row an action. exhibit.gif: what the gallery opens with. attention.png: the attention
+over the same clip beside the truth, standing still.
 accuracy_time.png: every system's accuracy against its time, where `make study` has left results behind.
 doctor.jpg: a clip as the doctor shows it, and the same with its joints read in the wrong order and its pixels moved.
 """
@@ -20,11 +21,11 @@ from workbench.data.doctor.portraits import portrait
 from workbench.media import video
 from workbench.show.figures import attention, costs
 from workbench.study.report import markdown
-from workbench.study.runs.find_runs import latest
+from workbench.study.runs.run_folder import Run
 from workbench.study.sweep import sweep
 from workbench.study.sweep.results import Results
 from workbench.study.tables import table_file
-from workbench.views import median_clip
+from workbench.views import exhibit, median_clip
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -85,12 +86,8 @@ def swept() -> Results:
     return sweep.read([SYSTEMS], where={"root": str(ROOT / "data/synthadl/tiny"), "runs": str(ROOT / "runs")})[0]
 
 
-def attended() -> object:
-    """The figure of notebook 04 for VPN's median clip, which the gallery opens with, too."""
-    results = swept()
-    run = results.run("vpn", results.table.columns[0], 0) or latest(
-        ROOT / "runs", ROOT / "data/synthadl/tiny", system="vpn", options={}
-    )
+def attended(run: Run) -> object:
+    """The figure of notebook 04 for the run's median clip, which the gallery opens with, too."""
     chosen = median_clip.median_clip(run)
     assert chosen is not None, f"{run.id} classifies no clip correctly"
     sample = data.sample(chosen.clips, chosen.i, run.spec)
@@ -162,7 +159,12 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     cv2.imwrite(str(folder / "world.jpg"), cv2.cvtColor(world(), cv2.COLOR_RGB2BGR))
     cv2.imwrite(str(folder / "doctor.jpg"), cv2.cvtColor(examined(), cv2.COLOR_RGB2BGR))
-    attended().write_image(folder / "attention.png", width=1200, height=420, scale=1)
+    run = exhibit.best_run(ROOT / "runs", ROOT / "data/synthadl/tiny")
+    assert run is not None, "make demo leaves a run behind"
+    shown = exhibit.of_run(run)
+    assert shown is not None, f"{run.id} classifies no clip correctly"
+    shown.player.save(folder / "exhibit.gif")
+    attended(run).write_image(folder / "attention.png", width=1200, height=420, scale=1)
     if (figure := tradeoff()) is not None:
         figure.write_image(folder / "accuracy_time.png", width=1200, height=620, scale=1)
     print(f"wrote the pictures to {folder}")

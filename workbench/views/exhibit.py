@@ -30,15 +30,20 @@ BARS, OTHERS = 3, 9
 
 
 def of_best(runs: str | Path, root: str | Path | None = None, split: str = "test") -> Exhibit | None:
-    """The exhibit of the run on the data ``root`` that has attention and whose predictions depend on the poses (they
-    change in CHANGED of the clips or more when the poses do); of several, that of the highest accuracy on validation
-    clips. None where there is no such run."""
+    """The exhibit of ``best_run``; None where there is none."""
+    run = best_run(runs, root, split)
+    return None if run is None else of_run(run, split)
+
+
+def best_run(runs: str | Path, root: str | Path | None = None, split: str = "test") -> Run | None:
+    """The run on the data ``root`` that has attention and whose predictions depend on the poses (they change in CHANGED
+    of the clips or more when the poses do); of several, that of the highest accuracy on validation clips."""
     seen: dict = {}
     for run in sorted(find_runs.newest(runs), key=_validated, reverse=True):
         effects = run.metrics.get(split, {}).get("alive", {}).get("exchanges", {})
         alive = effects.get(POSE, {}).get("changed", {}).get("value", 0.0) >= CHANGED
         if alive and "attention" in run.maps(split) and (root is None or run.learnt_from(root, seen)):
-            return of_run(run, split)
+            return run
     return None
 
 
