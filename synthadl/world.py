@@ -162,7 +162,7 @@ def _pictures(frames: Iterator, keep: Callable[[np.ndarray], None]) -> Iterator[
         yield picture
 
 
-def _facts(arrays) -> dict:
+def _facts(arrays: dict[str, np.ndarray]) -> dict:
     frames = len(arrays["truth_box"])
     if "intervals" in arrays:
         return {"frames": frames, "intervals": list(zip(arrays["labels"], arrays["intervals"], strict=True))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -96,7 +96,7 @@ def _apart(answers: Answers, wanted: Answers, arguments: tuple) -> float:
     return float(np.abs(answer - right).sum() / max(np.abs(right - frame).sum(), 1.0))
 
 
-def _cv2_lines(scale: float):
+def _cv2_lines(scale: float) -> Callable[..., np.ndarray]:
     """Lines of another width than asked for."""
 
     def lines(frame: np.ndarray, points: np.ndarray, bones: Sequence, colors: Sequence, width: float) -> np.ndarray:

@@ -72,8 +72,3 @@ def make_solver(method: str) -> Any:
 def quantize(flow: np.ndarray) -> np.ndarray:
     """Pixels -> uint8: cut to -LIMIT..LIMIT and spread over 0..255, so that 127.5 is rest and 255 - q is q reversed."""
     return np.rint(np.clip(flow, -LIMIT, LIMIT) * (127.5 / LIMIT) + 127.5).astype(np.uint8)
-
-
-def dequantize(quantized: np.ndarray) -> np.ndarray:
-    """uint8 -> float32 in [-1,1], in units of LIMIT pixels, right to half a step (LIMIT / 255 = 0.08 pixels)."""
-    return quantized.astype(np.float32) / np.float32(127.5) - 1

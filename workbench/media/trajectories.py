@@ -185,10 +185,10 @@ class Level:
         still = length[1] <= NO_FLOW
         first[1][still], lower[1][still], upper[1][still] = 8, 1.0, 0.0
         votes = np.zeros((*x.shape[1:], sum(BINS.values())), np.float32)
-        place = np.arange(x[0].size).reshape(x.shape[1:]) * votes.shape[2]
-        place = place + np.cumsum([0, *BINS.values()])[:-1, None, None]
-        votes.ravel()[place + first] = lower
-        votes.ravel()[place + second] = upper
+        offset = np.arange(x[0].size).reshape(x.shape[1:]) * votes.shape[2]
+        offset = offset + np.cumsum([0, *BINS.values()])[:-1, None, None]
+        votes.ravel()[offset + first] = lower
+        votes.ravel()[offset + second] = upper
         return votes
 
 

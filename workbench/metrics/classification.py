@@ -101,12 +101,12 @@ def _checked(logits: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     return logits, labels
 
 
-def _classes(values: Any, n: int, what: str) -> np.ndarray:
+def _classes(values: Any, n: int, name: str) -> np.ndarray:
     values = as_array(values)
     if values.ndim != 1 or not np.issubdtype(values.dtype, np.integer):
-        raise ValueError(f"{what}s must be integers [S], got {values.dtype} {list(values.shape)}")
+        raise ValueError(f"{name}s must be integers [S], got {values.dtype} {list(values.shape)}")
     if values.size and not (values.min() >= 0 and values.max() < n):
-        raise ValueError(f"{what} {int(values.min() if values.min() < 0 else values.max())} is outside [0,{n})")
+        raise ValueError(f"{name} {int(values.min() if values.min() < 0 else values.max())} is outside [0,{n})")
     return values.astype(np.int64)
 
 

@@ -129,7 +129,7 @@ def section(path: Path, number: int) -> Section:
             shown = [] if "live" in cell.metadata.get("tags", []) else outputs(cell, path)
             items += [Item("text", markdown(text), heading(text)) for text in waiting if shown]
             name = next((item.title for item in reversed(items) if item.kind == "text"), "")
-            items += [Item(*one[:2], name, *one[2:]) for one in shown]
+            items += [Item(*output[:2], name, *output[2:]) for output in shown]
             waiting = []
     slug = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")
     return Section(f"{number}-{slug}.html", title or path.stem, lead, items)
@@ -205,8 +205,8 @@ def heading(source: str) -> str:
 
 def markdown(text: str) -> Markup:
     """HTML of Markdown with formulas as MathML; what could run a script is taken out."""
-    made = re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html_mistune(text), flags=re.DOTALL) if text else ""
-    return Markup(re.sub(r"\$\$(.+?)\$\$|\$([^$<\n]+)\$", formula, clean(made), flags=re.DOTALL))
+    page = re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html_mistune(text), flags=re.DOTALL) if text else ""
+    return Markup(re.sub(r"\$\$(.+?)\$\$|\$([^$<\n]+)\$", formula, clean(page), flags=re.DOTALL))
 
 
 def formula(match: re.Match) -> str:
@@ -214,13 +214,13 @@ def formula(match: re.Match) -> str:
     tex = html.unescape(match[1] or match[2]).strip()
     try:
         spelled = tex.replace("<", r"\lt ").replace(">", r"\gt ")
-        made = latex2mathml.converter.convert(spelled, display="block" if match[1] else "inline")
-        nodes = [*ElementTree.fromstring(made).iter()]
+        mathml = latex2mathml.converter.convert(spelled, display="block" if match[1] else "inline")
+        nodes = [*ElementTree.fromstring(mathml).iter()]
     except Exception:  # whatever a formula of somebody else's leads its reader to
         nodes = [ElementTree.Element("unread")]
     tags = {node.tag.rpartition("}")[2] for node in nodes}
     links = {name for node in nodes for name in node.attrib if name.startswith("on") or "href" in name or "src" in name}
-    return f"<code>{html.escape(tex)}</code>" if tags - MATH or links else made.replace(f' xmlns="{NAMESPACE}"', "")
+    return f"<code>{html.escape(tex)}</code>" if tags - MATH or links else mathml.replace(f' xmlns="{NAMESPACE}"', "")
 
 
 def clean(text: str) -> Markup:

@@ -35,7 +35,7 @@ def peak(clip: Clip, truth: Truth | None, tracks: Sequence[Track]) -> int:
         np.abs(cells(track.maps[name])) for track in tracks if (name := _first(tracks, track)) in _known(track.maps)
     ]
     weights = [np.abs(np.asarray(values, float)) for track in tracks for values in _known(track.temporal).values()]
-    for course in [*(one.max((1, 2), initial=0) for one in map(np.nan_to_num, maps)), *map(np.nan_to_num, weights)]:
+    for course in [*(array.max((1, 2), initial=0) for array in map(np.nan_to_num, maps)), *map(np.nan_to_num, weights)]:
         if len(course) > 1 and course.max() - course.min() > 0.01 * course.max():
             return min(int((course.argmax() + 0.5) * count / len(course)), count - 1)
     moment = [] if truth is None else np.flatnonzero(truth.moment)
@@ -60,7 +60,7 @@ def still(
         picture = _picture(clip, track, edited, frame, zoom)
         if track.maps.get(shown) is not None:
             same = [cells(other.maps[shown]) for other in tracks if other.maps.get(shown) is not None]
-            low, high = span(np.concatenate([one.ravel() for one in same]))
+            low, high = span(np.concatenate([array.ravel() for array in same]))
             picture = _heated(picture, at(cells(track.maps[shown]), frame, len(clip.frames)), low, high)
             words.append(f"{shown}: {low:.3g} to {high:.3g}")
         elif shown in track.maps:
@@ -114,9 +114,9 @@ def cells(value: Any) -> np.ndarray:
 
 def at(values: np.ndarray, frame: int, count: int) -> np.ndarray:
     """The map [T',H',W'] at one of ``count`` frames, between the middles of its steps as the player has it."""
-    place = min(max((frame + 0.5) * len(values) / count - 0.5, 0), len(values) - 1)
-    low = int(place)
-    return values[low] if place == low else values[low] + (place - low) * (values[low + 1] - values[low])
+    position = min(max((frame + 0.5) * len(values) / count - 0.5, 0), len(values) - 1)
+    low = int(position)
+    return values[low] if position == low else values[low] + (position - low) * (values[low + 1] - values[low])
 
 
 def _aimed(track: Track, frame: int, count: int) -> Track:
@@ -136,7 +136,7 @@ def _first(tracks: Sequence[Track], track: Track) -> str:
     """The map that a pane shows when the player opens."""
     if track.pin is not None:
         return track.pin
-    names = [name for one in tracks for name in _known(one.maps)] or [name for one in tracks for name in one.maps]
+    names = [name for each in tracks for name in _known(each.maps)] or [name for each in tracks for name in each.maps]
     return next(iter(names), "")
 
 

@@ -13,6 +13,7 @@ from synthadl.actions.courses.timetable import TABLE, Entry, Timetable
 from synthadl.actions.daily import desk, gestures, holding, kitchen, whole_body
 from synthadl.actions.daily.walking import walk
 from synthadl.actions.playing import setting
+from synthadl.actions.playing.props import Thing
 from synthadl.actions.playing.rig import Rig, play
 from synthadl.actions.playing.score import Moment, Score
 from synthadl.actions.pretraining import moves_with_things
@@ -192,14 +193,14 @@ def _visible(each: Layer) -> tuple[float, float]:
     return low + 0.5, high - 0.5
 
 
-def _prop(thing, rig: Rig, world: np.ndarray, window: list[int]) -> Prop:
+def _prop(thing: Thing, rig: Rig, world: np.ndarray, window: list[int]) -> Prop:
     path = world @ thing.place(rig)
     path[: max(window[0], 0)] = np.nan
     path[max(window[1], 0) :] = np.nan
     return Prop(thing.kind, path, dict(thing.look))
 
 
-def _still(thing) -> np.ndarray:
+def _still(thing: Thing) -> np.ndarray:
     state = thing.first
     return motion.matrix(motion.rotation(np.array([state.turn])), np.array([state.point]))
 

@@ -99,7 +99,9 @@ class Score:
     patience: float | None = None
     rivals: tuple[str, ...] = ()
 
-    def __init__(self, setting: Setting, subject: Subject, rng: np.random.Generator, t: np.ndarray, active: tuple):
+    def __init__(
+        self, setting: Setting, subject: Subject, rng: np.random.Generator, t: np.ndarray, active: tuple
+    ) -> None:
         self.setting, self.subject, self.rng, self.t = setting, subject, rng, t
         self.begin, self.end = active
         self.main, self.off = SIDES if (rng.random() < PREFERRED) == subject.left_handed else SIDES[::-1]

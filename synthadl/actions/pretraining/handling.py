@@ -180,7 +180,15 @@ class Handling:
         _, normal = motion.orthonormal(np.array([fingers]), np.array([palm]))
         return Grasp(frame, np.asarray(point, float) - self.grip.depth * normal[0], fingers, palm, elbow)
 
-    def go(self, start: float, end: float, point: tuple, frame: str = "chest", style=None, arc=(0.02, 0.0, 0.03)):
+    def go(
+        self,
+        start: float,
+        end: float,
+        point: tuple,
+        frame: str = "chest",
+        style: tuple | None = None,
+        arc: tuple[float, float, float] = (0.02, 0.0, 0.03),
+    ) -> None:
         """Move the hand, or both, so that the grip comes to ``point``."""
         for hand in self.hands:
             self.score.hands[hand].to(start, end, self.grasp(point, frame, style), arc=arc)

@@ -101,8 +101,8 @@ class Clips:
     ) -> None:
         self.dataset, self.spec, self.needs = dataset, spec, needs
         # In the mirror a left hand is a right one: both are held, whichever is asked for.
-        asked = {side for name in spec.regions for side in (name, regions.MIRRORED.get(name, name))}
-        self._held = replace(spec, regions=tuple(name for name in regions.REGIONS if name in asked))
+        sides = {side for name in spec.regions for side in (name, regions.MIRRORED.get(name, name))}
+        self._held = replace(spec, regions=tuple(name for name in regions.REGIONS if name in sides))
         self._cut = _Remembered(partial(Cut, dataset, self._held))
         titles = [] if cache is None else _kinds(needs, spec)
         self.stores = {title: self._open(Path(cache), title, workers) for title in titles}

@@ -48,12 +48,12 @@ def projection(case: Case) -> Finding | None:
     if case.pose is None or case.pixels is None or case.pose.joints.shape[:3] != case.pixels.joints.shape[:3]:
         return None
     solid, flat = case.pose.joints.astype(np.float64), case.pixels.joints[..., :2].astype(np.float64)
-    known = np.isfinite(solid).all(axis=3) & np.isfinite(flat).all(axis=3)
-    use = known.sum(axis=2) >= 5
+    finite = np.isfinite(solid).all(axis=3) & np.isfinite(flat).all(axis=3)
+    use = finite.sum(axis=2) >= 5
     if not use.any():
         return None
-    known = known[use][..., None]
-    solid, flat = (_centred(values[use], known) for values in (solid, flat))
+    finite = finite[use][..., None]
+    solid, flat = (_centred(values[use], finite) for values in (solid, flat))
     # A person who turns the side to the camera says little about x; the whole clip is taken together.
     correlations = _correlations(solid, flat)
     if correlations[0, 0] > 0.4 and correlations[1, 1] < -0.6:
@@ -69,10 +69,10 @@ def projection(case: Case) -> Finding | None:
     return Finding(text, 2 - correlations[0, 0] + correlations[1, 1])
 
 
-def _centred(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+def _centred(values: np.ndarray, finite: np.ndarray) -> np.ndarray:
     """[n,V,D] about the mean of the known joints of each body, 0 where unknown."""
-    values = np.where(known, values, 0)
-    return np.where(known, values - values.sum(axis=1, keepdims=True) / known.sum(axis=1, keepdims=True), 0)
+    values = np.where(finite, values, 0)
+    return np.where(finite, values - values.sum(axis=1, keepdims=True) / finite.sum(axis=1, keepdims=True), 0)
 
 
 def _correlations(solid: np.ndarray, flat: np.ndarray) -> np.ndarray:

@@ -25,8 +25,6 @@ from workbench.data.sources import official
 
 PROTOCOLS = ("official", "clean", "all")
 CLASSES = tuple(facts.classes("thumos14_20").values())
-#: The ids that the official evaluation expects, those of UCF101, by label.
-OFFICIAL_IDS = tuple(map(int, facts.classes("thumos14_20")))
 ONLY_AMBIGUOUS = frozenset({"video_test_0001292"})
 WRONG = frozenset({"video_test_0000270", "video_test_0001496"})
 VIDEO = r"video_(validation|test)_\d{7}"

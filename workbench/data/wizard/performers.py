@@ -66,8 +66,8 @@ def films(stems: Sequence[str], classes: Sequence[str]) -> list[str]:
 def is_counter(word: str) -> bool:
     """Whether a word of a file's name counts or tells how something was filmed: "c01", "take1", "07", "HDR"."""
     match = _COUNTER.fullmatch(word)
-    what = match[1] if match else word
-    return bool((match and not what) or _NOBODY.fullmatch(what.lower()))
+    rest = match[1] if match else word
+    return bool((match and not rest) or _NOBODY.fullmatch(rest.lower()))
 
 
 def _counted(words: Sequence[str]) -> bool:

@@ -173,10 +173,10 @@ def _subjects(stems: list[str], labels: pd.Series, pattern: str | None, proposal
     return subjects, certain
 
 
-def _say_found(proposal: Proposal, what: str, values: list[str] | pd.Series, how: str) -> None:
+def _say_found(proposal: Proposal, role: str, values: list[str] | pd.Series, how: str) -> None:
     names = sorted(set(values))
     more = ", ..." if len(names) > 12 else ""
-    proposal.said.append(f"{what}: {how}; {len(names)} found: {', '.join(names[:12])}{more}")
+    proposal.said.append(f"{role}: {how}; {len(names)} found: {', '.join(names[:12])}{more}")
 
 
 def _counted(root: Path, table: pd.DataFrame, proposal: Proposal) -> pd.DataFrame:
@@ -229,9 +229,9 @@ def _split(table: pd.DataFrame, split: str, seed: int, certain: bool, proposal: 
     else:
         left_out = [name.strip() for name in names.split(",")] if names else subjects[:1]
         roles = leave_out(subjects, left_out, proposal.folder)
-    told = [f"{part} {', '.join(name for name in subjects if roles[name] == part)}" for part in SPLITS]
+    parts = [f"{part} {', '.join(name for name in subjects if roles[name] == part)}" for part in SPLITS]
     alone = "nobody is in two parts" if certain else "if these are the performers, nobody is in two parts"
-    proposal.said.append(f"split: by subject, {alone}; {'; '.join(told)}")
+    proposal.said.append(f"split: by subject, {alone}; {'; '.join(parts)}")
     proposal.said.append(f"to leave out another subject, use for example protocol=leave-out:{subjects[-1]}")
     return [roles[subject] for subject in table["subject"]]
 

@@ -182,7 +182,7 @@ def _write_record(record: Path, result: VideoInfo | VideoError) -> None:
         warnings.warn(f"{record.parent}: can't remember verified videos here ({error.strerror})", stacklevel=2)
 
 
-def _remember(key: str, known: VideoInfo | VideoError) -> None:
+def _remember(key: str, result: VideoInfo | VideoError) -> None:
     if len(_memory) >= 10_000:
         _memory.clear()
-    _memory[key] = known
+    _memory[key] = result

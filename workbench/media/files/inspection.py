@@ -41,12 +41,12 @@ def inspect(path: str, with_decord: bool) -> Generator[None, None, dict]:
         with open_container(path) as container:
             scan = yield from _scan(container)
             with_decord = with_decord and container.format.name not in STREAMS
-            found = _describe(path, container, scan) if scan.good else None
+            description = _describe(path, container, scan) if scan.good else None
     except av.FFmpegError as error:
         return {"info": None, "damage": f"it can't be opened as a video ({error.strerror})"}
-    if found is None or scan.damage:
-        return {"info": found and asdict(found), "damage": scan.damage}
-    info = yield from _choose_reader(found, scan, with_decord)
+    if description is None or scan.damage:
+        return {"info": description and asdict(description), "damage": scan.damage}
+    info = yield from _choose_reader(description, scan, with_decord)
     return {"info": asdict(info), "damage": ""}
 
 

@@ -49,11 +49,11 @@ def against_time(systems: pd.DataFrame, pose: str) -> go.Figure:
             name=reads,
             hovertemplate="%{text}: %{y:.1f} percent, %{x:.0f} ms<extra></extra>",
         )
-        given = some[some["pose_ms"] > 0]
-        if not given.empty:
+        posed = some[some["pose_ms"] > 0]
+        if not posed.empty:
             figure.add_scatter(
-                x=given["network_ms"],
-                y=given["accuracy"],
+                x=posed["network_ms"],
+                y=posed["accuracy"],
                 mode="markers",
                 marker={**mark, "symbol": f"{mark['symbol']}-open"},
                 name=f"{reads}, poses given",

@@ -180,28 +180,6 @@ def gains(table: pd.DataFrame, runs: tuple[str, str], names: Mapping | Sequence[
     return common.finish(figure, heading, below, 180 + 24 * max(6, len(rows)))
 
 
-def against_iou(runs: Mapping[str, pd.Series]) -> go.Figure:
-    """Mean AP against the overlap that is asked for. runs: name -> Series of mAP in [0,1] by threshold."""
-    heading = "Accuracy of the boundaries"
-    if not runs:
-        return common.blank(heading, "there is no run to show")
-    figure = go.Figure()
-    for index, (run, curve) in enumerate(runs.items()):
-        figure.add_scatter(
-            x=list(curve.index),
-            y=100 * curve.to_numpy(np.float64),
-            mode="lines+markers",
-            name=common.text(run),
-            line={"color": common.color(index), "width": 3, "dash": ("solid", "dash", "dot", "dashdot")[index % 4]},
-            marker={"symbol": common.SYMBOLS[index % len(common.SYMBOLS)], "size": 9},
-            hovertemplate="overlap %{x:.2f}: %{y:.1f} %<extra></extra>",
-        )
-    figure.update_xaxes(title_text="required overlap (intersection over union, 0 to 1)")
-    figure.update_yaxes(title_text="mean average precision (percent)", rangemode="tozero")
-    below = "a curve that falls late means exact start and end times"
-    return common.finish(figure, heading, below, 420, showlegend=True)
-
-
 def _heat(
     figure: go.Figure, values: np.ndarray, labels: Sequence, times: float | np.ndarray, unit: str, row: int
 ) -> None:

@@ -62,10 +62,13 @@ def profile(
     config = parse(config)
     experiment = _experiment(config, classes)
     system = experiment.build().to(device)
-    one, many = (random_batch(system, experiment, size).to(device) for size in (1, experiment.batch_size))
+    single, many = (random_batch(system, experiment, size).to(device) for size in (1, experiment.batch_size))
     row = {"reads": "+".join(sorted(system.needs_test))}
-    row |= {"parameters_test": used(system, one) / 1e6, "gmac_test": multiply_adds(system, lambda: _test(system, one))}
-    row |= timed("latency_ms", lambda: _test(system, one), repeats, device)
+    row |= {
+        "parameters_test": used(system, single) / 1e6,
+        "gmac_test": multiply_adds(system, lambda: _test(system, single)),
+    }
+    row |= timed("latency_ms", lambda: _test(system, single), repeats, device)
     row["memory_test_mb"] = peak_memory(config, "test", device, classes)
     row["inputs_ms"] = sum(inputs_ms(experiment.clip, needed, repeats) for needed in sorted(system.needs_test))
     poses = system.needs_test & {"pose", "rendered", "parts"}

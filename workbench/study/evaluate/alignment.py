@@ -96,19 +96,19 @@ def alignment(teacher: np.ndarray, student: np.ndarray, labels: np.ndarray, erro
     t, s = (side.astype(np.float64) for side in (teacher, student))
     unit_t, unit_s = (side / np.linalg.norm(side, axis=1, keepdims=True).clip(1e-12) for side in (t, s))
     own, mean = (unit_t * unit_s).sum(1), unit_t.mean(0)
-    told: dict[str, Any] = {"own": metrics.bootstrap(own)._asdict(), "teacher_share": float(1 - mean @ mean)}
-    classes, place = np.unique(labels, return_inverse=True)
+    numbers: dict[str, Any] = {"own": metrics.bootstrap(own)._asdict(), "teacher_share": float(1 - mean @ mean)}
+    classes, kinds = np.unique(labels, return_inverse=True)
     if len(classes) > 1:
-        sums = np.stack([unit_t[place == label].sum(0) for label in range(len(classes))])
-        others = (sums.sum(0) - sums[place]) / (len(labels) - np.bincount(place)[place])[:, None]
+        sums = np.stack([unit_t[kinds == label].sum(0) for label in range(len(classes))])
+        others = (sums.sum(0) - sums[kinds]) / (len(labels) - np.bincount(kinds)[kinds])[:, None]
         other = (unit_s * others).sum(1)
-        told["other"] = metrics.bootstrap(other)._asdict()
-        told["margin"] = metrics.paired_difference(other, own)._asdict()
+        numbers["other"] = metrics.bootstrap(other)._asdict()
+        numbers["margin"] = metrics.paired_difference(other, own)._asdict()
     if error is not None:
         if error == "unit":
             loss, constant = 2 - 2 * own, 2 - 2 * unit_t @ (mean / max(np.linalg.norm(mean), 1e-12))
         else:
             loss, constant = ((t - s) ** 2).mean(1), ((t - t.mean(0)) ** 2).mean(1)
         ahead = metrics.paired_difference(loss, constant)._asdict()
-        told |= {"loss": float(loss.mean()), "constant": float(constant.mean()), "ahead": ahead}
-    return told
+        numbers |= {"loss": float(loss.mean()), "constant": float(constant.mean()), "ahead": ahead}
+    return numbers

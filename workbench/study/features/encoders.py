@@ -34,8 +34,8 @@ def settled(config: TrainConfig, data: Data) -> Experiment:
     it says which run it is. ValueError for a modality without an encoder, or an encoder too many; FileNotFoundError for
     a run or file that isn't there."""
     facts = data.classes, data.skeleton.name if data.skeleton else None
-    place = config.runs, config.root or init_weights.DEFAULTS.get(config.dataset)
-    init = {module: init_weights.spelt(source, *place) for module, source in config.init.items()}
+    folders = config.runs, config.root or init_weights.DEFAULTS.get(config.dataset)
+    init = {module: init_weights.spelt(source, *folders) for module, source in config.init.items()}
     config = config.model_copy(update={"init": init}).resolved(data.protocol, kind_of(config.system).size(data))
     experiment = resolve(config, *facts)
     read = experiment.kind.modalities(experiment.build)
@@ -44,7 +44,7 @@ def settled(config: TrainConfig, data: Data) -> Experiment:
             f"snippets name {unread[0]!r}, which this {experiment.system} doesn't read: {', '.join(sorted(read))}"
         )
     snippets = {modality: _source(experiment, modality) for modality in sorted(read)}
-    return replace(experiment, snippets=snippets, asked=config.model_copy(update={"snippets": snippets}))
+    return replace(experiment, snippets=snippets, config=config.model_copy(update={"snippets": snippets}))
 
 
 def _source(experiment: Experiment, modality: str) -> str:
@@ -68,8 +68,8 @@ def _latest(experiment: Experiment, system: str) -> Run:
         for other in finished(experiment.runs):
             if (other.config.system, other.config.dataset) == (system, kind) and not other.about_the_same(first):
                 raise ValueError(
-                    f"latest:{system} could be {first.id} of {first.known['root']} or {other.id} of "
-                    f"{other.known['root']}: name the run"
+                    f"latest:{system} could be {first.id} of {first.data_record['root']} or {other.id} of "
+                    f"{other.data_record['root']}: name the run"
                 )
     return first
 

@@ -57,7 +57,7 @@ def open_runs(config: Notebook) -> list[Run]:
     """The runs that a notebook reads, in the order of its parameters; "latest:<system>" is the newest on the same data
     as the others (see ``find_runs.open_together``). FileNotFoundError says which isn't there, and what trains it."""
     runs = open_together(config.needed(), config.runs, config.root)
-    print("\n".join(f"{run.id}, trained on {run.known['root'] or run.config.dataset}" for run in runs))
+    print("\n".join(f"{run.id}, trained on {run.data_record['root'] or run.config.dataset}" for run in runs))
     return runs
 
 
@@ -299,8 +299,8 @@ def _check_runs(config: Notebook) -> None:
 
 def check_report(config: AblationReport) -> None:
     """FileNotFoundError where no row of the tables was run: a report of nothing helps nobody."""
-    asked = config.studied()
-    planned = plan(map(read_table, asked.pop("paths")), **asked)
+    arguments = config.studied()
+    planned = plan(map(read_table, arguments.pop("paths")), **arguments)
     keys = {entry.cell for entries in planned.entries for entry in entries if entry.cell}
     if not any((Path(config.runs) / key).exists() for key in keys):
         sentence = f"{Path(config.runs).absolute()} has no run of {', '.join(config.tables)} with these parameters"

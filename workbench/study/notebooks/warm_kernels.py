@@ -134,16 +134,16 @@ def warm(modules: tuple[str, ...], threads: int) -> Warm:
 def pool(size: int) -> Iterator[ThreadPoolExecutor]:
     """Threads that each wait for a kernel. Where the context is left by an exception, such as an interruption, what has
     not begun is left out, and all warm processes of this process end, and with them their kernels."""
-    made = ThreadPoolExecutor(size)
+    executor = ThreadPoolExecutor(size)
     try:
-        yield made
+        yield executor
     except BaseException:
-        made.shutdown(wait=False, cancel_futures=True)
+        executor.shutdown(wait=False, cancel_futures=True)
         for source in _kept().values():
             source.close()
         _kept().clear()
         raise
-    made.shutdown()
+    executor.shutdown()
 
 
 class Forked:

@@ -45,8 +45,10 @@ class Living:
     @cached_property
     def alive(self) -> dict[str, Any] | None:
         """What attention does, averaged over the runs; None where no run says."""
-        told = [measured for run in self.runs.values() if (measured := run.metrics.get("test", {}).get("alive"))]
-        return alive.average(told) if told else None
+        measurements = [
+            measured for run in self.runs.values() if (measured := run.metrics.get("test", {}).get("alive"))
+        ]
+        return alive.average(measurements) if measurements else None
 
     @cached_property
     def config(self) -> tuple[str, dict[str, Any]]:

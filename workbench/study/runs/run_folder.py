@@ -78,7 +78,7 @@ class Run:
         return self._facts["classes"]
 
     @property
-    def known(self) -> dict[str, Any]:
+    def data_record(self) -> dict[str, Any]:
         """What it learnt from: root, the absolute path that it had; train and validation, their ``contents``."""
         return {"root": None, **self._facts["data"]}
 
@@ -89,15 +89,15 @@ class Run:
 
     def learnt_from(self, data: str | Path, seen: dict | None = None) -> bool:
         """Whether its training and validation clips are those at ``data``, a folder or manifest, as they are now."""
-        return training_data.trained_on(self.config, self.known, data, seen)
+        return training_data.trained_on(self.config, self.data_record, data, seen)
 
     def about_the_same(self, other: Run) -> bool:
         """Whether it learnt from the clips that ``other`` learnt from, parted by the same protocol."""
         if (self.config.dataset, self.config.protocol) != (other.config.dataset, other.config.protocol):
             return False
-        kept = [[run.known.get(part) for part in training_data.PARTS] for run in (self, other)]
-        place = other.known["root"] or other.config.root
-        return (kept[0] == kept[1] and None not in kept[0]) or (place is not None and self.learnt_from(place))
+        kept = [[run.data_record.get(part) for part in training_data.PARTS] for run in (self, other)]
+        root = other.data_record["root"] or other.config.root
+        return (kept[0] == kept[1] and None not in kept[0]) or (root is not None and self.learnt_from(root))
 
     @cached_property
     def experiment(self) -> Experiment:

@@ -99,18 +99,18 @@ def feed(
     """What ``stage`` trains ``module`` on, of the splits "train" and "validation" that have clips. A stage that is
     solved gets its training clips in order, once, and all of them in every process. Features are kept in ``folder``."""
     shard = (0, 1) if stage.solve else shard
-    batches, size, made = batches_of(experiment), max(1, experiment.batch_size // shard[1]), {}
+    batches, size, feeds = batches_of(experiment), max(1, experiment.batch_size // shard[1]), {}
     for split, data in datasets.items():
         train = split == "train" and not stage.solve
         if not stage.cached:
-            made[split] = batches.load(data, module.wants(split == "train", stage), train, shard)
+            feeds[split] = batches.load(data, module.wants(split == "train", stage), train, shard)
             continue
         path = folder / f"{stage.name.replace('/', '-')}_{split}.safetensors"
         if not checksums.intact(path):
             clips = batches.load(data, module.wants(training=False))
             encode(module, getattr(module, stage.cached), clips, device, path, not experiment.progress)
-        made[split] = Kept(path, size, experiment.seed, train, shard)
-    return Feed(made["train"], made.get("validation"))
+        feeds[split] = Kept(path, size, experiment.seed, train, shard)
+    return Feed(feeds["train"], feeds.get("validation"))
 
 
 def encode(
