@@ -57,13 +57,13 @@ def make_solver(method: str) -> Any:
     if method not in METHODS:
         raise ValueError(f"flow: method must be one of {', '.join(METHODS)}, got {method!r}")
     if method == "dis":
-        return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     if not hasattr(cv2, "optflow"):
         raise ImportError(
             "flow 'tvl1' needs OpenCV's contrib modules: install opencv-contrib-python-headless in place of "
             "opencv-python, or choose method 'dis'"
         )
-    solver = cv2.optflow.DualTVL1OpticalFlow_create()
+    solver = cv2.optflow.DualTVL1OpticalFlow.create()
     solver.setScaleStep(SCALE_STEP)
     solver.setEpsilon(EPSILON)
     return solver

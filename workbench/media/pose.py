@@ -156,7 +156,7 @@ def energy(pose: Pose) -> np.ndarray:
     std(x) + std(y) + std(z) over joints and frames, 2s-AGCN's measure for choosing bodies (data_gen/ntu_gendata.py).
     """
     points = pose.joints.astype(np.float64).reshape(len(pose.joints), -1, pose.joints.shape[3])
-    finite = np.isfinite(points).all(axis=2)
+    finite = np.all(np.isfinite(points), axis=2)
     return np.array(
         [body[use].std(axis=0).sum() if use.any() else 0.0 for body, use in zip(points, finite, strict=True)]
     )

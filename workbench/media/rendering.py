@@ -15,7 +15,7 @@ from workbench.types import Pose
 OPTIONS = {"background": ("frame", "black"), "marker": ("bar", "dot"), "colors": ("fine", "coarse")}
 
 #: The words of ``read_variant``: each chooses one option of ``draw``.
-WORDS = {word: {name: word} for name, words in OPTIONS.items() for word in words}
+WORDS: dict[str, dict[str, Any]] = {word: {name: word} for name, words in OPTIONS.items() for word in words}
 WORDS |= {"ratio": {"ratio_aware": True}, "uniform": {"ratio_aware": False}}
 #: The variant that is the video itself, without a skeleton.
 VIDEO = "video"
@@ -151,11 +151,13 @@ def _dots(canvas: np.ndarray, points: np.ndarray, widths: np.ndarray, bones: tup
         cv2.circle(canvas[t], centres[t][joint], radii[t], palette[joint], -1, cv2.LINE_AA, _FRACTION)
 
 
-def _palette(pose: Pose, marker: str, colors: str, chosen: list) -> list[tuple[int, int, int]]:
+def _palette(
+    pose: Pose, marker: str, colors: str, chosen: Sequence[tuple[int, int, int]]
+) -> list[tuple[int, int, int]]:
     """The colour of each bone, or for dots of each joint."""
     fine, coarse = (bone_limbs if marker == "bar" else joint_limbs)(pose.skeleton)
-    limbs, palette = (fine, FINE_COLORS) if colors == "fine" else (coarse, COARSE_COLORS)
-    palette = chosen or palette
+    limbs, usual = (fine, FINE_COLORS) if colors == "fine" else (coarse, COARSE_COLORS)
+    palette = chosen or usual
     return [palette[limb % len(palette)] for limb in limbs]
 
 

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import torch
@@ -72,7 +73,8 @@ class Loader:
         check_needs(dataset, spec, needs)
         _check(dataset, batch_size, train, augment, shard)
         self.dataset, self.spec, self.train, self.skip_limit = dataset, spec, train, skip_limit
-        self.epoch, self.seed, self.skipped = 0, seed, []
+        self.epoch, self.seed = 0, seed
+        self.skipped: list[tuple[str, str]] = []
         self._rank, self._world = shard
         self._size = min(batch_size, len(dataset) // self._world) if train else batch_size
         self._start = self._given = 0
@@ -120,11 +122,10 @@ class Loader:
                 yield batch
 
     def _epoch_tasks(self) -> list[Task]:
+        items: list[tuple[int, int | None]] = [*self._windows]
         if self.train:
             order = generator(self.seed, self.epoch, "order").permutation(len(self.dataset))
             items = [(int(i), None) for i in order[: len(self) * self._size * self._world]]
-        else:
-            items = self._windows
         batches = [items[at : at + self._size] for at in range(0, len(items), self._size)]
         return [Task(self.epoch, batch) for batch in batches[self._rank :: self._world]]
 
@@ -204,5 +205,5 @@ def _begin(parent: int, worker: int) -> None:
     follow(parent)
 
 
-def _as_is(batch: tuple) -> tuple:
+def _as_is(batch: Any) -> Any:
     return batch

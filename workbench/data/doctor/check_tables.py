@@ -176,8 +176,8 @@ def _name(classes: list[str], label: int) -> str:
 
 def _first(survey: Survey, part: str, label: int) -> tuple[str, int] | None:
     data = survey.parts[part]
-    places = np.flatnonzero(data.labels == label) if data.instances is None else []
-    return (part, int(places[0])) if len(places) else None
+    rows = np.flatnonzero(data.labels == label)
+    return (part, int(rows[0])) if data.instances is None and len(rows) else None
 
 
 @check(
@@ -259,7 +259,8 @@ def cuts(survey: Survey) -> list[Finding] | None:
 def shared_poses(survey: Survey) -> list[Finding] | None:
     if not all("pose" in data.table for data in survey.parts.values()):
         return None
-    videos, findings = {}, []
+    videos: dict[str, str] = {}
+    findings = []
     for part, data in survey.parts.items():
         for i, (path, pose) in enumerate(zip(data.videos, data.table["pose"], strict=True)):
             if pose and path and videos.setdefault(pose, path) != path:

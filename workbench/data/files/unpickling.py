@@ -139,12 +139,12 @@ def _check(data: bytes) -> None:
         if opcode.name in _REFUSED:
             raise ValueError(f"it makes objects ({opcode.name})")
         # A step that stores something in the place 4,000,000,000 makes Python take as much memory.
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= argument <= steps:
+        puts = opcode.name in ("PUT", "BINPUT", "LONG_BINPUT")
+        if puts and not (isinstance(argument, int) and 0 <= argument <= steps):
             raise ValueError(f"it stores something in place {argument}")
-        if opcode.name == "GLOBAL" and tuple(argument.split(" ", 1)) not in _ALLOWED:
-            raise ValueError(
-                f"it asks for {argument.replace(' ', '.')}; only arrays and Python's own containers are read"
-            )
+        if opcode.name == "GLOBAL" and tuple(str(argument).split(" ", 1)) not in _ALLOWED:
+            name = str(argument).replace(" ", ".")
+            raise ValueError(f"it asks for {name}; only arrays and Python's own containers are read")
 
 
 def plain(value: Any) -> Any:

@@ -106,7 +106,9 @@ def _body(tokens: Tokens, start: int) -> np.ndarray:
 
 def _follow(centres: np.ndarray, frames: np.ndarray, names: list[str]) -> np.ndarray:
     """The row of each body [n]: that of its id, or, for a new id, the free one whose last body was nearest."""
-    rows, owner, last = np.zeros(len(names), int), {}, []
+    rows = np.zeros(len(names), int)
+    owner: dict[str, int] = {}
+    last: list[np.ndarray] = []
     for frame in np.unique(frames):
         present, taken, new = np.flatnonzero(frames == frame), set(), []
         for body in present:

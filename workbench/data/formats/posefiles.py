@@ -58,7 +58,7 @@ def read(path: str | Path, frames: int | None = None, size: tuple[float, float] 
     if not kind(path):
         raise ValueError(f"{path}: poses are read from {KNOWN}")
     about = {"frames": frames, "size": size} if kind(path) in OF_VIDEO else {}
-    poses = {}
+    poses: dict[str, Pose] = {}
     for name in READERS[kind(path)]:
         module, _, function = name.partition(":")
         result = getattr(import_module(module), function)(path, **about)
@@ -153,6 +153,7 @@ class PoseFiles:
         pose = read(path, int(row["frames"]), _size(row)).get(space) if path else None
         if pose is None:
             return None
+        assert self.skeleton is not None  # a data set with pose files has one
         if pose.skeleton != self.skeleton and not np.isfinite(pose.joints).any():
             # Who found nobody may not tell in which joints.
             return _nobody(self.skeleton, pose)

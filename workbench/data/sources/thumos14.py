@@ -94,13 +94,14 @@ def read_intervals(path: str | Path) -> list[tuple[str, float, float]]:
     rows = []
     for number, line in enumerate(load(path).splitlines(), 1):
         fields = line.split()
+        if not fields:
+            continue
         times = numbers(fields[1:]) if len(fields) == 3 else 0
-        if fields and (isinstance(times, int) or not (times >= 0).all() or not _is_video(fields[0])):
+        if isinstance(times, int) or not (times >= 0).all() or not _is_video(fields[0]):
             raise Damage(
                 f"{path}, line {number}: expected '<video> <start> <end>', got {line[:60].decode(errors='replace')!r}"
             )
-        if fields:
-            rows.append((fields[0].decode(), *times.tolist()))
+        rows.append((fields[0].decode(), *times.tolist()))
     return rows
 
 

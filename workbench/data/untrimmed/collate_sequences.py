@@ -137,7 +137,7 @@ class DetectionBatches:
     def _cut(self, i: int) -> list[Piece]:
         """The windows of video i in this epoch: one within each of equally long stretches of possible starts."""
         count, windows = int(self._snippets.counts[i]), self._windows(i)
-        if windows == 1:
+        if windows == 1 or self.length is None:
             return [Piece(i, 0, count)]
         draws = generator(self.seed, self.epoch, "clip", i).random(windows)
         starts = ((np.arange(windows) + draws) * (count - self.length + 1) / windows).astype(int).tolist()

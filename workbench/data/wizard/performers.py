@@ -72,8 +72,8 @@ def is_counter(word: str) -> bool:
 
 def _counted(words: Sequence[str]) -> bool:
     """Whether the words are no names: each a counter, or all the same letters with different numbers."""
-    matches = [_COUNTER.fullmatch(word) for word in words]
-    numbered = all(matches) and len({match[1].lower() for match in matches}) == 1
+    matches = [match for word in words if (match := _COUNTER.fullmatch(word))]
+    numbered = len(matches) == len(words) and len({match[1].lower() for match in matches}) == 1
     return numbered or any(is_counter(word) for word in words)
 
 

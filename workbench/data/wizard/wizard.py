@@ -110,7 +110,9 @@ def next_steps(proposal: Proposal, out: str | Path) -> list[str]:
 
 def _collect(root: Path, proposal: Proposal) -> pd.DataFrame:
     """video, label, part and pose of every video in a class's folder, sorted by path."""
-    safe, rows, loose, outside, nowhere, others = Folder(root), [], [], [], [], []
+    safe, rows, loose, others = Folder(root), [], [], []
+    outside: list[str] = []
+    nowhere: list[str] = []
     paths = find_footage.paths(root, proposal)
     tops = {path.parts[0] for path in paths if len(path.parts) > 1 and path.suffix.lower() in find_footage.VIDEOS}
     by_part = bool(tops) and {top.lower() for top in tops} <= set(PARTS)
@@ -255,7 +257,8 @@ def _films(table: pd.DataFrame) -> tuple[pd.Series, str]:
 
 def _by_clip(labels: pd.Series, films: pd.Series, seed: int) -> list[str]:
     """Of the films of each class the same shares; one is for training, two for training and test."""
-    rng, roles = np.random.default_rng(seed), {}
+    rng = np.random.default_rng(seed)
+    roles: dict[str, str] = {}
     for _, rows in films.groupby(labels, sort=True):
         order = rng.permutation(rows.unique())
         test = max(1, round(TEST * len(order))) if len(order) > 1 else 0
