@@ -179,7 +179,7 @@ def table(session: WhatIf, questions: Mapping[str, Sequence[Change]]) -> pd.Data
     return pd.DataFrame(rows, columns=columns)
 
 
-def where_and_when(maps: dict[str, np.ndarray]) -> np.ndarray | None:
+def where_and_when(maps: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """The attention [T',H',W'] of a clip's maps; spatial weights of a system that keeps space and time apart are held
     over its steps. None where there is neither."""
     if "attention" in maps or "spatial" not in maps:

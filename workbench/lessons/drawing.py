@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,13 +39,13 @@ def coarse_colors(skeleton: Skeleton) -> list[tuple[int, int, int]]:
 
 
 def draw_skeleton(
-    frame: np.ndarray, points: np.ndarray, bones: Sequence, colors: Sequence, width: float, **options: str
+    frame: np.ndarray, points: np.ndarray, bones: Sequence, colors: Sequence, width: float, **options: Any
 ) -> np.ndarray:
     """frame uint8 [H,W,3], points float [V,2] (NaN: missing) -> uint8 [H,W,3], in the library's colours and width."""
     skeleton = next(one for one in map(Skeleton.named, Skeleton.names()) if one.bones == tuple(map(tuple, bones)))
     joints = np.asarray(points, np.float32)[None, None]
     pose = Pose(joints, skeleton, "image", np.zeros(1, np.int64))
-    return rendering.draw(frame[None], pose, **{"background": "frame", "colors": "coarse", **options})[0]
+    return rendering.draw(frame[None], pose, **({"background": "frame", "colors": "coarse"} | options))[0]
 
 
 def _boxes(seed: int) -> dict[str, tuple]:

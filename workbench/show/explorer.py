@@ -77,7 +77,7 @@ class Explorer(ipywidgets.VBox):
             self._dragging = False
             self._try([*self.changes, made.Cover(tuple(edit["box"]), fill=self.fill.value)])
             return
-        skeleton, reach = self._first.skeleton, self.reach.value
+        skeleton, reach = self._first.subject.schema, self.reach.value
         joint = skeleton.joints[int(edit["joint"])]
         to = (float(edit["x"]), float(edit["y"]))
         over = None if self.whole.value else reach

@@ -38,7 +38,7 @@ def peak(clip: Clip, truth: Truth | None, tracks: Sequence[Track]) -> int:
     for course in [*(array.max((1, 2), initial=0) for array in map(np.nan_to_num, maps)), *map(np.nan_to_num, weights)]:
         if len(course) > 1 and course.max() - course.min() > 0.01 * course.max():
             return min(int((course.argmax() + 0.5) * count / len(course)), count - 1)
-    moment = [] if truth is None else np.flatnonzero(truth.moment)
+    moment = np.zeros(0, int) if truth is None else np.flatnonzero(truth.moment)
     return int(moment[len(moment) // 2]) if len(moment) else count // 2
 
 
@@ -168,9 +168,9 @@ def _box(picture: np.ndarray, box: np.ndarray, inside: bool) -> None:
     """The true region: thick in its moment, thin outside it."""
     if np.isnan(box).any():
         return
-    corners = [(round(float(x)), round(float(y))) for x, y in (box[:2], box[2:])]
+    low, high = ((round(float(x)), round(float(y))) for x, y in (box[:2], box[2:]))
     for color, more in ((RIM, 3), ((255, 255, 255), 0)):
-        cv2.rectangle(picture, *corners, color, (3 if inside else 1) + more, cv2.LINE_AA)
+        cv2.rectangle(picture, low, high, color, (3 if inside else 1) + more, cv2.LINE_AA)
 
 
 def _skeleton(picture: np.ndarray, pose: Pose, frame: int, zoom: int, only: tuple | None = None) -> None:
@@ -185,8 +185,9 @@ def _skeleton(picture: np.ndarray, pose: Pose, frame: int, zoom: int, only: tupl
             for child, parent in bones:
                 color = RIM if rim else SIDES[sides[child]]
                 cv2.line(picture, places[child], places[parent], color, width * (1 + rim), cv2.LINE_AA)
-        for child, parent in bones if only else ():
-            cv2.line(picture, places[child], places[parent], only, width, cv2.LINE_AA)
+        if only:
+            for child, parent in bones:
+                cv2.line(picture, places[child], places[parent], only, width, cv2.LINE_AA)
 
 
 def _strip(name: str, values: Any, truth: Truth | None, frame: int, width: int, count: int) -> np.ndarray:
@@ -200,7 +201,7 @@ def _strip(name: str, values: Any, truth: Truth | None, frame: int, width: int, 
     for i, (first, second) in enumerate(rows.T):
         top, bottom = min(first, second), max(first, second)
         strip[top : bottom + 1, edges[i] + 1 : max(edges[i + 1] - 1, edges[i] + 2)] = ACCENT if i == step else PALE
-    for i in [] if truth is None else np.flatnonzero(truth.moment):
+    for i in [] if truth is None else np.flatnonzero(truth.moment).tolist():
         strip[floor + 3 :, int(i * width / count) : int((i + 1) * width / count)] = MOMENT
     _write(strip, f"{name}, largest {weights.max():.3g}", 4, 14, FAINT, 12)
     cv2.line(strip, (x := int((frame + 0.5) * width / count), 0), (x, STRIP), INK, 2)

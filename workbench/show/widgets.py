@@ -69,7 +69,8 @@ class Panel(Live, ipywidgets.VBox):
         names = list(type(config).model_fields)
         if unknown := sorted({*(choices or {}), *(fields or [])} - set(names)):
             raise ValueError(f"{type(config).__name__} has no field {', '.join(unknown)}; it has: {', '.join(names)}")
-        self.config, self.draw, self.drawn, self.error = config, draw, None, None
+        self.config, self.draw, self.drawn = config, draw, None
+        self.error: Exception | None = None
         self.controls, self._read = {}, {}
         for name in fields or names:
             info, value, options = type(config).model_fields[name], getattr(config, name), (choices or {}).get(name)
@@ -105,7 +106,8 @@ class Panel(Live, ipywidgets.VBox):
                 self._put(widget, value)
                 self._changed()
                 if self.error is not None:
-                    failed, _ = self.error, self._put(widget, start)
+                    failed = self.error
+                    self._put(widget, start)
                     raise RuntimeError(f"control {name!r} set to {value!r}: {sentence(failed)}") from failed
                 report.append(Checked(name, value, True))
             self._put(widget, start)
@@ -189,7 +191,7 @@ def control(
         return number(kind, info, value, appearance), same
     if not optional and kind in (str, Path):
         return ipywidgets.Text(value=str(value), continuous_update=False, **appearance), same
-    text = json.dumps(TypeAdapter(info.annotation).dump_python(value, mode="json"))
+    text = json.dumps(TypeAdapter(Any if info.annotation is None else info.annotation).dump_python(value, mode="json"))
     return ipywidgets.Text(value=text, continuous_update=False, **appearance), json.loads
 
 

@@ -230,8 +230,7 @@ def kernels(config: AttentionMaps, dataset: Dataset, load: Load, system: nn.Modu
 def opened(clip: int | str, dataset: Dataset, load: Load, caption: str = "") -> Player:
     """06, 10: a clip with its joints and its truth, alone in the player."""
     sample = load(position(dataset, clip))
-    words = {"title": title(dataset, clip), "caption": caption}
-    return Player(sample.clip, sample.pixels, truth=sample.truth, **words)
+    return Player(sample.clip, sample.pixels, truth=sample.truth, title=title(dataset, clip), caption=caption)
 
 
 def of_one_clip(sessions: Mapping[str, WhatIf]) -> dict[str, WhatIf]:
@@ -263,8 +262,8 @@ def radar(config: Confusion, confusions: Mapping[str, np.ndarray], classes: Sequ
 
 def gains(config: Confusion, confusions: Mapping[str, np.ndarray], classes: Sequence[str]) -> go.Figure:
     """06: the largest gains and losses of the second run over the first."""
-    first, second = confusions.values()
-    return confusion.top_gains(first, second, classes, tuple(confusions), config.top)
+    (first, one), (second, other) = confusions.items()
+    return confusion.top_gains(one, other, classes, (first, second), config.top)
 
 
 def lesson(config: Distillation, dataset: Dataset, load: Load, system: nn.Module) -> Player:
@@ -282,8 +281,8 @@ def lesson(config: Distillation, dataset: Dataset, load: Load, system: nn.Module
     had = {name for maps in attended_maps.values() for name, value in maps.items() if value is not None}
     tracks = [_track(name, {kind: maps[kind] for kind in maps if kind in had}) for name, maps in attended_maps.items()]
     tracks = tracks if had else [Track("the clip: neither student nor teacher has attention")]
-    words = {"title": title(dataset, i), "caption": "; ".join(answers)}
-    return Player(sample.clip, sample.pixels, truth=sample.truth, tracks=tracks, **words)
+    heading, caption = title(dataset, i), "; ".join(answers)
+    return Player(sample.clip, sample.pixels, truth=sample.truth, title=heading, caption=caption, tracks=tracks)
 
 
 def _track(name: str, maps: dict[str, np.ndarray | None]) -> Track:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -21,9 +21,10 @@ from workbench.study.evaluate import detection
 from workbench.study.evaluate.detection import Detected
 from workbench.study.evaluate.evaluate import evaluate
 from workbench.study.features import encoders
-from workbench.study.features.batches import batches_of
+from workbench.study.features.batches import SnippetBatches
 from workbench.study.runs.find_runs import open_together
 from workbench.study.runs.run_folder import Run
+from workbench.systems.common.base import Teacher
 from workbench.types import Batch, Output
 
 #: The snippets of a minute of video at 25 frames a second.
@@ -96,7 +97,7 @@ def open_all(config: Detection) -> Shown:
     named = {}
     for role, run in runs.items():
         named[SHOWN[role].format(system=run.id if same else run.config.system)] = run
-    data = first.dataset(config.split)
+    data = first.videos(config.split)
     for run in runs.values():
         if run.dataset(config.split).ids != data.ids:
             raise ValueError(f"runs {first.id} and {run.id} were evaluated on different videos")
@@ -114,10 +115,10 @@ class Look(NamedTuple):
 def look(run: Run, data: Untrimmed, i: int) -> Look:
     """Video i of ``data`` through the detector of ``run`` and its teachers; makes the features that are missing."""
     system = run.system()
-    batches = batches_of(replace(run.experiment, progress=False))
+    batches = SnippetBatches(replace(run.experiment, progress=False))
     batch = next(iter(batches.load(data.subset([i]), system.wants(training=True))))
     with torch.inference_mode():
-        return Look(batch, system(batch), system.teach(batch) if hasattr(system, "teach") else {})
+        return Look(batch, system(batch), system.teach(batch) if isinstance(system, Teacher) else {})
 
 
 def look_all(shown: Shown, i: int) -> dict[str, Look]:
@@ -168,8 +169,10 @@ def gains(shown: Shown, repeats: int = 200) -> pd.DataFrame:
     first, second = (shown.detections[name] for name in shown.names)
     both = [(i, second.ids.index(name)) for i, name in enumerate(first.ids) if name in second.ids]
     videos = np.repeat(np.arange(len(both)), [len(first.logits[i]) for i, _ in both])
-    pairs = [(first.logits[i], second.logits[j], first.labels[i]) for i, j in both]
-    return metrics.frame_gain(*map(np.concatenate, zip(*pairs, strict=True)), videos, repeats=repeats)
+    mine = np.concatenate([first.logits[i] for i, _ in both])
+    theirs = np.concatenate([second.logits[j] for _, j in both])
+    labels = np.concatenate([first.labels[i] for i, _ in both])
+    return metrics.frame_gain(mine, theirs, labels, videos, repeats=repeats)
 
 
 def change(output: Output) -> np.ndarray:
@@ -188,7 +191,7 @@ def seconds_a_minute(run: Run, pose_seconds: float | None = None, repeats: int =
         experiment = encoders.of_modality(run.experiment, modality)
         encoder = experiment.build().eval()
         clip = profiling.random_batch(encoder, experiment, 1)
-        once = profiling.timed("ms", lambda encoder=encoder, clip=clip: encoder(clip), repeats, "cpu")["ms"]
+        once = profiling.timed("ms", partial(encoder, clip), repeats, "cpu")["ms"]
         once += sum(profiling.inputs_ms(experiment.clip, needed, repeats) for needed in encoder.needs_test)
         total += MINUTE * once / 1000
         if "pose" in encoder.needs_test:

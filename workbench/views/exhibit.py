@@ -74,7 +74,7 @@ def posed_first(sessions: dict[str, WhatIf], shown: tuple[Run, ...], split: str,
     posed = find_runs.by_pose(shown[0].folder.parent, shown[0])
     if posed.id in [run.id for run in shown]:
         return sessions
-    session = joint_sensitivity.session(posed, posed.system(), posed.dataset(split), i)
+    session = joint_sensitivity.session(posed, posed.system(), posed.clips(split), i)
     return {posed.config.title: session} | sessions
 
 
@@ -92,7 +92,9 @@ def _answers(run: Run, clips: data.Dataset, i: int) -> tuple[dict[str, Answers],
 
 def sample_of_source(clips: data.Dataset, i: int, spec: data.ClipSpec) -> data.Sample:
     """The moments and the crop that ``spec`` reads, in more frames and in the source's own pixels."""
-    x0, y0, x1, y1 = data.sample(clips, i, spec).clip.crop
+    crop = data.sample(clips, i, spec).clip.crop
+    assert crop is not None  # a sample says where it was cut out
+    x0, y0, x1, y1 = crop
     height, width = (max(have, 2 * round(side / 2)) for have, side in zip(spec.size, (y1 - y0, x1 - x0), strict=True))
     return data.sample(clips, i, replace(spec, frames=max(FRAMES, spec.frames), size=(height, width)))
 

@@ -72,7 +72,7 @@ def board(config: PoseRendering, dataset: data.Dataset, load: boards.Load) -> Pl
     """The configured variants of the configured clip."""
     sample = load(i := boards.position(dataset, config.clip))
     ways = named(config.variants, thickness=config.thickness, palette=config.palette)
-    return player(sample.clip, drawn(sample.clip, sample.pixels, ways), boards.title(dataset, i))
+    return player(sample.clip, drawn(sample.clip, check(sample.pixels, dataset.ids[i]), ways), boards.title(dataset, i))
 
 
 def choices() -> list[str]:

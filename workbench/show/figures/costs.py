@@ -32,13 +32,13 @@ def against_time(systems: pd.DataFrame, pose: str) -> go.Figure:
                 showlegend=False,
                 hoverinfo="skip",
             )
-    for reads, (color, symbol) in READS.items():
+    for reads, (tint, symbol) in READS.items():
         some = systems[systems["reads"] == reads]
         if some.empty:
             continue
         names = [common.text(name) for name in some["system"]]
         total = some["network_ms"] + some["pose_ms"]
-        mark = {"color": common.COLORS[color], "symbol": common.SYMBOLS[symbol], "size": 11}
+        mark = {"color": common.COLORS[tint], "symbol": common.SYMBOLS[symbol], "size": 11}
         figure.add_scatter(
             x=total,
             y=some["accuracy"],

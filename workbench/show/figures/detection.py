@@ -7,6 +7,7 @@ metrics.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -229,6 +230,7 @@ def _solidity(scores: np.ndarray) -> np.ndarray:
     return np.ones(len(scores)) if spread == 0 else 0.35 + 0.65 * (scores - scores.min()) / spread
 
 
-def _name(label: object, names: Mapping | Sequence[str] | None) -> str:
-    has_name = names is not None and (label in names if isinstance(names, Mapping) else not isinstance(label, str))
-    return common.text(names[label] if has_name else label)
+def _name(label: Any, names: Mapping | Sequence[str] | None) -> str:
+    if names is not None and (label in names if isinstance(names, Mapping) else not isinstance(label, str)):
+        return common.text(names[label])
+    return common.text(label)

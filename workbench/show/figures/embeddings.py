@@ -128,7 +128,7 @@ def _clouds(
             name=common.text(classes[index]),
             legendgroup=str(index),
             showlegend=legend,
-            text=[common.text(ids[clip]) for clip in mine],
+            text=[common.text(ids[int(clip)]) for clip in mine],
             hovertemplate="%{text}<extra>" + common.text(classes[index]) + "</extra>",
             **where,
         )

@@ -26,7 +26,7 @@ def ground(run: Run, split: str = "test", limit: int | None = None, progress: bo
     drawn weights). limit: that many clips, evenly spread (the file is then not written). Reads the maps that
     ``evaluate`` wrote: FileNotFoundError without them, ValueError for a run that has no attention in space.
     """
-    predictions, dataset = run.predictions(split), run.dataset(split)
+    predictions, dataset = run.predictions(split), run.clips(split)
     maps = gradable(run.maps(split))
     if "attention" not in maps:
         raise ValueError(f"run {run.id} has no attention in space: there is nothing to ground")

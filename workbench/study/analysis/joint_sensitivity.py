@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,22 +55,22 @@ def sensitivity(
     if change not in CHANGES:
         raise ValueError(f"unknown change {change!r}; known: {', '.join(CHANGES)}")
     processor = hardware.device(device)
-    system, dataset = run.system().to(processor), run.dataset(split)
+    system, dataset = run.system().to(processor), run.clips(split)
     if not {"pose", "rendered"} & system.needs_test:
         raise ValueError(f"{run.id} reads no poses in evaluation: it reads {', '.join(sorted(system.needs_test))}")
-    groups = dict(groups or {name: (name,) for name in dataset.skeleton.joints}) | {ALL: dataset.skeleton.joints}
+    groups = dict(groups or {name: (name,) for name in dataset.schema.joints}) | {ALL: dataset.schema.joints}
     clips = np.arange(len(dataset)) if limit is None else np.linspace(0, len(dataset) - 1, min(limit, len(dataset)))
     open_session = partial(session, run, system, dataset)
     rows = []
     for i in tqdm(np.unique(clips.astype(int)), desc=f"{run.id} {change}", unit="clip", disable=not progress):
         rows += _clip(open_session(i), dataset.ids[i], int(dataset.labels[i]), change, groups)
-    table = summary(pd.DataFrame(rows), dataset.skeleton, groups)
+    table = summary(pd.DataFrame(rows), dataset.schema, groups)
     if limit is None:
         files.write(where(run, split, change), table.to_csv(index=False).encode())
     return table
 
 
-def of_any(run: Run, *args: object, **named: object) -> pd.DataFrame:
+def of_any(run: Run, *args: Any, **named: Any) -> pd.DataFrame:
     """``sensitivity`` as a notebook shows it: empty for a run that reads no poses, as one that truth guides."""
     return sensitivity(run, *args, **named) if {"pose", "rendered"} & run.system().needs_test else pd.DataFrame()
 
@@ -120,9 +121,10 @@ def moved(before: Answer, after: Answer) -> float:
     pair = [where_and_when(answer.maps) for answer in (before, after)]
     if pair[0] is None:
         pair = [answer.maps.get("temporal", answer.maps.get("parts")) for answer in (before, after)]
-    if pair[0] is None or min(values.sum() for values in pair) <= 0:
+    first, second = pair
+    if first is None or second is None or min(first.sum(), second.sum()) <= 0:
         return float("nan")
-    first, second = (values / values.sum() for values in pair)
+    first, second = first / first.sum(), second / second.sum()
     return float(np.abs(first - second).sum() / 2)
 
 

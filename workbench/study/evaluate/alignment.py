@@ -46,9 +46,9 @@ def lesson_of(
     }
 
 
-def of_snippets(system: System, batches: Iterable[Batch], device: str, error: str | None) -> dict[str, Any]:
-    """The ``alignment`` of a taught detector, by teacher and level ("pose/feature"). ``batches`` hold the features of
-    all modalities that student and teachers read. A snippet counts as a clip, and the classes that go on in it together
+def of_snippets(system: Any, batches: Iterable[Batch], device: str, error: str | None) -> dict[str, Any]:
+    """The ``alignment`` of an AugmentedRGB, by teacher and level ("pose/feature"). ``batches`` hold the features of all
+    modalities that student and teachers read. A snippet counts as a clip, and the classes that go on in it together
     as its class; snippets of one video are alike, so that the intervals are those of other snippets, not of other
     videos."""
     pairs: dict[str, list[tuple[Tensor, Tensor]]] = {}
@@ -58,15 +58,17 @@ def of_snippets(system: System, batches: Iterable[Batch], device: str, error: st
         for batch in batches:
             batch = batch.to(device)
             mask, student = batch.mask, system.student(batch)
+            assert batch.label is not None  # teaching batches carry it
             for name, teacher in system.teach(batch).items():
                 for level, (mine, theirs) in zip(levels, system.compared(student, teacher), strict=True):
                     pairs.setdefault(f"{name}/{level}", []).append((theirs[mask].cpu(), mine[mask].cpu()))
             shown.append(batch.label[mask].cpu())
     classes = np.unique(torch.cat(shown).numpy(), axis=0, return_inverse=True)[1].reshape(-1)
-    return {
-        level: alignment(*(torch.cat(side).float().numpy() for side in zip(*rows, strict=True)), classes, error)
-        for level, rows in pairs.items()
-    }
+    aligned = {}
+    for level, rows in pairs.items():
+        theirs, mine = (torch.cat(side).float().numpy() for side in zip(*rows, strict=True))
+        aligned[level] = alignment(theirs, mine, classes, error)
+    return aligned
 
 
 def squared_error(experiment: Experiment, level: str) -> str | None:

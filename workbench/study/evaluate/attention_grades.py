@@ -55,7 +55,7 @@ def grade_run(answers: dict[str, Answers], dataset: Dataset, spec: ClipSpec) -> 
 def gradable(maps: Maps) -> Maps:
     """ "attention" [S,T',H',W'] and "temporal" [S,T'] as far as there are any. Spatial weights [S,H',W'] of a system
     that keeps space and time apart are attention that does not change over time."""
-    grades = {name: maps[name] for name in ("attention", "temporal") if name in maps}
+    grades: Maps = {name: maps[name] for name in ("attention", "temporal") if name in maps}
     if "attention" not in grades and "spatial" in maps:
         steps = grades["temporal"].shape[1] if "temporal" in grades else 1
         grades["attention"] = np.repeat(maps["spatial"][:, None], steps, axis=1)
@@ -92,8 +92,11 @@ def summary(grades: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, Any
 
 def poses_of(batch: Batch) -> dict[str, Poses]:
     """The poses of each clip, by its id."""
+    assert batch.pose is not None  # it was asked for
     rows = {WHOLE: batch.pose.numpy()}
-    rows |= {g: part.pose.unflatten(0, (-1, g)).numpy() for g, part in (batch.segments or {}).items()}
+    for g, part in (batch.segments or {}).items():
+        assert part.pose is not None  # as the whole clip's is
+        rows[g] = part.pose.unflatten(0, (-1, g)).numpy()
     return {name: {key: row[i] for key, row in rows.items()} for i, name in enumerate(batch.ids)}
 
 
@@ -104,10 +107,11 @@ def shuffle_pose(poses: dict[str, Poses], labels: np.ndarray, seed: int) -> Call
     partner = {name: ids[other] for name, other in zip(ids, partners(labels, seed), strict=True)}
 
     def change(batch: Batch) -> Batch:
-        others = [poses[partner[name]] for name in batch.ids]
+        assert batch.pose is not None  # the system reads it
+        others, device = [poses[partner[name]] for name in batch.ids], batch.pose.device
 
         def exchanged(key: int) -> torch.Tensor:
-            return torch.from_numpy(np.stack([other[key] for other in others])).to(batch.pose.device)
+            return torch.from_numpy(np.stack([other[key] for other in others])).to(device)
 
         cut = {g: part.replace(pose=exchanged(g).flatten(0, 1)) for g, part in (batch.segments or {}).items()}
         return batch.replace(pose=exchanged(WHOLE), segments=cut or None)

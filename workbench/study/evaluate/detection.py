@@ -22,7 +22,7 @@ from workbench.study.config.kinds import VIDEOS
 from workbench.study.evaluate.alignment import of_snippets
 from workbench.study.evaluate.gradient_shares import by_stage
 from workbench.study.evaluate.inference import predict
-from workbench.study.features.batches import batches_of
+from workbench.study.features.batches import SnippetBatches
 from workbench.study.runs import hardware
 from workbench.study.runs.run_folder import AGAIN, Run
 from workbench.study.runs.run_table import flat
@@ -85,8 +85,8 @@ def evaluate(run: Run, experiment: Experiment, split: str) -> dict[str, Any]:
     of the gradient, of a loss of several terms, and what a student took of its teachers (see ``alignment``).
     """
     device = hardware.device(experiment.device)
-    system, data = run.system().to(device), run.dataset(split)
-    batches = batches_of(experiment).load(data, system.wants(training=False))
+    system, data = run.system().to(device), run.videos(split)
+    batches = SnippetBatches(experiment).load(data, system.wants(training=False))
     bar = tqdm(batches, desc=f"{run.id} detecting {split}", unit="batch", disable=not experiment.progress)
     detections = gather(predict(system, bar, device), data, next(iter(batches.features.values())))
     measured = {"data": data.contents, **measure(detections, data)}
@@ -103,7 +103,7 @@ def evaluate(run: Run, experiment: Experiment, split: str) -> dict[str, Any]:
 def _lesson(system: Any, experiment: Experiment, data: Untrimmed, device: str) -> dict[str, Any]:
     """What the student took of its teachers; {"skipped": reason} where the features that they read can't be had."""
     try:
-        batches = batches_of(experiment).load(data, system.wants(training=True))
+        batches = SnippetBatches(experiment).load(data, system.wants(training=True))
     except (ValueError, FileNotFoundError) as problem:
         return {"skipped": f"the teacher can't be asked: {problem}"}
     return of_snippets(system, batches, device, "raw" if system.options.baseline else None)

@@ -20,7 +20,7 @@ from workbench.study.evaluate.attention_grades import grade_run
 from workbench.study.evaluate.exchanges import OWN, ask_all, effects, pose_change, spreads
 from workbench.study.evaluate.gradient_shares import by_stage
 from workbench.study.evaluate.inference import Answers, gather, predict
-from workbench.study.features.batches import batches_of
+from workbench.study.features.batches import ClipBatches
 from workbench.study.runs import hardware
 from workbench.study.runs.run_folder import Run
 from workbench.study.runs.run_table import flat
@@ -54,10 +54,10 @@ def evaluate(
 
 def _evaluate(run: Run, experiment: Experiment, split: str) -> dict[str, Any]:
     device = hardware.device(experiment.device)
-    system, dataset = run.system().to(device), run.dataset(split)
+    system, dataset = run.system().to(device), run.clips(split)
     if device == "cpu":
         hardware.channels_last(system)  # pools in half the time
-    load = partial(batches_of(experiment).load, dataset)
+    load = partial(ClipBatches(experiment).load, dataset)
 
     def bar(batches: Loader, words: str) -> Any:
         return tqdm(batches, desc=f"{run.id} {words} {split}", unit="batch", disable=not experiment.progress)

@@ -31,6 +31,7 @@ def pose_change(batches: Iterable[Batch], seed: int) -> Change | None:
     labels: list[int] = []
     for batch in batches:
         poses |= poses_of(batch)
+        assert batch.label is not None  # it was asked for
         labels += batch.label.tolist()
     return shuffle_pose(poses, np.array(labels), seed) if len(poses) > 1 else None
 
@@ -49,7 +50,8 @@ def ask_all(
         pass
     reads_poses = "pose" in system.needs_test
     changes = {TIME: shuffle_time(seed)} | ({POSE: others} if reads_poses and others is not None else {})
-    ask = Reuse(system) if points or reads_poses else system
+    reuse = Reuse(system) if points or reads_poses else None
+    ask: Callable[[Batch], Output] = system if reuse is None else reuse
     gathered = {OWN: Gathering()}
     with torch.no_grad():  # inference mode doesn't count what is written to a tensor, which Reuse must know
         for batch in batches:
@@ -62,8 +64,8 @@ def ask_all(
             if points:
                 with uniform_attention(system):
                     gathered.setdefault(UNIFORM, Gathering()).add(batch, ask(batch))
-            if ask is not system:
-                ask.forget()
+            if reuse is not None:
+                reuse.forget()
     return {name: gathering.answers() for name, gathering in gathered.items()}
 
 

@@ -53,6 +53,7 @@ class Gathering:
     def add(self, batch: Batch, output: Output) -> None:
         """Keeps what is small of a batch's output."""
         self._ids += batch.ids
+        assert batch.label is not None  # evaluation asks for it
         row = {"/labels": batch.label, "/logits": output.logits, "/features": output.features} | small_maps(output)
         if "affinity" in output.maps:
             row["/keys"] = output.maps["affinity"].float().mean(1)

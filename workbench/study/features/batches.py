@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from workbench.data import Augment, ClipSpec, Dataset, DetectionBatches, Loader, Untrimmed, detection_batches
 from workbench.data.clips.loader import check_needs
 from workbench.study.config.experiment import Experiment
-from workbench.study.config.kinds import CLIPS, VIDEOS
+from workbench.study.config.kinds import CLIPS
 from workbench.study.features import encoders
 from workbench.study.features.extract import CACHE
 from workbench.systems.common.base import System
+
+
+class Batches(Protocol):
+    """What both have. ``data`` are of the experiment's kind."""
+
+    def check(self, data: Any, system: System) -> None:
+        """See ``ClipBatches``."""
+
+    def channels(self, data: Any) -> dict[str, int] | None:
+        """See ``ClipBatches``."""
+
+    def load(
+        self, data: Any, wants: frozenset[str], train: bool = False, shard: tuple[int, int] = (0, 1)
+    ) -> Loader | DetectionBatches:
+        """See ``ClipBatches``."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +93,9 @@ class SnippetBatches:
         return detection_batches(data, features, size, experiment.seed, train, length, shard)
 
 
-def batches_of(experiment: Experiment) -> ClipBatches | SnippetBatches:
+def batches_of(experiment: Experiment) -> Batches:
     """Those of the experiment's kind of data."""
-    return {CLIPS: ClipBatches, VIDEOS: SnippetBatches}[experiment.kind](experiment)
+    return ClipBatches(experiment) if experiment.kind is CLIPS else SnippetBatches(experiment)
 
 
 def cache_folder(cache: str | None, spec: ClipSpec, needs: frozenset[str]) -> str | None:

@@ -12,6 +12,7 @@ from torch import nn
 
 from workbench.data import Snippets, Untrimmed
 from workbench.nets import weights
+from workbench.nets.modules import submodule
 from workbench.study.config.experiment import Experiment, resolve
 from workbench.study.config.kinds import Data, kind_of
 from workbench.study.config.train_config import TrainConfig
@@ -34,9 +35,13 @@ def settled(config: TrainConfig, data: Data) -> Experiment:
     it says which run it is. ValueError for a modality without an encoder, or an encoder too many; FileNotFoundError for
     a run or file that isn't there."""
     facts = data.classes, data.skeleton.name if data.skeleton else None
-    folders = config.runs, config.root or init_weights.DEFAULTS.get(config.dataset)
-    init = {module: init_weights.spelt(source, *folders) for module, source in config.init.items()}
-    config = config.model_copy(update={"init": init}).resolved(data.protocol, kind_of(config.system).size(data))
+    root = config.root or init_weights.DEFAULTS.get(config.dataset)
+    init = {
+        module: init_weights.spelt(source, config.runs, None if root is None else str(root))
+        for module, source in config.init.items()
+    }
+    kind: Any = kind_of(config.system)  # and data of that kind
+    config = config.model_copy(update={"init": init}).resolved(data.protocol, kind.size(data))
     experiment = resolve(config, *facts)
     read = experiment.kind.modalities(experiment.build)
     if unread := sorted(set(experiment.snippets) - read):
@@ -101,8 +106,10 @@ def _encoder(experiment: Experiment, modality: str) -> dict[str, Any]:
         return {"source": open_run(source, experiment.runs)}
     clips = of_modality(experiment, modality)
     system = clips.build()
-    weights.load(system.backbone, _file(source))
-    for parameter in system.classifier.parameters():  # unused, but kept features are known by all weights
+    weights.load(submodule(system, "backbone", nn.Module), _file(source))
+    for parameter in submodule(
+        system, "classifier", nn.Module
+    ).parameters():  # unused, but kept features are known by all weights
         nn.init.zeros_(parameter)
     return {"source": system, "clip": clips.clip}
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from safefiles import checksums
 from safefiles.reading import Unreadable, present, reading
-from workbench.data import ClipSpec, Dataset
+from workbench.data import ClipSpec, Dataset, Untrimmed
 from workbench.nets import weights
 from workbench.study import files
 from workbench.study.config.data_of import open_split
@@ -185,6 +185,20 @@ class Run:
     def dataset(self, split: str = "test") -> Data:
         """The data of a split, as the run has read it."""
         return open_split(self.experiment, split, root=self._facts["data"]["root"])
+
+    def clips(self, split: str = "test") -> Dataset:
+        """The data of a run that labels clips; ValueError for a detector."""
+        clips = self.dataset(split)
+        if not isinstance(clips, Dataset):
+            raise ValueError(f"run {self.id} labels moments of videos, not clips")
+        return clips
+
+    def videos(self, split: str = "test") -> Untrimmed:
+        """The data of a detector; ValueError for a run that labels clips."""
+        videos = self.dataset(split)
+        if not isinstance(videos, Untrimmed):
+            raise ValueError(f"run {self.id} labels clips, not moments of videos")
+        return videos
 
     def system(self) -> System:
         """The trained system with its best weights, on the CPU, in evaluation mode; RuntimeError if unfinished."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from safefiles.reading import present
@@ -52,7 +53,7 @@ def outdated(run: Run) -> list[str]:
     return sentences
 
 
-def create(run: Run, experiment: Experiment, train: Data, validation: Data, features: dict[str, int] | None) -> None:
+def create(run: Run, experiment: Experiment, train: Data, validation: Data, features: Mapping[str, int] | None) -> None:
     """Writes config.json of a new run, with the channels of snippets' features if it reads such; ValueError
     where the folder holds another configuration."""
     facts = {

@@ -162,15 +162,15 @@ class Maker:
         return rows[0]
 
     def _asked_for(self, column: Column) -> None:
-        own = {**self.table.base, **self.where}.get("protocol")
-        wanted = self.protocols or self.table.protocols or [own]
-        if (column.protocol or own) not in wanted:
-            raise NotHere(f"the protocol {column.protocol or own} was not requested")
+        own: str | None = {**self.table.base, **self.where}.get("protocol")
+        protocol, wanted = column.protocol or own, self.protocols or self.table.protocols
+        if (protocol is None or protocol not in wanted) if wanted else protocol != own:
+            raise NotHere(f"the protocol {protocol} was not requested")
 
     def _training(self, row: Row, column: Column, path: tuple[str, ...]) -> Cell:
         values = self._values(row, column, start=len(path) > 1)
         needs: dict[str, Cell] = {}
-        tied = {
+        tied: dict[str, dict[str, str]] = {
             field: {part: self._source(text, column, path, needs) for part, text in values[field].items()}
             for field in ("init", "snippets")
             if field in values
@@ -204,7 +204,7 @@ class Maker:
             old = values.get(name)
             values[name] = {**old, **change} if isinstance(old, dict) and isinstance(change, dict) else change
         # A column that is about other data keeps them, whatever data the sweep is told.
-        other = {name: column.parameters[name] for name in ("dataset", "root") if name in column.parameters}
+        other = {name: value for name, value in column.parameters.items() if name in ("dataset", "root")}
         values = {"seed": self.seed, **values, **_at_preset(values, self.where), **other}
         return values if column.protocol is None else {**values, "protocol": column.protocol}
 

@@ -47,6 +47,8 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
         centred = wide - mean.view(shape)
         variance = Sum.apply(centred.square().sum(axes)) / count
         with torch.no_grad():
+            assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
+            assert self.num_batches_tracked is not None
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)  # unbiased, as torch's

@@ -12,6 +12,7 @@ import torch.distributed as dist
 from tqdm import tqdm
 
 from safefiles.reading import present
+from workbench.nets.modules import submodule
 from workbench.study import files
 from workbench.study.config.experiment import Experiment
 from workbench.study.config.kinds import Data
@@ -52,7 +53,8 @@ class Training:
             )
         self.datasets = {"train": train} | ({"validation": validation} if len(validation) else {})
         self.system.to(fabric.device)
-        self.position, self.saved = Position(), None
+        self.position = Position()
+        self.saved: dict[str, Any] | None = None
         self.skipped: list[tuple[str, str]] = []
         self.checked, self.steps_since = time.monotonic(), 0
         if self.channels_last:
@@ -71,7 +73,7 @@ class Training:
         self.fabric.barrier()
 
     def _stage(self, stage: Stage) -> None:
-        module = self.system.get_submodule(stage.part)
+        module = submodule(self.system, stage.part, System)
         optim.freeze(self.system, stage)
         self.feed = self._feed(stage, module)
         if stage.solve:
@@ -130,7 +132,7 @@ class Training:
             self._step(stage, batch)
             if self._due():
                 self._save()
-        row = {
+        row: dict[str, Any] = {
             "epoch": len(position.history) + 1,
             "stage": stage.name,
             "learning_rate": position.rate,
@@ -153,6 +155,7 @@ class Training:
             empty = None if self.position.history else ["epoch", "stage", "seconds"]
             history = pd.DataFrame(self.position.history, columns=empty).to_csv(index=False)
             files.write(self.run.folder / "history.csv", history.encode())
+            assert self.store is not None  # the first process keeps one
             self.store.epochs(self.position.history)
 
     def _step(self, stage: Stage, batch: Batch) -> None:
@@ -208,6 +211,7 @@ class Training:
                 terms, logits = module(batch)
                 values = {name: float(term) for name, term in terms.items()}
                 add(sums, counted(values, self.goal.hits(logits, batch), len(batch)))
+                assert batch.label is not None  # a loader for training gives it
                 answers.append((logits, batch.label, batch.mask))
         judged = {f"validation_{name}": value for name, value in self.goal.judge(answers).items()}
         return _means(self._of_all(sums), "validation") | judged

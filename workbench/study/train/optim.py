@@ -53,6 +53,7 @@ class Schedule:
 
     def __init__(self, optimizer: optim.Optimizer, described: dict[str, Any], epochs: int, steps: int) -> None:
         self.name = described["name"]
+        self.inner: lr_scheduler.LRScheduler
         if self.name == "step":
             self.inner = lr_scheduler.StepLR(optimizer, described["every"], described["factor"])
         elif self.name == "milestones":
@@ -73,7 +74,7 @@ class Schedule:
 
     def epoch(self, score: float) -> None:
         """``score``: what plateau watches, the validation loss (training loss where there is no validation)."""
-        if self.name == "plateau":
+        if isinstance(self.inner, lr_scheduler.ReduceLROnPlateau):
             self.inner.step(score)
         elif self.name != "cosine":
             self.inner.step()

@@ -122,9 +122,9 @@ def config(
     """The run that the weights ``name`` are taken from, which starts from those that the recipe names: of ``paths``, by
     name, or as they ship. Its clips are short: decoding them costs less than a cache."""
     recipe = RECIPES[name]
-    where = {"dataset": "synthadl", "root": str(root), "protocol": "cs", "runs": str(runs)}
+    where: dict[str, Any] = {"dataset": "synthadl", "root": str(root), "protocol": "cs", "runs": str(runs)}
     where |= {"cache": None, "workers": 2}  # the next batches are read while one is learnt
-    numbers = {"preset": "study", "epochs": epochs or recipe.epochs, "limit": limit}
+    numbers: dict[str, Any] = {"preset": "study", "epochs": epochs or recipe.epochs, "limit": limit}
     changes = dict(recipe.changes)
     if "init" in changes:
         changes["init"] = {part: str((paths or {}).get(source, source)) for part, source in changes["init"].items()}
@@ -154,6 +154,7 @@ def export(name: str, run: Run, out: Path, command: str) -> Path:
 def card(path: Path, recipe: Recipe, run: Run, command: str) -> dict[str, Any]:
     """See the module."""
     sizes, environment = run.experiment.setting, files.read_json(run.folder / "environment.json")
+    assert run.config.root is not None  # a recipe names it
     world = files.read_json(Path(run.config.root) / "world.json")
     parts = {split: run.dataset(split) for split in ("train", "validation", "test")}
     measured = run.metrics["test"]

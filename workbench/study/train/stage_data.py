@@ -99,7 +99,8 @@ def feed(
     """What ``stage`` trains ``module`` on, of the splits "train" and "validation" that have clips. A stage that is
     solved gets its training clips in order, once, and all of them in every process. Features are kept in ``folder``."""
     shard = (0, 1) if stage.solve else shard
-    batches, size, feeds = batches_of(experiment), max(1, experiment.batch_size // shard[1]), {}
+    batches, size = batches_of(experiment), max(1, experiment.batch_size // shard[1])
+    feeds: dict[str, Loader | Kept | DetectionBatches] = {}
     for split, data in datasets.items():
         train = split == "train" and not stage.solve
         if not stage.cached:
@@ -116,7 +117,7 @@ def feed(
 def encode(
     module: System,
     method: Callable[[Batch], dict[str, Tensor]],
-    clips: Loader,
+    clips: Loader | DetectionBatches,
     device: torch.device,
     path: Path,
     quiet: bool,
