@@ -19,10 +19,9 @@ PLANKS, TILES, STRIPES, BRICK, LINES, KEYS, SCREEN, FACE, PICTURE, WINDOW = (
 WOOD, CHECKS, SPECKLE, BOOKS, LABEL, DOOR, BANDS, FABRIC = (
     CODES[name] for name in ("wood", "checks", "speckle", "books", "label", "door", "bands", "fabric")
 )
-INLINE = {"cache": True, "nogil": True}
 
 
-@njit(**INLINE)
+@njit(cache=True, nogil=True)
 def lottery(a: int, b: int) -> float:
     """A number in [0,1) that looks random but depends on the two integers alone."""
     n = (a * 374761393 + b * 668265263) & 0x7FFFFFFF
@@ -30,7 +29,7 @@ def lottery(a: int, b: int) -> float:
     return ((n ^ (n >> 16)) & 0xFFFF) / 65536.0
 
 
-@njit(**INLINE)
+@njit(cache=True, nogil=True)
 def grain(u: float, v: float) -> float:
     """Smooth noise in [0,1) over the plane, one feature a unit."""
     i, j = math.floor(u), math.floor(v)
@@ -42,7 +41,7 @@ def grain(u: float, v: float) -> float:
     return top * (1 - y) + low * y
 
 
-@njit(**INLINE)
+@njit(cache=True, nogil=True)
 def mix(color: np.ndarray, share: float, gain: float) -> tuple[float, float, float]:
     """gain * (first * (1 - share) + second * share)."""
     rest = 1.0 - share
@@ -53,7 +52,7 @@ def mix(color: np.ndarray, share: float, gain: float) -> tuple[float, float, flo
     )
 
 
-@njit(**INLINE)
+@njit(cache=True, nogil=True)
 def planks(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     """Floor boards along v."""
     row = int(math.floor(u / 0.13))
@@ -63,7 +62,7 @@ def planks(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     return mix(color, 0.25 * grain(u * 40, v * 3), seam * (0.78 + 0.4 * lottery(row, board)))
 
 
-@njit(**INLINE)
+@njit(cache=True, nogil=True)
 def tiles(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     """Square tiles, every other one in the second colour."""
     i, j = math.floor(u / 0.33), math.floor(v / 0.33)
@@ -72,7 +71,7 @@ def tiles(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     return mix(color, share, 0.6 if seam else 0.93 + 0.14 * lottery(int(i), int(j)))
 
 
-@njit(**INLINE)
+@njit(cache=True, nogil=True)
 def brick(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     """Bricks in the first colour, mortar in the second."""
     row = math.floor(v / 0.09)
@@ -83,7 +82,7 @@ def brick(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     return mix(color, 0.0, 0.75 + 0.45 * lottery(int(row), int(column)))
 
 
-@njit(**INLINE)
+@njit(cache=True, nogil=True)
 def face(x: float, y: float, z: float, color: np.ndarray) -> tuple[float, float, float]:
     """A head: skin in the first colour, hair in the second; eyes, brows and mouth."""
     hairline = 0.42 + 0.25 * x * x
@@ -101,7 +100,7 @@ def face(x: float, y: float, z: float, color: np.ndarray) -> tuple[float, float,
     return mix(color, 0.0, flush)
 
 
-@njit(**INLINE)
+@njit(cache=True, nogil=True)
 def picture(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     """A framed picture, u and v in [-1,1]: a landscape, an abstract or a still life, as the first colour decides."""
     if abs(u) > 0.86 or abs(v) > 0.86:
@@ -123,7 +122,7 @@ def picture(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]
     return mix(color, 1.0, 1.0)
 
 
-@njit(**INLINE)
+@njit(cache=True, nogil=True)
 def window(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     """Panes with sky in the second colour, bars in the first; u and v in [-1,1]."""
     if abs(u) > 0.9 or abs(v) > 0.92 or abs(u) < 0.06 or abs(v - 0.15) < 0.05:
@@ -133,7 +132,7 @@ def window(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     return mix(color, 1.0, 0.75 + 0.25 * v)
 
 
-@njit(**INLINE)
+@njit(cache=True, nogil=True)
 def books(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     """Spines side by side."""
     n = int(math.floor(u / 0.045))
@@ -144,7 +143,7 @@ def books(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     return 0.1 + 0.6 * lottery(n, 11), 0.08 + 0.45 * lottery(n, 12), 0.08 + 0.45 * lottery(n, 13)
 
 
-@njit(**INLINE)
+@njit(cache=True, nogil=True)
 def door(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     """Panels; u and v in [-1,1]."""
     au, av = abs(u), abs(abs(v) - 0.48)
@@ -152,7 +151,7 @@ def door(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     return mix(color, 0.0, 0.7 if edge else 1.0)
 
 
-@njit(**INLINE)
+@njit(cache=True, nogil=True)
 def screen(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     """A lit display with a frame, a banner and two columns; u and v in [-1,1]."""
     if abs(u) > 0.88 or abs(v) > 0.86:
@@ -166,7 +165,7 @@ def screen(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     return mix(color, 0.0, 1.0)
 
 
-@njit(**INLINE)
+@njit(cache=True, nogil=True)
 def paint(
     texture: int, x: float, y: float, z: float, nx: float, ny: float, nz: float, size: np.ndarray, color: np.ndarray
 ) -> tuple[float, float, float]:
@@ -214,7 +213,7 @@ def paint(
     return printed(texture, u, v, mu, mv, ny, color)
 
 
-@njit(**INLINE)
+@njit(cache=True, nogil=True)
 def printed(
     texture: int, u: float, v: float, mu: float, mv: float, ny: float, color: np.ndarray
 ) -> tuple[float, float, float]:

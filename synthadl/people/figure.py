@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
@@ -24,11 +25,17 @@ class Figure:
     joints: tuple[tuple[str, ...], ...]
 
 
+class _Cloth(TypedDict):
+    texture: str
+    second: np.ndarray
+
+
 class _Tailor:
     """Collects solids; J(name) is a joint's path [F,3]."""
 
     def __init__(self, joints: np.ndarray, subject: Subject, head: np.ndarray | None) -> None:
-        self.joints, self.subject, self.parts = joints, subject, []
+        self.joints, self.subject = joints, subject
+        self.parts: list[tuple] = []
         self.radii = subject.radii
         self.color = {name: np.asarray(rgb) ** 2.2 for name, rgb in subject.colours.items()}
         # A top of nearly the skin's colour would look like none at all; with red and blue exchanged it is never that.
@@ -72,8 +79,8 @@ class _Tailor:
         second: np.ndarray | None = None,
     ) -> None:
         """An ellipsoid whose axes are the columns of ``turn`` [F,3,3]."""
-        radii = np.asarray(radii, np.float64)
-        self._add(BALL, turn * radii, center, np.zeros_like(center), radii, color, second, texture, marks)
+        sizes = np.asarray(radii, np.float64)
+        self._add(BALL, turn * sizes, center, np.zeros_like(center), sizes, color, second, texture, marks)
 
     def _add(
         self,
@@ -135,8 +142,7 @@ def _trunk(t: _Tailor) -> None:
     up = _unit(shoulder - mid)
     span = np.sqrt(((t["shoulder_left"] - t["shoulder_right"]) ** 2).sum(-1)).mean()
     wide = 0.86 * span / (2 * r["trunk"])
-    cloth = {"texture": _pattern(t.subject), "second": 0.55 * top + 0.45 * np.array([0.85, 0.85, 0.85])}
-    hips = {"hint": t.across_hips}
+    cloth: _Cloth = {"texture": _pattern(t.subject), "second": 0.55 * top + 0.45 * np.array([0.85, 0.85, 0.85])}
     t.limb(
         base - 0.02 * up,
         base + 0.06 * up,
@@ -146,7 +152,7 @@ def _trunk(t: _Tailor) -> None:
         ("spine_base",),
         wide=1.28,
         deep=0.92,
-        **hips,
+        hint=t.across_hips,
     )
     t.limb(
         base + 0.06 * up,
@@ -157,7 +163,7 @@ def _trunk(t: _Tailor) -> None:
         ("spine_mid",),
         wide=1.28,
         deep=0.9,
-        **hips,
+        hint=t.across_hips,
         **cloth,
     )
     chest = shoulder - 0.085 * up

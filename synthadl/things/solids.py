@@ -21,7 +21,7 @@ TEXTURES = (
 )  # fmt: skip
 CODES = {name: code for code, name in enumerate(TEXTURES)}
 
-Triple = Sequence[float]
+Triple = Sequence[float] | np.ndarray
 
 
 class Solid(NamedTuple):
@@ -155,9 +155,9 @@ def rod(
     glow: float = 0.0,
 ) -> Solid:
     """A capsule from ``a`` to ``b`` (metres) with radii ``ra`` and ``rb``."""
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    length = float(np.sqrt(((b - a) ** 2).sum()))
-    return _solid(ROUND, upright(b - a), a, (ra, rb, length), color, texture, second, gloss, glow)
+    start, end = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    length = float(np.sqrt(((end - start) ** 2).sum()))
+    return _solid(ROUND, upright(end - start), start, (ra, rb, length), color, texture, second, gloss, glow)
 
 
 def upright(axis: np.ndarray, hint: np.ndarray | None = None) -> np.ndarray:
