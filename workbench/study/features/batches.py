@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from workbench.data import Augment, ClipSpec, Dataset, DetectionBatches, Loader, Untrimmed, detection_batches
+from workbench.data import Augment, ClipSpec, Dataset, DetectionBatches, Loader, Untrimmed
 from workbench.data.clips.loader import check_needs
 from workbench.study.config.experiment import Experiment
 from workbench.study.config.kinds import CLIPS
@@ -90,7 +90,7 @@ class SnippetBatches:
         experiment = self.experiment
         features, size = encoders.features(experiment, data, wants), max(1, experiment.batch_size // shard[1])
         length, shard = (experiment.window, shard) if train else (None, (0, 1))
-        return detection_batches(data, features, size, experiment.seed, train, length, shard)
+        return DetectionBatches(data, features, size, experiment.seed, train, length, shard)
 
 
 def batches_of(experiment: Experiment) -> Batches:
