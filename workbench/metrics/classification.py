@@ -83,12 +83,6 @@ def per_class(predictions: Any, labels: Any, n: int) -> np.ndarray:
     return np.divide(np.diag(counts), clips, out=np.full(n, np.nan), where=clips > 0)
 
 
-def class_differences(first: Any, second: Any, labels: Any, n: int) -> np.ndarray:
-    """float64 [N] in [-1,1]: per-class accuracy of the ``second`` predictions minus the ``first`` on the same clips
-    (VPN figures 7 and 8), NaN for a class without clips."""
-    return per_class(second, labels, n) - per_class(first, labels, n)
-
-
 def _checked(logits: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     logits = as_array(logits).astype(np.float64)
     if logits.ndim != 2 or logits.shape[0] == 0:
