@@ -19,7 +19,7 @@ import av
 import numpy as np
 import pandas as pd
 
-from workbench.data import ClipSpec, Untrimmed, detection_batches
+from workbench.data import ClipSpec, DetectionBatches, Untrimmed
 from workbench.media import video
 from workbench.study.features.extract import extract
 from workbench.systems import build
@@ -104,7 +104,7 @@ def main() -> None:
             features[name] = extract(data, system, folder, clip=clip, batch_size=16, progress=False)
             took = time.perf_counter() - begun
             print(f"{name}: {features[name].counts[0]} snippets in {took:.0f} s, peak {peak():.2f} GiB")
-        (batch,) = detection_batches(data, features)
+        (batch,) = DetectionBatches(data, features)
         print(f"one batch of {batch.mask.shape[1]} snippets, peak {peak():.2f} GiB")
 
 

@@ -6,6 +6,9 @@ has the same share of every view, setup, room and imposter.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -104,7 +107,7 @@ def plan(size: str | dict = "tiny", world: str = "adl", seed: int = 0, knobs: di
     return table
 
 
-def _name(row) -> str:
+def _name(row: Any) -> str:
     action = f"A{row.label + 1:03d}" if hasattr(row, "label") else ""
     return f"S{row.setup:03d}V{row.view}P{row.subject:03d}R{row.repetition:03d}{action}"
 
@@ -156,7 +159,7 @@ def _views(s: Settings, count: int, rng: np.random.Generator) -> list[int]:
     return [int(view) for view in rng.permutation(dealt)]
 
 
-def _pack(values, count: int, rng: np.random.Generator) -> list[int]:
+def _pack(values: Iterable[int], count: int, rng: np.random.Generator) -> list[int]:
     """``count`` values in random order, each as often as any other (the remainder by lot)."""
     values = list(values)
     whole = values * (count // len(values)) + list(rng.permutation(values)[: count % len(values)])

@@ -89,12 +89,9 @@ def settle(size: str | dict, world: str, knobs: dict | None = None) -> Settings:
         seconds=(60.0, 180.0) if world == "untrimmed" else None,
     )
     settings = replace(start, **{**chosen, **(knobs or {})})
-    settings = replace(
-        settings,
-        actions=tuple(settings.actions),
-        resolution=tuple(settings.resolution),
-        seconds=settings.seconds and tuple(settings.seconds),
-    )
+    pairs: dict[str, Any] = {"resolution": tuple(settings.resolution)}  # as they were typed: ``_check`` follows
+    pairs["seconds"] = settings.seconds and tuple(settings.seconds)
+    settings = replace(settings, actions=tuple(settings.actions), **pairs)
     _check(settings, world)
     return settings
 

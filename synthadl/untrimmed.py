@@ -29,6 +29,7 @@ def make_video(
     """Video ``number`` of a world, of which ``row`` is the plan, as world.make_clip makes clips."""
     motion, picture, grain = (np.random.default_rng(child) for child in sequence(seed, world, CLIP, number).spawn(3))
     subject = Subject.sample(subject_seed(seed, world, row["subject"]))
+    assert settings.seconds is not None  # settings of such a world say how long
     played = course(subject, settings.seconds, motion, settings.fps)
     elevation, distance = setup_camera(seed, world, row["setup"])
     camera = aim(row["view"], elevation, distance, picture, *settings.resolution, settings.framing)
@@ -44,9 +45,8 @@ def make_video(
 def pieces(played: Course) -> list[tuple[int, int]]:
     """(start, end) of spans of at most PIECE frames in which the same actions go on throughout."""
     count = len(played.performance.joints)
-    edges = {0, count, *range(0, count, PIECE)}
-    edges |= {edge for each in played.intervals for edge in (each.start, each.end)}
-    edges = sorted(edges)
+    inner = {edge for each in played.intervals for edge in (each.start, each.end)}
+    edges = sorted({0, count, *range(0, count, PIECE)} | inner)
     return list(zip(edges[:-1], edges[1:], strict=True))
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ from safefiles.workers import pool
 from synthadl import truth, untrimmed
 from synthadl.actions import ACTIONS, PAIRS, PRETRAIN_ACTIONS, perform
 from synthadl.drawing import render
-from synthadl.drawing.camera import aim
+from synthadl.drawing.camera import Camera, aim
 from synthadl.drawing.scene import Scene, stage
 from synthadl.people.body import Subject
 from synthadl.people.performance import Performance
@@ -110,7 +111,7 @@ def _keep_checksums(root: Path, rows: list[dict], tables: list[Path]) -> None:
 
 def make_clip(
     settings: Settings, world: str, seed: int, number: int, row: dict
-) -> tuple[Performance, Scene, object, Iterator]:
+) -> tuple[Performance, Scene, Camera, Iterator]:
     """Clip ``number`` of a world, of which ``row`` is the plan: its performance, scene and camera, and an iterator over
     frames and marks as render.draw gives them."""
     motion, picture, grain = (np.random.default_rng(child) for child in sequence(seed, world, CLIP, number).spawn(3))
@@ -136,11 +137,11 @@ def _write(job: tuple) -> tuple[int, dict]:
     arrays = film(root / row["video"], settings, world, seed, number, row)
     arrays["video_check"] = _check(root / row["video"])
     with _writing(root / row["arrays"]) as draft, open(draft, "wb") as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
     return number, _facts(arrays)
 
 
-def _clip(path: Path, settings: Settings, *which) -> dict[str, np.ndarray]:
+def _clip(path: Path, settings: Settings, *which: Any) -> dict[str, np.ndarray]:
     """Writes the video of a clip and returns its arrays."""
     performance, _, camera, frames = make_clip(settings, *which)
     marks: list[np.ndarray] = []
@@ -148,7 +149,7 @@ def _clip(path: Path, settings: Settings, *which) -> dict[str, np.ndarray]:
     return truth.arrays(performance, camera, np.stack(marks))
 
 
-def _untrimmed(path: Path, settings: Settings, *which) -> dict[str, np.ndarray]:
+def _untrimmed(path: Path, settings: Settings, *which: Any) -> dict[str, np.ndarray]:
     """Writes an untrimmed video and returns its arrays."""
     course, _, camera, frames = untrimmed.make_video(settings, *which)
     marks = untrimmed.Marks()
@@ -162,7 +163,7 @@ def _pictures(frames: Iterator, keep: Callable[[np.ndarray], None]) -> Iterator[
         yield picture
 
 
-def _facts(arrays) -> dict:
+def _facts(arrays: dict[str, np.ndarray]) -> dict:
     frames = len(arrays["truth_box"])
     if "intervals" in arrays:
         return {"frames": frames, "intervals": list(zip(arrays["labels"], arrays["intervals"], strict=True))}

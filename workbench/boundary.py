@@ -6,6 +6,7 @@ import dis
 import errno
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from safefiles.reading import reason
 
@@ -48,7 +49,14 @@ def run(command: Callable[[], int | None]) -> int:
         return USAGE if isinstance(problem, Usage) else FAILED
 
 
-def note(message, category, filename, lineno, file=None, line=None) -> None:
+def note(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
     """In place of ``warnings.showwarning``: one line, said once, however often and wherever it is found."""
     text = f"note: {' '.join(str(message).split())}"
     if text not in _noted:

@@ -32,9 +32,9 @@ class Plain(nn.Module):
         super().__init__()
         self.module = module
 
-    def forward(self, given: Batch | Tensor) -> Output:
+    def forward(self, source: Batch | Tensor) -> Output:
         """The Output of a video float [B,3,T,H,W]."""
-        video = given.video if isinstance(given, Batch) else given
+        video = source.video if isinstance(source, Batch) else source
         assert video is not None  # whoever makes a batch for a plain module gives it one
         feature_map: list[Tensor] = []
         read: list[Tensor] = []
@@ -56,8 +56,8 @@ class Plain(nn.Module):
                 f"{type(self.module).__name__} returns {got} for a video {list(video.shape)}, expected logits "
                 f"[{len(video)},N], a score for each of N classes"
             )
-        pooled = [one.float().mean((2, 3, 4)) for one in feature_map]
-        features = next((one for one in read if len(one) == len(video)), pooled[0] if pooled else logits)
+        pooled = [tensor.float().mean((2, 3, 4)) for tensor in feature_map]
+        features = next((tensor for tensor in read if len(tensor) == len(video)), pooled[0] if pooled else logits)
         return Output(logits, features, {"feature_map": feature_map[0]} if feature_map else {})
 
 
@@ -110,16 +110,16 @@ def as_video(value: Any, module: nn.Module) -> Tensor:
         raise ValueError(f"a video must be uint8 in [0,255], or floats as the network expects them, got {video.dtype}")
     if not torch.isfinite(video).all():
         raise ValueError(f"a video must be finite, this one {shape} holds NaN or infinity")
-    kept = next((one for one in module.parameters() if one.is_floating_point()), torch.empty(0))
+    kept = next((parameter for parameter in module.parameters() if parameter.is_floating_point()), torch.empty(0))
     return video.to(kept.device, kept.dtype if video.is_floating_point() else None)
 
 
-def asked(module: nn.Module, given: Any) -> tuple[nn.Module, Batch]:
+def system_and_batch(module: nn.Module, source: Any) -> tuple[nn.Module, Batch]:
     """What to ask, and of what: a system and its batch as they are; of arrays [B,3,T,H,W] the batch, and a module that
     is no system as one. ValueError as ``as_video``, or for a system's video that is not in [-1,1]."""
-    if isinstance(given, Batch):
-        return module, given
-    video = as_video(given, module)
+    if isinstance(source, Batch):
+        return module, source
+    video = as_video(source, module)
     if not hasattr(module, "needs_test"):
         return Plain(module), Batch(video=video)
     if video.is_floating_point() and video.abs().max() > 1 + 1e-3:

@@ -68,14 +68,14 @@ def _copies(folder: str | Path, labs: bool, solutions: bool) -> list[tuple[Path,
     source = notebooks()
     if not source.is_dir():
         raise FileNotFoundError(f"this installation has no notebooks: looked for in {source}")
-    found = []
+    pairs = []
     for file in sorted((source / "labs" if labs else source).rglob("*")):
         path = file.relative_to(source)
         worked = SOLUTIONS in path.parts
         wanted = solutions and file.suffix == ".py" if worked else file.suffix in ENDINGS
         if wanted and ".ipynb_checkpoints" not in path.parts and ".mine-" not in file.name:
-            found.append((file, Path(folder) / "notebooks" / path))
-    return found
+            pairs.append((file, Path(folder) / "notebooks" / path))
+    return pairs
 
 
 def _copy(file: Path, target: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypedDict
 
 import numpy as np
 
@@ -42,9 +43,16 @@ class Action:
     long: bool = False
 
 
+class Standing(TypedDict):
+    """Fields of Action."""
+
+    sits: bool
+    front: str
+
+
 DRINK, POUR, SHORT, DESK, LONG = (2.2, 4.2), (2.4, 4.4), (1.5, 3.0), (2.0, 5.4), (4.2, 5.8)
 QUICK = (1.8, 3.0)
-FLOOR = {"sits": False, "front": "free"}
+FLOOR: Standing = {"sits": False, "front": "free"}
 
 ADL: dict[str, Action] = {
     "drink_from_cup": Action(partial(holding.drink, kind="cup"), DRINK),
@@ -134,7 +142,7 @@ def perform(
     score = Score(place, subject, rng, t, _active(rng, recipe, subject, frames / fps))
     score.rivals = tuple(rivals)
     moment = recipe.write(score)
-    carries = bool(offer and rivals) and idle.carry(score, rivals[0], offer)
+    carries = offer is not None and len(rivals) > 0 and idle.carry(score, rivals[0], offer)
     rig = play(score)
     return replace(_performance(action, recipe, score, moment, rig, _world(rng), fps), carries=carries)
 

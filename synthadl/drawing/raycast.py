@@ -18,7 +18,7 @@ BALL, BOX, FRUSTUM, ROUND = 0, 1, 2, 3
 
 
 @njit(cache=True, nogil=True)
-def invert(view, world, out):
+def invert(view: np.ndarray, world: np.ndarray, out: np.ndarray) -> None:
     """out[p] = (view after world[p])^-1 for affine maps: view [3,4], world [P,3,4], out [P,3,4]; singular -> NaN."""
     m = np.empty((3, 4))
     for p in range(world.shape[0]):
@@ -43,7 +43,7 @@ def invert(view, world, out):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def extent(form, shape):
+def extent(form: int, shape: np.ndarray) -> tuple[float, float, float]:
     """Half width on x and z, lowest and highest y of a solid's own bounding box."""
     if form == FRUSTUM:
         return max(shape[0], shape[1]), 0.0, 1.0
@@ -53,7 +53,9 @@ def extent(form, shape):
 
 
 @njit(cache=True, nogil=True)
-def rectangle(form, shape, eye, world, view):
+def rectangle(
+    form: int, shape: np.ndarray, eye: np.ndarray, world: np.ndarray, view: np.ndarray
+) -> tuple[int, int, int, int]:
     """First column, end column, first row, end row that the solid can touch; all 0 where it can't be seen."""
     wide, low, high = extent(form, shape)
     i0, i1, j0, j1 = FAR, -FAR, FAR, -FAR
@@ -85,7 +87,7 @@ def rectangle(form, shape, eye, world, view):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def hit_box(ox, oy, oz, dx, dy, dz):
+def hit_box(ox: float, oy: float, oz: float, dx: float, dy: float, dz: float) -> float:
     """Entry into [-1,1]^3; FAR if missed or behind."""
     ix = 1.0 / dx if dx != 0.0 else 1e30
     iy = 1.0 / dy if dy != 0.0 else 1e30
@@ -98,7 +100,7 @@ def hit_box(ox, oy, oz, dx, dy, dz):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def hit_ball(ox, oy, oz, dx, dy, dz):
+def hit_ball(ox: float, oy: float, oz: float, dx: float, dy: float, dz: float) -> float:
     """Entry into the unit sphere."""
     a = dx * dx + dy * dy + dz * dz
     b = ox * dx + oy * dy + oz * dz
@@ -110,7 +112,7 @@ def hit_ball(ox, oy, oz, dx, dy, dz):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def hit_frustum(ox, oy, oz, dx, dy, dz, low, high):
+def hit_frustum(ox: float, oy: float, oz: float, dx: float, dy: float, dz: float, low: float, high: float) -> float:
     """Entry into the capped cone 0 <= y <= 1."""
     best = FAR
     k = high - low
@@ -136,7 +138,9 @@ def hit_frustum(ox, oy, oz, dx, dy, dz, low, high):
 
 
 @njit(cache=True, nogil=True, inline="always")
-def hit_round(ox, oy, oz, dx, dy, dz, ra, rb, length):
+def hit_round(
+    ox: float, oy: float, oz: float, dx: float, dy: float, dz: float, ra: float, rb: float, length: float
+) -> float:
     """Entry into the hull of two spheres on the y axis (after I. Quilez' rounded cone, for rays of any length)."""
     rr = ra - rb
     d2 = length * length - rr * rr
@@ -170,7 +174,18 @@ def hit_round(ox, oy, oz, dx, dy, dz, ra, rb, length):
 
 
 @njit(cache=True, nogil=True)
-def cast(form, shape, world, inverse, eye, view, sx, sy, depth, index):
+def cast(
+    form: np.ndarray,
+    shape: np.ndarray,
+    world: np.ndarray,
+    inverse: np.ndarray,
+    eye: np.ndarray,
+    view: np.ndarray,
+    sx: float,
+    sy: float,
+    depth: np.ndarray,
+    index: np.ndarray,
+) -> tuple[int, int, int, int]:
     """Paint the nearest solid of each ray: depth float32 [H,W] (smaller wins over what is there) and index int16 [H,W].
 
     form int64 [P], shape float64 [P,3], world float64 [P,3,4] (NaN: not there), inverse as ``invert`` makes it from
@@ -214,7 +229,7 @@ def cast(form, shape, world, inverse, eye, view, sx, sy, depth, index):
 
 
 @njit(cache=True, nogil=True)
-def normal(form, shape, x, y, z):
+def normal(form: int, shape: np.ndarray, x: float, y: float, z: float) -> tuple[float, float, float]:
     """Outward normal (not normalised) of a solid at a point of its surface, own coordinates."""
     if form == BALL:
         return x, y, z

@@ -7,6 +7,7 @@ the place of the imposters belong to the clip.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,8 @@ class Scene:
 def tint(rng: np.random.Generator, low: float, high: float, colour: float) -> tuple[float, float, float]:
     """A linear RGB colour of brightness in [low, high], at most ``colour`` away from grey."""
     value = rng.uniform(low, high) * (1 + rng.uniform(-colour, colour, 3))
-    return tuple(float(channel) for channel in np.clip(value, 0.01, 0.95))
+    red, green, blue = (float(channel) for channel in np.clip(value, 0.01, 0.95))
+    return red, green, blue
 
 
 def sample_light(rng: np.random.Generator) -> Light:
@@ -88,7 +90,7 @@ def room(rng: np.random.Generator) -> tuple[list[Solid], list[Solid]]:
         if rng.random() < 0.5:
             kind = str(rng.choice(standing))
             deep = {"sofa": 0.42, "shelf": 0.16, "door": 0.0, "plant": 0.3, "lamp": 0.25}[kind]
-            look = {} if kind in ("lamp",) else {"color": _furniture_color(rng, kind)}
+            look: dict[str, Any] = {} if kind in ("lamp",) else {"color": _furniture_color(rng, kind)}
             there = place(x + deep * np.sin(np.radians(yaw)), 0, z + deep * np.cos(np.radians(yaw)), yaw)
             (shell if kind == "door" else solids).extend(moved(shapes.build(kind, look), there))
         elif rng.random() < 0.85:
@@ -194,7 +196,7 @@ def _free_spot(furniture: tuple[Prop, ...], rng: np.random.Generator) -> tuple[f
         spot = np.array([rng.choice([-1, 1]) * rng.uniform(0.65, 0.95), 0.0, rng.uniform(-0.5, 0.35)])
         nearest = min((_distance(prop, spot) for prop in furniture), default=9.0)
         if nearest > gap:
-            best, gap = tuple(float(x) for x in spot), nearest
+            best, gap = (float(spot[0]), float(spot[1]), float(spot[2])), nearest
         if gap > 0.25:
             break
     return best
@@ -217,7 +219,7 @@ def _on_top(surface: Prop, paths: list[np.ndarray], rng: np.random.Generator) ->
         spot = frame[:3, 3] + x * frame[:3, 0] + z * frame[:3, 2]
         spot[1] = look["height"]
         if all(not (np.sqrt(((path - spot) ** 2).sum(-1)) < CLEAR).any() for path in paths):
-            return tuple(float(c) for c in spot)
+            return float(spot[0]), float(spot[1]), float(spot[2])
     return None
 
 

@@ -14,6 +14,7 @@ from numba import njit
 
 from synthadl.drawing.raycast import FAR, cast, invert, normal
 from synthadl.drawing.textures import paint
+from synthadl.things.solids import Table
 
 #: Metres by which a point is moved off its surface before its shadow is looked up, so that none shades itself.
 BIAS, LIFT = 0.012, 0.045
@@ -22,7 +23,9 @@ SPREAD = 1.3
 
 
 @njit(cache=True, nogil=True)
-def shade(p, table, shape, inverse, light, px, py, pz):
+def shade(
+    p: int, table: Table, shape: np.ndarray, inverse: np.ndarray, light: np.ndarray, px: float, py: float, pz: float
+) -> tuple[float, ...]:
     """Solid ``p`` at a camera-space point: linear RGB without the lamp, linear RGB from it alone, and the normal."""
     m = inverse[p]
     x = m[0, 0] * px + m[0, 1] * py + m[0, 2] * pz + m[0, 3]
@@ -59,7 +62,7 @@ def shade(p, table, shape, inverse, light, px, py, pz):
 
 
 @njit(cache=True, nogil=True)
-def under(lamp, view, px, py, pz):
+def under(lamp: np.ndarray, view: np.ndarray, px: float, py: float, pz: float) -> tuple[float, float, float]:
     """A camera-space point in the lamp's depth map: column, row, depth; lamp [3,4] maps camera to lamp space."""
     a = lamp[0, 0] * px + lamp[0, 1] * py + lamp[0, 2] * pz + lamp[0, 3]
     b = lamp[1, 0] * px + lamp[1, 1] * py + lamp[1, 2] * pz + lamp[1, 3]
@@ -68,7 +71,7 @@ def under(lamp, view, px, py, pz):
 
 
 @njit(cache=True, nogil=True)
-def lit(shadow, u, v, t):
+def lit(shadow: np.ndarray, u: float, v: float, t: float) -> float:
     """Share of the lamp's light in [0,1] that reaches a point of the lamp's depth map float32 [N,N]."""
     if not (SPREAD + 1 < u < shadow.shape[1] - SPREAD - 2 and SPREAD + 1 < v < shadow.shape[0] - SPREAD - 2):
         return 1.0
@@ -85,7 +88,9 @@ def lit(shadow, u, v, t):
 
 
 @njit(cache=True, nogil=True)
-def shadows(form, shape, world, eye, view, shadow):
+def shadows(
+    form: np.ndarray, shape: np.ndarray, world: np.ndarray, eye: np.ndarray, view: np.ndarray, shadow: np.ndarray
+) -> tuple[int, int, int, int]:
     """Draw solids into the lamp's depth map float32 [N,N]; returns the rectangle that changed, as raycast.cast does."""
     inverse = np.empty((world.shape[0], 3, 4))
     invert(eye, world, inverse)
@@ -93,7 +98,23 @@ def shadows(form, shape, world, eye, view, shadow):
 
 
 @njit(cache=True, nogil=True)
-def still(table, shape, world, eye, view, light, offsets, lamp, lamp_view, shadow, depth, ambient, direct, below, base):
+def still(
+    table: Table,
+    shape: np.ndarray,
+    world: np.ndarray,
+    eye: np.ndarray,
+    view: np.ndarray,
+    light: np.ndarray,
+    offsets: np.ndarray,
+    lamp: np.ndarray,
+    lamp_view: np.ndarray,
+    shadow: np.ndarray,
+    depth: np.ndarray,
+    ambient: np.ndarray,
+    direct: np.ndarray,
+    below: np.ndarray,
+    base: np.ndarray,
+) -> None:
     """What does not move: fills depth float32 [S,H,W] (one layer per sub-pixel offset [S,2]), the mean colours ambient
     and direct float32 [H,W,3] without and from the lamp, below float32 [H,W,3] (see ``under``) and the lit picture base
     float32 [H,W,3]."""
@@ -127,7 +148,14 @@ def still(table, shape, world, eye, view, light, offsets, lamp, lamp_view, shado
 
 
 @njit(cache=True, nogil=True)
-def relight(ambient, direct, below, shadow, changed, picture):
+def relight(
+    ambient: np.ndarray,
+    direct: np.ndarray,
+    below: np.ndarray,
+    shadow: np.ndarray,
+    changed: tuple[int, int, int, int],
+    picture: np.ndarray,
+) -> None:
     """Light the still pixels that look up the changed rectangle of the lamp's depth map."""
     i0, i1, j0, j1 = changed[0] - 3, changed[1] + 3, changed[2] - 3, changed[3] + 3
     for j in range(picture.shape[0]):
@@ -140,7 +168,21 @@ def relight(ambient, direct, below, shadow, changed, picture):
 
 
 @njit(cache=True, nogil=True)
-def frame(table, shape, world, eye, view, light, offsets, depth, lamp, lamp_view, shadow, picture, marks):
+def frame(
+    table: Table,
+    shape: np.ndarray,
+    world: np.ndarray,
+    eye: np.ndarray,
+    view: np.ndarray,
+    light: np.ndarray,
+    offsets: np.ndarray,
+    depth: np.ndarray,
+    lamp: np.ndarray,
+    lamp_view: np.ndarray,
+    shadow: np.ndarray,
+    picture: np.ndarray,
+    marks: np.ndarray,
+) -> None:
     """What moves, over the still picture float32 [H,W,3] linear RGB; marks uint8 [H,W], the bits of what shows there.
 
     shape [S,P,3] and world [S,P,3,4] hold the solids at the S moments that the shutter is open, each drawn with its own
@@ -191,7 +233,9 @@ def frame(table, shape, world, eye, view, light, offsets, depth, lamp, lamp_view
 
 
 @njit(cache=True, nogil=True)
-def develop(picture, curve, exposure, noise, sigma, out):
+def develop(
+    picture: np.ndarray, curve: np.ndarray, exposure: float, noise: np.ndarray, sigma: float, out: np.ndarray
+) -> None:
     """Linear picture float32 [H,W,3] to uint8 [H,W,3]: exposure, film curve uint8-valued float32 [N] over [0,1), sensor
     noise float32 [H,W,3] times ``sigma``."""
     top = curve.shape[0] - 1

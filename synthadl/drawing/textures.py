@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from numba import njit
 
 from synthadl.things.solids import CODES
@@ -18,19 +19,18 @@ PLANKS, TILES, STRIPES, BRICK, LINES, KEYS, SCREEN, FACE, PICTURE, WINDOW = (
 WOOD, CHECKS, SPECKLE, BOOKS, LABEL, DOOR, BANDS, FABRIC = (
     CODES[name] for name in ("wood", "checks", "speckle", "books", "label", "door", "bands", "fabric")
 )
-INLINE = {"cache": True, "nogil": True}
 
 
-@njit(**INLINE)
-def lottery(a, b):
+@njit(cache=True, nogil=True)
+def lottery(a: int, b: int) -> float:
     """A number in [0,1) that looks random but depends on the two integers alone."""
     n = (a * 374761393 + b * 668265263) & 0x7FFFFFFF
     n = ((n ^ (n >> 13)) * 1274126177) & 0x7FFFFFFF
     return ((n ^ (n >> 16)) & 0xFFFF) / 65536.0
 
 
-@njit(**INLINE)
-def grain(u, v):
+@njit(cache=True, nogil=True)
+def grain(u: float, v: float) -> float:
     """Smooth noise in [0,1) over the plane, one feature a unit."""
     i, j = math.floor(u), math.floor(v)
     x, y = u - i, v - j
@@ -41,8 +41,8 @@ def grain(u, v):
     return top * (1 - y) + low * y
 
 
-@njit(**INLINE)
-def mix(color, share, gain):
+@njit(cache=True, nogil=True)
+def mix(color: np.ndarray, share: float, gain: float) -> tuple[float, float, float]:
     """gain * (first * (1 - share) + second * share)."""
     rest = 1.0 - share
     return (
@@ -52,8 +52,8 @@ def mix(color, share, gain):
     )
 
 
-@njit(**INLINE)
-def planks(u, v, color):
+@njit(cache=True, nogil=True)
+def planks(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     """Floor boards along v."""
     row = int(math.floor(u / 0.13))
     end = v / 0.9 + lottery(row, 7) * 3
@@ -62,8 +62,8 @@ def planks(u, v, color):
     return mix(color, 0.25 * grain(u * 40, v * 3), seam * (0.78 + 0.4 * lottery(row, board)))
 
 
-@njit(**INLINE)
-def tiles(u, v, color):
+@njit(cache=True, nogil=True)
+def tiles(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     """Square tiles, every other one in the second colour."""
     i, j = math.floor(u / 0.33), math.floor(v / 0.33)
     seam = u / 0.33 - i < 0.045 or v / 0.33 - j < 0.045
@@ -71,8 +71,8 @@ def tiles(u, v, color):
     return mix(color, share, 0.6 if seam else 0.93 + 0.14 * lottery(int(i), int(j)))
 
 
-@njit(**INLINE)
-def brick(u, v, color):
+@njit(cache=True, nogil=True)
+def brick(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     """Bricks in the first colour, mortar in the second."""
     row = math.floor(v / 0.09)
     shift = u / 0.24 + 0.5 * (int(row) % 2)
@@ -82,8 +82,8 @@ def brick(u, v, color):
     return mix(color, 0.0, 0.75 + 0.45 * lottery(int(row), int(column)))
 
 
-@njit(**INLINE)
-def face(x, y, z, color):
+@njit(cache=True, nogil=True)
+def face(x: float, y: float, z: float, color: np.ndarray) -> tuple[float, float, float]:
     """A head: skin in the first colour, hair in the second; eyes, brows and mouth."""
     hairline = 0.42 + 0.25 * x * x
     if y > hairline or z < 0.05 - 0.1 * y:
@@ -100,8 +100,8 @@ def face(x, y, z, color):
     return mix(color, 0.0, flush)
 
 
-@njit(**INLINE)
-def picture(u, v, color):
+@njit(cache=True, nogil=True)
+def picture(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     """A framed picture, u and v in [-1,1]: a landscape, an abstract or a still life, as the first colour decides."""
     if abs(u) > 0.86 or abs(v) > 0.86:
         return 0.12, 0.08, 0.05
@@ -122,8 +122,8 @@ def picture(u, v, color):
     return mix(color, 1.0, 1.0)
 
 
-@njit(**INLINE)
-def window(u, v, color):
+@njit(cache=True, nogil=True)
+def window(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     """Panes with sky in the second colour, bars in the first; u and v in [-1,1]."""
     if abs(u) > 0.9 or abs(v) > 0.92 or abs(u) < 0.06 or abs(v - 0.15) < 0.05:
         return mix(color, 0.0, 1.0)
@@ -132,8 +132,8 @@ def window(u, v, color):
     return mix(color, 1.0, 0.75 + 0.25 * v)
 
 
-@njit(**INLINE)
-def books(u, v, color):
+@njit(cache=True, nogil=True)
+def books(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     """Spines side by side."""
     n = int(math.floor(u / 0.045))
     if v > 0.08 * lottery(n, 3) + 0.03:
@@ -143,16 +143,16 @@ def books(u, v, color):
     return 0.1 + 0.6 * lottery(n, 11), 0.08 + 0.45 * lottery(n, 12), 0.08 + 0.45 * lottery(n, 13)
 
 
-@njit(**INLINE)
-def door(u, v, color):
+@njit(cache=True, nogil=True)
+def door(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     """Panels; u and v in [-1,1]."""
     au, av = abs(u), abs(abs(v) - 0.48)
     edge = (0.5 < au < 0.58 and av < 0.36) or (0.32 < av < 0.36 and au < 0.58)
     return mix(color, 0.0, 0.7 if edge else 1.0)
 
 
-@njit(**INLINE)
-def screen(u, v, color):
+@njit(cache=True, nogil=True)
+def screen(u: float, v: float, color: np.ndarray) -> tuple[float, float, float]:
     """A lit display with a frame, a banner and two columns; u and v in [-1,1]."""
     if abs(u) > 0.88 or abs(v) > 0.86:
         return 0.015, 0.015, 0.02
@@ -165,8 +165,10 @@ def screen(u, v, color):
     return mix(color, 0.0, 1.0)
 
 
-@njit(**INLINE)
-def paint(texture, x, y, z, nx, ny, nz, size, color):
+@njit(cache=True, nogil=True)
+def paint(
+    texture: int, x: float, y: float, z: float, nx: float, ny: float, nz: float, size: np.ndarray, color: np.ndarray
+) -> tuple[float, float, float]:
     """Linear RGB at a point (x, y, z) of a solid with normal (nx, ny, nz), all in its own coordinates."""
     if texture == 0:
         return color[0, 0], color[0, 1], color[0, 2]
@@ -211,8 +213,10 @@ def paint(texture, x, y, z, nx, ny, nz, size, color):
     return printed(texture, u, v, mu, mv, ny, color)
 
 
-@njit(**INLINE)
-def printed(texture, u, v, mu, mv, ny, color):
+@njit(cache=True, nogil=True)
+def printed(
+    texture: int, u: float, v: float, mu: float, mv: float, ny: float, color: np.ndarray
+) -> tuple[float, float, float]:
     """Surfaces with something on their upper side only: lines of text, keys, a display."""
     if ny < 0.5:
         return mix(color, 0.0, 0.8) if texture == LINES else mix(color, 0.0, 0.3)

@@ -165,10 +165,12 @@ class Subject:
 
 def _shaded(rng: np.random.Generator, palette: tuple) -> tuple[float, float, float]:
     colour = np.array(palette[rng.integers(len(palette))]) * rng.uniform(0.92, 1.06)
-    return tuple(float(value) for value in np.clip(colour, 0.0, 1.0))
+    red, green, blue = (float(value) for value in np.clip(colour, 0.0, 1.0))
+    return red, green, blue
 
 
 def _cloth(rng: np.random.Generator, darkest: float, lightest: float) -> tuple[float, float, float]:
     grey = rng.uniform(darkest, lightest)
     colour = grey + rng.uniform(-0.28, 0.28, 3)
-    return tuple(float(value) for value in np.clip(colour, 0.03, 0.97))
+    red, green, blue = (float(value) for value in np.clip(colour, 0.03, 0.97))
+    return red, green, blue

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
 from synthadl.people.body import JOINT, Subject
-from synthadl.things.solids import BALL, CODES, ROUND, Table, upright
+from synthadl.things.solids import BALL, CODES, ROUND, Table, Triple, upright
 
 #: Hands and feet are drawn a little larger than life for the sake of small pictures.
 HAND_SCALE, FOOT_SCALE = 1.2, 1.1
@@ -24,11 +25,17 @@ class Figure:
     joints: tuple[tuple[str, ...], ...]
 
 
+class _Cloth(TypedDict):
+    texture: str
+    second: np.ndarray
+
+
 class _Tailor:
     """Collects solids; J(name) is a joint's path [F,3]."""
 
-    def __init__(self, joints: np.ndarray, subject: Subject, head: np.ndarray | None):
-        self.joints, self.subject, self.parts = joints, subject, []
+    def __init__(self, joints: np.ndarray, subject: Subject, head: np.ndarray | None) -> None:
+        self.joints, self.subject = joints, subject
+        self.parts: list[tuple] = []
         self.radii = subject.radii
         self.color = {name: np.asarray(rgb) ** 2.2 for name, rgb in subject.colours.items()}
         # A top of nearly the skin's colour would look like none at all; with red and blue exchanged it is never that.
@@ -41,19 +48,52 @@ class _Tailor:
     def __getitem__(self, name: str) -> np.ndarray:
         return self.joints[:, JOINT[name]]
 
-    def limb(self, a, b, ra, rb, color, marks, hint=None, wide=1.0, deep=1.0, texture="plain", second=None) -> None:
+    def limb(
+        self,
+        a: np.ndarray,
+        b: np.ndarray,
+        ra: float,
+        rb: float,
+        color: np.ndarray,
+        marks: tuple[str, ...],
+        hint: np.ndarray | None = None,
+        wide: float = 1.0,
+        deep: float = 1.0,
+        texture: str = "plain",
+        second: np.ndarray | None = None,
+    ) -> None:
         """A tapered capsule from path ``a`` to path ``b``, ``wide`` along the hint and ``deep`` across it."""
         linear = upright(b - a, self.across if hint is None else hint) * np.array([wide, 1.0, deep])
         length = np.sqrt(((b - a) ** 2).sum(-1))
         shape = np.stack([np.full_like(length, ra), np.full_like(length, rb), length], -1)
         self._add(ROUND, linear, a, shape, (1.0, 1.0, 1.0), color, second, texture, marks)
 
-    def ball(self, center, turn, radii, color, marks, texture="plain", second=None) -> None:
+    def ball(
+        self,
+        center: np.ndarray,
+        turn: np.ndarray,
+        radii: Triple,
+        color: np.ndarray,
+        marks: tuple[str, ...],
+        texture: str = "plain",
+        second: np.ndarray | None = None,
+    ) -> None:
         """An ellipsoid whose axes are the columns of ``turn`` [F,3,3]."""
-        radii = np.asarray(radii, np.float64)
-        self._add(BALL, turn * radii, center, np.zeros_like(center), radii, color, second, texture, marks)
+        sizes = np.asarray(radii, np.float64)
+        self._add(BALL, turn * sizes, center, np.zeros_like(center), sizes, color, second, texture, marks)
 
-    def _add(self, form, linear, origin, shape, size, color, second, texture, marks) -> None:
+    def _add(
+        self,
+        form: int,
+        linear: np.ndarray,
+        origin: np.ndarray,
+        shape: np.ndarray,
+        size: Triple,
+        color: np.ndarray,
+        second: np.ndarray | None,
+        texture: str,
+        marks: tuple[str, ...],
+    ) -> None:
         world = np.concatenate([linear, origin[..., None]], -1)
         self.parts.append(
             (form, world, shape, size, (color, color if second is None else second), CODES[texture], marks)
@@ -102,8 +142,7 @@ def _trunk(t: _Tailor) -> None:
     up = _unit(shoulder - mid)
     span = np.sqrt(((t["shoulder_left"] - t["shoulder_right"]) ** 2).sum(-1)).mean()
     wide = 0.86 * span / (2 * r["trunk"])
-    cloth = {"texture": _pattern(t.subject), "second": 0.55 * top + 0.45 * np.array([0.85, 0.85, 0.85])}
-    hips = {"hint": t.across_hips}
+    cloth: _Cloth = {"texture": _pattern(t.subject), "second": 0.55 * top + 0.45 * np.array([0.85, 0.85, 0.85])}
     t.limb(
         base - 0.02 * up,
         base + 0.06 * up,
@@ -113,7 +152,7 @@ def _trunk(t: _Tailor) -> None:
         ("spine_base",),
         wide=1.28,
         deep=0.92,
-        **hips,
+        hint=t.across_hips,
     )
     t.limb(
         base + 0.06 * up,
@@ -124,7 +163,7 @@ def _trunk(t: _Tailor) -> None:
         ("spine_mid",),
         wide=1.28,
         deep=0.9,
-        **hips,
+        hint=t.across_hips,
         **cloth,
     )
     chest = shoulder - 0.085 * up

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+#: A point, a direction or angles: [3], or one for each moment [T,3].
+Vector = tuple[float, float, float] | np.ndarray
+
 
 def minimum_jerk(share: np.ndarray) -> np.ndarray:
     """The minimum-jerk profile (Flash and Hogan 1985): 0 to 1 with zero velocity and acceleration at both ends."""
@@ -42,7 +45,7 @@ def noise(rng: np.random.Generator, t: np.ndarray, low: float, high: float, size
     return np.sin(2.0 * np.pi * hertz * t[None, :, None] + phase).sum(0) / np.sqrt(2.0)
 
 
-def rotation(angles: np.ndarray) -> np.ndarray:
+def rotation(angles: Vector) -> np.ndarray:
     """float64 [..., 3, 3] from (pitch, yaw, roll) in degrees [..., 3]."""
     pitch, yaw, roll = np.moveaxis(np.radians(np.asarray(angles, dtype=float)), -1, 0)
     cp, sp, cy, sy, cr, sr = np.cos(pitch), np.sin(pitch), np.cos(yaw), np.sin(yaw), np.cos(roll), np.sin(roll)
@@ -129,6 +132,6 @@ def push_out(points: np.ndarray, start: np.ndarray, end: np.ndarray, radius: flo
     return nearest + away * outside[:, None]
 
 
-def lean_to(limit: float, value: np.ndarray) -> np.ndarray:
+def lean_to(limit: float | np.ndarray, value: np.ndarray) -> np.ndarray:
     """``value`` kept inside (-limit, limit) without a corner."""
     return limit * np.tanh(value / limit)

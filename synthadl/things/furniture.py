@@ -5,13 +5,13 @@ The origin is the floor point under the middle of the piece; pictures, windows a
 
 from __future__ import annotations
 
-from synthadl.things.solids import Solid, ball, box, frustum, rod, rotation
+from synthadl.things.solids import Solid, Triple, ball, box, frustum, rod, rotation
 
 Look = dict
 WOOD, DARK, WHITE, STEEL = (0.45, 0.27, 0.12), (0.2, 0.11, 0.05), (0.8, 0.79, 0.75), (0.45, 0.46, 0.48)
 
 
-def _legs(width: float, depth: float, height: float, thick: float, color) -> list[Solid]:
+def _legs(width: float, depth: float, height: float, thick: float, color: Triple) -> list[Solid]:
     return [
         box((x * (width / 2 - thick), height / 2, z * (depth / 2 - thick)), (thick / 2, height / 2, thick / 2), color)
         for x in (-1, 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from synthadl.things.solids import Solid, ball, box, frustum, rod, rotation
+from synthadl.things.solids import Solid, Triple, ball, box, frustum, rod, rotation
 
 Look = dict
 WHITE, INK, STEEL = (0.82, 0.82, 0.8), (0.03, 0.03, 0.035), (0.5, 0.52, 0.55)
@@ -11,7 +11,7 @@ GRAIN = (0.62, 0.4, 0.14)
 GLOW = 0.25
 
 
-def colors_of(look: Look, first, second=INK):
+def colors_of(look: Look, first: Triple, second: Triple = INK) -> tuple[Triple, Triple]:
     """First and second colour of a look, or these."""
     return look.get("color", first), look.get("second", second)
 

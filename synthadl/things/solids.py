@@ -21,7 +21,7 @@ TEXTURES = (
 )  # fmt: skip
 CODES = {name: code for code, name in enumerate(TEXTURES)}
 
-Triple = Sequence[float]
+Triple = Sequence[float] | np.ndarray
 
 
 class Solid(NamedTuple):
@@ -79,14 +79,31 @@ def place(x: float = 0.0, y: float = 0.0, z: float = 0.0, yaw: float = 0.0) -> n
     return np.concatenate([rotation(y=yaw), np.array([[x], [y], [z]], np.float64)], axis=1)
 
 
-def _solid(form, linear, origin, shape, color, texture, second, gloss, glow) -> Solid:
+def _solid(
+    form: int,
+    linear: np.ndarray,
+    origin: Triple,
+    shape: tuple[float, float, float],
+    color: Triple,
+    texture: str,
+    second: Triple | None,
+    gloss: float,
+    glow: float,
+) -> Solid:
     affine = np.concatenate([linear, np.asarray(origin, np.float64)[:, None]], axis=1)
     size = np.sqrt((linear**2).sum(0))
     return Solid(form, affine, shape, size, color, color if second is None else second, CODES[texture], gloss, glow)
 
 
 def box(
-    center: Triple, half: Triple, color: Triple, texture="plain", second=None, turn=None, gloss=0.05, glow=0.0
+    center: Triple,
+    half: Triple,
+    color: Triple,
+    texture: str = "plain",
+    second: Triple | None = None,
+    turn: np.ndarray | None = None,
+    gloss: float = 0.05,
+    glow: float = 0.0,
 ) -> Solid:
     """A box with its centre and half extents in metres; ``turn`` float64 [3,3] rotates it about its centre."""
     linear = (np.eye(3) if turn is None else turn) * np.asarray(half, np.float64)
@@ -94,7 +111,14 @@ def box(
 
 
 def ball(
-    center: Triple, radii: Triple, color: Triple, texture="plain", second=None, turn=None, gloss=0.1, glow=0.0
+    center: Triple,
+    radii: Triple,
+    color: Triple,
+    texture: str = "plain",
+    second: Triple | None = None,
+    turn: np.ndarray | None = None,
+    gloss: float = 0.1,
+    glow: float = 0.0,
 ) -> Solid:
     """An ellipsoid with its half axes in metres."""
     linear = (np.eye(3) if turn is None else turn) * np.asarray(radii, np.float64)
@@ -107,11 +131,11 @@ def frustum(
     low: float,
     high: float,
     color: Triple,
-    texture="plain",
-    second=None,
-    turn=None,
-    gloss=0.15,
-    glow=0.0,
+    texture: str = "plain",
+    second: Triple | None = None,
+    turn: np.ndarray | None = None,
+    gloss: float = 0.15,
+    glow: float = 0.0,
 ) -> Solid:
     """A capped cone from ``base`` along its own y; radii ``low`` and ``high`` in metres."""
     wide = max(low, high)
@@ -120,12 +144,20 @@ def frustum(
 
 
 def rod(
-    a: Triple, b: Triple, ra: float, rb: float, color: Triple, texture="plain", second=None, gloss=0.1, glow=0.0
+    a: Triple,
+    b: Triple,
+    ra: float,
+    rb: float,
+    color: Triple,
+    texture: str = "plain",
+    second: Triple | None = None,
+    gloss: float = 0.1,
+    glow: float = 0.0,
 ) -> Solid:
     """A capsule from ``a`` to ``b`` (metres) with radii ``ra`` and ``rb``."""
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    length = float(np.sqrt(((b - a) ** 2).sum()))
-    return _solid(ROUND, upright(b - a), a, (ra, rb, length), color, texture, second, gloss, glow)
+    start, end = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    length = float(np.sqrt(((end - start) ** 2).sum()))
+    return _solid(ROUND, upright(end - start), start, (ra, rb, length), color, texture, second, gloss, glow)
 
 
 def upright(axis: np.ndarray, hint: np.ndarray | None = None) -> np.ndarray:

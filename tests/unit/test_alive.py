@@ -18,7 +18,7 @@ from workbench.study import fit
 from workbench.study.evaluate import alive, exchanges, gradient_shares
 from workbench.study.evaluate.alignment import alignment, lesson_of, of_snippets, squared_error
 from workbench.study.evaluate.exchanges import OWN, POSE, TIME, UNIFORM
-from workbench.study.evaluate.inference import Found
+from workbench.study.evaluate.inference import Answers
 from workbench.study.report import alive_report, export, markdown
 from workbench.study.runs import find_runs
 from workbench.study.runs.alive_columns import columns
@@ -87,7 +87,7 @@ def batches(size: int = 4) -> list[Batch]:
     ]
 
 
-def ask(system: System) -> dict[str, Found]:
+def ask(system: System) -> dict[str, Answers]:
     return exchanges.ask_all(system.eval(), batches(), "cpu", exchanges.pose_change(batches(), 0), 0)
 
 
@@ -171,10 +171,10 @@ def test_a_system_that_is_asked_again_remembers_nothing_across_uniform_attention
     assert torch.equal(again(batch).logits, own) and again.kept == ["inner"]
 
 
-def found(maps: dict[str, np.ndarray], keys: np.ndarray | None = None) -> Found:
+def found(maps: dict[str, np.ndarray], keys: np.ndarray | None = None) -> Answers:
     count = len(next(iter(maps.values()))) if maps else len(keys)
     logits = np.zeros((count, 2), np.float32)
-    return Found([str(i) for i in range(count)], np.zeros(count, int), logits, logits, logits, maps, keys)
+    return Answers([str(i) for i in range(count)], np.zeros(count, int), logits, logits, logits, maps, keys)
 
 
 def test_spreads_by_hand():
@@ -205,7 +205,7 @@ def test_the_affinity_counts_by_what_each_key_gets():
     gathering = exchanges.Gathering()
     output = Output(torch.zeros(1, 2), torch.zeros(1, 1), {"affinity": affinity})
     gathering.add(Batch(label=torch.zeros(1, dtype=torch.long), ids=["a"]), output)
-    assert gathering.found().keys.tolist() == [[0.75, 0.25]]
+    assert gathering.answers().keys.tolist() == [[0.75, 0.25]]
 
 
 def test_alignment_by_hand():

@@ -25,7 +25,8 @@ from safefiles import reading
 from tests.faults.damage import BOMB
 from workbench import boundary
 from workbench.commands import main, parse
-from workbench.study.config.train_config import TrainConfig, parse_pairs
+from workbench.study.config.pairs import parse_pairs
+from workbench.study.config.train_config import TrainConfig
 from workbench.study.tables.table_file import read_table
 from workbench.systems import build
 

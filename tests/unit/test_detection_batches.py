@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.untrimmed_fixtures import CLASSES, FakeReader
-from workbench.data import Snippets, SnippetSpec, Untrimmed, detection_batches
+from workbench.data import DetectionBatches, Snippets, SnippetSpec, Untrimmed
 from workbench.types import Batch
 
 COUNTS = [3, 9, 4, 1, 6, 5, 12]
@@ -46,7 +46,7 @@ def shown(batches) -> list[tuple[int, list[int]]]:
 
 def test_whole_videos_come_in_order_and_are_padded(made):
     data, features = made
-    first, second = detection_batches(data, features, batch_size=4)
+    first, second = DetectionBatches(data, features, batch_size=4)
     assert first.ids == ["v0", "v1", "v2", "v3"] and second.ids == ["v4", "v5", "v6"]
     assert first.features["rgb"].shape == (4, 9, 2) and first.features["flow"].shape == (4, 9, 3)
     assert first.mask.dtype == torch.bool and first.mask.sum(1).tolist() == COUNTS[:4]
@@ -60,12 +60,12 @@ def test_whole_videos_come_in_order_and_are_padded(made):
 
 def test_positives_are_counted_over_all_videos(made):
     data, features = made
-    assert detection_batches(data, features).positives.tolist() == [2, 2, 2]
+    assert DetectionBatches(data, features).positives.tolist() == [2, 2, 2]
 
 
 def test_an_epoch_is_drawn_from_seed_and_number(made):
     data, features = made
-    one, same, other = (detection_batches(data, features, 2, seed, train=True) for seed in (1, 1, 2))
+    one, same, other = (DetectionBatches(data, features, 2, seed, train=True) for seed in (1, 1, 2))
     first = shown(one)
     assert first == shown(same) and first != shown(other)
     one.set_epoch(1)
@@ -78,7 +78,7 @@ def test_an_epoch_is_drawn_from_seed_and_number(made):
 
 def test_windows_of_long_videos_are_of_the_length_and_reach_everywhere(made):
     data, features = made
-    batches = detection_batches(data, features, 1, train=True, length=4)
+    batches = DetectionBatches(data, features, 1, train=True, length=4)
     seen: dict[int, set[int]] = {}
     for epoch in range(25):
         batches.set_epoch(epoch)
@@ -88,14 +88,14 @@ def test_windows_of_long_videos_are_of_the_length_and_reach_everywhere(made):
             assert snippets == list(range(snippets[0], snippets[0] + min(4, COUNTS[video])))
             seen.setdefault(video, set()).update(snippets)
     assert all(seen[video] == set(range(count)) for video, count in enumerate(COUNTS))
-    whole = detection_batches(data, features, 4, length=4)
+    whole = DetectionBatches(data, features, 4, length=4)
     assert shown(whole) == [(i, list(range(count))) for i, count in enumerate(COUNTS)]
 
 
 def test_a_training_batch_holds_sequences_of_like_length(made):
     data, features = made
     batches = [
-        sorted(len(snippets) for _, snippets in shown([b])) for b in detection_batches(data, features, 2, train=True)
+        sorted(len(snippets) for _, snippets in shown([b])) for b in DetectionBatches(data, features, 2, train=True)
     ]
     ordered = sorted(batches)
     assert all(before[-1] <= after[0] for before, after in zip(ordered[:-1], ordered[1:], strict=True))
@@ -103,11 +103,11 @@ def test_a_training_batch_holds_sequences_of_like_length(made):
 
 def test_an_interrupted_epoch_goes_on(made):
     data, features = made
-    batches = detection_batches(data, features, 2, train=True)
+    batches = DetectionBatches(data, features, 2, train=True)
     whole = shown(batches)
     rest = iter(batches)
     begun = shown([next(rest)])
-    again = detection_batches(data, features, 2, train=True)
+    again = DetectionBatches(data, features, 2, train=True)
     again.load_state_dict(batches.state_dict())
     assert begun + shown(again) == whole
     assert shown(again) == whole
@@ -115,11 +115,11 @@ def test_an_interrupted_epoch_goes_on(made):
 
 def test_processes_share_an_epoch(made):
     data, features = made
-    parts = [detection_batches(data, features, 1, train=True, shard=(rank, 2)) for rank in range(2)]
+    parts = [DetectionBatches(data, features, 1, train=True, shard=(rank, 2)) for rank in range(2)]
     assert [len(part) for part in parts] == [3, 3]
     mine, others = (shown(part) for part in parts)
     assert len(mine) == len(others) == 3 and not {v for v, _ in mine} & {v for v, _ in others}
-    tests = [detection_batches(data, features, 2, shard=(rank, 2)) for rank in range(2)]
+    tests = [DetectionBatches(data, features, 2, shard=(rank, 2)) for rank in range(2)]
     assert sorted(video for part in tests for video, _ in shown(part)) == list(range(7))
 
 
@@ -128,7 +128,7 @@ def test_videos_without_features_are_left_out(made):
     rgb = features["rgb"]
     partial = Snippets(rgb.ids, rgb.lengths, rgb.edges, rgb.spec, rgb.parts, {1: "torn"})
     with pytest.warns(UserWarning, match="skipped video v1: torn"):
-        batches = detection_batches(data, {"rgb": partial, "flow": features["flow"]}, 8)
+        batches = DetectionBatches(data, {"rgb": partial, "flow": features["flow"]}, 8)
     assert batches.skipped == [("v1", "torn")]
     assert [video for video, _ in shown(batches)] == [0, 2, 3, 4, 5, 6]
     assert batches.positives.tolist() == [2, 1, 2]
@@ -136,7 +136,7 @@ def test_videos_without_features_are_left_out(made):
 
 def test_a_batch_moves_as_a_whole(made):
     data, features = made
-    batch = next(iter(detection_batches(data, features)))
+    batch = next(iter(DetectionBatches(data, features)))
     moved = batch.to("cpu")
     assert torch.equal(moved.mask, batch.mask) and torch.equal(moved.label, batch.label)
     assert len(Batch(features={"rgb": torch.zeros(3, 2, 1)})) == 3
@@ -154,15 +154,15 @@ def test_a_batch_moves_as_a_whole(made):
 def test_bad_settings_are_one_sentence(made, options, message):
     data, features = made
     with pytest.raises(ValueError, match=message):
-        detection_batches(data, features, **options)
+        DetectionBatches(data, features, **options)
 
 
 def test_features_of_other_videos_or_snippets_are_refused(made):
     data, features = made
     with pytest.raises(ValueError, match="at least one kind"):
-        detection_batches(data, {})
+        DetectionBatches(data, {})
     with pytest.raises(ValueError, match="not those of the videos of made"):
-        detection_batches(data.subset([1, 0]), features)
+        DetectionBatches(data.subset([1, 0]), features)
     other = Snippets.of(data, SnippetSpec(16, 8), features["rgb"].parts[0])
     with pytest.raises(ValueError, match="features of different snippets can't be read together"):
-        detection_batches(data, {"rgb": features["rgb"], "flow": other})
+        DetectionBatches(data, {"rgb": features["rgb"], "flow": other})

@@ -23,9 +23,6 @@ FIGURES = {
     "false positives": lambda: detection.false_positives({NASTY: PROFILE}),
     "missed": lambda: detection.missed({NASTY: MISSED}),
     "gains": lambda: detection.gains(GAINS, (NASTY, "b"), NAMES),
-    "against iou": lambda: detection.against_iou(
-        {NASTY: pd.Series([0.5, 0.2], [0.3, 0.7]), "b": pd.Series([0.1], [0.5])}
-    ),
 }
 
 
@@ -68,7 +65,6 @@ def test_shares_add_up_and_kinds_differ_in_more_than_colour():
         lambda: detection.false_positives({}),
         lambda: detection.missed({}),
         lambda: detection.gains(GAINS.iloc[:0], ("a", "b")),
-        lambda: detection.against_iou({}),
     ],
 )
 def test_what_is_missing_is_a_labelled_blank(figure):

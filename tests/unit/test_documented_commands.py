@@ -13,7 +13,8 @@ from tests.videos import encode, numbered
 from workbench.commands import main, parse
 from workbench.data.catalog import SOURCES, UNTRIMMED
 from workbench.data.sources import official
-from workbench.study.config.train_config import TrainConfig, parse_pairs
+from workbench.study.config.pairs import parse_pairs
+from workbench.study.config.train_config import TrainConfig
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "data.md"
 COMMANDS = re.findall(r"`(train \w+ --data [^`]+)`", DOCUMENT.read_text())

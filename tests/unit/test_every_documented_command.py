@@ -23,7 +23,8 @@ from tests.videos import encode, numbered
 from workbench.commands import main, parse
 from workbench.media.estimation import pose_estimation
 from workbench.study import fit, notebooks
-from workbench.study.config.train_config import TrainConfig, parse_pairs
+from workbench.study.config.pairs import parse_pairs
+from workbench.study.config.train_config import TrainConfig
 from workbench.study.notebooks import execution
 from workbench.study.runs.find_runs import open_together
 from workbench.study.tables.table_file import read_table

@@ -13,7 +13,8 @@ from workbench.data import ClipSpec
 from workbench.study import fit
 from workbench.study.config.experiment import resolve
 from workbench.study.config.kinds import CLIPS, VIDEOS
-from workbench.study.config.train_config import Cut, Preset, TrainConfig, parse, preset_numbers
+from workbench.study.config.preset_fields import Cut, Preset, preset_numbers
+from workbench.study.config.train_config import TrainConfig, parse
 from workbench.study.features.batches import ClipBatches, SnippetBatches, batches_of
 from workbench.systems import build, names
 from workbench.systems.common.base import Stage

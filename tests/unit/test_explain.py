@@ -131,7 +131,6 @@ def test_asking_keeps_the_mode_and_names_the_maps(system, batch):
 def test_steps_cover_their_frames():
     assert maps.spans(4, 16).tolist() == [[0, 4], [4, 8], [8, 12], [12, 16]]
     assert maps.spans(3, 8).tolist() == [[0, 3], [3, 5], [5, 8]]
-    assert maps.at_frames([1.0, 2.0], 5).tolist() == [1, 1, 2, 2, 2]
 
 
 def test_upsampling_keeps_cells_in_place():

@@ -98,7 +98,6 @@ FIGURES = {
     "matrices": lambda: joints.matrices({NASTY: ACTIVATION}, KINECT, {NASTY: TRUTH}),
     "top": lambda: joints.top({NASTY: ACTIVATION}, KINECT),
     "kernels": lambda: joints.kernels(FEATURES, CLIP, 2),
-    "scatter": lambda: embeddings.scatter(CLOUD, LABELS, CLASSES, IDS, NASTY),
     "aligned": lambda: embeddings.aligned(
         {"tsne": COMPARISON, "pca": COMPARISON}, LABELS, CLASSES, RUNS, ["read", NASTY]
     ),
@@ -134,7 +133,7 @@ def test_every_figure_is_titled_labelled_and_escaped(name):
 def test_names_are_shown_letter_by_letter():
     figure = confusion.matrix(FIRST, CLASSES, "vpn")
     assert figure.layout.xaxis.ticktext[2] == ESCAPED
-    assert ESCAPED in embeddings.scatter(CLOUD, LABELS, CLASSES, IDS, "x").data[2].name
+    assert ESCAPED in embeddings.aligned({"tsne": COMPARISON}, LABELS, CLASSES, RUNS).data[2].name
     assert ESCAPED in common.blank(NASTY, NASTY).layout.annotations[0].text
 
 
@@ -236,11 +235,11 @@ def test_difference_and_gains_show_the_second_minus_the_first():
 
 
 def test_embedding_colours_only_the_named_classes():
-    figure = embeddings.scatter(CLOUD, LABELS, CLASSES, IDS, "vpn", ["read"])
-    assert [trace.name for trace in figure.data] == ["other", "read"]
+    figure = embeddings.aligned({"tsne": COMPARISON}, LABELS, CLASSES, RUNS, ["read"])
+    assert [trace.name for trace in figure.data] == ["other", "read"] * 2
     assert len(figure.data[0].x) == 9 and len(figure.data[1].x) == 3
     with pytest.raises(ValueError, match="unknown classes"):
-        embeddings.scatter(CLOUD, LABELS, CLASSES, IDS, "vpn", ["jump"])
+        embeddings.aligned({"tsne": COMPARISON}, LABELS, CLASSES, RUNS, ["jump"])
 
 
 def test_labels_follow_the_clips_that_both_runs_know():

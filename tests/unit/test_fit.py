@@ -386,7 +386,7 @@ def test_a_kill_between_the_last_checkpoint_and_its_row_loses_no_row(world, tmp_
     tell = Training._tell
 
     def killed(self):
-        if len(self.place.history) == 2:
+        if len(self.position.history) == 2:
             raise KeyboardInterrupt
         tell(self)
 

@@ -27,7 +27,7 @@ def parts(source):
 
 def outcomes(source, cache):
     found = work.prepare(parts(source), SPEC, NEEDS, cache)
-    return {one.what: (one.done, one.skipped, len(one.failed)) for one in found}
+    return {one.title: (one.done, one.skipped, len(one.failed)) for one in found}
 
 
 def test_everything_is_made_once_and_then_skipped(source, tmp_path):

@@ -21,6 +21,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from synthadl.settings import WORLD_SIZES, settle
+from tests.installed import ONLY, TORCHS_OWN
 from workbench import extras, shipped
 from workbench.data import doctor
 from workbench.study.tables import table_file
@@ -47,23 +48,10 @@ CALLED = {
     "dask_jobqueue": "dask-jobqueue",
     "jupyter_client": "jupyter-client",
 }
-#: What torch itself installs or asks for.
-#: The start of a program that can import the ``allowed`` packages alone.
-ONLY = """
-import sys
-class Only:
-    def find_spec(self, name, path=None, target=None):
-        top = name.split(".")[0]
-        if top not in {allowed!r} and top not in sys.stdlib_module_names and not top.startswith("_"):
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=top)
-sys.meta_path.insert(0, Only())
-"""
 #: A world of a few seconds, and what packages of the world import of their own.
 FEW = {"actions": ["wave"], "subjects": 4, "repetitions": 1, "setups": 3, "resolution": (64, 48)}
 OF_THE_WORLDS_PACKAGES = ("llvmlite", "dateutil", "pytz", "tzdata", "six", "packaging", "fsspec")
 AT_ROOT = os.environ | {"PYTHONPATH": str(ROOT)}
-TORCHS_OWN = ("sympy", "mpmath", "networkx", "jinja2", "markupsafe", "filelock", "fsspec", "typing_extensions")
-TORCHS_OWN += ("torchgen", "functorch", "setuptools", "packaging", "triton", "pkg_resources")
 
 
 @pytest.mark.parametrize("line", DIRECT)

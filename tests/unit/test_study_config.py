@@ -14,9 +14,10 @@ from tests.fixtures import fake_synthadl
 from workbench.data import ClipSpec
 from workbench.study.config.data_of import open_split
 from workbench.study.config.experiment import resolve
+from workbench.study.config.pairs import parse_pairs
 from workbench.study.config.presets import PRESETS
 from workbench.study.config.stages import amend
-from workbench.study.config.train_config import TrainConfig, parse, parse_pairs
+from workbench.study.config.train_config import TrainConfig, parse
 from workbench.study.features.batches import cache_folder
 from workbench.study.runs import hardware, run_identity
 from workbench.study.train import optim

@@ -34,12 +34,6 @@ def test_an_interval_starts_at_its_start_and_is_over_at_its_end():
     assert data.labels(0, np.array([0.999, 1.0, 1.999, 2.0, 99.0]))[:, 1].tolist() == [False, True, True, False, False]
 
 
-def test_labels_at_a_rate_reach_to_the_end_of_the_video():
-    data = made([("a", 1, 4.0, 9.0, False)], frames=45)
-    assert data.labels_at(0, 2.0)[:, 1].tolist() == [False] * 8 + [True]
-    assert len(data.labels_at(0, 10.0)) == 45
-
-
 def test_ambiguous_and_empty_intervals_are_no_positives():
     data = made([("a", -1, 0.0, 5.0, True), ("a", 0, 1.0, 2.0, True), ("a", 1, 3.0, 3.0, False)])
     assert not data.labels(0).any()

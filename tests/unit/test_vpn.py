@@ -12,7 +12,7 @@ from workbench import losses
 from workbench.nets import uniform_attention
 from workbench.nets.pose.gcn import PoseGCN, adjacency, normalize
 from workbench.study.train.optim import freeze, train_mode
-from workbench.systems import build, max_pool_clips, names, variants
+from workbench.systems import build, names, variants
 from workbench.systems.common.building import Setting, assemble
 from workbench.systems.vpn.vpn import EMBEDDINGS, AttentionNetwork, PoseNorm, Scores
 from workbench.systems.vpnpp.vpn_a import VPNStar
@@ -526,15 +526,6 @@ def test_another_picture_size_stretches_the_attention():
     pooled = F.avg_pool2d(output.maps["feature_map"].sum(2), 2)
     torch.testing.assert_close(output.aux["visual"], system.embedding.visual(pooled.flatten(1)))
     assert system.loss(output, data)["total"].isfinite()
-
-
-def test_max_pool_clips():
-    logits = torch.tensor([[0.9, 0.1], [0.5, 0.5], [0.2, 0.8]]).log()
-    ids, scores = max_pool_clips(logits, ["b", "a", "b"])
-    assert ids == ["b", "a"]
-    torch.testing.assert_close(scores, torch.tensor([[0.9, 0.8], [0.5, 0.5]]))
-    with pytest.raises(ValueError, match="3 rows of logits but 1 ids"):
-        max_pool_clips(logits, ["a"])
 
 
 def test_bf16_stays_close_and_attention_stays_exact():

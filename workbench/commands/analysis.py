@@ -26,7 +26,8 @@ def profile(
     """
     from safefiles import drafts
     from workbench.study.analysis import profiling
-    from workbench.study.config.train_config import TrainConfig, parse_pairs
+    from workbench.study.config.pairs import parse_pairs
+    from workbench.study.config.train_config import TrainConfig
     from workbench.study.evaluate import alive
     from workbench.study.tables import table_file
 
@@ -60,12 +61,12 @@ def sensitivity(
     from workbench.study.analysis import joint_sensitivity as joints
     from workbench.study.runs.find_runs import open_run
 
-    found = open_run(run, runs, root)
-    print(f"{found.id}, trained on {found.known['root'] or found.config.dataset}")
-    table = joints.sensitivity(found, split, change, limit=limit)
+    trained = open_run(run, runs, root)
+    print(f"{trained.id}, trained on {trained.data_record['root'] or trained.config.dataset}")
+    table = joints.sensitivity(trained, split, change, limit=limit)
     print(table.round(3).to_string(index=False))
     if limit is None:
-        print(f"written: {joints.where(found, split, change)}")
+        print(f"written: {joints.where(trained, split, change)}")
 
 
 def score(
@@ -86,11 +87,11 @@ def score(
 
     from workbench import metrics
 
-    found = metrics.score_files(ground_truth, detections, rule, iou, subset)
-    per_class, mean = pd.DataFrame(found.per_class).mul(100), pd.Series(found.mean).mul(100)
-    per_class.columns = mean.index = [f"IoU {iou:g}" for iou in found.mean.index] if len(mean) > 1 else ["AP"]
+    scores = metrics.score_files(ground_truth, detections, rule, iou, subset)
+    per_class, mean = pd.DataFrame(scores.per_class).mul(100), pd.Series(scores.mean).mul(100)
+    per_class.columns = mean.index = [f"IoU {iou:g}" for iou in scores.mean.index] if len(mean) > 1 else ["AP"]
     if classes:
         print(per_class.round(2).rename_axis("class").reset_index().to_string(index=False))
     print("\n".join(f"mAP {name.replace('AP', '').strip():9} {value:.4f}" for name, value in mean.items()))
     if len(mean) > 1:
-        print(f"mean of these {100 * found.average:.4f}")
+        print(f"mean of these {100 * scores.average:.4f}")

@@ -29,13 +29,13 @@ def wizard(
     from workbench.data.wizard import wizard as maker
 
     out = out or folder / "manifest.csv"
-    found = maker.propose(folder, subject_pattern, camera_pattern, split, seed)
-    written = maker.write(found, out, force)
-    print("\n".join(["assumptions", *(f"  {line}" for line in found.said)]))
-    if found.warned:
-        print("\n".join(["please check", *(f"  {line}" for line in found.warned)]))
+    proposal = maker.propose(folder, subject_pattern, camera_pattern, split, seed)
+    written = maker.write(proposal, out, force)
+    print("\n".join(["assumptions", *(f"  {line}" for line in proposal.said)]))
+    if proposal.warned:
+        print("\n".join(["please check", *(f"  {line}" for line in proposal.warned)]))
     print(f"written: {', '.join(map(str, written))}")
-    print("\n".join(["next steps", *(f"  {line}" for line in maker.next_steps(found, out))]))
+    print("\n".join(["next steps", *(f"  {line}" for line in maker.next_steps(proposal, out))]))
 
 
 def prepare(
@@ -62,7 +62,8 @@ def prepare(
     from workbench.data import prepare as work
     from workbench.data.doctor import pose_quality
     from workbench.study.config.experiment import resolve
-    from workbench.study.config.train_config import TrainConfig, parse_pairs
+    from workbench.study.config.pairs import parse_pairs
+    from workbench.study.config.train_config import TrainConfig
     from workbench.study.runs.run_folder import needs_of
 
     if poses and shards:
@@ -76,16 +77,20 @@ def prepare(
         posed = catalog.open_dataset("manifest", str(poses), None, "all")
         quality = pose_quality.measure(posed)
         page = pose_quality.write(posed, quality, poses.with_name(f"{poses.stem}_poses.html"))
-        print("\n".join([*pose_quality.told(quality), f"open {page} in a browser: every clip, its worst frames first"]))
+        print(
+            "\n".join(
+                [*pose_quality.sentences(quality), f"open {page} in a browser: every clip, its worst frames first"]
+            )
+        )
     elif shards:
         outcomes = write_shards.write(parts, shards, int(shard_size * 1e6))
     else:
         read = frozenset(needs or needs_of(config, next(iter(parts.values()))))
         outcomes = list(work.prepare(parts, resolve(config).clip, read, cache, workers))
     print(work.table(outcomes).to_string(index=False))
-    failed = [(one.what, *case) for one in outcomes for case in one.failed]
-    for what, clip, reason in failed:
-        print(f"failed: {what}: {clip}: {reason}", file=sys.stderr)
+    failed = [(outcome.title, *case) for outcome in outcomes for case in outcome.failed]
+    for title, clip, reason in failed:
+        print(f"failed: {title}: {clip}: {reason}", file=sys.stderr)
     return 1 if failed else 0
 
 

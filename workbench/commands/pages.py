@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from workbench.commands.parameters import CACHE, PAGES, RUNS, TINY, Data, Notebooks, Pages, Runs, Text, Whole, Words
 
@@ -66,7 +67,7 @@ def demo(*, root: Data = TINY, out: Pages = PAGES, notebooks: Notebooks = None, 
     from workbench import study
 
     world.generate(root)
-    where = {"preset": "tiny", "root": str(root), "runs": str(runs), "cache": CACHE}
+    where: dict[str, Any] = {"preset": "tiny", "root": str(root), "runs": str(runs), "cache": CACHE}
     study.sweep(READY_MADE, engine="processes", **where)
     if not (out / "index.html").exists():
         print(f"open {_first_page(root, out, runs)}: networks that come with the workbench. Now three are trained")

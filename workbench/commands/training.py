@@ -42,7 +42,7 @@ def train(
     """
     from workbench.nets import weights
     from workbench.study import fit
-    from workbench.study.config.train_config import parse_pairs
+    from workbench.study.config.pairs import parse_pairs
     from workbench.study.report import outcome
     from workbench.study.runs.find_runs import open_run
 
@@ -54,7 +54,7 @@ def train(
         print("\n".join(outcome.in_turn(list(outcome.each_person(config)))))
         return
     run = open_run(fit(config), config["runs"])
-    print("\n".join([run.id, *outcome.told(run, TYPED)]))
+    print("\n".join([run.id, *outcome.sentences(run, TYPED)]))
     if export:
         weights.save(run.system().get_submodule("backbone"), export)
 
@@ -82,8 +82,8 @@ def pretrain(
     out = out or weights.PRETRAINED
     root = root or Path("data/synthadl/pretrain" if world == "pretrain" else "data/synthadl/small")
     size = size or ("tiny" if world == "pretrain" else "small")
-    made = pretraining.pretrain(root, size, workers, only, out, runs, TYPED, epochs, limit, world)
-    for path in made.values():
+    paths = pretraining.pretrain(root, size, workers, only, out, runs, TYPED, epochs, limit, world)
+    for path in paths.values():
         held_out = files.read_json(weights.card_of(path))["held_out"]
         print(f"{path}: {100 * held_out['top1']:.1f} % of {held_out['clips']} held-out clips")
 

@@ -21,10 +21,10 @@ def synth(
         pairs: settings of the world, such as imposters=0 or pose_quality=low
     """
     from synthadl.world import generate
-    from workbench.study.config.train_config import parse_pairs
+    from workbench.study.config.pairs import parse_pairs
 
-    made = generate(root, size, world, seed, workers, parse_pairs(pairs))
-    print(f"{root} contains the complete world: {len(made)} videos")
+    videos = generate(root, size, world, seed, workers, parse_pairs(pairs))
+    print(f"{root} contains the complete world: {len(videos)} videos")
 
 
 def new(folder: Path, /, *, labs: Flag = False, solutions: Flag = False, reset: Flag = False) -> None:
@@ -41,8 +41,8 @@ def new(folder: Path, /, *, labs: Flag = False, solutions: Flag = False, reset: 
     kept = shipped.reset_labs(folder) if reset else {}
     for lab, mine in kept.items():
         print(f"{lab} is as it came; what was there is kept in {mine.name}")
-    made = shipped.lay_out(folder, labs or reset, solutions)
+    files = shipped.lay_out(folder, labs or reset, solutions)
     if reset:
         print(f"{folder}/notebooks/labs: {len(kept)} labs reset")
     else:
-        print(f"{folder}/notebooks: {len(made)} new files; existing files are unchanged")
+        print(f"{folder}/notebooks: {len(files)} new files; existing files are unchanged")

@@ -12,7 +12,7 @@ from workbench.data.clips.clip_spec import ClipSpec
 from workbench.data.clips.inspect_clip import Sample, sample, truth_of
 from workbench.data.clips.loader import Loader
 from workbench.data.dataset import Dataset
-from workbench.data.untrimmed.collate_sequences import DetectionBatches, detection_batches
+from workbench.data.untrimmed.collate_sequences import DetectionBatches
 from workbench.data.untrimmed.snippet_files import Snippets, SnippetSpec
 from workbench.data.untrimmed.videos import Untrimmed, open_untrimmed
 
@@ -26,7 +26,6 @@ __all__ = [
     "SnippetSpec",
     "Snippets",
     "Untrimmed",
-    "detection_batches",
     "open_dataset",
     "open_untrimmed",
     "sample",

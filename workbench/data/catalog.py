@@ -110,7 +110,7 @@ def open_parts(
     if name not in TABLES:
         return {split: open_dataset(name, root, protocol, split) for split in splits}
     whole = open_dataset(name, root, protocol, "all")
-    rows_of = {split: np.flatnonzero(whole.table["split"].to_numpy() == split) for split in splits}
+    rows_of = {split: np.flatnonzero(whole.table["split"].to_numpy() == split).tolist() for split in splits}
     return {split: dataclasses.replace(whole.subset(rows), split=split) for split, rows in rows_of.items()}
 
 

@@ -41,15 +41,15 @@ State = tuple[int, int]
 
 def digests(paths: Iterable[str | os.PathLike]) -> dict[str, str]:
     """Sixteen hex digits of each file's bytes, by its path as given; "absent" for what is no readable file."""
-    paths = list(dict.fromkeys(os.fspath(path) for path in paths))
-    states = {path: state for path in paths if (state := _state(path)) is not None}
+    names = list(dict.fromkeys(str(path) for path in paths))
+    states = {path: state for path in names if (state := _state(path)) is not None}
     memory = Memory(default_cache().parent / "contents.sqlite")
     remembered = memory.read(states)
     rest = [path for path in states if path not in remembered]
     computed = dict(zip(rest, _read_all(rest, sum(states[path][0] for path in rest)), strict=True))
     now = time.time_ns()
     memory.write({path: (*states[path], computed[path]) for path in rest if now - states[path][1] > FRESH})
-    return {path: ABSENT for path in paths} | remembered | computed
+    return {path: ABSENT for path in names} | remembered | computed
 
 
 def fingerprint(facts: list, rows: pd.DataFrame, files: Sequence[Sequence[str | Path]]) -> str:

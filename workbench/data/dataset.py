@@ -52,6 +52,7 @@ class Rows:
     protocol: str
     split: str
     table: pd.DataFrame
+    skeleton: Skeleton | None
     #: What a row is called in messages.
     row_name = "clip"
 
@@ -67,6 +68,13 @@ class Rows:
     def videos(self) -> list[str]:
         """The file of each row's video."""
         return self.table["video"].tolist()
+
+    @property
+    def schema(self) -> Skeleton:
+        """The skeleton of data that have poses; ValueError where they have none."""
+        if self.skeleton is None:
+            raise ValueError(f"{self.name} ({self.protocol}, {self.split}) has no poses")
+        return self.skeleton
 
     def index(self, id: str) -> int:
         """Position of the row called ``id``, however its accents are encoded; ValueError naming it otherwise."""
@@ -208,7 +216,8 @@ class Dataset(Rows):
 
 def files_of(table: pd.DataFrame, reader: Reader) -> list[list[str]]:
     """The files that each row is read from."""
-    names, spelled = list(table), {}
+    names: list[str] = list(table)
+    spelled: dict[str, str] = {}
     rows = zip(*(table[name].tolist() for name in names), strict=True)
     paths_of_rows = ([os.fspath(path) for path in reader.files(dict(zip(names, row, strict=True)))] for row in rows)
     return [[spelled.setdefault(path, path) for path in paths] for paths in paths_of_rows]

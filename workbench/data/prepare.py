@@ -26,7 +26,7 @@ from workbench.media.files.ingest import is_known
 class Outcome:
     """What came of one kind of work: clips done now, there before, and (id, reason) of those that failed."""
 
-    what: str
+    title: str
     done: int
     skipped: int
     failed: list[tuple[str, str]] = field(default_factory=list)
@@ -93,7 +93,7 @@ def _fill(
 
 def table(outcomes: Iterable[Outcome]) -> pd.DataFrame:
     """One row a kind of work: what, done, skipped, failed (numbers of clips)."""
-    rows = [(outcome.what, outcome.done, outcome.skipped, len(outcome.failed)) for outcome in outcomes]
+    rows = [(outcome.title, outcome.done, outcome.skipped, len(outcome.failed)) for outcome in outcomes]
     return pd.DataFrame(rows, columns=["what", "done", "skipped", "failed"])
 
 

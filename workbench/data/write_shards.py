@@ -113,7 +113,8 @@ def _check(folder: Path, facts: dict[str, Any]) -> None:
 
 def _plan(datasets: dict[str, Dataset], clips: list[tuple[str, int]], size: int) -> list[list[tuple[str, int]]]:
     """The clips of each shard, in order."""
-    plan, filled = [[]], END
+    plan: list[list[tuple[str, int]]] = [[]]
+    filled = END
     for split, i in clips:
         # A tar pads each of its three members to blocks of 512 bytes, after a header of as many.
         needed = sum(path.stat().st_size + 1024 for path in datasets[split].files(i)) + 2048
@@ -181,7 +182,7 @@ def _packed(poses: dict[str, Pose | None]) -> bytes:
             if pose.confidence is not None:
                 arrays["confidence"] = pose.confidence
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
     return buffer.getvalue()
 
 

@@ -14,9 +14,9 @@ def key_grid(keys: int, grid: Grid) -> Grid:
     columns (rounded down, at least one). ValueError where P' is neither."""
     half = (grid[0], max(1, grid[1] // 2), max(1, grid[2] // 2))
     t, h, w = grid
-    for found in ((t, h, w), half):
-        if np.prod(found) == keys:
-            return found
+    for candidate in ((t, h, w), half):
+        if np.prod(candidate) == keys:
+            return candidate
     raise ValueError(f"{keys} keys are neither the cells of {tuple(grid)} nor of {half}")
 
 
@@ -25,7 +25,7 @@ def looks(affinity: np.ndarray, grid: Grid, cell: tuple[int, int, int]) -> np.nd
 
     affinity is one clip's map [P,P']. ValueError for a cell outside of the grid or an affinity of another size.
     """
-    if any(not 0 <= place < size for place, size in zip(cell, grid, strict=True)):
+    if any(not 0 <= coordinate < size for coordinate, size in zip(cell, grid, strict=True)):
         raise ValueError(f"cell must lie within {tuple(grid)}, got {tuple(cell)}")
     affinity = np.asarray(affinity, np.float32)
     if affinity.ndim != 2 or len(affinity) != np.prod(grid):

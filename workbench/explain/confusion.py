@@ -31,9 +31,9 @@ def pair_scores(confusion: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.n
     """
     share = rates(confusion)
     values = np.array([(share[a, b], share[b, a]) for a, b in pairs], np.float64).reshape(-1, 2)
-    known = np.isfinite(values)
-    count = known.sum(1)
-    return np.divide(np.where(known, values, 0).sum(1), count, out=np.full(len(values), np.nan), where=count > 0)
+    finite = np.isfinite(values)
+    count = finite.sum(1)
+    return np.divide(np.where(finite, values, 0).sum(1), count, out=np.full(len(values), np.nan), where=count > 0)
 
 
 def confused_pairs(confusion: np.ndarray, count: int = 8) -> list[tuple[int, int]]:

@@ -47,9 +47,9 @@ def contributions(
     classifier = getattr(system, "classifier", None)
     logits = np.asarray(logits, np.float64)
     label = int(logits.argmax()) if label is None else label
-    for one in (label, 0 if against is None else against):
-        if not 0 <= one < len(logits):
-            raise ValueError(f"a class must be from 0 to {len(logits) - 1}, got {one}")
+    for index in (label, 0 if against is None else against):
+        if not 0 <= index < len(logits):
+            raise ValueError(f"a class must be from 0 to {len(logits) - 1}, got {index}")
     if isinstance(classifier, nn.Linear) and len(logits) == classifier.out_features:
         weight = classifier.weight.detach().double().cpu().numpy()
         bias = np.zeros(len(weight)) if classifier.bias is None else classifier.bias.detach().double().cpu().numpy()
@@ -57,7 +57,9 @@ def contributions(
             if name in maps and len(maps[name]) == weight.shape[1]:
                 x = np.asarray(maps[name], np.float64)
                 if np.allclose(weight @ x.mean((1, 2, 3)) + bias, logits, rtol=1e-4, atol=1e-4):
-                    w, b, y = (one[label] - (0 if against is None else one[against]) for one in (weight, bias, logits))
+                    w, b, y = (
+                        array[label] - (0 if against is None else array[against]) for array in (weight, bias, logits)
+                    )
                     cells = np.tensordot(w, x, 1) / np.prod(x.shape[1:])
                     return Contributions(cells.astype(np.float32), float(b), float(y), label, name)
     raise ValueError(

@@ -107,15 +107,15 @@ def attention(system: torch.nn.Module, batch: Batch, clip: int = 0) -> dict[str,
     student, taught, embeddings = _ask(system, batch)
     views = {"student": _attended(student, clip)}
     views |= {f"teacher {name}": _attended(teacher, clip) for name, teacher in taught.items()}
-    found: dict[str, dict[str, np.ndarray | None]]
-    found = {title: {"attention": even_shares(seen), "as distilled": None} for title, seen in views.items()}
+    maps: dict[str, dict[str, np.ndarray | None]]
+    maps = {title: {"attention": even_shares(seen), "as distilled": None} for title, seen in views.items()}
     compared = next((pair for level, pair in embeddings.items() if level.endswith("attention")), None)
     shown = [(title, seen.shape) for title, seen in views.items() if title != "student" and seen is not None]
     if compared is not None and shown:
         target, shape = shown[-1]
         for title, side in zip((target, "student"), compared, strict=True):
-            found[title]["as distilled"] = _unit(side[clip : clip + 1].cpu().numpy())[0].reshape(shape)
-    return found
+            maps[title]["as distilled"] = _unit(side[clip : clip + 1].cpu().numpy())[0].reshape(shape)
+    return maps
 
 
 def even_shares(weights: np.ndarray | None) -> np.ndarray | None:
@@ -161,12 +161,12 @@ def contrasts(lesson: Lesson, seed: int = 0) -> dict[str, Contrast]:
     """Pairs before and after projection. "before, <teacher>": features as they are, which may differ in size, so that a
     clip is known by its likeness to all others (``relations``); "after, <level>": the cosine that the loss reads."""
     pair = pairs(lesson.labels, seed)
-    found = {}
+    splits = {}
     for name, teacher in lesson.teachers.items():
-        found[f"before, {name}"] = _split(relations(teacher.features, lesson.student.features, *pair[:2]), pair[2])
+        splits[f"before, {name}"] = _split(relations(teacher.features, lesson.student.features, *pair[:2]), pair[2])
     for level, (taught, own) in lesson.pairs.items():
-        found[f"after, {level}"] = _split((own[pair[0]] * taught[pair[1]]).sum(1), pair[2])
-    return found
+        splits[f"after, {level}"] = _split((own[pair[0]] * taught[pair[1]]).sum(1), pair[2])
+    return splits
 
 
 def pairs(labels: np.ndarray, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -184,14 +184,14 @@ def relations(teacher: np.ndarray, student: np.ndarray, video: np.ndarray, pose:
     """float64 [Q] in [-1,1]: for each pair the correlation, over all clips but these two, of the student's cosine of
     ``video`` to a clip and the teacher's cosine of ``pose`` to it; features [S,F] and [S,G], centred first. NaN for
     fewer than two other clips, or where one side doesn't vary."""
-    seen, known = _cosines(student), _cosines(teacher)
-    found = np.full(len(video), np.nan)
+    seen, target = _cosines(student), _cosines(teacher)
+    correlations = np.full(len(video), np.nan)
     for q, (i, j) in enumerate(zip(video, pose, strict=True)):
         rest = np.setdiff1d(np.arange(len(seen)), [i, j])
-        a, b = seen[i, rest], known[j, rest]
+        a, b = seen[i, rest], target[j, rest]
         if len(rest) > 1 and a.std() > 0 and b.std() > 0:
-            found[q] = np.corrcoef(a, b)[0, 1]
-    return found
+            correlations[q] = np.corrcoef(a, b)[0, 1]
+    return correlations
 
 
 @dataclass(frozen=True)
@@ -254,13 +254,13 @@ def _ask(system: torch.nn.Module, batch: Batch) -> tuple[Output, dict[str, Outpu
 
 
 def _as_they_come(student: Output, taught: dict[str, Output]) -> dict[str, Tensor]:
-    found: dict[str, Tensor] = {}
+    embeddings: dict[str, Tensor] = {}
     for name, teacher in taught.items():
         for level in ("features", "logits"):
             sides = getattr(teacher, level), getattr(student, level)
             if sides[0].shape == sides[1].shape:
-                found |= {f"{name} {level}/teacher": sides[0], f"{name} {level}/student": sides[1]}
-    return found
+                embeddings |= {f"{name} {level}/teacher": sides[0], f"{name} {level}/student": sides[1]}
+    return embeddings
 
 
 def _unit(embedding: np.ndarray) -> np.ndarray:
@@ -279,8 +279,8 @@ def _attended(output: Output, clip: int) -> np.ndarray | None:
 
 
 def _split(values: np.ndarray, positive: np.ndarray) -> Contrast:
-    known = np.isfinite(values)
-    return Contrast(values[known & positive], values[known & ~positive])
+    finite = np.isfinite(values)
+    return Contrast(values[finite & positive], values[finite & ~positive])
 
 
 def _cosines(features: np.ndarray) -> np.ndarray:

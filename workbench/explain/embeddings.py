@@ -93,12 +93,12 @@ def compare(
     ids = [clip for clip in first[0] if clip in where]
     if len(ids) < 5:
         raise ValueError(f"two runs need at least 5 common clips to be compared; these share {len(ids)}")
-    known = set(ids)
-    rows = [row for row, clip in enumerate(first[0]) if clip in known]
-    one = embed(np.asarray(first[1])[rows], method, seed, neighbors)
-    two = embed(np.asarray(second[1])[[where[clip] for clip in ids]], method, seed, neighbors)
-    two = replace(two, points=align(two.points, one.points))
-    return Comparison(ids, np.array(rows), one, two, np.linalg.norm(two.points - one.points, axis=1))
+    common = set(ids)
+    rows = [row for row, clip in enumerate(first[0]) if clip in common]
+    base = embed(np.asarray(first[1])[rows], method, seed, neighbors)
+    other = embed(np.asarray(second[1])[[where[clip] for clip in ids]], method, seed, neighbors)
+    other = replace(other, points=align(other.points, base.points))
+    return Comparison(ids, np.array(rows), base, other, np.linalg.norm(other.points - base.points, axis=1))
 
 
 def _standard(points: np.ndarray) -> np.ndarray:

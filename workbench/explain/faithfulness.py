@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from workbench.explain import outputs
 from workbench.explain.methods import repeated
-from workbench.plain import array, asked
+from workbench.plain import array, system_and_batch
 from workbench.types import Batch
 
 BASELINES = ("random", "centre", "uniform")
@@ -49,9 +49,9 @@ class Curves:
             for name in self.deletion
         }
         table = pd.DataFrame.from_dict(rows, orient="index", columns=["deletion", "insertion"])
-        known = table.loc[list(BASELINES)]
-        table["deletion_gain"] = known["deletion"].min() - table["deletion"]
-        table["insertion_gain"] = table["insertion"] - known["insertion"].max()
+        baselines = table.loc[list(BASELINES)]
+        table["deletion_gain"] = baselines["deletion"].min() - table["deletion"]
+        table["insertion_gain"] = table["insertion"] - baselines["insertion"].max()
         return table.rename_axis("map").reset_index()
 
 
@@ -70,12 +70,12 @@ def curves(
     a map are broken at random, from ``seed``. Maps that are None are left out. ValueError for maps of different grids,
     with values that are not finite, or none at all.
     """
-    system, batch = asked(system, batch)
+    system, batch = system_and_batch(system, batch)
     maps = maps if isinstance(maps, Mapping) else {"map": maps}
-    given = {name: array(value) for name, value in maps.items() if value is not None}
-    if broken := [name for name, value in given.items() if not np.isfinite(value).all()]:
+    arrays = {name: array(value) for name, value in maps.items() if value is not None}
+    if broken := [name for name, value in arrays.items() if not np.isfinite(value).all()]:
         raise ValueError(f"the map {broken[0]!r} holds NaN or infinity, which says of no cell how much it counts")
-    grids = {value.shape for value in given.values()}
+    grids = {value.shape for value in arrays.values()}
     if len(grids) != 1 or len(next(iter(grids))) != 3:
         raise ValueError(f"faithfulness compares maps of one grid [T',H',W'], got {sorted(grids) or 'none'}")
     if batch.video is None or len(batch) != 1 or steps < 1:
@@ -83,17 +83,17 @@ def curves(
     batch, grid = batch.to(outputs.device(system)), next(iter(grids))
     target = int(outputs.ask(system, batch).logits[0].argmax()) if target is None else target
     shares, rng = np.linspace(0, 1, steps + 1), np.random.default_rng(seed)
-    kept: dict[str, list[np.ndarray]] = {name: [_keep(value, shares, rng)] for name, value in given.items()}
+    kept: dict[str, list[np.ndarray]] = {name: [_keep(value, shares, rng)] for name, value in arrays.items()}
     kept["random"] = [_keep(np.zeros(grid), shares, rng) for _ in range(DRAWS)]
     kept["centre"] = [_keep(_centre(grid), shares, rng)]
     kept["uniform"] = [np.broadcast_to((1 - shares)[:, None, None, None], (len(shares), *grid)).copy()]
     soft = _blurred(outputs.video(batch))
-    found: dict[str, dict[str, np.ndarray]] = {"deletion": {}, "insertion": {}}
+    scores: dict[str, dict[str, np.ndarray]] = {"deletion": {}, "insertion": {}}
     for name, orders in kept.items():
-        for kind, side in (("deletion", lambda one: one), ("insertion", lambda one: 1 - one)):
+        for kind, side in (("deletion", lambda mask: mask), ("insertion", lambda mask: 1 - mask)):
             runs = [_scores(system, batch, soft, side(order), target) for order in orders]
-            found[kind][name] = np.mean(runs, axis=0)
-    return Curves(shares, found["deletion"], found["insertion"], target)
+            scores[kind][name] = np.mean(runs, axis=0)
+    return Curves(shares, scores["deletion"], scores["insertion"], target)
 
 
 def _keep(values: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -18,10 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from workbench.explain import outputs
-from workbench.plain import Plain, asked, fits, listening
+from workbench.plain import Plain, fits, listening, system_and_batch
 from workbench.types import Batch
-
-POOLINGS = ("per_step", "over_time")
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def gradcam(
     """
     from captum._utils.gradient import compute_layer_gradients_and_eval
 
-    system, batch = asked(system, batch)
+    system, batch = system_and_batch(system, batch)
     if batch.video is None:
         raise ValueError("Grad-CAM needs batch.video [B,3,T,H,W]; this batch has none")
     layer = _last(system, batch) if layer is None else layer
@@ -94,7 +92,7 @@ def gradcam(
     finally:
         for part, training in modes.items():
             part.training = training
-    gradient, value = (_over_time(found[0].detach().float(), len(batch), layer) for found in (gradients, values))
+    gradient, value = (_over_time(tensors[0].detach().float(), len(batch), layer) for tensors in (gradients, values))
     weights = {"per_step": gradient.mean((3, 4), keepdim=True), "over_time": gradient.mean((2, 3, 4), keepdim=True)}
     return GradCAM(
         maps={name: (weight * value).sum(1).relu().cpu().numpy() for name, weight in weights.items()},
@@ -111,7 +109,7 @@ def layers(system: nn.Module, batch: Batch | Any) -> list[str]:
     """Paths of the modules that make a feature map [B,C,T',H',W'] of ``batch`` (as ``gradcam`` takes it): the outermost
     such modules and their parts, in the order in which they answer, up to the one that makes maps["feature_map"]. Empty
     where there is none."""
-    system, batch = asked(system, batch)
+    system, batch = system_and_batch(system, batch)
     names, tensors = {part: name for name, part in _body(system).named_modules()}, dict[str, list[int]]()
 
     def hear(part: nn.Module, args: tuple, said: Any) -> None:
@@ -122,8 +120,8 @@ def layers(system: nn.Module, batch: Batch | Any) -> list[str]:
 
     with listening(_body(system), hear):
         feature_map = outputs.ask(system, batch).maps.get("feature_map")
-    made = [] if feature_map is None else [i for i, v in enumerate(tensors.values()) if feature_map.data_ptr() in v]
-    tensors = dict(list(tensors.items())[: made[-1] + 1 if made else None])
+    indices = [] if feature_map is None else [i for i, v in enumerate(tensors.values()) if feature_map.data_ptr() in v]
+    tensors = dict(list(tensors.items())[: indices[-1] + 1 if indices else None])
     outer = [name for name in tensors if not any(name.startswith(f"{other}.") for other in tensors)]
     return [name for name in tensors if name in outer or name.rpartition(".")[0] in outer]
 
@@ -144,9 +142,9 @@ def _module(system: nn.Module, layer: str, batch: Batch) -> nn.Module:
     ends = [name for name in modules if f".{name}".endswith(f".{layer}") and layer]
     if layer in modules or len(ends) == 1:
         return modules[layer if layer in modules else ends[0]]
-    known = ", ".join(ends or layers(system, batch) or [name for name, _ in body.named_children()])
+    names = ", ".join(ends or layers(system, batch) or [name for name, _ in body.named_children()])
     problem = f"has several modules that end with {layer!r}" if ends else f"has no module {layer!r}"
-    raise ValueError(f"{type(body).__name__} {problem}; try one of: {known}")
+    raise ValueError(f"{type(body).__name__} {problem}; try one of: {names}")
 
 
 def _body(system: nn.Module) -> nn.Module:

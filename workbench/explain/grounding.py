@@ -46,18 +46,18 @@ def grounding(attention: Any, kinds: np.ndarray) -> dict[str, float]:
     if total == 0:
         return dict.fromkeys(KINDS, float("nan"))
     return {
-        name: float((attention * _share(kinds == place, attention.shape)).sum() / total)
-        for place, name in enumerate(KINDS)
+        name: float((attention * _share(kinds == kind, attention.shape)).sum() / total)
+        for kind, name in enumerate(KINDS)
     }
 
 
 def _draw(frame: np.ndarray, body: np.ndarray, bones: Any) -> None:
-    known = np.isfinite(body).all(1)
-    if known.sum() < 2:
+    finite = np.isfinite(body).all(1)
+    if finite.sum() < 2:
         return
-    tall = float(np.ptp(body[known], axis=0).max())
+    tall = float(np.ptp(body[finite], axis=0).max())
     points = [tuple(int(round(float(value))) for value in point) if seen else None
-              for point, seen in zip(body, known, strict=True)]  # fmt: skip
+              for point, seen in zip(body, finite, strict=True)]  # fmt: skip
     for child, parent in bones:
         if points[child] and points[parent]:
             thick = max(1, round(2 * LIMB * tall))

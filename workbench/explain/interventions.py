@@ -1,8 +1,9 @@
-"""What if: the changes that a question may make to one clip. Each is data, and a function from Subject to Subject.
+"""What if: the changes that a question may make to one clip. Each is data, and a function from Subject to Subject;
+ValueError where the subject lacks what is changed.
 
 joints are tuples of joint names; frames (start, end) are places on the clip, end exclusive, None the whole of it; boxes
 (x0, y0, x1, y1) and places (x, y) are in clip pixels. All bodies are changed unless a person is named. The joints on
-the picture and the poses of the network change together (see ``subject``). ``of`` names what a change is made to,
+the picture and the poses of the network change together (see ``what_if_clip``). ``of`` names what a change is made to,
 "pose" or "video": what depends on that should follow (see ``what_if.DERIVED``). ``everywhere`` tells of a change that
 asks nothing about moments: what it does to a clip it does to any segment of the video alike.
 """
@@ -18,7 +19,6 @@ from torch import Tensor
 
 from workbench.explain import limbs
 from workbench.explain.what_if_clip import Subject, height, root
-from workbench.types import Batch
 
 Span = tuple[int, int] | None
 #: Frames that follow a dragged joint by less than this share of its way stay as they are.
@@ -42,7 +42,7 @@ class Move:
     moves: Literal["joint", "limb", "body"] = "joint"
 
     def __call__(self, subject: Subject) -> Subject:
-        """The subject after the change; ValueError where it lacks what is changed."""
+        """The subject after the change."""
         [joint] = subject.indices((self.joint,))
         frames = np.arange(_inside(subject, self.frame)[1])
         weight = np.ones(len(frames)) if self.reach is None else (frames == self.frame).astype(float)
@@ -89,7 +89,7 @@ class Drop:
         return self.frames is None
 
     def __call__(self, subject: Subject) -> Subject:
-        """The subject after the change; ValueError where it lacks what is changed."""
+        """The subject after the change."""
         chosen, (start, end) = subject.indices(self.joints), _span(subject, self.frames)
 
         def edit(joints: np.ndarray, frames: np.ndarray) -> np.ndarray:
@@ -109,7 +109,7 @@ class Freeze:
     frame: int = 0
 
     def __call__(self, subject: Subject) -> Subject:
-        """The subject after the change; ValueError where it lacks what is changed."""
+        """The subject after the change."""
         chosen, (frame, _) = subject.indices(self.joints), _inside(subject, self.frame)
 
         def edit(joints: np.ndarray, frames: np.ndarray) -> np.ndarray:
@@ -132,7 +132,7 @@ class Jitter:
     seed: int = 0
 
     def __call__(self, subject: Subject) -> Subject:
-        """The subject after the change; ValueError where it lacks what is changed."""
+        """The subject after the change."""
         chosen, rng = subject.indices(self.joints), np.random.default_rng(self.seed)
         shaken = subject.bodies if subject.pixels is None else subject.pixels.joints
         noise = np.zeros(shaken.shape)
@@ -148,7 +148,7 @@ class Mirror:
     everywhere: ClassVar[bool] = True
 
     def __call__(self, subject: Subject) -> Subject:
-        """The subject after the change; ValueError where it lacks what is changed."""
+        """The subject after the change."""
         subject.indices(())
 
         def edit(joints: np.ndarray, frames: np.ndarray) -> np.ndarray:
@@ -170,7 +170,7 @@ class Transplant:
     donor: Subject
 
     def __call__(self, subject: Subject) -> Subject:
-        """The subject after the change; ValueError where it lacks what is changed."""
+        """The subject after the change."""
         chosen = subject.indices(self.joints)
         if self.donor.skeleton != subject.skeleton:
             whose = "no skeleton" if self.donor.skeleton is None else self.donor.skeleton.name
@@ -195,7 +195,7 @@ class Shuffle:
     seed: int = 0
 
     def __call__(self, subject: Subject) -> Subject:
-        """The subject after the change; ValueError where it lacks what is changed."""
+        """The subject after the change."""
         order = self.order(subject.frames)
         batch, pixels, changes = subject.batch, subject.pixels, {}
         if self.what != "video" and batch.pose is not None:
@@ -206,7 +206,9 @@ class Shuffle:
             pixels = pixels.with_joints(pixels.joints[:, order])
         if self.what != "pose":
             present = {name: getattr(batch, name) for name in TIME if name != "frame_numbers"}
-            changes |= {name: _taken(one, TIME[name], order) for name, one in present.items() if one is not None}
+            changes |= {
+                name: _taken(values, TIME[name], order) for name, values in present.items() if values is not None
+            }
         return replace(subject, batch=batch.replace(**changes), pixels=pixels)
 
     @property
@@ -235,20 +237,20 @@ class Cover:
         return self.frames is None
 
     def __call__(self, subject: Subject) -> Subject:
-        """The subject after the change; ValueError where it lacks what is changed."""
+        """The subject after the change."""
         changes = {}
         for name in ("video", "rendered"):
             if (pictures := getattr(subject.batch, name)) is not None:
-                place = self._place(subject, pictures)
+                region = self._region(subject, pictures)
                 covered = pictures.clone()
-                covered[place] = self._filling(pictures)[place] if self.fill == "blur" else self._filling(pictures)
+                covered[region] = self._filling(pictures)[region] if self.fill == "blur" else self._filling(pictures)
                 changes[name] = covered
         if (flow := subject.batch.flow) is not None:
             changes["flow"] = flow.clone()
-            changes["flow"][self._place(subject, flow)] = 0 if flow.is_floating_point() else 128
+            changes["flow"][self._region(subject, flow)] = 0 if flow.is_floating_point() else 128
         return replace(subject, batch=subject.batch.replace(**changes))
 
-    def _place(self, subject: Subject, pictures: Tensor) -> tuple[Any, ...]:
+    def _region(self, subject: Subject, pictures: Tensor) -> tuple[Any, ...]:
         start, end = _span(subject, self.frames)
         tall, wide = pictures.shape[-2:]
         left, top, right, bottom = (round(float(value)) for value in self.box)
@@ -272,16 +274,11 @@ class Cover:
         return soft[None].to(pictures.dtype)
 
 
-def changed_fields(before: Batch, after: Batch) -> set[str]:
-    """The fields of the batch that were exchanged."""
-    return {name for name in vars(before) if getattr(before, name) is not getattr(after, name)}
-
-
 def _graft(mine: np.ndarray, theirs: np.ndarray, chosen: np.ndarray, subject: Subject) -> np.ndarray:
     joints, bodies = mine.copy(), min(len(mine), len(theirs))
     moments = ((np.arange(mine.shape[1]) + 0.5) * theirs.shape[1] / mine.shape[1]).astype(int)
-    given = (theirs - root(theirs, subject.schema))[:bodies, moments] + root(mine, subject.schema)[:bodies]
-    joints[:bodies, :, chosen] = given[:, :, chosen]
+    graft = (theirs - root(theirs, subject.schema))[:bodies, moments] + root(mine, subject.schema)[:bodies]
+    joints[:bodies, :, chosen] = graft[:, :, chosen]
     return joints.astype(np.float32)
 
 

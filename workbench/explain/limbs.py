@@ -25,20 +25,20 @@ TINY = 1e-12
 def parents(skeleton: Skeleton) -> dict[int, int]:
     """What each joint hangs on, nearest to the middle of the hips first; joints of that middle hang on nothing, nor do
     shoulders or others to which no bone leads from there."""
-    found: dict[int, int] = {}
+    parent_of: dict[int, int] = {}
     waiting, seen = list(skeleton.root), set(skeleton.root)
     for start in (*skeleton.hips, *skeleton.shoulders, *range(skeleton.count)):
         while waiting:
             joint = waiting.pop(0)
             for a, b in [*skeleton.bones, *((b, a) for a, b in skeleton.bones)]:
                 if a == joint and b not in seen:
-                    found[b] = joint
+                    parent_of[b] = joint
                     seen.add(b)
                     waiting.append(b)
         if start not in seen:
             seen.add(start)
             waiting.append(start)
-    return found
+    return parent_of
 
 
 def chain(skeleton: Skeleton, joint: int) -> list[int]:
@@ -116,10 +116,10 @@ def _unit(vectors: np.ndarray, otherwise: np.ndarray) -> np.ndarray:
 
 def _turned(points: np.ndarray, before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """``points`` [T,n,2] turned by the angle from one bone [T,2] to another; as they are where a bone has no length."""
-    one = np.array([1.0, 0.0])
-    (a, b), (c, d) = (_unit(bone, one).T[..., None] for bone in (before, after))
+    axis = np.array([1.0, 0.0])
+    (a, b), (c, d) = (_unit(bone, axis).T[..., None] for bone in (before, after))
     cosine, sine = a * c + b * d, a * d - b * c
-    known = (np.linalg.norm(before, axis=1) > TINY) & (np.linalg.norm(after, axis=1) > TINY)
+    valid = (np.linalg.norm(before, axis=1) > TINY) & (np.linalg.norm(after, axis=1) > TINY)
     x, y = points[..., 0], points[..., 1]
     turned = np.stack([cosine * x - sine * y, sine * x + cosine * y], -1)
-    return np.where(known[:, None, None], turned, points)
+    return np.where(valid[:, None, None], turned, points)

@@ -20,14 +20,6 @@ def spans(steps: int, frames: int) -> np.ndarray:
     return np.stack([edges[:-1], edges[1:]], axis=1)
 
 
-def at_frames(values: np.ndarray, frames: int) -> np.ndarray:
-    """float32 [T]: temporal weights [T'] held over the frames that each step covers. A weight stays the weight of a
-    step: dividing by T/T' would be the weight of a frame."""
-    values = np.asarray(values, np.float32)
-    step = (np.arange(frames) + 0.5) * len(values) / frames
-    return values[step.astype(np.int64)]
-
-
 def upsample(values: np.ndarray, size: tuple[int, int, int], smooth: bool = True) -> np.ndarray:
     """float32 [T,H,W]: a map [T',H',W'] at ``size``, trilinear, or each cell as a block where not ``smooth``.
 

@@ -18,7 +18,7 @@ from workbench.explain import outputs
 from workbench.explain.contributions import contributions
 from workbench.explain.gradcam import gradcam
 from workbench.explain.what_if import where_and_when
-from workbench.plain import asked
+from workbench.plain import system_and_batch
 from workbench.types import Batch
 
 Grid = tuple[int, int, int]
@@ -38,7 +38,7 @@ def explain(
     """
     if unknown := sorted(set(methods or ()) - set(METHODS)):
         raise ValueError(f"unknown explanation {', '.join(unknown)}; known: {', '.join(METHODS)}")
-    system, batch = asked(system, batch)
+    system, batch = system_and_batch(system, batch)
     if batch.video is None or len(batch) != 1:
         raise ValueError("explanations of a picture need a batch of one clip with batch.video [1,3,T,H,W]")
     batch = batch.to(outputs.device(system))
@@ -79,8 +79,8 @@ def _integrated_gradients(system: nn.Module, batch: Batch, target: int, grid: Gr
     video = outputs.video(batch)
     mean = video.mean((2, 3, 4), keepdim=True).expand_as(video)
     method = IntegratedGradients(_score(system, batch))
-    found = method.attribute(video.clone(), mean, target, n_steps=STEPS, internal_batch_size=4)
-    return on_grid(found, grid)
+    attribution = method.attribute(video.clone(), mean, target, n_steps=STEPS, internal_batch_size=4)
+    return on_grid(attribution, grid)
 
 
 def _occlusion(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray:
@@ -91,10 +91,10 @@ def _occlusion(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.n
     window = [max(1, size // cells) for size, cells in zip(video.shape[2:], grid, strict=True)]
     mean = video.mean((2, 3, 4), keepdim=True).expand_as(video)
     with torch.no_grad():
-        found = Occlusion(_score(system, batch)).attribute(
+        attribution = Occlusion(_score(system, batch)).attribute(
             video, (3, *window), (3, *window), mean, target, perturbations_per_eval=8
         )
-    return on_grid(found.clamp(min=0), grid)
+    return on_grid(attribution.clamp(min=0), grid)
 
 
 def _attention(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray | None:

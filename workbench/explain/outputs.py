@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from workbench.plain import asked
+from workbench.plain import system_and_batch
 from workbench.types import Batch, Output
 
 
@@ -16,7 +16,7 @@ def ask(system: torch.nn.Module, batch: Batch | Any) -> Output:
 
     Any module that takes a video [B,3,T,H,W] and returns logits can be asked about one, an array or tensor (see
     ``plain.Plain``)."""
-    system, batch = asked(system, batch)
+    system, batch = system_and_batch(system, batch)
     modes = {part: part.training for part in system.modules()}
     system.eval()
     try:
@@ -36,7 +36,7 @@ def features(system: torch.nn.Module, videos: Any, together: int = 8) -> np.ndar
 
 def device(system: torch.nn.Module) -> torch.device:
     """Where the system's weights are; the CPU where it has none."""
-    return next((one.device for one in system.parameters()), torch.device("cpu"))
+    return next((parameter.device for parameter in system.parameters()), torch.device("cpu"))
 
 
 def video(batch: Batch) -> torch.Tensor:

@@ -80,10 +80,10 @@ class Reuse:
         def remembered(*args: Any, **named: Any) -> Any:
             if self._inside:  # a part of a module that is being run
                 return forward(*args, **named)
-            given = [*args, *sorted(named.items()), *uniform]
+            arguments = [*args, *sorted(named.items()), *uniform]
             memory = self._memory.setdefault(name, [])
             for call in memory:
-                if call.versions == _versions([call.given, call.said]) and _same(call.given, given):
+                if call.versions == _versions([call.given, call.said]) and _same(call.given, arguments):
                     call.needed = self._asked
                     self.kept.append(name)
                     return call.said
@@ -93,7 +93,7 @@ class Reuse:
             finally:
                 self._inside = False
             self.ran.append(name)
-            memory.append(_Said(given, said, _versions([given, said]), self._asked))
+            memory.append(_Said(arguments, said, _versions([arguments, said]), self._asked))
             return said
 
         return remembered

@@ -19,10 +19,9 @@ import torch
 from torch import nn
 
 from workbench.explain import outputs
-from workbench.explain.interventions import changed_fields
 from workbench.explain.reuse import Reuse
 from workbench.explain.what_if_clip import Subject
-from workbench.types import Skeleton, Truth
+from workbench.types import Batch, Skeleton, Truth
 
 Change = Callable[[Subject], Subject]
 #: What the loader makes of the poses, and of the picture: a change of these should reach those too.
@@ -141,8 +140,8 @@ class WhatIf:
         for g, part in subject.batch.segments.items():
             seen = [Subject(subject.batch.segment(g, i), self.skeleton) for i in range(g)]
             for change in changes:
-                seen = [change(one) for one in seen]
-            fields = {name: [getattr(one.batch, name) for one in seen] for name in vars(part)}
+                seen = [change(segment) for segment in seen]
+            fields = {name: [getattr(segment.batch, name) for segment in seen] for name in vars(part)}
             segments[g] = part.replace(**{k: torch.cat(v) for k, v in fields.items() if torch.is_tensor(v[0])})
         return replace(subject, batch=subject.batch.replace(segments=segments))
 
@@ -153,37 +152,42 @@ class WhatIf:
         return {name: float(value) for name, value in self._grade(attention, maps.get("temporal"), self.truth).items()}
 
     def _untouched(self, subject: Subject, changes: Sequence[Change]) -> tuple[str, ...]:
-        changed = changed_fields(self.subject.batch, subject.batch)
+        changed = _changed_fields(self.subject.batch, subject.batch)
         meant = changed.union(*(getattr(change, "of", ()) for change in changes))
         due = meant.union(*(DERIVED.get(name, set()) for name in meant))
         return tuple(sorted((due - changed) & self.reads))
 
 
-def table(asked: WhatIf, questions: Mapping[str, Sequence[Change]]) -> pd.DataFrame:
+def table(session: WhatIf, questions: Mapping[str, Sequence[Change]]) -> pd.DataFrame:
     """A row a question (name -> changes): its answer, or why it can't be asked; of the class that was the answer
     before, the softmax score in [0,1] (``score``) and what it lost (``loss``); the milliseconds, the modules that were
     run again, and what should have followed but only the loader can make (``untouched``)."""
-    before = asked.original
+    before = session.original
     rows: list[dict[str, Any]] = []
-    names = asked.classes or [str(label) for label in range(len(before.scores))]
+    names = session.classes or [str(label) for label in range(len(before.scores))]
     for name, changes in questions.items():
         try:
-            found = asked.ask(changes)
+            answer = session.ask(changes)
         except ValueError as problem:
             rows.append({"what if": name, "answer": f"can't be asked: {problem}", "run again": "", "untouched": ""})
             continue
-        score = float(found.scores[before.label])
-        row = {"what if": name, "answer": names[found.label], "score": score}
-        row |= {"loss": float(before.scores[before.label]) - score, "milliseconds": found.milliseconds}
-        rows.append(row | {"run again": ", ".join(found.ran), "untouched": ", ".join(found.untouched)})
+        score = float(answer.scores[before.label])
+        row = {"what if": name, "answer": names[answer.label], "score": score}
+        row |= {"loss": float(before.scores[before.label]) - score, "milliseconds": answer.milliseconds}
+        rows.append(row | {"run again": ", ".join(answer.ran), "untouched": ", ".join(answer.untouched)})
     columns = ["what if", "answer", "score", "loss", "milliseconds", "run again", "untouched"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def where_and_when(maps: dict[str, np.ndarray]) -> np.ndarray | None:
+def where_and_when(maps: Mapping[str, np.ndarray]) -> np.ndarray | None:
     """The attention [T',H',W'] of a clip's maps; spatial weights of a system that keeps space and time apart are held
     over its steps. None where there is neither."""
     if "attention" in maps or "spatial" not in maps:
         return maps.get("attention")
     steps = len(maps["temporal"]) if "temporal" in maps else 1
     return np.repeat(maps["spatial"][None], steps, axis=0)
+
+
+def _changed_fields(before: Batch, after: Batch) -> set[str]:
+    """The fields of the batch that were exchanged."""
+    return {name for name in vars(before) if getattr(before, name) is not getattr(after, name)}

@@ -121,18 +121,20 @@ class Subject:
         people, poses = self.pixels.joints[:, self.steps], self.bodies[body]
         if len(people) == 1:
             return 0
-        return int(np.argmin([np.mean([_misfit(*pair) for pair in zip(poses, one, strict=True)]) for one in people]))
+        return int(
+            np.argmin([np.mean([_misfit(*pair) for pair in zip(poses, joints, strict=True)]) for joints in people])
+        )
 
 
 def affine(body: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """float64 [4,2]: the map (X, 1) -> x that fits joints ``body`` [V,3] and ``pixels`` [V,2] best; NaN joints are left
     out, and zeros come back where fewer than four are left."""
-    known = np.isfinite(body).all(1) & np.isfinite(pixels).all(1)
-    if known.sum() < 4:
+    finite = np.isfinite(body).all(1) & np.isfinite(pixels).all(1)
+    if finite.sum() < 4:
         return np.zeros((4, 2))
-    middle = body[known].mean(0).astype(np.float64)
-    turned = np.linalg.pinv(body[known] - middle, rcond=THIN) @ (pixels[known] - pixels[known].mean(0))
-    return np.vstack([turned, pixels[known].mean(0) - middle @ turned])
+    middle = body[finite].mean(0).astype(np.float64)
+    turned = np.linalg.pinv(body[finite] - middle, rcond=THIN) @ (pixels[finite] - pixels[finite].mean(0))
+    return np.vstack([turned, pixels[finite].mean(0) - middle @ turned])
 
 
 def root(joints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
@@ -143,13 +145,13 @@ def root(joints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 def height(joints: np.ndarray) -> float:
     """How tall the bodies [M,n,V,D] are: the median over the poses of their longest side, in the joints' unit."""
     with np.errstate(invalid="ignore"):
-        known = joints[np.isfinite(joints).all((2, 3))]
-    return float(np.median(np.ptp(known, axis=1).max(1))) if len(known) else 0.0
+        bodies = joints[np.isfinite(joints).all((2, 3))]
+    return float(np.median(np.ptp(bodies, axis=1).max(1))) if len(bodies) else 0.0
 
 
 def _misfit(body: np.ndarray, pixels: np.ndarray) -> float:
-    known = np.isfinite(body).all(1) & np.isfinite(pixels).all(1)
-    if not known.any():
+    finite = np.isfinite(body).all(1) & np.isfinite(pixels).all(1)
+    if not finite.any():
         return np.inf
-    fitted = np.hstack([body[known], np.ones((known.sum(), 1))]) @ affine(body, pixels)
-    return float(np.abs(fitted - pixels[known]).mean())
+    fitted = np.hstack([body[finite], np.ones((finite.sum(), 1))]) @ affine(body, pixels)
+    return float(np.abs(fitted - pixels[finite]).mean())

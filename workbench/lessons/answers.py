@@ -79,6 +79,7 @@ def ask(name: str, answer: float | str | None = None, measured: float | None = N
     if answer is None:
         kind = f"one of {', '.join(map(repr, question.choices))}" if lines else "a number"
         return Feedback(question.text, False, (*lines, ("answer", f"write {kind} in the place of None")))
+    given: str | float
     if lines:
         given = str(answer).strip().lower()
         if given not in question.choices:
@@ -89,8 +90,10 @@ def ask(name: str, answer: float | str | None = None, measured: float | None = N
             given = float(answer)
         except (TypeError, ValueError):
             return Feedback(question.text, False, (("answer", f"{answer!r} is no number"),))
-    if given == right or (not lines and abs(given - right) <= question.tolerance):
-        return Feedback(question.text, True, (("right", f"{given if lines else f'{given:.4g}'}: {question.why}"),))
+    near = isinstance(given, float) and isinstance(right, float) and abs(given - right) <= question.tolerance
+    if given == right or near:
+        words = f"{given:.4g}" if isinstance(given, float) else given
+        return Feedback(question.text, True, (("right", f"{words}: {question.why}"),))
     hint = question.slips.get(given, "try the extreme case, or let the cells above compute it")
     return Feedback(question.text, False, (*lines, ("wrong", f"it is not {answer}"), ("hint", hint)))
 
@@ -165,17 +168,18 @@ def _scene() -> tuple[np.ndarray, np.ndarray, tuple, list, float]:
 
 def _single_frame() -> str:
     """Frames are drawn one by one: those of the reversed clip are the reversed frames, whatever the options."""
-    frame, points, *rest = _scene()
+    frame, points, bones, colors, width = _scene()
     poses = [points + (step, 0) for step in (0, 4, 8)]
-    drawn = [drawing.draw_skeleton(frame, pose, *rest) for pose in poses]
-    turned = [drawing.draw_skeleton(frame, pose, *rest) for pose in poses[::-1]]
+    drawn = [drawing.draw_skeleton(frame, pose, bones, colors, width) for pose in poses]
+    turned = [drawing.draw_skeleton(frame, pose, bones, colors, width) for pose in poses[::-1]]
     return "none" if np.array_equal(drawn, turned[::-1]) else "colours"
 
 
 def _exchanged_sides() -> str:
-    frame, points, *rest = _scene()
+    frame, points, bones, colors, width = _scene()
     mirror = drawing.Skeleton.named(drawing.KINECT).mirror
-    pictures = [drawing.draw_skeleton(frame, pose, *rest)[::2, ::2] for pose in (points, points[mirror])]
+    poses = points, points[mirror]
+    pictures = [drawing.draw_skeleton(frame, pose, bones, colors, width)[::2, ::2] for pose in poses]
     videos = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)[:, :, None].expand(-1, -1, 16, -1, -1)
     one, other = shipped_features(videos / 127.5 - 1).mean((2, 3, 4))
     return "yes" if float((one - other).norm() / one.norm()) > 0.01 else "no"

@@ -133,8 +133,8 @@ def _different(task: Task, arguments: tuple, returned: Any, what: str) -> list[t
         return None
     if not fits:
         which = next(i for i, (got, need) in enumerate(zip(*shapes, strict=True)) if got != need)
-        got, need = (list(one[which]) for one in shapes)
-        said = f"on {what} it returns the shape {got}; needed is {need}, {task.returns[which]}"
+        shape, needed = (list(side[which]) for side in shapes)
+        said = f"on {what} it returns the shape {shape}; needed is {needed}, {task.returns[which]}"
         return [("wrong", said), *(hints or _about_shape(shapes[0][which], shapes[1][which]))]
     if _finite_lost(answers, wanted):
         said = f"on {what} it returns numbers that are not finite (nan or inf)"

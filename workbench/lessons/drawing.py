@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -38,13 +39,13 @@ def coarse_colors(skeleton: Skeleton) -> list[tuple[int, int, int]]:
 
 
 def draw_skeleton(
-    frame: np.ndarray, points: np.ndarray, bones: Sequence, colors: Sequence, width: float, **options: str
+    frame: np.ndarray, points: np.ndarray, bones: Sequence, colors: Sequence, width: float, **options: Any
 ) -> np.ndarray:
     """frame uint8 [H,W,3], points float [V,2] (NaN: missing) -> uint8 [H,W,3], in the library's colours and width."""
     skeleton = next(one for one in map(Skeleton.named, Skeleton.names()) if one.bones == tuple(map(tuple, bones)))
     joints = np.asarray(points, np.float32)[None, None]
     pose = Pose(joints, skeleton, "image", np.zeros(1, np.int64))
-    return rendering.draw(frame[None], pose, **{"background": "frame", "colors": "coarse", **options})[0]
+    return rendering.draw(frame[None], pose, **({"background": "frame", "colors": "coarse"} | options))[0]
 
 
 def _boxes(seed: int) -> dict[str, tuple]:
@@ -96,7 +97,7 @@ def _apart(answers: Answers, wanted: Answers, arguments: tuple) -> float:
     return float(np.abs(answer - right).sum() / max(np.abs(right - frame).sum(), 1.0))
 
 
-def _cv2_lines(scale: float):
+def _cv2_lines(scale: float) -> Callable[..., np.ndarray]:
     """Lines of another width than asked for."""
 
     def lines(frame: np.ndarray, points: np.ndarray, bones: Sequence, colors: Sequence, width: float) -> np.ndarray:

@@ -201,12 +201,12 @@ class ContrastiveMemory(nn.Module):
         """Puts a batch (float [B,F] each, of unit length; label int64 [B]) in the place of the oldest rows."""
         rows = len(self.label)
         teacher, student, label = teacher[-rows:], student[-rows:], label[-rows:]
-        place = (self.next + torch.arange(len(label), device=label.device)) % rows
-        self.banks[:, place] = torch.stack([teacher, student]).to(self.banks.dtype)
-        self.label[place] = label
+        slots = (self.next + torch.arange(len(label), device=label.device)) % rows
+        self.banks[:, slots] = torch.stack([teacher, student]).to(self.banks.dtype)
+        self.label[slots] = label
         self.next.copy_((self.next + len(label)) % rows)
         if not self.normalizers.any():
-            pairs = self.negatives(label) | (torch.arange(rows, device=label.device) == place[:, None])
+            pairs = self.negatives(label) | (torch.arange(rows, device=label.device) == slots[:, None])
             for i, anchor in enumerate((student, teacher)):  # each network's embeddings meet the other's bank
                 likeness = (anchor.float() @ self.banks[i].T / self.temperature).exp()
                 self.normalizers[i] = likeness[pairs].mean()

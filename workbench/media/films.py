@@ -86,7 +86,8 @@ def _timed(frames: Iterable[np.ndarray], fps: float, palette: Image.Image) -> It
         if pending is not None:
             yield _lasting(pending, now - begun)
         begun, pending = now, Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
-    yield _lasting(pending, max(round(100 * count / fps) - begun, SHORTEST))
+    if pending is not None:
+        yield _lasting(pending, max(round(100 * count / fps) - begun, SHORTEST))
 
 
 def _lasting(picture: Image.Image, hundredths: int) -> Image.Image:

@@ -57,13 +57,13 @@ def make_solver(method: str) -> Any:
     if method not in METHODS:
         raise ValueError(f"flow: method must be one of {', '.join(METHODS)}, got {method!r}")
     if method == "dis":
-        return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     if not hasattr(cv2, "optflow"):
         raise ImportError(
             "flow 'tvl1' needs OpenCV's contrib modules: install opencv-contrib-python-headless in place of "
             "opencv-python, or choose method 'dis'"
         )
-    solver = cv2.optflow.DualTVL1OpticalFlow_create()
+    solver = cv2.optflow.DualTVL1OpticalFlow.create()
     solver.setScaleStep(SCALE_STEP)
     solver.setEpsilon(EPSILON)
     return solver
@@ -72,8 +72,3 @@ def make_solver(method: str) -> Any:
 def quantize(flow: np.ndarray) -> np.ndarray:
     """Pixels -> uint8: cut to -LIMIT..LIMIT and spread over 0..255, so that 127.5 is rest and 255 - q is q reversed."""
     return np.rint(np.clip(flow, -LIMIT, LIMIT) * (127.5 / LIMIT) + 127.5).astype(np.uint8)
-
-
-def dequantize(quantized: np.ndarray) -> np.ndarray:
-    """uint8 -> float32 in [-1,1], in units of LIMIT pixels, right to half a step (LIMIT / 255 = 0.08 pixels)."""
-    return quantized.astype(np.float32) / np.float32(127.5) - 1

@@ -83,11 +83,11 @@ def _corners(pixels: Pose) -> np.ndarray:
     if pixels.space != "image":
         raise ValueError(f"a person's box needs joints in image space (pixels), got space {pixels.space!r}")
     points = pixels.joints[..., :2].astype(np.float64).transpose(1, 0, 2, 3).reshape(pixels.joints.shape[1], -1, 2)
-    known = np.isfinite(points).all(axis=2, keepdims=True)
-    if not known.any():
+    finite = np.isfinite(points).all(axis=2, keepdims=True)
+    if not finite.any():
         raise ValueError(f"no joint of any person is known in any of the {len(points)} frames")
-    lowest = np.where(known, points, np.inf).min(axis=1)
-    highest = np.where(known, points, -np.inf).max(axis=1)
+    lowest = np.where(finite, points, np.inf).min(axis=1)
+    highest = np.where(finite, points, -np.inf).max(axis=1)
     corners = np.concatenate([lowest, highest], axis=1)
     return np.where(np.isfinite(corners), corners, np.nan)
 

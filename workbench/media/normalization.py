@@ -96,10 +96,10 @@ def _flat(pose: Pose, how: str) -> np.ndarray:
     origin = body[:, skeleton.root if how == "thesis" else skeleton.spine].mean(axis=1)
     trunk = body[:, skeleton.shoulders].mean(axis=1) - body[:, skeleton.hips].mean(axis=1)
     length = np.linalg.norm(trunk, axis=1)
-    known = np.isfinite(length) & (length > 1e-6)
-    _nearest(known, pose, "both hips and both shoulders")
+    valid = np.isfinite(length) & (length > 1e-6)
+    _nearest(valid, pose, "both hips and both shoulders")
     use = _nearest(np.isfinite(origin).all(axis=1), pose, "the hip centre" if how == "thesis" else "the spine")
-    return (joints - origin[use, None]) / np.median(length[known])
+    return (joints - origin[use, None]) / np.median(length[valid])
 
 
 def _agcn(pose: Pose, body: np.ndarray, mirrored: bool) -> np.ndarray:

@@ -156,9 +156,9 @@ def energy(pose: Pose) -> np.ndarray:
     std(x) + std(y) + std(z) over joints and frames, 2s-AGCN's measure for choosing bodies (data_gen/ntu_gendata.py).
     """
     points = pose.joints.astype(np.float64).reshape(len(pose.joints), -1, pose.joints.shape[3])
-    known = np.isfinite(points).all(axis=2)
+    finite = np.all(np.isfinite(points), axis=2)
     return np.array(
-        [body[use].std(axis=0).sum() if use.any() else 0.0 for body, use in zip(points, known, strict=True)]
+        [body[use].std(axis=0).sum() if use.any() else 0.0 for body, use in zip(points, finite, strict=True)]
     )
 
 
@@ -202,13 +202,13 @@ def procrustes(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
     NaN where fewer than three joints are, or where all of them coincide.
     """
-    known = (np.isfinite(first) & np.isfinite(second)).all(axis=-1, keepdims=True)
-    count = known.sum(axis=-2, keepdims=True)
+    finite = (np.isfinite(first) & np.isfinite(second)).all(axis=-1, keepdims=True)
+    count = finite.sum(axis=-2, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         shapes = []
         for points in (first, second):
-            points = np.where(known, points, 0).astype(np.float64)
-            points = np.where(known, points - points.sum(axis=-2, keepdims=True) / count, 0)
+            points = np.where(finite, points, 0).astype(np.float64)
+            points = np.where(finite, points - points.sum(axis=-2, keepdims=True) / count, 0)
             shapes.append(points / np.linalg.norm(points, axis=(-2, -1), keepdims=True))
         product = np.swapaxes(shapes[0], -1, -2) @ shapes[1]
     usable = np.isfinite(product).all(axis=(-2, -1)) & (count[..., 0, 0] >= 3)

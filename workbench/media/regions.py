@@ -67,7 +67,7 @@ def boxes(pixels: Pose, region: str, fixed: bool = True) -> np.ndarray:
 def _hand(body: Pose, side: str) -> np.ndarray:
     """float64 [T,4]: one person's hand, squares."""
     called = common_names(body.skeleton)
-    joints = [called.index(f"{place}_{side}") for place in _HAND if f"{place}_{side}" in called]
+    joints = [called.index(f"{part}_{side}") for part in _HAND if f"{part}_{side}" in called]
     if not np.isfinite(body.joints[:, :, joints]).all(axis=3).any():
         names = " nor ".join(body.skeleton.joints[joint] for joint in joints)
         raise Unseen(f"the {side} hand is never seen: no {names} in any of the {body.joints.shape[1]} frames")
@@ -79,9 +79,9 @@ def _hand(body: Pose, side: str) -> np.ndarray:
 
 def _filled(candidates: np.ndarray) -> np.ndarray:
     """float64 [T,n,2] -> [T,2]: the first of the n places that is known, gaps in time closed, ends held."""
-    known = np.isfinite(candidates).all(axis=2)
-    best = np.take_along_axis(candidates, known.argmax(axis=1)[:, None, None], axis=1)[:, 0]
-    times, seen = np.arange(len(best)), known.any(axis=1)
+    finite = np.isfinite(candidates).all(axis=2)
+    best = np.take_along_axis(candidates, finite.argmax(axis=1)[:, None, None], axis=1)[:, 0]
+    times, seen = np.arange(len(best)), finite.any(axis=1)
     return np.stack([np.interp(times, times[seen], axis[seen]) for axis in best.T], axis=1)
 
 

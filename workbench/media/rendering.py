@@ -15,7 +15,7 @@ from workbench.types import Pose
 OPTIONS = {"background": ("frame", "black"), "marker": ("bar", "dot"), "colors": ("fine", "coarse")}
 
 #: The words of ``read_variant``: each chooses one option of ``draw``.
-WORDS = {word: {name: word} for name, words in OPTIONS.items() for word in words}
+WORDS: dict[str, dict[str, Any]] = {word: {name: word} for name, words in OPTIONS.items() for word in words}
 WORDS |= {"ratio": {"ratio_aware": True}, "uniform": {"ratio_aware": False}}
 #: The variant that is the video itself, without a skeleton.
 VIDEO = "video"
@@ -133,13 +133,13 @@ def _color(text: str) -> tuple[int, int, int]:
 
 def _bars(canvas: np.ndarray, points: np.ndarray, widths: np.ndarray, bones: tuple, palette: list) -> None:
     ends = points[:, np.array(bones)]  # [T,bones,2,2]
-    known = np.isfinite(ends).all(axis=(2, 3))
+    finite = np.isfinite(ends).all(axis=(2, 3))
     along = ends[:, :, 1] - ends[:, :, 0]
     across = along[..., ::-1] * [-1, 1] / np.maximum(np.linalg.norm(along, axis=2, keepdims=True), 1e-9)
     across = across[:, :, None] * (widths / 2)[:, None, None, None]
     corners = _fixed_point(np.concatenate([ends - across, (ends + across)[:, :, ::-1]], axis=2))
     caps, radii = _fixed_point(ends).tolist(), _fixed_point(widths / 2).tolist()
-    for t, bone in np.argwhere(known).tolist():
+    for t, bone in np.argwhere(finite).tolist():
         cv2.fillConvexPoly(canvas[t], corners[t, bone], palette[bone], cv2.LINE_AA, _FRACTION)
         for cap in caps[t][bone]:
             cv2.circle(canvas[t], cap, radii[t], palette[bone], -1, cv2.LINE_AA, _FRACTION)
@@ -151,11 +151,13 @@ def _dots(canvas: np.ndarray, points: np.ndarray, widths: np.ndarray, bones: tup
         cv2.circle(canvas[t], centres[t][joint], radii[t], palette[joint], -1, cv2.LINE_AA, _FRACTION)
 
 
-def _palette(pose: Pose, marker: str, colors: str, given: list) -> list[tuple[int, int, int]]:
+def _palette(
+    pose: Pose, marker: str, colors: str, chosen: Sequence[tuple[int, int, int]]
+) -> list[tuple[int, int, int]]:
     """The colour of each bone, or for dots of each joint."""
     fine, coarse = (bone_limbs if marker == "bar" else joint_limbs)(pose.skeleton)
-    limbs, palette = (fine, FINE_COLORS) if colors == "fine" else (coarse, COARSE_COLORS)
-    palette = given or palette
+    limbs, usual = (fine, FINE_COLORS) if colors == "fine" else (coarse, COARSE_COLORS)
+    palette = chosen or usual
     return [palette[limb % len(palette)] for limb in limbs]
 
 

@@ -107,7 +107,7 @@ def convert(pose: Pose, to: str | Skeleton) -> Pose:
     for index, source in enumerate(sources):
         if source:
             joints[:, :, index] = pose.joints[:, :, source].mean(axis=2)
-            if confidence is not None:
+            if confidence is not None and pose.confidence is not None:
                 confidence[:, :, index] = pose.confidence[:, :, source].min(axis=2)
     return replace(pose, joints=joints, skeleton=target, confidence=confidence)
 

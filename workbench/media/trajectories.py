@@ -67,8 +67,10 @@ def extract(clip: Clip, count: int, seed: int = 0, flow: np.ndarray | None = Non
     if flow is not None and flow.shape != (frames - 1, height, width, 2):
         raise ValueError(f"flow must be [{frames - 1},{height},{width},2], got [{','.join(map(str, flow.shape))}]")
     pieces = [slice(first, first + PIECE + LENGTH) for first in range(0, frames - LENGTH, PIECE)]
-    rows = [_piece(clip.frames[piece], None if flow is None else flow[piece][: PIECE + LENGTH - 1]) for piece in pieces]
-    rows = np.concatenate([np.empty((0, DIMENSIONS), np.float32), *rows])
+    parts = [
+        _piece(clip.frames[piece], None if flow is None else flow[piece][: PIECE + LENGTH - 1]) for piece in pieces
+    ]
+    rows = np.concatenate([np.empty((0, DIMENSIONS), np.float32), *parts])
     if len(rows) > count:
         rows = rows[np.sort(np.random.default_rng(seed).choice(len(rows), count, replace=False))]
     return np.pad(rows, ((0, count - len(rows)), (0, 0)), constant_values=np.nan)
@@ -129,7 +131,7 @@ class Level:
     def _sample(self, t: int, taken: np.ndarray) -> np.ndarray:
         """float32 [n,2]: the middles (x, y) of grid cells that have texture, and no track among ``taken`` [m,2]."""
         height, width = self.grey.shape[1:]
-        texture = cv2.cornerMinEigenVal(self.grey[t], 3, 3)
+        texture = cv2.cornerMinEigenVal(self.grey[t], 3, ksize=3)
         ys, xs = (np.arange(self.spacing // 2, side, self.spacing) for side in (height, width))
         free = texture[np.ix_(ys, xs)] > QUALITY * texture.max()
         cells = (taken // self.spacing).astype(np.int64)
@@ -177,7 +179,7 @@ class Level:
         fields = (_gradient(self.grey[t]), (u / self.unit, v / self.unit), _gradient(u), _gradient(v))
         x, y = (np.stack([part[window] for part in parts]) for parts in zip(*fields, strict=True))  # [4,h,w]
         length, angle = (part.reshape(x.shape) for part in cv2.cartToPolar(x.ravel(), y.ravel()))
-        angle *= 8 / (2 * np.pi)
+        angle = angle * np.float32(8 / (2 * np.pi))
         low = np.floor(angle)
         upper = (angle - low) * length  # a vote is shared by the two nearest of eight directions
         lower, first = length - upper, low.astype(np.int64) % 8
@@ -185,10 +187,10 @@ class Level:
         still = length[1] <= NO_FLOW
         first[1][still], lower[1][still], upper[1][still] = 8, 1.0, 0.0
         votes = np.zeros((*x.shape[1:], sum(BINS.values())), np.float32)
-        place = np.arange(x[0].size).reshape(x.shape[1:]) * votes.shape[2]
-        place = place + np.cumsum([0, *BINS.values()])[:-1, None, None]
-        votes.ravel()[place + first] = lower
-        votes.ravel()[place + second] = upper
+        offset = np.arange(x[0].size).reshape(x.shape[1:]) * votes.shape[2]
+        offset = offset + np.cumsum([0, *BINS.values()])[:-1, None, None]
+        votes.ravel()[offset + first] = lower
+        votes.ravel()[offset + second] = upper
         return votes
 
 
@@ -216,8 +218,8 @@ def _gradient(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _working_size(frames: np.ndarray, flow: np.ndarray | None, factor: float) -> tuple[np.ndarray, np.ndarray | None]:
     """Grey frames uint8 [T,h,w] and the flow, if there is one, shrunk by ``factor``."""
     size = tuple(round(side / factor) for side in frames.shape[2:0:-1])
-    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-    grey = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in grey])
+    whole = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    grey = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in whole])
     if flow is None:
         return grey, None
     fields = [cv2.resize(field, size, interpolation=cv2.INTER_AREA) for field in flow.astype(np.float32)]

@@ -6,7 +6,7 @@ check(__name__)
 
 from workbench.metrics import attention, formats, postprocess
 from workbench.metrics.charades import charades_classify, charades_labels, charades_localize, sample_points
-from workbench.metrics.classification import class_differences, confusion, hits, mean_class_accuracy, per_class, top_k
+from workbench.metrics.classification import confusion, hits, mean_class_accuracy, per_class, top_k
 from workbench.metrics.diagnosis import (
     false_positive_profile,
     missed_by_length,
@@ -47,7 +47,6 @@ __all__ = [
     "charades_classify",
     "charades_labels",
     "charades_localize",
-    "class_differences",
     "clip_times",
     "cohens_h",
     "confusion",

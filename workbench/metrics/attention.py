@@ -89,8 +89,8 @@ def ranking(attention: Any, mask: Any) -> float:
     above = (np.sign(scores[:, :, None] - scores[:, None, :]) + 1) / 2
     won = np.einsum("ti,tij,tj->t", inside, above, outside)
     pairs = inside.sum(1) * outside.sum(1)
-    known = pairs > 0
-    return float(np.average(won[known] / pairs[known], weights=visible[known])) if known.any() else NAN
+    valid = pairs > 0
+    return float(np.average(won[valid] / pairs[valid], weights=visible[valid])) if valid.any() else NAN
 
 
 def temporal_overlap(temporal: Any, moment: Any) -> float:

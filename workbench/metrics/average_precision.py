@@ -61,12 +61,12 @@ def average_precision(ranks: Ranks, interpolation: str = "none", weights: np.nda
         weight = ranks.counted * (1.0 if weights is None else weights[ranks.video])
         gain = ranks.hit * weight
         starts = np.flatnonzero(np.diff(ranks.group, prepend=-1))
-        found, seen = _cumulated(gain, starts), _cumulated(weight, starts)
-        precision = _share(found, seen)
+        gained, seen = _cumulated(gain, starts), _cumulated(weight, starts)
+        precision = _share(gained, seen)
         if interpolation == "right":
             precision = _highest_below(precision, starts)
         elif interpolation == "pku":
-            above = np.where(ranks.matched & (weight > 0), _share(found - gain, seen - weight), 0.0)
+            above = np.where(ranks.matched & (weight > 0), _share(gained - gain, seen - weight), 0.0)
             ends = np.append(starts[1:], len(ranks.group)) - 1
             above[:, ends] = np.maximum(above[:, ends], precision[:, ends])
             precision = _highest_below(above, starts)

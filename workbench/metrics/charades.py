@@ -83,13 +83,13 @@ def sample_points(scores: Any, points: int = POINTS) -> np.ndarray:
 
 def _coded(intervals: Any, lengths: Mapping[str, float], classes: int) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
     table = checked(intervals, "ground truth", scored=False)
-    place = {str(name): index for index, name in enumerate(lengths)}
-    if unknown := sorted(set(table["video"]) - set(place)):
+    index_of = {str(name): index for index, name in enumerate(lengths)}
+    if unknown := sorted(set(table["video"]) - set(index_of)):
         raise ValueError(f"video {unknown[0]!r} of the ground truth has no length")
     kinds = class_numbers(table["label"])
     if len(kinds) and not (kinds.min() >= 0 and kinds.max() < classes):
         raise ValueError(f"label {kinds.min() if kinds.min() < 0 else kinds.max()} is outside [0,{classes})")
-    return np.array([place[name] for name in table["video"]], np.int64), kinds, table
+    return np.array([index_of[name] for name in table["video"]], np.int64), kinds, table
 
 
 def _stacked(scores: Mapping[str, Any], lengths: Mapping[str, float], shape: tuple[int, ...]) -> np.ndarray:

@@ -83,12 +83,6 @@ def per_class(predictions: Any, labels: Any, n: int) -> np.ndarray:
     return np.divide(np.diag(counts), clips, out=np.full(n, np.nan), where=clips > 0)
 
 
-def class_differences(first: Any, second: Any, labels: Any, n: int) -> np.ndarray:
-    """float64 [N] in [-1,1]: per-class accuracy of the ``second`` predictions minus the ``first`` on the same clips
-    (VPN figures 7 and 8), NaN for a class without clips."""
-    return per_class(second, labels, n) - per_class(first, labels, n)
-
-
 def _checked(logits: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     logits = as_array(logits).astype(np.float64)
     if logits.ndim != 2 or logits.shape[0] == 0:
@@ -101,12 +95,12 @@ def _checked(logits: Any, labels: Any) -> tuple[np.ndarray, np.ndarray]:
     return logits, labels
 
 
-def _classes(values: Any, n: int, what: str) -> np.ndarray:
+def _classes(values: Any, n: int, name: str) -> np.ndarray:
     values = as_array(values)
     if values.ndim != 1 or not np.issubdtype(values.dtype, np.integer):
-        raise ValueError(f"{what}s must be integers [S], got {values.dtype} {list(values.shape)}")
+        raise ValueError(f"{name}s must be integers [S], got {values.dtype} {list(values.shape)}")
     if values.size and not (values.min() >= 0 and values.max() < n):
-        raise ValueError(f"{what} {int(values.min() if values.min() < 0 else values.max())} is outside [0,{n})")
+        raise ValueError(f"{name} {int(values.min() if values.min() < 0 else values.max())} is outside [0,{n})")
     return values.astype(np.int64)
 
 

@@ -86,8 +86,8 @@ def truths_found(
     """
     scored = match_events(predictions, ground_truth, iou, rule, classes)
     found = np.zeros(len(scored.truth), bool)
-    given = scored.matched.truth[0]
-    found[given[given >= 0]] = True
+    matches = scored.matched.truth[0]
+    found[matches[matches >= 0]] = True
     start, end = scored.truth["start"].to_numpy(), scored.truth["end"].to_numpy()
     video = scored.matched.ranks.positive_video
     left, right = pairs(video, video)
@@ -103,33 +103,33 @@ def missed_by_length(truths: pd.DataFrame, edges: Sequence[float] = LENGTHS) -> 
     if ends.ndim != 1 or not len(ends) or (np.diff(ends) <= 0).any():
         raise ValueError(f"the edges of lengths must grow, got {list(ends)}")
     names = [f"up to {ends[0]:g}", *(f"{low:g} to {high:g}" for low, high in zip(ends[:-1], ends[1:], strict=True))]
-    place = np.searchsorted(ends, truths["length"].to_numpy(), "left")
-    return _missed(truths, place, [*names, f"over {ends[-1]:g}"])
+    bins = np.searchsorted(ends, truths["length"].to_numpy(), "left")
+    return _missed(truths, bins, [*names, f"over {ends[-1]:g}"])
 
 
 def missed_by_overlap(truths: pd.DataFrame, most: int = 3) -> pd.DataFrame:
     """Rows as ``missed_by_length``, by how many other events go on at the time: 0, 1, ..., ``most`` or more."""
-    place = np.minimum(truths["together"].to_numpy(), most)
-    return _missed(truths, place, [*map(str, range(most)), f"{most} or more"])
+    bins = np.minimum(truths["together"].to_numpy(), most)
+    return _missed(truths, bins, [*map(str, range(most)), f"{most} or more"])
 
 
 def _best_overlaps(scored: Scored, rule: str) -> tuple[np.ndarray, np.ndarray]:
     """float64 [D] twice, by row: the highest overlap with a truth of the prediction's label, and of another."""
-    place = {video: index for index, video in enumerate(dict.fromkeys(scored.truth["video"]))}
-    found = np.array([place.get(video, -1) for video in scored.predictions["video"]], np.int64)
-    left, right = pairs(found, np.array([place[video] for video in scored.truth["video"]], np.int64))
+    index_of = {video: index for index, video in enumerate(dict.fromkeys(scored.truth["video"]))}
+    videos = np.array([index_of.get(video, -1) for video in scored.predictions["video"]], np.int64)
+    left, right = pairs(videos, np.array([index_of[video] for video in scored.truth["video"]], np.int64))
     times = [table[name].to_numpy()[rows] for table, rows in ((scored.predictions, left), (scored.truth, right))
              for name in ("start", "end")]  # fmt: skip
     overlap = RULES[rule].overlap(*times)
     mine = scored.predictions["label"].to_numpy()[left] == scored.truth["label"].to_numpy()[right]
-    best = np.zeros((2, len(found)))
+    best = np.zeros((2, len(videos)))
     np.maximum.at(best[0], left[mine], overlap[mine])
     np.maximum.at(best[1], left[~mine], overlap[~mine])
     return best[0], best[1]
 
 
-def _missed(truths: pd.DataFrame, place: np.ndarray, names: list[str]) -> pd.DataFrame:
-    count = np.bincount(place, minlength=len(names))
-    missed = np.bincount(place, ~truths["found"].to_numpy(bool), minlength=len(names))
+def _missed(truths: pd.DataFrame, bins: np.ndarray, names: list[str]) -> pd.DataFrame:
+    count = np.bincount(bins, minlength=len(names))
+    missed = np.bincount(bins, ~truths["found"].to_numpy(bool), minlength=len(names))
     share = np.divide(missed, count, out=np.full(len(names), np.nan), where=count > 0)
     return pd.DataFrame({"group": names, "count": count, "missed": share})

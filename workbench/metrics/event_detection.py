@@ -121,7 +121,7 @@ def match_events(
     names = sorted({name for table in (predictions, truth, unsure) for name in table["video"].tolist()})
 
     def code(table: pd.DataFrame) -> Coded:
-        label, video = _places(table["label"], labels), _places(table["video"], names)
+        label, video = _indices(table["label"], labels), _indices(table["video"], names)
         group = {"label": label, "video": video, "all": np.zeros(len(table), np.int64)}[together]
         return Coded(group, video, label * len(names) + video, table["start"].to_numpy(), table["end"].to_numpy())
 
@@ -175,10 +175,10 @@ def _checked_iou(iou: float | Sequence[float], rule: str) -> np.ndarray:
 def _classes(labels: list, rule: str, classes: Sequence | None) -> list:
     present = set(labels)
     if classes is not None:
-        given = list(dict.fromkeys(classes))
-        if missing := sorted(present - set(given), key=str):
-            raise ValueError(f"label {missing[0]!r} of the ground truth is not among the {len(given)} classes")
-        return given
+        unique = list(dict.fromkeys(classes))
+        if missing := sorted(present - set(unique), key=str):
+            raise ValueError(f"label {missing[0]!r} of the ground truth is not among the {len(unique)} classes")
+        return unique
     official = RULES[rule].classes
     if official is not None and present <= set(official):
         return list(official)
@@ -188,22 +188,22 @@ def _classes(labels: list, rule: str, classes: Sequence | None) -> list:
 
 def _known(predictions: pd.DataFrame, labels: list) -> pd.DataFrame:
     classes = set(labels)
-    known = np.array([label in classes for label in predictions["label"].tolist()], bool)
-    if known.all():
+    rows = np.array([label in classes for label in predictions["label"].tolist()], bool)
+    if rows.all():
         return predictions
-    unknown = sorted({str(label) for label in predictions["label"][~known]})
+    unknown = sorted({str(label) for label in predictions["label"][~rows]})
     warnings.warn(
-        f"{int((~known).sum())} predictions of labels that are not classes of the ground truth are left out: "
+        f"{int((~rows).sum())} predictions of labels that are not classes of the ground truth are left out: "
         f"{', '.join(unknown[:5])}{', ...' if len(unknown) > 5 else ''}",
         stacklevel=4,
     )
-    return predictions[known].reset_index(drop=True)
+    return predictions[rows].reset_index(drop=True)
 
 
-def _places(values: pd.Series, known: list) -> np.ndarray:
-    """int64: where each value stands in ``known``, -1 for one that does not."""
-    place = {value: index for index, value in enumerate(known)}
-    return np.array([place.get(value, -1) for value in values.tolist()], np.int64)
+def _indices(values: pd.Series, names: list) -> np.ndarray:
+    """int64: where each value stands in ``names``, -1 for one that does not."""
+    index_of = {value: index for index, value in enumerate(names)}
+    return np.array([index_of.get(value, -1) for value in values.tolist()], np.int64)
 
 
 def _summary(precision: np.ndarray, scored: Scored, single: bool) -> MeanAP:

@@ -102,26 +102,33 @@ class Matched:
 
 
 def match(
-    rule: Rule, found: Coded, scores: np.ndarray, truth: Coded, unsure: Coded, iou: np.ndarray, groups: int, videos: int
+    rule: Rule,
+    detections: Coded,
+    scores: np.ndarray,
+    truth: Coded,
+    unsure: Coded,
+    iou: np.ndarray,
+    groups: int,
+    videos: int,
 ) -> Matched:
     """Gives detections to truths under ``rule`` at every threshold of ``iou`` [I]. ``unsure``: ambiguous segments."""
-    rows = np.arange(len(found))
+    rows = np.arange(len(detections))
     ties = -rows if rule.later_first else rows
     # A stable order by score; where the names of videos break ties, their codes are in the order of the names.
-    order = np.lexsort((ties, rows * 0 if rule.later_first else found.video, -scores, found.group))
-    found = found.take(order)
-    detection, event, overlap = _overlaps(rule, found, truth, float(iou.min()))
-    given = np.full((len(iou), len(found)), -1, np.int64)
+    order = np.lexsort((ties, rows * 0 if rule.later_first else detections.video, -scores, detections.group))
+    detections = detections.take(order)
+    detection, event, overlap = _overlaps(rule, detections, truth, float(iou.min()))
+    partners = np.full((len(iou), len(detections)), -1, np.int64)
     for index, threshold in enumerate(iou):
         near = overlap > threshold if rule.strict else overlap >= threshold
-        given[index] = _give(rule, detection[near], event[near], len(found), len(truth))
-    matched = given >= 0
-    hit = _first_of_each(given) if rule.chooser == "shared" else matched
+        partners[index] = _give(rule, detection[near], event[near], len(detections), len(truth))
+    matched = partners >= 0
+    hit = _first_of_each(partners) if rule.chooser == "shared" else matched
     counted = np.ones_like(hit)
     if rule.spares_ambiguous and len(unsure):
-        counted = hit | ~_touches(rule, found, unsure)
-    ranks = Ranks(found.group, found.video, hit, matched, counted, truth.group, truth.video, groups, videos)
-    return Matched(ranks, order, given)
+        counted = hit | ~_touches(rule, detections, unsure)
+    ranks = Ranks(detections.group, detections.video, hit, matched, counted, truth.group, truth.video, groups, videos)
+    return Matched(ranks, order, partners)
 
 
 def pairs(key: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -135,12 +142,12 @@ def pairs(key: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return left, order[np.repeat(first, counts) + within]
 
 
-def _overlaps(rule: Rule, found: Coded, truth: Coded, least: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _overlaps(rule: Rule, detections: Coded, truth: Coded, least: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Pairs whose overlap is at least ``least``, in the order in which the rule lets them choose."""
     chunks = []
     step = max(1, CHUNK // max(1, int(np.bincount(truth.key).max(initial=0))))
-    for begin in range(0, max(1, len(found)), step):
-        part = found.take(np.arange(begin, min(begin + step, len(found))))
+    for begin in range(0, max(1, len(detections)), step):
+        part = detections.take(np.arange(begin, min(begin + step, len(detections))))
         left, right = pairs(part.key, truth.key)
         overlap = rule.overlap(part.start[left], part.end[left], truth.start[right], truth.end[right])
         near = overlap >= least
@@ -154,30 +161,30 @@ def _overlaps(rule: Rule, found: Coded, truth: Coded, least: float) -> tuple[np.
 
 def _give(rule: Rule, detection: np.ndarray, event: np.ndarray, detections: int, events: int) -> np.ndarray:
     """int64 [D]: the truth that each detection gets, -1 for none, of pairs in the order of preference."""
-    given = np.full(detections, -1, np.int64)
+    partners = np.full(detections, -1, np.int64)
     if rule.chooser == "shared":
         chosen, first = np.unique(detection, return_index=True)
-        given[chosen] = event[first]
-        return given
+        partners[chosen] = event[first]
+        return partners
     # Each choice depends on all before it; only pairs that overlap enough come here, so that the walk is short.
     partner, taken = [-1] * detections, [False] * events
-    for place, other in zip(detection.tolist(), event.tolist(), strict=True):
-        if partner[place] < 0 and not taken[other]:
-            partner[place], taken[other] = other, True
-    given[:] = partner
-    return given
+    for row, other in zip(detection.tolist(), event.tolist(), strict=True):
+        if partner[row] < 0 and not taken[other]:
+            partner[row], taken[other] = other, True
+    partners[:] = partner
+    return partners
 
 
-def _first_of_each(given: np.ndarray) -> np.ndarray:
+def _first_of_each(partners: np.ndarray) -> np.ndarray:
     """bool [I,D]: the surest detection of each truth."""
-    hit = np.zeros(given.shape, bool)
-    for row, values in zip(hit, given, strict=True):
+    hit = np.zeros(partners.shape, bool)
+    for row, values in zip(hit, partners, strict=True):
         truths, first = np.unique(values, return_index=True)
         row[first[truths >= 0]] = True
     return hit
 
 
-def _touches(rule: Rule, found: Coded, unsure: Coded) -> np.ndarray:
-    left, right = pairs(found.video, unsure.video)
-    overlap = rule.overlap(found.start[left], found.end[left], unsure.start[right], unsure.end[right])
-    return np.bincount(left[overlap > 0], minlength=len(found)) > 0
+def _touches(rule: Rule, detections: Coded, unsure: Coded) -> np.ndarray:
+    left, right = pairs(detections.video, unsure.video)
+    overlap = rule.overlap(detections.start[left], detections.end[left], unsure.start[right], unsure.end[right])
+    return np.bincount(left[overlap > 0], minlength=len(detections)) > 0

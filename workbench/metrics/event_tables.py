@@ -19,7 +19,7 @@ COLUMNS = ("video", "label", "start", "end")
 AMBIGUOUS = "Ambiguous"
 
 
-def checked(table: Any, what: str, scored: bool) -> pd.DataFrame:
+def checked(table: Any, title: str, scored: bool) -> pd.DataFrame:
     """``table`` (a DataFrame, a dict of columns or a list of dicts) as a new DataFrame with rows counted from 0.
 
     ``start``, ``end`` and ``score`` become float64, ``video`` str, ``label`` a plain Python int, str, ... and
@@ -30,14 +30,14 @@ def checked(table: Any, what: str, scored: bool) -> pd.DataFrame:
     needed = (*COLUMNS, "score") if scored else COLUMNS
     table = table.reset_index(drop=True) if table.shape[1] else pd.DataFrame({name: [] for name in needed})
     if missing := [name for name in needed if name not in table]:
-        raise ValueError(f"the {what} has no column {missing[0]!r}; it needs {', '.join(needed)}")
-    times = {name: _numbers(table, name, what) for name in needed[2:]}
+        raise ValueError(f"the {title} has no column {missing[0]!r}; it needs {', '.join(needed)}")
+    times = {name: _numbers(table, name, title) for name in needed[2:]}
     for name in ("video", "label"):
-        _refuse(table, table[name].isna().to_numpy(), name, what, "must be given")
+        _refuse(table, table[name].isna().to_numpy(), name, title, "must be given")
     for name in ("start", "end"):
-        _refuse(table, ~np.isfinite(times[name]), name, what, "must be a finite time")
+        _refuse(table, ~np.isfinite(times[name]), name, title, "must be a finite time")
     if scored:
-        _refuse(table, np.isnan(times["score"]), "score", what, "must be a number")
+        _refuse(table, np.isnan(times["score"]), "score", title, "must be a number")
     # Python's own objects: pandas' text columns take ten times as long to look up one by one.
     names = {"video": [str(video) for video in table["video"].tolist()], "label": table["label"].tolist()}
     table = table.assign(**times, **{name: pd.Series(values, dtype=object) for name, values in names.items()})
@@ -77,17 +77,19 @@ def clip_times(table: Any, durations: Mapping[str, float]) -> pd.DataFrame:
     return table[inside].reset_index(drop=True)
 
 
-def _numbers(table: pd.DataFrame, name: str, what: str) -> np.ndarray:
+def _numbers(table: pd.DataFrame, name: str, title: str) -> np.ndarray:
     try:
         return table[name].to_numpy(np.float64, na_value=np.nan)
     except (ValueError, TypeError):
         values = pd.to_numeric(table[name], errors="coerce")
         row = int((values.isna() & table[name].notna()).to_numpy().argmax())
-        raise ValueError(f"{name} of row {row} of the {what} must be a number, got {table[name].iloc[row]!r}") from None
+        raise ValueError(
+            f"{name} of row {row} of the {title} must be a number, got {table[name].iloc[row]!r}"
+        ) from None
 
 
-def _refuse(table: pd.DataFrame, wrong: np.ndarray, name: str, what: str, rule: str) -> None:
+def _refuse(table: pd.DataFrame, wrong: np.ndarray, name: str, title: str, rule: str) -> None:
     if wrong.any():
         row = int(wrong.argmax())
         video = table["video"].iloc[row]
-        raise ValueError(f"{name} of row {row} of the {what} (video {video}) {rule}, got {table[name].iloc[row]}")
+        raise ValueError(f"{name} of row {row} of the {title} (video {video}) {rule}, got {table[name].iloc[row]}")

@@ -39,12 +39,16 @@ def event_gain(
     ranks = [_over(run, videos) for run in runs]
     fill = 0.0 if RULES[rule].classes is not None else np.nan
 
-    def scores(one: Ranks, weights: np.ndarray | None) -> np.ndarray:
-        precision = average_precision(one, RULES[rule].interpolation, weights)[0]
+    def scores(ranking: Ranks, weights: np.ndarray | None) -> np.ndarray:
+        precision = average_precision(ranking, RULES[rule].interpolation, weights)[0]
         return _with_mean(np.nan_to_num(precision, nan=fill))
 
     return _table(
-        [*runs[0].labels], [lambda weights, one=one: scores(one, weights) for one in ranks], len(videos), repeats, seed
+        [*runs[0].labels],
+        [lambda weights, ranking=ranking: scores(ranking, weights) for ranking in ranks],
+        len(videos),
+        repeats,
+        seed,
     )
 
 
@@ -53,14 +57,14 @@ def frame_gain(
 ) -> pd.DataFrame:
     """As ``event_gain`` for per-frame AP: scores ``first`` and ``second`` float [S,N], labels bool [S,N], and
     ``videos`` [S], what is equal for steps of one video. names: of the N classes, their numbers where None."""
-    kinds, place = np.unique(as_array(videos), return_inverse=True)
+    kinds, rows = np.unique(as_array(videos), return_inverse=True)
     runs = []
     for scores in (first, second):
         scores, positive = checked_frames(scores, labels)
-        if len(place) != len(scores):
-            raise ValueError(f"{len(place)} videos do not go with {len(scores)} steps")
+        if len(rows) != len(scores):
+            raise ValueError(f"{len(rows)} videos do not go with {len(scores)} steps")
         order = np.argsort(-scores, axis=0, kind="stable")
-        runs.append((place[order], np.take_along_axis(positive, order, 0)))
+        runs.append((rows[order], np.take_along_axis(positive, order, 0)))
 
     def scored(run: tuple[np.ndarray, np.ndarray], weights: np.ndarray | None) -> np.ndarray:
         own, positive = run
@@ -79,21 +83,21 @@ def _table(labels: list, runs: list[Callable], videos: int, repeats: int, seed: 
         weights = np.bincount(rng.integers(0, videos, videos), minlength=videos).astype(np.float64)
         row[:] = runs[1](weights) - runs[0](weights)
     bounds = np.full((2, len(labels) + 1), np.nan)
-    known = np.isfinite(drawn).any(0)
-    bounds[:, known] = np.nanquantile(drawn[:, known], [0.025, 0.975], axis=0)
+    finite = np.isfinite(drawn).any(0)
+    bounds[:, finite] = np.nanquantile(drawn[:, finite], [0.025, 0.975], axis=0)
     columns = {"first": base[0], "second": base[1], "gain": base[1] - base[0], "low": bounds[0], "high": bounds[1]}
     return pd.DataFrame({"label": pd.Series([*labels, "mean"], dtype=object), **columns})
 
 
 def _with_mean(precision: np.ndarray) -> np.ndarray:
-    known = precision[np.isfinite(precision)]
-    return np.append(precision, known.mean() if len(known) else np.nan)
+    finite = precision[np.isfinite(precision)]
+    return np.append(precision, finite.mean() if len(finite) else np.nan)
 
 
 def _over(run: Scored, videos: list) -> Ranks:
-    place = {video: index for index, video in enumerate(videos)}
+    index_of = {video: index for index, video in enumerate(videos)}
     own, truth = (
-        np.array([place[video] for video in table["video"]], np.int64) for table in (run.predictions, run.truth)
+        np.array([index_of[video] for video in table["video"]], np.int64) for table in (run.predictions, run.truth)
     )
     matched = run.matched
     return replace(matched.ranks, video=own[matched.row], positive_video=truth, videos=len(videos))

@@ -30,9 +30,11 @@ def upsample(scores: Any, steps: int) -> np.ndarray:
     if scores.ndim != 2 or 0 in scores.shape or steps < 1:
         raise ValueError(f"up-sampling needs scores [T,N] and steps above 0, got {list(scores.shape)} and {steps}")
     count = len(scores)
-    place = np.clip((np.arange(steps) + 0.5) * count / steps - 0.5, 0, count - 1)
-    before = np.minimum(place.astype(np.int64), max(0, count - 2))
-    share = (place - before)[:, None].astype(scores.dtype if np.issubdtype(scores.dtype, np.floating) else np.float64)
+    positions = np.clip((np.arange(steps) + 0.5) * count / steps - 0.5, 0, count - 1)
+    before = np.minimum(positions.astype(np.int64), max(0, count - 2))
+    share = (positions - before)[:, None].astype(
+        scores.dtype if np.issubdtype(scores.dtype, np.floating) else np.float64
+    )
     return (1 - share) * scores[before] + share * scores[np.minimum(before + 1, count - 1)]
 
 
@@ -69,16 +71,16 @@ def intervals(
         raise ValueError(f"merge and shortest must be at least 0, got {merge}, {shortest}")
     if labels is not None and len(labels) != classes:
         raise ValueError(f"{len(labels)} labels do not go with {classes} classes")
-    found: dict[tuple[int, int, int], float] = {}
+    scores: dict[tuple[int, int, int], float] = {}
     for thresholds_of_all in _by_class(thresholds, classes):
         kind, first, last = _runs(actionness >= thresholds_of_all)
         kind, first, last = _merged(kind, first, last, edges, merge)
         keep = edges[last] - edges[first] >= shortest - 1e-9
         for run in zip(kind[keep].tolist(), first[keep].tolist(), last[keep].tolist(), strict=True):
-            found.setdefault(run, _score(actionness[run[1] : run[2], run[0]], score))
+            scores.setdefault(run, _score(actionness[run[1] : run[2], run[0]], score))
     rows = [
         (video, kind if labels is None else labels[kind], edges[first], edges[last], value)
-        for (kind, first, last), value in sorted(found.items(), key=lambda item: item[0][0])
+        for (kind, first, last), value in sorted(scores.items(), key=lambda item: item[0][0])
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"start": float, "end": float, "score": float})
 

@@ -73,8 +73,8 @@ def salvage(source: Path, target: Path) -> int:
     )
     content = torch.load(source, map_location="cpu", weights_only=False, pickle_module=inert)
     tensors: dict[str, Tensor] = {}
-    for where, found in mappings(_plain(content, 0)):
-        tensors |= {f"{where.replace('/', '.')}.{name}" if where else name: tensor for name, tensor in found.items()}
+    for where, state in mappings(_plain(content, 0)):
+        tensors |= {f"{where.replace('/', '.')}.{name}" if where else name: tensor for name, tensor in state.items()}
     if not tensors:
         raise ValueError(f"{source} holds no tensors")
     save_file({name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}, target)
@@ -91,20 +91,20 @@ def _plain(value: Any, depth: int) -> Any:
         for kind in ("_parameters", "_buffers", "_modules"):
             part = _plain(held.get(kind), depth + 1)
             inside |= _flat(part) if isinstance(part, Mapping) else {}
-        return inside or {name: _plain(one, depth + 1) for name, one in held.items()}
+        return inside or {name: _plain(entry, depth + 1) for name, entry in held.items()}
     if isinstance(value, Mapping):
-        return {name: _plain(one, depth + 1) for name, one in value.items()}
+        return {name: _plain(entry, depth + 1) for name, entry in value.items()}
     return value
 
 
 def _flat(part: Mapping) -> dict[str, Tensor]:
-    found = {}
+    tensors = {}
     for name, value in part.items():
         if isinstance(value, Tensor):
-            found[str(name)] = value
+            tensors[str(name)] = value
         elif isinstance(value, Mapping):
-            found |= {f"{name}.{inner}": tensor for inner, tensor in _flat(value).items()}
-    return found
+            tensors |= {f"{name}.{inner}": tensor for inner, tensor in _flat(value).items()}
+    return tensors
 
 
 def main(arguments: list[str]) -> int:

@@ -54,19 +54,19 @@ def tensors_of(content: Any, path: Path, own: Mapping[str, Tensor] | None = None
 
     ValueError naming ``path`` where there is none, or a tensor is not finite.
     """
-    found = list(mappings(content))
-    if not found:
+    candidates = list(mappings(content))
+    if not candidates:
         raise ValueError(f"{path} holds no tensors by name, expected the state dict of a module")
     wanted = {_tail(name, tensor) for name, tensor in (own or {}).items()}
 
     def rank(entry: tuple[str, dict[str, Tensor]]) -> tuple:
         where, tensors = entry
-        known = where.rpartition("/")[2]
-        place = ENVELOPES.index(known) if known in ENVELOPES else len(ENVELOPES)
-        return sum(_tail(name, tensor) in wanted for name, tensor in tensors.items()), len(tensors), -place
+        envelope = where.rpartition("/")[2]
+        order = ENVELOPES.index(envelope) if envelope in ENVELOPES else len(ENVELOPES)
+        return sum(_tail(name, tensor) in wanted for name, tensor in tensors.items()), len(tensors), -order
 
-    where, tensors = max(found, key=rank)
-    others = [name for name, one in found if one is not tensors and one.keys() == tensors.keys()]
+    where, tensors = max(candidates, key=rank)
+    others = [name for name, other in candidates if other is not tensors and other.keys() == tensors.keys()]
     if others:
         warnings.warn(f"{path}: read from {where!r}; {', '.join(map(repr, others))} left unread", stacklevel=4)
     wrong = next((name for name, tensor in tensors.items() if not _finite(tensor)), None)
@@ -80,10 +80,10 @@ def mappings(content: Any, where: str = "") -> list[tuple[str, dict[str, Tensor]
     if where.count("/") > DEEPEST or not isinstance(content, Mapping):
         return []
     tensors = {name: value for name, value in content.items() if isinstance(value, Tensor) and isinstance(name, str)}
-    found = [(where, tensors)] if tensors else []
+    entries = [(where, tensors)] if tensors else []
     for name, value in content.items():
-        found += mappings(value, f"{where}/{name}" if where else str(name))
-    return found
+        entries += mappings(value, f"{where}/{name}" if where else str(name))
+    return entries
 
 
 def _tail(name: str, tensor: Tensor) -> tuple[str, tuple[int, ...]]:
@@ -96,10 +96,10 @@ def _finite(tensor: Tensor) -> bool:
 
 def _stripped(tensors: dict[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Names without the parts in front that all have and that no part of ``own`` is called."""
-    known = {name.partition(".")[0] for name in own}
+    roots = {name.partition(".")[0] for name in own}
     while True:
         first = {name.partition(".")[0] for name in tensors}
-        if len(first) != 1 or first & known or not all("." in name for name in tensors):
+        if len(first) != 1 or first & roots or not all("." in name for name in tensors):
             return tensors
         tensors = {name.partition(".")[2]: tensor for name, tensor in tensors.items()}
 

@@ -83,12 +83,12 @@ class FisherVector(nn.Module):
         components = PCA(reduced, svd_solver="full", random_state=seed).fit(descriptors)
         mixture = GaussianMixture(gaussians, covariance_type="diag", random_state=seed)
         mixture.fit(components.transform(descriptors))
-        found = {
+        buffers = {
             "centre": components.mean_,
             "axes": components.components_,
             "log_weights": np.log(mixture.weights_),
             "means": mixture.means_,
             "log_variances": np.log(mixture.covariances_),
         }
-        for name, value in found.items():
+        for name, value in buffers.items():
             getattr(self, name).data.copy_(torch.from_numpy(value))

@@ -69,9 +69,9 @@ def fit(tensors: Mapping[str, Tensor], module: nn.Module) -> Fit:
 
 def networks_of(module: nn.Module) -> list[str]:
     """The parts of ``module`` that a checkpoint can be of, each with the name of its class."""
-    found = {path: part for path, part in module.named_modules() if path and isinstance(part, NETWORKS)}
-    inner = [path for path in found if any(path.startswith(f"{other}.") for other in found)]
-    return [f"{path} ({type(part).__name__})" for path, part in found.items() if path not in inner]
+    networks = {path: part for path, part in module.named_modules() if path and isinstance(part, NETWORKS)}
+    inner = [path for path in networks if any(path.startswith(f"{other}.") for other in networks)]
+    return [f"{path} ({type(part).__name__})" for path, part in networks.items() if path not in inner]
 
 
 def _candidates(networks: Mapping[str, nn.Module]) -> list[str]:

@@ -32,7 +32,7 @@ def howto100m_s3dg() -> dict[str, str]:
     separated = {"conv1": "conv_s", "bn1": "bn_s", "conv2": "conv_t", "bn2": "bn_t"}
     units = {"conv1": ("0", plain), "conv_2b": ("2", plain), "conv_2c": ("3", separated)}
     names = {"gating.fc": "base.3.gating.fc"}
-    for name, place in BLOCKS.items():
+    for name, block in BLOCKS.items():
         for old, new, kind in [
             ("b0", "branch0.0", plain),
             ("b1_a", "branch1.0", plain),
@@ -41,8 +41,8 @@ def howto100m_s3dg() -> dict[str, str]:
             ("b2_b", "branch2.1", separated),
             ("b3_b", "branch3.1", plain),
         ]:
-            units[f"mixed_{name}.conv_{old}"] = (f"{place}.{new}", kind)
-        names |= {f"mixed_{name}.gating_b{branch}.fc": f"base.{place}.gating.{branch}.fc" for branch in range(4)}
+            units[f"mixed_{name}.conv_{old}"] = (f"{block}.{new}", kind)
+        names |= {f"mixed_{name}.gating_b{branch}.fc": f"base.{block}.gating.{branch}.fc" for branch in range(4)}
     return names | {
         f"{theirs}.{old}": f"base.{ours}.{new}" for theirs, (ours, kind) in units.items() for old, new in kind.items()
     }

@@ -97,18 +97,18 @@ def load(module: nn.Module, path: str | Path, prefix: str = "") -> Report:
     own = module.state_dict()
     fitted = fit(tensors, module)
     named = fitted.tensors()
-    found = [name for name in own if name in named]
-    matched = [name for name in found if tensors[named[name]].shape == own[name].shape]
-    reshaped = {name: (tuple(tensors[named[name]].shape), tuple(own[name].shape)) for name in found}
+    common = [name for name in own if name in named]
+    matched = [name for name in common if tensors[named[name]].shape == own[name].shape]
+    reshaped = {name: (tuple(tensors[named[name]].shape), tuple(own[name].shape)) for name in common}
     reshaped = {name: shapes for name, shapes in reshaped.items() if name not in matched}
     if sum(COUNTER not in name for name in matched) <= len(reshaped):  # chance, as in a network of another width
-        count = sum(COUNTER not in name for name in found)
+        count = sum(COUNTER not in name for name in common)
         raise ValueError(_refusal(path, tensors, module, reshaped, count))
     with torch.no_grad():
         for name in matched:
             own[name].copy_(tensors[named[name]])
     missing = tuple(name for name in own if name not in named and not name.endswith(COUNTER))
-    used = {named[name] for name in found}
+    used = {named[name] for name in common}
     unexpected = tuple(there for there in fitted.names.values() if there not in used)
     first = next((name for name, tensor in own.items() if tensor.ndim > 2), None)
     if first in reshaped:

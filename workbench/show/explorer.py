@@ -34,7 +34,9 @@ class Explorer(ipywidgets.VBox):
     change is made by hand, by a control, or by ``apply``. ValueError where the clips differ.
     """
 
-    def __init__(self, sessions: Mapping[str, WhatIf], donors: Mapping[str, Subject] | None = None, title: str = ""):
+    def __init__(
+        self, sessions: Mapping[str, WhatIf], donors: Mapping[str, Subject] | None = None, title: str = ""
+    ) -> None:
         if not 1 <= len(sessions) <= 4:
             raise ValueError(f"an explorer shows one to four runs, got {len(sessions)}")
         self.sessions, self.donors = dict(sessions), dict(donors or {})
@@ -75,7 +77,7 @@ class Explorer(ipywidgets.VBox):
             self._dragging = False
             self._try([*self.changes, made.Cover(tuple(edit["box"]), fill=self.fill.value)])
             return
-        skeleton, reach = self._first.skeleton, self.reach.value
+        skeleton, reach = self._first.subject.schema, self.reach.value
         joint = skeleton.joints[int(edit["joint"])]
         to = (float(edit["x"]), float(edit["y"]))
         over = None if self.whole.value else reach

@@ -6,7 +6,7 @@ import html
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,7 +129,7 @@ def section(path: Path, number: int) -> Section:
             shown = [] if "live" in cell.metadata.get("tags", []) else outputs(cell, path)
             items += [Item("text", markdown(text), heading(text)) for text in waiting if shown]
             name = next((item.title for item in reversed(items) if item.kind == "text"), "")
-            items += [Item(*one[:2], name, *one[2:]) for one in shown]
+            items += [replace(item, title=name) for item in shown]
             waiting = []
     slug = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")
     return Section(f"{number}-{slug}.html", title or path.stem, lead, items)
@@ -150,9 +150,9 @@ def read(path: Path) -> nbformat.NotebookNode:
     return notebook
 
 
-def outputs(cell: nbformat.NotebookNode, path: Path) -> list[tuple]:
-    """(kind, body) or (kind, body, height) of everything in a cell that can be seen without a kernel."""
-    shown: list[tuple] = []
+def outputs(cell: nbformat.NotebookNode, path: Path) -> list[Item]:
+    """Everything in a cell that can be seen without a kernel, without titles."""
+    shown: list[Item] = []
     for output in cell.outputs:
         if output.output_type == "error":
             raise ValueError(
@@ -164,12 +164,12 @@ def outputs(cell: nbformat.NotebookNode, path: Path) -> list[tuple]:
         if isinstance(data.get(PLOTLY), dict):
             shown += [] if blank(data[PLOTLY]) else [plot(data[PLOTLY], path)]
         elif player is not None:
-            shown.append(("player", Markup(player)))
+            shown.append(Item("player", Markup(player)))
         elif picture := next((kind for kind in ("image/png", "image/jpeg") if kind in data), None):
             letters = re.sub(r"[^A-Za-z0-9+/=]", "", text_of(data, picture))
-            shown.append(("image", f"data:{picture};base64,{letters}"))
+            shown.append(Item("image", f"data:{picture};base64,{letters}"))
         elif "<table" in words:
-            shown.append(("table", clean(words)))
+            shown.append(Item("table", clean(words)))
     return shown
 
 
@@ -179,7 +179,7 @@ def text_of(data: Mapping, kind: str) -> str:
     return "".join(map(str, said)) if isinstance(said, list) else str(said)
 
 
-def plot(figure: dict, path: Path) -> tuple[str, Markup, int]:
+def plot(figure: dict, path: Path) -> Item:
     """The figure as JSON that may stand inside a script element; its width is left to the page. ValueError naming the
     notebook ``path`` where it is none."""
     layout = figure.get("layout", {})
@@ -188,7 +188,7 @@ def plot(figure: dict, path: Path) -> tuple[str, Markup, int]:
         raise ValueError(f"{path} holds a plot whose layout can't be read")
     layout = {key: value for key, value in layout.items() if key != "width"} | {"autosize": True}
     text = json.dumps({**{key: figure[key] for key in ("data", "frames") if key in figure}, "layout": layout})
-    return "plot", Markup(text.replace("<", "\\u003c")), int(height or Item.height)
+    return Item("plot", Markup(text.replace("<", "\\u003c")), height=int(height or Item.height))
 
 
 def blank(figure: dict) -> bool:
@@ -205,8 +205,8 @@ def heading(source: str) -> str:
 
 def markdown(text: str) -> Markup:
     """HTML of Markdown with formulas as MathML; what could run a script is taken out."""
-    made = re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html_mistune(text), flags=re.DOTALL) if text else ""
-    return Markup(re.sub(r"\$\$(.+?)\$\$|\$([^$<\n]+)\$", formula, clean(made), flags=re.DOTALL))
+    page = re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html_mistune(text), flags=re.DOTALL) if text else ""
+    return Markup(re.sub(r"\$\$(.+?)\$\$|\$([^$<\n]+)\$", formula, clean(page), flags=re.DOTALL))
 
 
 def formula(match: re.Match) -> str:
@@ -214,13 +214,13 @@ def formula(match: re.Match) -> str:
     tex = html.unescape(match[1] or match[2]).strip()
     try:
         spelled = tex.replace("<", r"\lt ").replace(">", r"\gt ")
-        made = latex2mathml.converter.convert(spelled, display="block" if match[1] else "inline")
-        nodes = [*ElementTree.fromstring(made).iter()]
+        mathml = latex2mathml.converter.convert(spelled, display="block" if match[1] else "inline")
+        nodes = [*ElementTree.fromstring(mathml).iter()]
     except Exception:  # whatever a formula of somebody else's leads its reader to
         nodes = [ElementTree.Element("unread")]
     tags = {node.tag.rpartition("}")[2] for node in nodes}
     links = {name for node in nodes for name in node.attrib if name.startswith("on") or "href" in name or "src" in name}
-    return f"<code>{html.escape(tex)}</code>" if tags - MATH or links else made.replace(f' xmlns="{NAMESPACE}"', "")
+    return f"<code>{html.escape(tex)}</code>" if tags - MATH or links else mathml.replace(f' xmlns="{NAMESPACE}"', "")
 
 
 def clean(text: str) -> Markup:
@@ -266,7 +266,7 @@ def number(value: object, digits: int | None = None) -> str:
         return ""
     if not isinstance(value, Real) or isinstance(value, Integral):
         return str(value)
-    return "" if value != value else f"{value:.{digits_of(value) if digits is None else digits}f}"
+    return "" if value != value else f"{value:.{digits_of(float(value)) if digits is None else digits}f}"
 
 
 def digits_of(value: float) -> int:

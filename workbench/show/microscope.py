@@ -34,17 +34,17 @@ def stations(
     try:
         shares = contributions(system, maps, logits, label, against)
         question = classes[shares.label] + ("" if against is None else f" over {classes[against]}")
-        what, cells = f"adds to {question}", shares.cells
+        heading, cells = f"adds to {question}", shares.cells
         total = f"sums to {cells.sum():+.3f}, with the bias {shares.bias:+.3f} the logit {shares.logit:+.3f}"
     except ValueError as problem:
-        what, cells, total = "adds to the logit", None, str(problem)
+        heading, cells, total = "adds to the logit", None, str(problem)
     panes = {
         "clip": ("the clip and its joints", None, ""),
         "feature map": ("f: the feature map of the backbone", plain, "root mean square over channels"),
         "weights": ("A: the attention, where and when", where_and_when(maps), "weights in space times weights in time"),
         "modulated": ("f′: the map after the weights", weighed, "root mean square over channels"),
         "difference": ("f′ − f: the change by the weights", change, "difference of the two root mean squares"),
-        "contributions": (what, cells, total),
+        "contributions": (heading, cells, total),
     }
     temporal = {"temporal": maps.get("temporal")}
     return [

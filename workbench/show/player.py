@@ -63,7 +63,7 @@ class Player(Live, anywidget.AnyWidget):
 
     _esm = HERE / "player.js"
     _css = HERE / "player.css"
-    _frames = traitlets.List().tag(sync=True)
+    _frames: traitlets.List[Any] = traitlets.List().tag(sync=True)
     _scene = traitlets.Dict().tag(sync=True)
     frame = traitlets.Int(0).tag(sync=True)
 
@@ -87,8 +87,9 @@ class Player(Live, anywidget.AnyWidget):
             pixels, maps = None, pixels
         if not len(clip.frames):
             raise ValueError(f"the clip {clip.source!r} has no frames to play")
-        self._parts = {"clip": clip, "pixels": pixels, "truth": truth, "title": title, "caption": caption}
-        self._parts |= {"tracks": (shown := _tracks(maps, temporal, tracks)), "edited": edited or Edited()}
+        shown = _tracks(maps, temporal, tracks)
+        self._parts: dict[str, Any] = {"clip": clip, "pixels": pixels, "truth": truth, "title": title}
+        self._parts |= {"caption": caption, "tracks": shown, "edited": edited or Edited()}
         self._updates = 0
         scene = describe(**self._parts)
         super().__init__(_frames=pictures(clip, shown, quality), _scene=scene, frame=peak(clip, truth, shown))
@@ -160,7 +161,8 @@ class Player(Live, anywidget.AnyWidget):
 
         A headless run keeps these alone: readers of the notebook would otherwise prefer a view whose kernel is gone.
         """
-        live = super()._repr_mimebundle_(**kwargs)[0] if attended() else {}
+        bundle = super()._repr_mimebundle_(**kwargs) if attended() else None
+        live = {} if bundle is None else bundle[0]
         picture = base64.b64encode(films.png(self.still())).decode()
         return {"text/plain": f"{self!r} {STILL}", **live, "text/html": self.to_html(), "image/png": picture}, {}
 
@@ -187,6 +189,8 @@ def made_again(text: str) -> str | None:
     is kept, as anybody may have written it. None where there is no such data."""
     data = re.search(r'<script type="application/json">([^<]*)</script>', text)
     poster = re.search(r'src="data:image/jpeg;base64,([A-Za-z0-9+/=]*)"', text)
+    if data is None or poster is None:
+        return None
     try:
         found = json.loads(data[1])
         if not all(isinstance(frame, str) and re.fullmatch(r"[A-Za-z0-9+/=]*", frame) for frame in found["frames"]):

@@ -99,7 +99,7 @@ def starts(tracks: Sequence[Track], count: int) -> list[int]:
     """Where the pictures of each track begin among ``pictures``; the clip's are there where a track shows them."""
     own = [track.frames is not None for track in tracks]
     places = np.cumsum(own) - 1 + (not all(own))
-    return [int(place) * count if mine else 0 for place, mine in zip(places, own, strict=True)]
+    return [int(number) * count if mine else 0 for number, mine in zip(places, own, strict=True)]
 
 
 def jpeg(frame: np.ndarray, quality: int = 85) -> bytes:
@@ -166,8 +166,8 @@ def as_clip(frames: Any) -> Clip:
         low, high = pictures.min(), pictures.max()
         scale = "((x + 1) * 127.5)" if -1 <= low < 0 and high <= 1 else "(x * 255)" if low >= 0 and high <= 1 else "x"
         way += f"{';' if way else ':'} values from {low:.3g} to {high:.3g} become bytes with {scale}.astype('uint8')"
-    what = f"{pictures.dtype} {shape}" if numbers else f"a {type(frames).__name__}"
-    raise ValueError(f"a player shows a Clip, or frames uint8 [T,H,W,3], got {what}{way}")
+    problem = f"{pictures.dtype} {shape}" if numbers else f"a {type(frames).__name__}"
+    raise ValueError(f"a player shows a Clip, or frames uint8 [T,H,W,3], got {problem}{way}")
 
 
 def _track(track: Track, count: int) -> dict:

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipywidgets import Widget
+else:
+    Widget = object  # Live stands before a widget among the bases of a class
+
 
 def attended() -> bool:
     """True where a front end runs the cell by hand (JupyterLab, VS Code); False under papermill or in plain Python.
@@ -17,7 +24,7 @@ def attended() -> bool:
     return bool(kernel.get_parent().get("content", {}).get("allow_stdin", True))
 
 
-class Live:
+class Live(Widget):
     """A widget that a front end hears of where somebody is there, or where another widget holds it: an executed
     notebook would otherwise keep all of it a second time, beside what it shows."""
 

@@ -83,4 +83,4 @@ def _part(cell: nbformat.NotebookNode, kind: str, path: Path) -> Part:
         return Part(kind, Markup())
     hidden = HIDDEN in cell.metadata.get("tags", ()) or cell.metadata.get("jupyter", {}).get("source_hidden")
     code = Markup() if hidden else Markup(Highlight2HTML()(cell.source, language="python"))
-    return Part(kind, code, [gallery.Item(*found[:2], "", *found[2:]) for found in gallery.outputs(cell, path)])
+    return Part(kind, code, gallery.outputs(cell, path))

@@ -35,10 +35,10 @@ def peak(clip: Clip, truth: Truth | None, tracks: Sequence[Track]) -> int:
         np.abs(cells(track.maps[name])) for track in tracks if (name := _first(tracks, track)) in _known(track.maps)
     ]
     weights = [np.abs(np.asarray(values, float)) for track in tracks for values in _known(track.temporal).values()]
-    for course in [*(one.max((1, 2), initial=0) for one in map(np.nan_to_num, maps)), *map(np.nan_to_num, weights)]:
+    for course in [*(array.max((1, 2), initial=0) for array in map(np.nan_to_num, maps)), *map(np.nan_to_num, weights)]:
         if len(course) > 1 and course.max() - course.min() > 0.01 * course.max():
             return min(int((course.argmax() + 0.5) * count / len(course)), count - 1)
-    moment = [] if truth is None else np.flatnonzero(truth.moment)
+    moment = np.zeros(0, int) if truth is None else np.flatnonzero(truth.moment)
     return int(moment[len(moment) // 2]) if len(moment) else count // 2
 
 
@@ -60,7 +60,7 @@ def still(
         picture = _picture(clip, track, edited, frame, zoom)
         if track.maps.get(shown) is not None:
             same = [cells(other.maps[shown]) for other in tracks if other.maps.get(shown) is not None]
-            low, high = span(np.concatenate([one.ravel() for one in same]))
+            low, high = span(np.concatenate([array.ravel() for array in same]))
             picture = _heated(picture, at(cells(track.maps[shown]), frame, len(clip.frames)), low, high)
             words.append(f"{shown}: {low:.3g} to {high:.3g}")
         elif shown in track.maps:
@@ -114,9 +114,9 @@ def cells(value: Any) -> np.ndarray:
 
 def at(values: np.ndarray, frame: int, count: int) -> np.ndarray:
     """The map [T',H',W'] at one of ``count`` frames, between the middles of its steps as the player has it."""
-    place = min(max((frame + 0.5) * len(values) / count - 0.5, 0), len(values) - 1)
-    low = int(place)
-    return values[low] if place == low else values[low] + (place - low) * (values[low + 1] - values[low])
+    position = min(max((frame + 0.5) * len(values) / count - 0.5, 0), len(values) - 1)
+    low = int(position)
+    return values[low] if position == low else values[low] + (position - low) * (values[low + 1] - values[low])
 
 
 def _aimed(track: Track, frame: int, count: int) -> Track:
@@ -136,7 +136,7 @@ def _first(tracks: Sequence[Track], track: Track) -> str:
     """The map that a pane shows when the player opens."""
     if track.pin is not None:
         return track.pin
-    names = [name for one in tracks for name in _known(one.maps)] or [name for one in tracks for name in one.maps]
+    names = [name for each in tracks for name in _known(each.maps)] or [name for each in tracks for name in each.maps]
     return next(iter(names), "")
 
 
@@ -168,9 +168,9 @@ def _box(picture: np.ndarray, box: np.ndarray, inside: bool) -> None:
     """The true region: thick in its moment, thin outside it."""
     if np.isnan(box).any():
         return
-    corners = [(round(float(x)), round(float(y))) for x, y in (box[:2], box[2:])]
+    low, high = ((round(float(x)), round(float(y))) for x, y in (box[:2], box[2:]))
     for color, more in ((RIM, 3), ((255, 255, 255), 0)):
-        cv2.rectangle(picture, *corners, color, (3 if inside else 1) + more, cv2.LINE_AA)
+        cv2.rectangle(picture, low, high, color, (3 if inside else 1) + more, cv2.LINE_AA)
 
 
 def _skeleton(picture: np.ndarray, pose: Pose, frame: int, zoom: int, only: tuple | None = None) -> None:
@@ -185,8 +185,9 @@ def _skeleton(picture: np.ndarray, pose: Pose, frame: int, zoom: int, only: tupl
             for child, parent in bones:
                 color = RIM if rim else SIDES[sides[child]]
                 cv2.line(picture, places[child], places[parent], color, width * (1 + rim), cv2.LINE_AA)
-        for child, parent in bones if only else ():
-            cv2.line(picture, places[child], places[parent], only, width, cv2.LINE_AA)
+        if only:
+            for child, parent in bones:
+                cv2.line(picture, places[child], places[parent], only, width, cv2.LINE_AA)
 
 
 def _strip(name: str, values: Any, truth: Truth | None, frame: int, width: int, count: int) -> np.ndarray:
@@ -200,7 +201,7 @@ def _strip(name: str, values: Any, truth: Truth | None, frame: int, width: int, 
     for i, (first, second) in enumerate(rows.T):
         top, bottom = min(first, second), max(first, second)
         strip[top : bottom + 1, edges[i] + 1 : max(edges[i + 1] - 1, edges[i] + 2)] = ACCENT if i == step else PALE
-    for i in [] if truth is None else np.flatnonzero(truth.moment):
+    for i in [] if truth is None else np.flatnonzero(truth.moment).tolist():
         strip[floor + 3 :, int(i * width / count) : int((i + 1) * width / count)] = MOMENT
     _write(strip, f"{name}, largest {weights.max():.3g}", 4, 14, FAINT, 12)
     cv2.line(strip, (x := int((frame + 0.5) * width / count), 0), (x, STRIP), INK, 2)

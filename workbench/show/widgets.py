@@ -32,10 +32,10 @@ GRID = {
 class Search(ipywidgets.Combobox):
     """A long menu that is searched by typing. ``meant``: what it says -> the value."""
 
-    def __init__(self, labelled: Sequence[tuple[str, Any]], value: Any, known: dict) -> None:
+    def __init__(self, labelled: Sequence[tuple[str, Any]], value: Any, appearance: dict) -> None:
         self.meant = dict(labelled)
         options = {"options": list(self.meant), "ensure_option": True, "continuous_update": False}
-        super().__init__(value=self.said(value), placeholder="type to search", **options, **known)
+        super().__init__(value=self.said(value), placeholder="type to search", **options, **appearance)
 
     def said(self, value: Any) -> str:
         """What the menu says of a value."""
@@ -66,12 +66,13 @@ class Panel(Live, ipywidgets.VBox):
         fields: Sequence[str] | None,
         shortcuts: Mapping[str, tuple[str, Any]] | None = None,
     ) -> None:
-        known = list(type(config).model_fields)
-        if unknown := sorted({*(choices or {}), *(fields or [])} - set(known)):
-            raise ValueError(f"{type(config).__name__} has no field {', '.join(unknown)}; it has: {', '.join(known)}")
-        self.config, self.draw, self.drawn, self.error = config, draw, None, None
+        names = list(type(config).model_fields)
+        if unknown := sorted({*(choices or {}), *(fields or [])} - set(names)):
+            raise ValueError(f"{type(config).__name__} has no field {', '.join(unknown)}; it has: {', '.join(names)}")
+        self.config, self.draw, self.drawn = config, draw, None
+        self.error: Exception | None = None
         self.controls, self._read = {}, {}
-        for name in fields or known:
+        for name in fields or names:
             info, value, options = type(config).model_fields[name], getattr(config, name), (choices or {}).get(name)
             self.controls[name], self._read[name] = control(name, info, value, options)
         self._message = ipywidgets.HTML()
@@ -105,7 +106,8 @@ class Panel(Live, ipywidgets.VBox):
                 self._put(widget, value)
                 self._changed()
                 if self.error is not None:
-                    failed, _ = self.error, self._put(widget, start)
+                    failed = self.error
+                    self._put(widget, start)
                     raise RuntimeError(f"control {name!r} set to {value!r}: {sentence(failed)}") from failed
                 report.append(Checked(name, value, True))
             self._put(widget, start)
@@ -121,8 +123,8 @@ class Panel(Live, ipywidgets.VBox):
     def _changed(self, _: Any = None) -> None:
         """Draws what the controls say; what fails is told in one sentence and leaves the last picture in place."""
         try:
-            asked = {name: self._read[name](widget.value) for name, widget in self.controls.items()}
-            config = type(self.config).model_validate({**self.config.model_dump(), **asked})
+            changes = {name: self._read[name](widget.value) for name, widget in self.controls.items()}
+            config = type(self.config).model_validate({**self.config.model_dump(), **changes})
             drawn = self.draw(config)
             shown = view(drawn)
         except Exception as error:  # whatever a drawing raises must reach the reader, not end the panel
@@ -170,7 +172,7 @@ def control(
     name: str, info: FieldInfo, value: Any, choices: Sequence | None
 ) -> tuple[ipywidgets.Widget, Callable[[Any], Any]]:
     """The widget for one field, and what turns the widget's value into the field's."""
-    known = {
+    appearance = {
         "description": info.title or name.replace("_", " "),
         "tooltip": info.description or "",
         "style": STYLE,
@@ -182,19 +184,19 @@ def control(
     if choices is None and get_origin(literal) is Literal:
         choices = get_args(literal)
     if choices is not None:
-        return menu(list(choices), value, several, optional, known)
+        return menu(list(choices), value, several, optional, appearance)
     if not optional and kind is bool:
-        return ipywidgets.Checkbox(value=value, **known), same
+        return ipywidgets.Checkbox(value=value, **appearance), same
     if not optional and kind in (int, float):
-        return number(kind, info, value, known), same
+        return number(kind, info, value, appearance), same
     if not optional and kind in (str, Path):
-        return ipywidgets.Text(value=str(value), continuous_update=False, **known), same
-    text = json.dumps(TypeAdapter(info.annotation).dump_python(value, mode="json"))
-    return ipywidgets.Text(value=text, continuous_update=False, **known), json.loads
+        return ipywidgets.Text(value=str(value), continuous_update=False, **appearance), same
+    text = json.dumps(TypeAdapter(Any if info.annotation is None else info.annotation).dump_python(value, mode="json"))
+    return ipywidgets.Text(value=text, continuous_update=False, **appearance), json.loads
 
 
 def menu(
-    options: list, value: Any, several: bool, optional: bool, known: dict
+    options: list, value: Any, several: bool, optional: bool, appearance: dict
 ) -> tuple[ipywidgets.Widget, Callable[[Any], Any]]:
     """A menu of the options and the present value; of a list field several may be chosen. Options that are pairs of
     words and value are all that there are: none is no choice among them."""
@@ -206,42 +208,48 @@ def menu(
     # A menu takes the value None for "nothing is chosen" and shows a blank: here it is a choice like any other.
     labelled = [("none", NONE) if option is None else (words.get(option, str(option)), option) for option in options]
     if len(labelled) > MOST and not several:
-        search = Search(labelled, NONE if value is None else value, known)
+        search = Search(labelled, NONE if value is None else value, appearance)
         return search, lambda text: chosen(search.meant[text])
     if several:
         return ipywidgets.SelectMultiple(
-            options=labelled, value=tuple(present), rows=min(6, len(labelled)), **known
+            options=labelled, value=tuple(present), rows=min(6, len(labelled)), **appearance
         ), list
-    return ipywidgets.Dropdown(options=labelled, value=NONE if value is None else value, **known), chosen
+    return ipywidgets.Dropdown(options=labelled, value=NONE if value is None else value, **appearance), chosen
 
 
-def number(kind: type, info: FieldInfo, value: float, known: dict) -> ipywidgets.Widget:
+def number(kind: type, info: FieldInfo, value: float, appearance: dict) -> ipywidgets.Widget:
     """A slider between the field's bounds, or a box where a side is open."""
     low, high = bounds(kind, info)
     if low is None or high is None:
         return (ipywidgets.IntText if kind is int else ipywidgets.FloatText)(
-            value=value, continuous_update=False, **known
+            value=value, continuous_update=False, **appearance
         )
     if kind is int:
-        return ipywidgets.IntSlider(value=value, min=low, max=high, continuous_update=False, **known)
+        return ipywidgets.IntSlider(value=value, min=low, max=high, continuous_update=False, **appearance)
     return ipywidgets.FloatSlider(
-        value=value, min=low, max=high, step=(high - low) / 100, readout_format=".3g", continuous_update=False, **known
+        value=value,
+        min=low,
+        max=high,
+        step=(high - low) / 100,
+        readout_format=".3g",
+        continuous_update=False,
+        **appearance,
     )
 
 
 def bounds(kind: type, info: FieldInfo) -> tuple[float | None, float | None]:
     """The lowest and highest value of a field; an open bound moves inwards by one, or by a hundredth of the range."""
-    found = {
+    limits = {
         name: getattr(rule, name)
         for rule in info.metadata
         for name in ("ge", "gt", "le", "lt")
         if getattr(rule, name, None) is not None
     }
-    low, high = found.get("ge", found.get("gt")), found.get("le", found.get("lt"))
+    low, high = limits.get("ge", limits.get("gt")), limits.get("le", limits.get("lt"))
     if low is None or high is None:
         return None, None
     inwards = 1 if kind is int else (high - low) / 100
-    return low + inwards * ("gt" in found), high - inwards * ("lt" in found)
+    return low + inwards * ("gt" in limits), high - inwards * ("lt" in limits)
 
 
 def values(widget: ipywidgets.Widget) -> list:
@@ -277,8 +285,8 @@ def bundle(drawn: Any) -> tuple[dict, dict]:
     if hasattr(drawn, "to_plotly_json"):
         return {PLOTLY: json.loads(drawn.to_json()), "text/plain": "plotly figure"}, {}
     if hasattr(drawn, "_repr_mimebundle_"):
-        found = drawn._repr_mimebundle_()
-        return found if isinstance(found, tuple) else (found, {})
+        mimes = drawn._repr_mimebundle_()
+        return mimes if isinstance(mimes, tuple) else (mimes, {})
     from IPython.core.formatters import DisplayFormatter
 
     return DisplayFormatter().format(drawn)

@@ -45,7 +45,7 @@ def code_cells(notebook: str | Path) -> list[str]:
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
     """A compressed npz."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
     write(path, buffer.getvalue())
 
 

@@ -18,7 +18,6 @@ from workbench.systems.common import border, own
 from workbench.systems.common.base import Stage, System
 from workbench.systems.common.building import BACKBONES, Option, Setting, choose
 from workbench.systems.common.building import variants as _declared
-from workbench.systems.common.inference import max_pool_clips
 from workbench.systems.common.own import register
 from workbench.systems.common.registry import SYSTEMS
 from workbench.systems.perfnet.perf_net import PerfNet
@@ -39,7 +38,7 @@ from workbench.systems.vpnpp.vpn_pp import VPNPP
 from workbench.types import Skeleton
 
 __all__ = [
-    "Option", "Stage", "System", "build", "detects", "kind", "max_pool_clips", "names", "reads_poses_alone", "register",
+    "Option", "Stage", "System", "build", "detects", "kind", "names", "reads_poses_alone", "register",
     "variants",
 ]  # fmt: skip
 

@@ -1,7 +1,7 @@
 """What the panels of the notebooks draw: ``draw(config)``, once functools.partial has given the rest.
 
-config is the notebook's typed configuration. Data sets, systems and the function ``load(i)`` that loads a clip (see
-data.sample) come as objects: nothing here knows where they are from.
+Data sets, systems and the function ``load(i)`` that loads a clip come as objects: nothing here knows where they are
+from.
 """
 
 from __future__ import annotations
@@ -12,22 +12,37 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from torch import nn
 
+from workbench.data import ClipSpec, Dataset, Sample
+from workbench.data.dataset import Rows
 from workbench.explain import affinity, distillation, outputs
 from workbench.explain import confusion as read
 from workbench.explain.embeddings import Comparison
 from workbench.explain.gradcam import gradcam
+from workbench.explain.what_if import WhatIf
 from workbench.media import pose as poses
-from workbench.media import video
-from workbench.media.files import clock
-from workbench.show import seek
-from workbench.show.figures import attention, common, confusion, detection, embeddings, flow, joints, training
+from workbench.show.figures import attention, common, confusion, embeddings, flow, joints, training
 from workbench.show.figures import gradcam as cams
 from workbench.show.player import Player, Track
-from workbench.show.session import attended
+from workbench.study.config.notebook_config import (
+    AttentionMaps,
+    Confusion,
+    DataFlow,
+    Distillation,
+    Embeddings,
+    GradCam,
+    OfData,
+    OfRun,
+    Train,
+)
+from workbench.study.runs.run_folder import Run
+
+#: Loads clip i, as ``data.sample`` does.
+Load = Callable[[int], Sample]
 
 
-def position(dataset: Any, clip: int | str) -> int:
+def position(dataset: Rows, clip: int | str) -> int:
     """Where a clip stands in ``dataset``, given by its id or, where no clip is called so, by its position; ValueError
     where there is no such clip."""
     if str(clip) in dataset.ids:
@@ -53,19 +68,19 @@ def _as_number(name: str, value: str) -> str:
     return f"; a position is given by -p {name} {value}" if value.isascii() and value.isdigit() else ""
 
 
-def title(dataset: Any, clip: int | str) -> str:
+def title(dataset: Dataset, clip: int | str) -> str:
     """Action and id of a clip."""
     i = position(dataset, clip)
     return f"{dataset.classes[dataset.labels[i]]} ({dataset.ids[i]})"
 
 
-def menu(dataset: Any) -> list[tuple[str, str]]:
+def menu(dataset: Dataset) -> list[tuple[str, str]]:
     """Every clip for a menu, sorted by action: (action, person and view where they are known, and id; id)."""
     parts = [part for part in ("subject", "view") if part in dataset.table.columns]
     rows = []
     for name, label, row in zip(dataset.ids, dataset.labels, dataset.table.to_dict("records"), strict=True):
-        known = [f"{PARTS[part]} {row[part]}" for part in parts]
-        rows.append((" · ".join([dataset.classes[label].replace("_", " "), *known, name]), name))
+        details = [f"{PARTS[part]} {row[part]}" for part in parts]
+        rows.append((" · ".join([dataset.classes[label].replace("_", " "), *details, name]), name))
     return sorted(rows)
 
 
@@ -80,7 +95,7 @@ COMPARED = (
 )
 
 
-def shortcuts(dataset: Any, i: int) -> dict[str, tuple[str, str]]:
+def shortcuts(dataset: Dataset, i: int) -> dict[str, tuple[str, str]]:
     """Buttons for the actions that exercises compare, as far as ``dataset`` has both: of each the clip that shares most
     of person, view and setup with clip ``i``."""
     like = dataset.table.columns.intersection(["subject", "view", "setup"])
@@ -97,7 +112,7 @@ def shortcuts(dataset: Any, i: int) -> dict[str, tuple[str, str]]:
 NO_POSES = "these data have no poses"
 
 
-def pose_spaces(dataset: Any, i: int, sample: Any, how: str) -> go.Figure:
+def pose_spaces(dataset: Dataset, i: int, sample: Sample, how: str) -> go.Figure:
     """The pose in the middle of a clip in camera space, in the clip's pixels and normalised; a labelled blank where the
     data have none."""
     whole = dataset.body(i)
@@ -114,7 +129,7 @@ def pose_spaces(dataset: Any, i: int, sample: Any, how: str) -> go.Figure:
     return flow.pose_spaces(present, frame=len(sample.clip.frames) // 2)
 
 
-def pose_samples(dataset: Any, i: int, spec: Any) -> go.Figure:
+def pose_samples(dataset: Dataset, i: int, spec: ClipSpec) -> go.Figure:
     """The poses of a clip that ``spec`` has a system read; a labelled blank where the data have none."""
     whole = dataset.body(i)
     if whole is None:
@@ -139,7 +154,7 @@ def label(classes: Sequence[str], target: int | str | None) -> int | None:
     return target
 
 
-def pair(first: Any, second: Any) -> tuple[str, str]:
+def pair(first: Run, second: Run) -> tuple[str, str]:
     """What two runs are called in figures: their systems, or ids where those are equal; ValueError for one run."""
     if first.id == second.id:
         raise ValueError(f"first and second are the same run, {first.id}; choose another to compare it with")
@@ -147,12 +162,18 @@ def pair(first: Any, second: Any) -> tuple[str, str]:
     return systems if systems[0] != systems[1] else (first.id, second.id)
 
 
-def frames(config: Any, dataset: Any, load: Callable[[int], Any]) -> go.Figure:
+def _clip(config: OfData | OfRun) -> int | str:
+    """The configured clip, which a notebook settles before it draws."""
+    assert config.clip is not None
+    return config.clip
+
+
+def frames(config: DataFlow, dataset: Dataset, load: Load) -> go.Figure:
     """00: the clip as the network gets it."""
-    return flow.frames(load(position(dataset, config.clip)).clip, f"The clip: {title(dataset, config.clip)}")
+    return flow.frames(load(position(dataset, _clip(config))).clip, f"The clip: {title(dataset, _clip(config))}")
 
 
-def learning(config: Any, latest: Callable[..., Any]) -> go.Figure:
+def learning(config: Train, latest: Callable[..., Run]) -> go.Figure:
     """01: the learning curves of the newest run of ``config.system``; ``latest(system=...)`` finds it."""
     run = latest(system=config.system)
     return training.curves(run.history, f"Learning curves of {run.id}")
@@ -174,15 +195,15 @@ def inner(layers: Sequence[str]) -> str | None:
     return layers[3 * len(layers) // 4] if layers else None
 
 
-def grad_cam(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> go.Figure:
+def grad_cam(config: GradCam, dataset: Dataset, load: Load, system: nn.Module) -> go.Figure:
     """02: both conventions of Grad-CAM for the configured clip, class and layer."""
-    sample = load(position(dataset, config.clip))
+    sample = load(position(dataset, _clip(config)))
     result = gradcam(system, sample.batch, label(dataset.classes, config.target), config.layer)
     return cams.side_by_side(sample.clip, result.of(0), dataset.classes[result.target[0]], result.scores[0])
 
 
 def embedding(
-    config: Any,
+    config: Embeddings,
     comparisons: Mapping[str, Comparison],
     labels: np.ndarray,
     classes: Sequence[str],
@@ -192,34 +213,33 @@ def embedding(
     return embeddings.aligned(comparisons, labels, classes, runs, config.classes)
 
 
-def coupled(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> go.Figure:
+def coupled(config: AttentionMaps, dataset: Dataset, load: Load, system: nn.Module) -> go.Figure:
     """04: one map of the configured clip over its frames."""
-    sample = load(position(dataset, config.clip))
+    sample = load(position(dataset, _clip(config)))
     maps = outputs.arrays(outputs.ask(system, sample.batch))
     return attention.coupled(sample.clip, {config.source: maps.get(config.source)}, sample.truth, config.opacity)
 
 
-def kernels(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> go.Figure:
+def kernels(config: AttentionMaps, dataset: Dataset, load: Load, system: nn.Module) -> go.Figure:
     """04: the channels that lead over time in the configured clip."""
-    sample = load(position(dataset, config.clip))
+    sample = load(position(dataset, _clip(config)))
     maps = outputs.arrays(outputs.ask(system, sample.batch))
     return joints.kernels(maps.get("feature_map"), sample.clip, config.kernels)
 
 
-def opened(clip: int | str, dataset: Any, load: Callable[[int], Any], caption: str = "") -> Player:
+def opened(clip: int | str, dataset: Dataset, load: Load, caption: str = "") -> Player:
     """06, 10: a clip with its joints and its truth, alone in the player."""
     sample = load(position(dataset, clip))
-    words = {"title": title(dataset, clip), "caption": caption}
-    return Player(sample.clip, sample.pixels, truth=sample.truth, **words)
+    return Player(sample.clip, sample.pixels, truth=sample.truth, title=title(dataset, clip), caption=caption)
 
 
-def of_one_clip(sessions: Mapping[str, Any]) -> dict[str, Any]:
+def of_one_clip(sessions: Mapping[str, WhatIf]) -> dict[str, WhatIf]:
     """10: those of the ``sessions`` (explain.what_if) that show the same pictures as the last one."""
     frames = list(sessions.values())[-1].sample.clip.frames
-    return {name: one for name, one in sessions.items() if np.array_equal(one.sample.clip.frames, frames)}
+    return {name: session for name, session in sessions.items() if np.array_equal(session.sample.clip.frames, frames)}
 
 
-def looking(sample: Any, maps: Mapping[str, np.ndarray], heading: str) -> Player:
+def looking(sample: Sample, maps: Mapping[str, np.ndarray], heading: str) -> Player:
     """10: a clip on which a click shows where that place and moment look; a labelled blank for a system without a
     non-local block."""
     lookup = affinity.of(maps)
@@ -228,28 +248,28 @@ def looking(sample: Any, maps: Mapping[str, np.ndarray], heading: str) -> Player
     return Player(sample.clip, sample.pixels, truth=sample.truth, title=heading, caption=caption, tracks=[track])
 
 
-def zoom(config: Any, confusions: Mapping[str, np.ndarray], classes: Sequence[str]) -> go.Figure:
+def zoom(config: Confusion, confusions: Mapping[str, np.ndarray], classes: Sequence[str]) -> go.Figure:
     """06: the most confused block of the first run, in all runs."""
     block = read.worst_block(next(iter(confusions.values())), min(config.block, len(classes)))
     return confusion.zoom(confusions, classes, block)
 
 
-def radar(config: Any, confusions: Mapping[str, np.ndarray], classes: Sequence[str]) -> go.Figure:
+def radar(config: Confusion, confusions: Mapping[str, np.ndarray], classes: Sequence[str]) -> go.Figure:
     """06: the action pairs that the first run confuses most, in all runs."""
     pairs = read.confused_pairs(next(iter(confusions.values())), config.pairs)
     return confusion.radar(confusions, classes, pairs)
 
 
-def gains(config: Any, confusions: Mapping[str, np.ndarray], classes: Sequence[str]) -> go.Figure:
+def gains(config: Confusion, confusions: Mapping[str, np.ndarray], classes: Sequence[str]) -> go.Figure:
     """06: the largest gains and losses of the second run over the first."""
-    first, second = confusions.values()
-    return confusion.top_gains(first, second, classes, tuple(confusions), config.top)
+    (first, one), (second, other) = confusions.items()
+    return confusion.top_gains(one, other, classes, (first, second), config.top)
 
 
-def lesson(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -> Player:
+def lesson(config: Distillation, dataset: Dataset, load: Load, system: nn.Module) -> Player:
     """08: the attention of teacher and student over the configured clip, in step; the samples that ``load`` gives carry
     what ``system.needs_train`` names."""
-    i = position(dataset, config.clip)
+    i = position(dataset, _clip(config))
     sample = load(i)
     lesson_seen = distillation.observe(system, [sample.batch], progress=False)
     networks = {
@@ -261,67 +281,8 @@ def lesson(config: Any, dataset: Any, load: Callable[[int], Any], system: Any) -
     had = {name for maps in attended_maps.values() for name, value in maps.items() if value is not None}
     tracks = [_track(name, {kind: maps[kind] for kind in maps if kind in had}) for name, maps in attended_maps.items()]
     tracks = tracks if had else [Track("the clip: neither student nor teacher has attention")]
-    words = {"title": title(dataset, i), "caption": "; ".join(answers)}
-    return Player(sample.clip, sample.pixels, truth=sample.truth, tracks=tracks, **words)
-
-
-def timeline(config: Any, shown: Any, index: int) -> go.Figure:
-    """07: truth, detections of the two runs, and their actionness in video ``index``."""
-    return _timeline(config, shown, index, shown.names)
-
-
-def _timeline(config: Any, shown: Any, index: int, names: Sequence[str]) -> go.Figure:
-    data, name = shown.data, shown.data.ids[index]
-    every = slice(None, None, max(1, int(data.lengths[index]) // 1000))  # a screen has no more columns
-    edges = data.edges(index)
-    middles = ((edges[:-1] + edges[1:]) / 2)[every]
-    scores = {run: shown.found[run].frame_scores(shown.found[run].index(name), data)[every] for run in names}
-    events = {run: shown.events[run][shown.events[run]["video"] == name] for run in names}
-    heading = f"The actions over time: {name}"
-    truth, seconds = happening(data, index), data.durations[index]
-    about = {"heading": heading, "least": config.least, "moments": middles}
-    return detection.timeline(truth, events, seconds, data.classes, scores, **about)
-
-
-def happening(data: Any, index: int) -> pd.DataFrame:
-    """The annotated intervals of a video, without the ambiguous ones, which are of no class."""
-    rows = data.annotated(index)
-    return rows[~rows["ambiguous"]]
-
-
-def clickable(config: Any, shown: Any, index: int, most: int = 240) -> Any:
-    """07: the timeline of the second run above the video, one picture a snippet (at most ``most``); a click shows the
-    moment."""
-    run, name = shown.names[1], shown.data.ids[index]
-    results = shown.found[run]
-    scores, times = results.scores(results.index(name)).max(1), results.times[results.index(name)].mean(1)
-    steps = np.unique(np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int))
-    numbers = clock.frame_at(shown.data.edges(index), times[steps])
-    clip, caption = video.read(shown.data.videos[index], numbers), "the score of the most probable action"
-    player = Player(clip, temporal={run: scores[steps]}, title=name, caption=caption)
-    # Without a reader there is nobody to click, and a page keeps the player alone.
-    return seek.follow(_timeline(config, shown, index, [run]), player, times[steps]) if attended() else player
-
-
-def longest(shown: Any, index: int) -> go.Figure:
-    """07: the video's longest action alone, and those detections of it by the first run and by the one that learnt
-    boundaries that are at least half as sure as the surest."""
-    rows, name = happening(shown.data, index), shown.data.ids[index]
-    if rows.empty:
-        return common.blank("The longest action", "this video has no action")
-    action = rows["label"].iloc[int((rows["end"] - rows["start"]).to_numpy().argmax())]
-    events = {run: shown.events[run] for run in shown.bounded}
-    tables = {run: table[(table["video"] == name) & (table["label"] == action)] for run, table in events.items()}
-    sure = {run: table[table["score"] >= table["score"].max() / 2] for run, table in tables.items()}
-    classes, heading = shown.data.classes, f"The longest action: {shown.data.classes[action]}"
-    return detection.timeline(
-        rows[rows["label"] == action], sure, shown.data.durations[index], classes, heading=heading
-    )
-
-
-def mistakes(config: Any, shown: Any) -> go.Figure:
-    """07: the surest detections of both runs by kind, at the configured overlap."""
-    return detection.false_positives({name: shown.profile(name, config.iou) for name in shown.names})
+    heading, caption = title(dataset, i), "; ".join(answers)
+    return Player(sample.clip, sample.pixels, truth=sample.truth, title=heading, caption=caption, tracks=tracks)
 
 
 def _track(name: str, maps: dict[str, np.ndarray | None]) -> Track:

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, NamedTuple
+from functools import cached_property, partial
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from workbench import losses, metrics
 from workbench.data import Untrimmed
 from workbench.study.analysis import profiling
 from workbench.study.config.kinds import VIDEOS
+from workbench.study.config.notebook_config import Detection
 from workbench.study.evaluate import detection
 from workbench.study.evaluate.detection import Detected
 from workbench.study.evaluate.evaluate import evaluate
 from workbench.study.features import encoders
-from workbench.study.features.batches import batches_of
+from workbench.study.features.batches import SnippetBatches
 from workbench.study.runs.find_runs import open_together
 from workbench.study.runs.run_folder import Run
+from workbench.systems.common.base import Teacher
 from workbench.types import Batch, Output
 
 #: The snippets of a minute of video at 25 frames a second.
@@ -42,12 +45,12 @@ class Shown:
 
     runs: dict[str, Run]
     data: Untrimmed
-    found: dict[str, Detected]
+    detections: dict[str, Detected]
 
     @property
     def names(self) -> list[str]:
         """Of the two runs that are compared."""
-        return list(self.found)[:2]
+        return list(self.detections)[:2]
 
     @property
     def bounded(self) -> list[str]:
@@ -57,7 +60,7 @@ class Shown:
     @cached_property
     def events(self) -> dict[str, pd.DataFrame]:
         """Detections of the runs by name: video, label, start, end, score."""
-        return {name: detection.events(found, self.data) for name, found in self.found.items()}
+        return {name: detection.events(detections, self.data) for name, detections in self.detections.items()}
 
     @property
     def truth(self) -> pd.DataFrame:
@@ -76,7 +79,7 @@ class Shown:
         return {name: metrics.truths_found(table, self.truth, iou, "thumos") for name, table in sure.items()}
 
 
-def open_all(config: Any) -> Shown:
+def open_all(config: Detection) -> Shown:
     """The runs of notebook 07's configuration, evaluated on its split where they were not. ValueError where the first
     two are one, or label other videos."""
     chosen = {name: getattr(config, name) for name in ("first", "second", "two_stream", "boundaries")}
@@ -94,7 +97,7 @@ def open_all(config: Any) -> Shown:
     named = {}
     for role, run in runs.items():
         named[SHOWN[role].format(system=run.id if same else run.config.system)] = run
-    data = first.dataset(config.split)
+    data = first.videos(config.split)
     for run in runs.values():
         if run.dataset(config.split).ids != data.ids:
             raise ValueError(f"runs {first.id} and {run.id} were evaluated on different videos")
@@ -112,10 +115,10 @@ class Look(NamedTuple):
 def look(run: Run, data: Untrimmed, i: int) -> Look:
     """Video i of ``data`` through the detector of ``run`` and its teachers; makes the features that are missing."""
     system = run.system()
-    batches = batches_of(replace(run.experiment, progress=False))
+    batches = SnippetBatches(replace(run.experiment, progress=False))
     batch = next(iter(batches.load(data.subset([i]), system.wants(training=True))))
     with torch.inference_mode():
-        return Look(batch, system(batch), system.teach(batch) if hasattr(system, "teach") else {})
+        return Look(batch, system(batch), system.teach(batch) if isinstance(system, Teacher) else {})
 
 
 def look_all(shown: Shown, i: int) -> dict[str, Look]:
@@ -126,22 +129,22 @@ def look_all(shown: Shown, i: int) -> dict[str, Look]:
 def covariances(shown: Shown, looks: Mapping[str, Look]) -> dict[str, np.ndarray | None]:
     """Figure 4: the covariance [C,C] of each run, and before it of each teacher; None for a two-stream network where
     none is shown."""
-    found: dict[str, np.ndarray | None] = {}
-    for name, one in looks.items():
-        for teacher, output in one.teachers.items():
-            found.setdefault(f"teacher {teacher}", output.maps["covariance"][0].numpy())
-        found[name] = one.output.maps["covariance"][0].numpy()
-    return found if SHOWN["two_stream"] in found else {**found, SHOWN["two_stream"]: None}
+    matrices: dict[str, np.ndarray | None] = {}
+    for name, view in looks.items():
+        for teacher, output in view.teachers.items():
+            matrices.setdefault(f"teacher {teacher}", output.maps["covariance"][0].numpy())
+        matrices[name] = view.output.maps["covariance"][0].numpy()
+    return matrices if SHOWN["two_stream"] in matrices else {**matrices, SHOWN["two_stream"]: None}
 
 
 def changes(shown: Shown, looks: Mapping[str, Look], i: int) -> tuple[dict[str, np.ndarray], np.ndarray, list[float]]:
     """Figure 5: how much features change [T-1] by run and teacher, when, and where actions start or end (seconds)."""
-    curves = {name: change(one.output) for name, one in looks.items()}
-    for one in looks.values():
-        for name, output in one.teachers.items():
+    curves = {name: change(view.output) for name, view in looks.items()}
+    for view in looks.values():
+        for name, output in view.teachers.items():
             curves.setdefault(f"teacher {name}", change(output))
-    found = next(iter(shown.found.values()))
-    centres = found.times[found.index(shown.data.ids[i])].mean(1)
+    detections = next(iter(shown.detections.values()))
+    centres = detections.times[detections.index(shown.data.ids[i])].mean(1)
     rows = shown.data.annotated(i)
     return curves, (centres[1:] + centres[:-1]) / 2, sorted({*rows["start"], *rows["end"]})
 
@@ -150,24 +153,26 @@ def readings(looks: Mapping[str, Look]) -> pd.DataFrame:
     """The boundary loss of every student against each of its teachers, in both readings."""
     rows = [
         {"run": name, "teacher": teacher}
-        | {reading: float(_boundary(one.output, output, reading)) for reading in ("per_step", "printed")}
-        for name, one in looks.items()
-        for teacher, output in one.teachers.items()
+        | {reading: float(_boundary(view.output, output, reading)) for reading in ("per_step", "printed")}
+        for name, view in looks.items()
+        for teacher, output in view.teachers.items()
     ]
     return pd.DataFrame(rows, columns=["run", "teacher", "per_step", "printed"])
 
 
-def _boundary(student: Output, teacher: Output, reading: str) -> Any:
+def _boundary(student: Output, teacher: Output, reading: Literal["per_step", "printed"]) -> Tensor:
     return losses.boundary_saliency(student.aux["sequence"], teacher.aux["sequence"], reading)
 
 
 def gains(shown: Shown, repeats: int = 200) -> pd.DataFrame:
     """Figure 6: ``metrics.frame_gain`` of the second run over the first, at the snippets."""
-    first, second = (shown.found[name] for name in shown.names)
+    first, second = (shown.detections[name] for name in shown.names)
     both = [(i, second.ids.index(name)) for i, name in enumerate(first.ids) if name in second.ids]
     videos = np.repeat(np.arange(len(both)), [len(first.logits[i]) for i, _ in both])
-    pairs = [(first.logits[i], second.logits[j], first.labels[i]) for i, j in both]
-    return metrics.frame_gain(*map(np.concatenate, zip(*pairs, strict=True)), videos, repeats=repeats)
+    mine = np.concatenate([first.logits[i] for i, _ in both])
+    theirs = np.concatenate([second.logits[j] for _, j in both])
+    labels = np.concatenate([first.labels[i] for i, _ in both])
+    return metrics.frame_gain(mine, theirs, labels, videos, repeats=repeats)
 
 
 def change(output: Output) -> np.ndarray:
@@ -186,7 +191,7 @@ def seconds_a_minute(run: Run, pose_seconds: float | None = None, repeats: int =
         experiment = encoders.of_modality(run.experiment, modality)
         encoder = experiment.build().eval()
         clip = profiling.random_batch(encoder, experiment, 1)
-        once = profiling.timed("ms", lambda encoder=encoder, clip=clip: encoder(clip), repeats, "cpu")["ms"]
+        once = profiling.timed("ms", partial(encoder, clip), repeats, "cpu")["ms"]
         once += sum(profiling.inputs_ms(experiment.clip, needed, repeats) for needed in encoder.needs_test)
         total += MINUTE * once / 1000
         if "pose" in encoder.needs_test:

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from workbench import data
+from workbench.explain.what_if import WhatIf
 from workbench.show.gallery import Exhibit
 from workbench.show.player import Player, Track
 from workbench.study.analysis import joint_sensitivity
@@ -18,7 +18,7 @@ from workbench.study.evaluate import exchanges
 from workbench.study.evaluate.alive import CHANGED
 from workbench.study.evaluate.attention_grades import POSE
 from workbench.study.evaluate.exchanges import OWN, UNIFORM
-from workbench.study.evaluate.inference import Found
+from workbench.study.evaluate.inference import Answers
 from workbench.study.runs import find_runs
 from workbench.study.runs.run_folder import Run
 from workbench.views.median_clip import Choice, median_clip
@@ -59,69 +59,71 @@ def of_run(run: Run, split: str = "test") -> Exhibit | None:
     if chosen is None:
         return None
     clips, i = chosen.clips, chosen.i
-    asked, other = _asked(run, clips, i)
+    answers, other = _answers(run, clips, i)
     seen = sample_of_source(clips, i, run.spec)
     name, classes, label = run.config.system.upper(), clips.classes, clips.labels[i]
-    tracks = [_track(asked[OWN], f"{name}, with the clip's own poses", classes)]
-    if POSE in asked:
-        tracks.append(_track(asked[POSE], f"the same video, poses of {_name(classes[clips.labels[other]])}", classes))
+    tracks = [_track(answers[OWN], f"{name}, with the clip's own poses", classes)]
+    if POSE in answers:
+        tracks.append(_track(answers[POSE], f"the same video, poses of {_name(classes[clips.labels[other]])}", classes))
     action = _name(classes[label])
     title = f"{action}: where {name} attends"
     player = Player(seen.clip, seen.pixels, truth=seen.truth, title=action, tracks=tracks)
     return Exhibit(
-        player, title, (*_sentences(asked, classes, label, name, seen.truth is not None), _how(chosen, name, run))
+        player, title, (*_sentences(answers, classes, label, name, seen.truth is not None), _how(chosen, name, run))
     )
 
 
-def posed_first(sessions: dict[str, Any], shown: tuple[Run, ...], split: str, i: int) -> dict[str, Any]:
+def posed_first(sessions: dict[str, WhatIf], shown: tuple[Run, ...], split: str, i: int) -> dict[str, WhatIf]:
     """``sessions`` (explain.what_if) about clip ``i`` of the runs that are shown, with the run before them that depends
     most on poses (``find_runs.by_pose``), where it is none of them."""
     posed = find_runs.by_pose(shown[0].folder.parent, shown[0])
     if posed.id in [run.id for run in shown]:
         return sessions
-    session = joint_sensitivity.session(posed, posed.system(), posed.dataset(split), i)
+    session = joint_sensitivity.session(posed, posed.system(), posed.clips(split), i)
     return {posed.config.title: session} | sessions
 
 
-def _asked(run: Run, clips: data.Dataset, i: int) -> tuple[dict[str, Found], int]:
+def _answers(run: Run, clips: data.Dataset, i: int) -> tuple[dict[str, Answers], int]:
     """What the run answers about clip ``i``, and the clip that the other poses are of: of OTHERS draws the one at the
     median of the score that is left to the right class."""
     system, label = run.system(), clips.labels[i]
     drawn = [exchanges.of_clip(system, clips, i, run.spec, seed) for seed in range(OTHERS)]
     if POSE not in drawn[0]:
         return drawn[0], i
-    left = [asked[POSE].scores[0, label] for asked in drawn]
+    left = [answers[POSE].scores[0, label] for answers in drawn]
     seed = int(np.argsort(left, kind="stable")[OTHERS // 2])
     return drawn[seed], exchanges.partner(clips, i, seed)
 
 
 def sample_of_source(clips: data.Dataset, i: int, spec: data.ClipSpec) -> data.Sample:
     """The moments and the crop that ``spec`` reads, in more frames and in the source's own pixels."""
-    x0, y0, x1, y1 = data.sample(clips, i, spec).clip.crop
+    crop = data.sample(clips, i, spec).clip.crop
+    assert crop is not None  # a sample says where it was cut out
+    x0, y0, x1, y1 = crop
     height, width = (max(have, 2 * round(side / 2)) for have, side in zip(spec.size, (y1 - y0, x1 - x0), strict=True))
     return data.sample(clips, i, replace(spec, frames=max(FRAMES, spec.frames), size=(height, width)))
 
 
-def _track(found: Found, title: str, classes: list[str]) -> Track:
-    maps = {"attention": found.maps["attention"][0]}
-    temporal = {"temporal": found.maps["temporal"][0]} if "temporal" in found.maps else {}
-    best = np.argsort(-found.scores[0])[:BARS]
-    return Track(title, maps, temporal, scores=[(_name(classes[n]), float(found.scores[0, n]), None) for n in best])
+def _track(answers: Answers, title: str, classes: list[str]) -> Track:
+    maps = {"attention": answers.maps["attention"][0]}
+    temporal = {"temporal": answers.maps["temporal"][0]} if "temporal" in answers.maps else {}
+    best = np.argsort(-answers.scores[0])[:BARS]
+    return Track(title, maps, temporal, scores=[(_name(classes[n]), float(answers.scores[0, n]), None) for n in best])
 
 
-def _sentences(asked: dict[str, Found], classes: list[str], label: int, name: str, true: bool) -> list[str]:
-    own, action = asked[OWN].scores[0], _name(classes[label])
+def _sentences(answers: dict[str, Answers], classes: list[str], label: int, name: str, true: bool) -> list[str]:
+    own, action = answers[OWN].scores[0], _name(classes[label])
     outlines = " Outlines mark what decides the label." if true else ""
     said = [f"The colours are where and when {name} attends while somebody does “{action}”.{outlines}"]
     answer = f"{name} answers “{_name(classes[own.argmax()])}” (score {own.max():.2f})"
-    if POSE in asked:
-        other = asked[POSE].scores[0]
+    if POSE in answers:
+        other = answers[POSE].scores[0]
         same = "still answers" if other.argmax() == own.argmax() else "answers"
         answer += f"; given another clip's poses (of {OTHERS}, those of median effect) it {same} "
         answer += f"“{_name(classes[other.argmax()])}” ({other.max():.2f})"
     said.append(f"{answer}.")
-    if UNIFORM in asked:
-        without = asked[UNIFORM].scores[0, label]
+    if UNIFORM in answers:
+        without = answers[UNIFORM].scores[0, label]
         weights = f"With equal weights everywhere the score of the right answer is {without:.2f}"
         said.append(f"{weights}; with its own attention it is {own[label]:.2f}.")
     return said

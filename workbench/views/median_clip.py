@@ -26,12 +26,12 @@ class Choice:
 def median_clip(run: Run, split: str = "test") -> Choice | None:
     """Of the clips that ``run`` classifies correctly, the one at the median of the grade *where* (``ranking``), or,
     where no truth is known, of the score of its class; of two in the middle the lower. None where there is none."""
-    predictions, clips, seen = run.predictions(split), run.dataset(split), run.maps(split).get("attention")
+    predictions, clips, seen = run.predictions(split), run.clips(split), run.maps(split).get("attention")
     right = np.flatnonzero(predictions.logits.argmax(1) == predictions.labels)
     indices = [clips.index(predictions.ids[n]) for n in right]
     truths = [None if seen is None else data.truth_of(clips, i, run.spec) for i in indices]
     measure, values = "the score of the right class", predictions.scores[right, predictions.labels[right]]
-    if any(truth is not None for truth in truths):
+    if seen is not None and any(truth is not None for truth in truths):
         measure = "the grade where (the chance that a point of the true region has more attention than another point)"
         pairs = zip(right, truths, strict=True)
         values = np.array([np.nan if truth is None else grade(seen[n], None, truth)["ranking"] for n, truth in pairs])

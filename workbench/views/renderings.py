@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -17,6 +17,7 @@ from workbench.media import films, rendering, video
 from workbench.media import pose as poses
 from workbench.show.player import SUFFIXES, Player, Track
 from workbench.show.stills import page
+from workbench.study.config.notebook_config import PoseRendering
 from workbench.types import Clip, Pose
 from workbench.views import boards
 
@@ -44,13 +45,15 @@ def drawn(clip: Clip, pose: Pose, ways: Ways) -> dict[str, np.ndarray]:
 
 def player(clip: Clip, frames: Mapping[str, np.ndarray], title: str, caption: str = "") -> Player:
     """Renderings uint8 [T,H,W,3] of one clip side by side, in step."""
-    return Player(clip, title=title, caption=caption, tracks=[Track(name, frames=one) for name, one in frames.items()])
+    return Player(
+        clip, title=title, caption=caption, tracks=[Track(name, frames=pictures) for name, pictures in frames.items()]
+    )
 
 
-def loader(dataset: Any, spec: Any) -> Callable[[int], Any]:
+def loader(dataset: data.Dataset, spec: data.ClipSpec) -> boards.Load:
     """What loads clip i of ``dataset`` as ``spec`` cuts it; ValueError for one without poses in its picture."""
 
-    def load(i: int) -> Any:
+    def load(i: int) -> data.Sample:
         check(dataset.pixels(i), dataset.ids[i])
         return data.sample(dataset, i, spec)
 
@@ -65,11 +68,11 @@ def check(pose: Pose | None, clip: str) -> Pose:
     return pose
 
 
-def board(config: Any, dataset: Any, load: Callable[[int], Any]) -> Player:
+def board(config: PoseRendering, dataset: data.Dataset, load: boards.Load) -> Player:
     """The configured variants of the configured clip."""
     sample = load(i := boards.position(dataset, config.clip))
     ways = named(config.variants, thickness=config.thickness, palette=config.palette)
-    return player(sample.clip, drawn(sample.clip, sample.pixels, ways), boards.title(dataset, i))
+    return player(sample.clip, drawn(sample.clip, check(sample.pixels, dataset.ids[i]), ways), boards.title(dataset, i))
 
 
 def choices() -> list[str]:
@@ -95,12 +98,12 @@ class Reel:
     """
 
     def __init__(
-        self, dataset: Any, i: int, ways: Ways, height: int = 360, seconds: tuple[float, float] | None = None
+        self, dataset: data.Dataset, i: int, ways: Ways, height: int = 360, seconds: tuple[float, float] | None = None
     ) -> None:
         if i >= len(dataset):
             raise ValueError(f"there is no clip {i}; there are {len(dataset)}, from 0 to {len(dataset) - 1}, or by id")
         self.ways, self.title = ways, boards.title(dataset, i)
-        self.info, found = video.probe(dataset.video(i)), check(dataset.pixels(i), dataset.ids[i])
+        self.info, pose = video.probe(dataset.video(i)), check(dataset.pixels(i), dataset.ids[i])
         if height < 16:
             raise ValueError(f"the height of a picture must be at least 16 pixels, got {height}")
         times = self.info.seconds(np.arange(self.info.frames))
@@ -110,7 +113,7 @@ class Reel:
             raise ValueError(f"{self.info.path} lasts {times[-1]:.1f} s: it has no frame between {low} and {high} s")
         scale = height / self.info.height
         self.size = max(round(self.info.width * scale), 1), height
-        self.pose = found.with_joints(found.joints[..., :2] * np.float32(scale))
+        self.pose = pose.with_joints(pose.joints[..., :2] * np.float32(scale))
 
     def read(self, numbers: np.ndarray) -> tuple[Clip, dict[str, np.ndarray]]:
         """These frames in the reel's size, and what they are by variant."""

@@ -13,6 +13,7 @@ from synthadl.actions.courses.timetable import TABLE, Entry, Timetable
 from synthadl.actions.daily import desk, gestures, holding, kitchen, whole_body
 from synthadl.actions.daily.walking import walk
 from synthadl.actions.playing import setting
+from synthadl.actions.playing.props import Stream, Thing
 from synthadl.actions.playing.rig import Rig, play
 from synthadl.actions.playing.score import Moment, Score
 from synthadl.actions.pretraining import moves_with_things
@@ -132,7 +133,7 @@ def _walk(base: Score, entry: Entry) -> tuple[Layer, np.ndarray]:
 
 def _held_seats(layers: list[Layer]) -> list[Layer]:
     """Sitting down lasts until standing up has taken over."""
-    held, down = list(layers), None
+    held, down = list(layers), 0
     for number, each in enumerate(layers):
         if each.action == "sit_down":
             down = number
@@ -155,9 +156,11 @@ def _finish(
     """From the root frame and seconds to the world and frame numbers."""
     home = np.eye(4)
     home[:3, :3] = motion.rotation(np.array([0.0, rng.uniform(-15.0, 15.0), 0.0]))
+    assert base.travel is not None  # a course has walks
     world = home @ base.travel
     joints = np.einsum("tij,tvj->tvi", world[:, :3, :3], rig.joints) + world[:, None, :3, 3]
-    props, intervals = [], []
+    props: list[Prop] = []
+    intervals = []
     for each in layers:
         first = len(props)
         window = [round(edge * fps) for edge in _visible(each)]
@@ -192,15 +195,15 @@ def _visible(each: Layer) -> tuple[float, float]:
     return low + 0.5, high - 0.5
 
 
-def _prop(thing, rig: Rig, world: np.ndarray, window: list[int]) -> Prop:
+def _prop(thing: Thing | Stream, rig: Rig, world: np.ndarray, window: list[int]) -> Prop:
     path = world @ thing.place(rig)
     path[: max(window[0], 0)] = np.nan
     path[max(window[1], 0) :] = np.nan
     return Prop(thing.kind, path, dict(thing.look))
 
 
-def _still(thing) -> np.ndarray:
-    state = thing.first
+def _still(thing: Thing) -> np.ndarray:
+    state = thing.stand
     return motion.matrix(motion.rotation(np.array([state.turn])), np.array([state.point]))
 
 

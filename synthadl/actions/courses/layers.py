@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -41,10 +42,12 @@ class Stack:
 
     def mirrored(self, flip: np.ndarray) -> Stack:
         """The same motion with left and right exchanged by ``flip`` int64 [V]."""
-        return Stack(self.base.mirrored(flip), [(track.mirrored(flip), *rest) for track, *rest in self.layers])
+        return Stack(
+            self.base.mirrored(flip), [(track.mirrored(flip), times, weight) for track, times, weight in self.layers]
+        )
 
     def play(
-        self, t: np.ndarray, resolve: Callable[[object], np.ndarray] = np.asarray, fastest: float = np.inf
+        self, t: np.ndarray, resolve: Callable[[Any], np.ndarray] = np.asarray, fastest: float = np.inf
     ) -> np.ndarray:
         """As ``Track.play``."""
         path = self.base.play(t, resolve, fastest)
@@ -56,12 +59,12 @@ class Stack:
         return path
 
 
-def _cut(resolve: Callable[[object], np.ndarray], count: int, span: slice) -> Callable[[object], np.ndarray]:
+def _cut(resolve: Callable[[Any], np.ndarray], count: int, span: slice) -> Callable[[Any], np.ndarray]:
     """``resolve`` for a span of the ``count`` frames."""
 
-    def within(value: object) -> np.ndarray:
-        found = resolve(value)
-        return found[span] if np.ndim(found) == 2 and len(found) == count else found
+    def within(value: Any) -> np.ndarray:
+        values = resolve(value)
+        return values[span] if np.ndim(values) == 2 and len(values) == count else values
 
     return within
 

@@ -50,7 +50,8 @@ class Deck:
     """Cards dealt in random order, every one once before any comes again."""
 
     def __init__(self, cards: tuple[str, ...], rng: np.random.Generator) -> None:
-        self._cards, self._rng, self._left = cards, rng, []
+        self._cards, self._rng = cards, rng
+        self._left: list[str] = []
 
     def draw(self, *among: str) -> str:
         """The next card, of those ``among`` if any are named."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from synthadl.actions.daily import kitchen
-from synthadl.actions.playing.props import Held, Still, Thing, size
+from synthadl.actions.playing.props import Held, Still, Stream, Thing, size
 from synthadl.actions.playing.score import Anchor, Moment, Score, arm
 from synthadl.actions.playing.setting import Grasp
 
@@ -42,7 +42,7 @@ def begin_work(score: Score, start: float, end: float, spot: np.ndarray) -> None
     score.look(start, end, Anchor("root", spot))
 
 
-def take_and_pour(score: Score, side: str, source: Thing, spot: np.ndarray, target: Thing, when: tuple) -> object:
+def take_and_pour(score: Score, side: str, source: Thing, spot: np.ndarray, target: Thing, when: tuple) -> Stream:
     """Reach for a source, lift it (when[0:2]), pour into the target at ``spot`` until when[2]."""
     start, there, stop = when
     taken = start + 0.42 * (there - start)
@@ -56,7 +56,7 @@ def take_and_pour(score: Score, side: str, source: Thing, spot: np.ndarray, targ
 def handle(score: Score, side: str, thing: Thing) -> Grasp:
     """The grasp that takes a source where it stands."""
     held = kitchen.source_held(score, thing.kind, side)
-    return score.over(thing.first.point, side, held.grip[1], **kitchen.OVER).moved(x=0.01, y=0.015)
+    return score.over(thing.stand.point, side, held.grip[1], **kitchen.OVER).moved(x=0.01, y=0.015)
 
 
 def put_back(score: Score, side: str, source: Thing, when: tuple[float, float], rest: bool = True) -> None:
@@ -95,7 +95,7 @@ def dip(score: Score, side: str, bag: Thing, spot: np.ndarray, when: tuple[float
     start, stop, end = when
     taken, there = start + 0.3 * (stop - start), start + 0.6 * (stop - start)
     grasp = dict(fingers=(-0.55, -0.5, 0.65), palm=(-0.7, -0.6, 0.0), elbow=(0.55, -0.7, -0.5))
-    score.hands[side].to(start, taken, score.over(bag.first.point, side, 0.02, **grasp), arc=(0.0, 0.05, -0.03))
+    score.hands[side].to(start, taken, score.over(bag.stand.point, side, 0.02, **grasp), arc=(0.0, 0.05, -0.03))
     above = score.over(spot, side, size("mug")[1] + 0.12, **grasp)
     score.hands[side].to(taken, there, above, arc=(0.0, 0.06, 0.0))
     score.hands[side].wave(there, stop, (0.0, -0.03, 0.0), score.hertz(1.6, 2.4), ramp=0.15)

@@ -12,12 +12,12 @@ WITH_PEN = dict(fingers=(-0.45, -0.45, 0.75), palm=(-0.75, -0.6, 0.0), elbow=(0.
 
 def type_on_keyboard(score: Score) -> Moment:
     """Both hands over a keyboard, fingers falling in turn."""
-    rng, setting = score.rng, score.setting
+    rng = score.rng
     spot = score.spot("left", rng.uniform(-0.06, 0.06), rng.uniform(0.12, 0.18))
     keyboard = score.thing("keyboard", Still(spot))
     a, b, c, d = score.phases(0.6, 2.2, 0.6)
     score.work(a, b)
-    score.look(a, b, Anchor("root", (spot[0], setting.surface + 0.08, spot[2] + 0.1)))
+    score.look(a, b, Anchor("root", (spot[0], spot[1] + 0.08, spot[2] + 0.1)))
     for side in ("left", "right"):
         keys = score.over(spot, side, 0.075, **OVER_KEYS).moved(x=0.10, z=-0.07)
         track = score.hands[side].to(a, b, keys, arc=(0.03, 0.07, -0.05))

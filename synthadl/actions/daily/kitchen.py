@@ -109,7 +109,7 @@ def saw(score: Score, side: str, knife: Thing, spot: np.ndarray, when: tuple[flo
     sign, beat = score.outward(side), score.hertz(1.8, 2.6)
     held = Held((side,), (0.0, 0.0, 0.0), (9.0, -10.0 * sign, 0.0), "root", 0.02)
     grasp = dict(fingers=(-0.35, -0.25, 0.9), palm=(-0.75, -0.6, -0.3), elbow=(0.55, -0.75, -0.45))
-    take = score.over(knife.first.point, side, 0.03, **grasp)
+    take = score.over(knife.stand.point, side, 0.03, **grasp)
     high = score.over(spot, side, 0.145, **grasp).moved(x=0.045, z=-0.17)
     reach = a + 0.55 * (b - a)
     score.hands[side].to(a, reach, take, arc=(0.03, 0.07, -0.05)).to(reach, b, high, arc=(0.0, 0.05, 0.0))
@@ -127,7 +127,7 @@ def lay_down(score: Score, side: str, knife: Thing, spot: np.ndarray, when: tupl
     place = spot + (score.outward(side) * 0.16, 0.02, -0.13)
     grasp = dict(fingers=(-0.35, -0.25, 0.9), palm=(-0.75, -0.6, -0.3), elbow=(0.55, -0.75, -0.45))
     score.hands[side].to(*when, score.over(place, side, 0.035, **grasp), arc=(0.0, 0.03, 0.0))
-    knife.becomes(Still(place, knife.first.turn), when[1] - 0.03, when[1] + 0.1)
+    knife.becomes(Still(place, knife.stand.turn), when[1] - 0.03, when[1] + 0.1)
 
 
 def steady(score: Score, side: str, spot: np.ndarray, up: float, when: tuple[float, float, float, float]) -> None:

@@ -76,10 +76,13 @@ def size(kind: str) -> np.ndarray:
 class Rig(Protocol):
     """What carries things: a body as it plays its score (``rig.py``)."""
 
-    count: int
     t: np.ndarray
     frames: dict[str, tuple[np.ndarray, np.ndarray]]
     travel: np.ndarray | None
+
+    @property
+    def count(self) -> int:
+        """T, the number of moments."""
 
     def palm(self, side: str, depth: float) -> np.ndarray:
         """float64 [T,3]: the point ``depth`` metres below the wrist of ``side``."""
@@ -91,7 +94,7 @@ class Still:
     (pitch, yaw, roll) degrees."""
 
     point: np.ndarray
-    turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    turn: motion.Vector = (0.0, 0.0, 0.0)
 
     def place(self, rig: Rig) -> np.ndarray:
         """float64 [T,4,4]: where it stands."""
@@ -108,7 +111,7 @@ class Held:
     """
 
     hands: tuple[str, ...]
-    grip: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    grip: motion.Vector = (0.0, 0.0, 0.0)
     turn: tuple[float, float, float] = (0.0, 0.0, 0.0)
     frame: str = "root"
     depth: float = 0.03
@@ -142,6 +145,12 @@ class Thing:
     first: Still | Held | Worn | None
     look: dict = field(default_factory=dict)
     changes: list = field(default_factory=list)
+
+    @property
+    def stand(self) -> Still:
+        """Where it stands at first, a thing that nobody carries or wears then."""
+        assert isinstance(self.first, Still)
+        return self.first
 
     def becomes(self, state: Still | Held | Worn | None, start: float, end: float | None = None) -> Thing:
         """Pass into ``state`` between ``start`` and ``end`` (a moment later if None); None as state is out of sight."""

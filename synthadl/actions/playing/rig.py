@@ -67,7 +67,7 @@ def play(score: Score) -> Rig:
 class _Life:
     """What never rests: sway, breath, the small motions of the head and the trembling of the hands."""
 
-    def __init__(self, rng: np.random.Generator, t: np.ndarray, subject: Subject):
+    def __init__(self, rng: np.random.Generator, t: np.ndarray, subject: Subject) -> None:
         breath = motion.noise(rng, t, 0.22, 0.32, 1)[:, 0]
         sway = subject.sway
         self.pelvis = 0.006 * sway * motion.noise(rng, t, 0.12, 0.5, 3) * (1.0, 0.06, 0.7)

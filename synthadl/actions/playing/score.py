@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from synthadl.actions.playing.setting import Grasp, Setting, lean
 from synthadl.people import motion
 from synthadl.people.body import Subject
 
+V = TypeVar("V")
 SIDES = ("left", "right")
 #: Peak over mean speed of a minimum-jerk move, and about the length of a hand in metres.
 PEAK, HAND = 1.875, 0.17
@@ -28,7 +30,7 @@ class Anchor:
     """A point, metres, in a frame of the rig."""
 
     frame: str
-    point: tuple[float, float, float] | np.ndarray = (0.0, 0.0, 0.0)
+    point: motion.Vector = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -42,31 +44,33 @@ class Moment:
 
 
 @dataclass
-class Track:
+class Track(Generic[V]):
     """A value over time: ``first``, moves (start, end, value, arc), waves (start, end, size, hertz, phase, ramp)."""
 
-    first: object
-    moves: list = field(default_factory=list)
+    first: V
+    moves: list[tuple[float, float, V, motion.Vector]] = field(default_factory=list)
     waves: list = field(default_factory=list)
 
-    def to(self, start: float, end: float, value: object, arc: tuple[float, float, float] = (0.0, 0.0, 0.0)) -> Track:
+    def to(self, start: float, end: float, value: V, arc: motion.Vector = (0.0, 0.0, 0.0)) -> Track[V]:
         """Move to ``value`` between two moments, on the way bowed out by ``arc`` metres (hands: outward, up, front)."""
         self.moves.append((start, end, value, arc))
         return self
 
-    def wave(self, start: float, end: float, size: tuple, hertz: float, phase: float = 0.0, ramp: float = 0.2) -> Track:
+    def wave(
+        self, start: float, end: float, size: tuple, hertz: float, phase: float = 0.0, ramp: float = 0.2
+    ) -> Track[V]:
         """Add ``size`` x sin(2 pi hertz (t - start) + phase), faded in and out over ``ramp`` seconds."""
         self.waves.append((start, end, size, hertz, phase, ramp))
         return self
 
-    def mirrored(self, flip: np.ndarray) -> Track:
+    def mirrored(self, flip: np.ndarray) -> Track[V]:
         """The track of the other side: arcs and waves times ``flip`` [3]; its values are for ``resolve`` to mirror."""
         moves = [(start, end, value, np.asarray(arc) * flip) for start, end, value, arc in self.moves]
         waves = [(start, end, np.asarray(size) * flip, *rest) for start, end, size, *rest in self.waves]
         return Track(self.first, moves, waves)
 
     def play(
-        self, t: np.ndarray, resolve: Callable[[object], np.ndarray] = np.asarray, fastest: float = np.inf
+        self, t: np.ndarray, resolve: Callable[[V], np.ndarray] = np.asarray, fastest: float = np.inf
     ) -> np.ndarray:
         """float64 [T,D]: ``resolve`` turns a value of the track into [D] or [T,D]. A move that would exceed ``fastest``
         (metres a second; turning the fingers counts as far as their tips travel) takes longer than was asked for."""
@@ -77,7 +81,7 @@ class Track:
             here = np.abs(t - start).argmin()
             far = np.linalg.norm(np.broadcast_to(way, path.shape)[here, :3]) + np.linalg.norm(arc)
             far += HAND * np.linalg.norm(np.broadcast_to(way, path.shape)[here, 3:6])
-            end = max(end, start + PEAK * far / fastest)
+            end = max(end, float(start + PEAK * far / fastest))
             path = path + motion.ease(t, start, end)[:, None] * way
             path[:, :3] += motion.bump(t, start, end)[:, None] * np.asarray(arc)
         for start, end, size, hertz, phase, ramp in self.waves:
@@ -99,20 +103,24 @@ class Score:
     patience: float | None = None
     rivals: tuple[str, ...] = ()
 
-    def __init__(self, setting: Setting, subject: Subject, rng: np.random.Generator, t: np.ndarray, active: tuple):
+    def __init__(
+        self, setting: Setting, subject: Subject, rng: np.random.Generator, t: np.ndarray, active: tuple
+    ) -> None:
         self.setting, self.subject, self.rng, self.t = setting, subject, rng, t
         self.begin, self.end = active
         self.main, self.off = SIDES if (rng.random() < PREFERRED) == subject.left_handed else SIDES[::-1]
         self.working_lean = lean(setting, subject)
         rest = self.resting = setting.rest(subject)
-        self.pelvis = Track(setting.pelvis)
-        self.hips = Track((0.0, 0.0, 0.0))
-        self.chest = Track((subject.hunch, 0.0, 0.0))
-        self.head = Track((0.0, 0.0, 0.0))
+        self.pelvis: Track[motion.Vector] = Track(setting.pelvis)
+        self.hips: Track[motion.Vector] = Track((0.0, 0.0, 0.0))
+        self.chest: Track[motion.Vector] = Track((subject.hunch, 0.0, 0.0))
+        self.head: Track[motion.Vector] = Track((0.0, 0.0, 0.0))
         self.gaze = Track(Anchor("root", (rng.uniform(-0.9, 0.9), subject.height + rng.uniform(-0.5, 0.1), 4.0)))
         self.hands = {side: Track(rest) for side in SIDES}
         self.feet = {side: Track(Anchor("root", ankle)) for side, ankle in zip(SIDES, setting.ankles, strict=True)}
-        self.soles = {side: Track((0.0, float(rng.uniform(4.0, 14.0)), 0.0)) for side in SIDES}
+        self.soles: dict[str, Track[motion.Vector]] = {
+            side: Track((0.0, float(rng.uniform(4.0, 14.0)), 0.0)) for side in SIDES
+        }
         self.things: list[Thing | Stream] = []
 
     def phases(self, *shares: float) -> list[float]:
@@ -133,13 +141,15 @@ class Score:
         """A new prop of the clip in its first state."""
         if kind not in KINDS:
             raise ValueError(f"unknown prop {kind!r}; known: {', '.join(KINDS)}")
-        self.things.append(Thing(kind, first))
-        return self.things[-1]
+        thing = Thing(kind, first)
+        self.things.append(thing)
+        return thing
 
     def stream(self, kind: str, source: Thing, spout: tuple, target: Thing, start: float, end: float) -> Stream:
         """What runs out of ``source`` down to the base of ``target`` between two moments."""
-        self.things.append(Stream(kind, source, spout, target, start, end))
-        return self.things[-1]
+        stream = Stream(kind, source, spout, target, start, end)
+        self.things.append(stream)
+        return stream
 
     def spot(self, side: str, outward: float, reach: float) -> np.ndarray:
         """float64 [3]: a place on the surface, ``outward`` from the body's middle, ``reach`` beyond the near edge."""

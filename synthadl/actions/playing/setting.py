@@ -28,9 +28,9 @@ class Grasp:
     """
 
     frame: str
-    point: tuple[float, float, float] | np.ndarray
-    fingers: tuple[float, float, float] = (-0.45, 0.0, 0.9)
-    palm: tuple[float, float, float] = (-0.9, 0.0, -0.45)
+    point: motion.Vector
+    fingers: motion.Vector = (-0.45, 0.0, 0.9)
+    palm: motion.Vector = (-0.9, 0.0, -0.45)
     elbow: tuple[float, float, float] = (0.6, -0.7, -0.4)
 
     def moved(self, x: float = 0.0, y: float = 0.0, z: float = 0.0) -> Grasp:

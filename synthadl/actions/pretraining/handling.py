@@ -6,12 +6,13 @@ thing it is, and what is done with it, makes the label.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from synthadl.actions.daily.holding import CARRY
-from synthadl.actions.playing.props import Held, Still, Thing
+from synthadl.actions.playing.props import Held, Still, Stream, Thing
 from synthadl.actions.playing.score import SIDES, Anchor, Moment, Score, arm
 from synthadl.actions.playing.setting import Grasp
 from synthadl.people import motion
@@ -93,10 +94,10 @@ class Handling:
     side of the thing. Times are seconds.
     """
 
-    def __init__(self, score: Score, kind: str, row: float | None = None, **other: object) -> None:
+    def __init__(self, score: Score, kind: str, row: float | None = None, **other: Any) -> None:
         """``row``: metres beyond the near edge, by lot if None; ``other``: fields of the thing's Grip for this verb."""
         self.score, rng = score, score.rng
-        self.grip = Grip(**{**vars(GRIPS[kind]), **other})
+        self.grip = replace(GRIPS[kind], **other)
         _widen(score, rng)
         columns, reaches = rng.permutation((-1, 0, 1)), rng.uniform(*ROW, 3)
         shifts, turns = rng.uniform(-0.025, 0.025, 3), rng.uniform(-25.0, 25.0, 3)
@@ -172,7 +173,7 @@ class Handling:
         turn = self.own(self.grip.carried if turn is None else turn)
         return Held(self.hands, tuple(self.at), turn, frame, 0.0 if self.two else self.grip.depth)
 
-    def grasp(self, point: tuple, frame: str = "chest", style: tuple | None = None) -> Grasp:
+    def grasp(self, point: motion.Vector, frame: str = "chest", style: tuple | None = None) -> Grasp:
         """The grasp that has the thing's grip at ``point`` of a frame; of two hands, x is where the thing's side is."""
         fingers, palm, elbow = (self.grip.style if self.two else SIDE) if style is None else style
         if self.two:
@@ -180,7 +181,15 @@ class Handling:
         _, normal = motion.orthonormal(np.array([fingers]), np.array([palm]))
         return Grasp(frame, np.asarray(point, float) - self.grip.depth * normal[0], fingers, palm, elbow)
 
-    def go(self, start: float, end: float, point: tuple, frame: str = "chest", style=None, arc=(0.02, 0.0, 0.03)):
+    def go(
+        self,
+        start: float,
+        end: float,
+        point: motion.Vector,
+        frame: str = "chest",
+        style: tuple | None = None,
+        arc: motion.Vector = (0.02, 0.0, 0.03),
+    ) -> None:
         """Move the hand, or both, so that the grip comes to ``point``."""
         for hand in self.hands:
             self.score.hands[hand].to(start, end, self.grasp(point, frame, style), arc=arc)
@@ -206,7 +215,7 @@ class Handling:
         """Turn the thing in the hand."""
         self.thing.becomes(self.held(turn, frame), start, end)
 
-    def fetch(self, start: float, carried: tuple = tuple(CARRY.point)) -> float:
+    def fetch(self, start: float, carried: motion.Vector = CARRY.point) -> float:
         """The thing is before the chest from the returned moment on: taken from the table, or held all along."""
         if self.begun:
             for hand in self.hands:
@@ -236,7 +245,7 @@ class Handling:
             self.score.drop(hand, start + 0.08, end)
         self.score.upright(start + 0.1, end)
 
-    def moment(self, start: float, end: float, *more: object) -> Moment:
+    def moment(self, start: float, end: float, *more: Thing | Stream) -> Moment:
         """What the label rests on: the hands, the thing, from ``start`` to ``end``."""
         return Moment(arm(*self.hands), (self.thing, *more), start, end)
 
@@ -244,7 +253,7 @@ class Handling:
 def _widen(score: Score, rng: np.random.Generator) -> None:
     """A table on which three columns have room."""
     table = next(thing for thing in score.setting.furniture if thing.kind in ("table", "counter"))
-    place = table.first
+    place = table.stand
     table.look["width"] = float(rng.uniform(1.25, 1.6))
     table.first = Still(np.array([np.clip(place.point[0], -0.1, 0.1), 0.0, place.point[2]]), place.turn)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from synthadl.actions.playing.score import Moment, Score
+from synthadl.actions.playing.score import Moment
 from synthadl.actions.pretraining import verbs_in_air as air
 from synthadl.actions.pretraining import verbs_on_table as table
 
@@ -44,7 +44,7 @@ TABLE = """
 """
 
 #: verb -> how it moves, and whether that is played backwards.
-VERBS: dict[str, tuple[Callable[[Score, str], Moment], bool]] = {
+VERBS: dict[str, tuple[Callable[..., Moment], bool]] = {
     "lift": (table.lift, False),
     "push": (table.push, False),
     "pull": (table.push, True),

@@ -27,10 +27,6 @@ class Posture:
     hertz: float = 1.0
 
 
-def _both(grasp: Grasp) -> dict[str, Grasp]:
-    return {"main": grasp, "off": grasp}
-
-
 UP, IN = (0.0, 1.0, 0.0), (-1.0, 0.0, 0.0)
 HIP = Grasp("hip", (0.13, 0.10, 0.04), (-0.6, -0.3, 0.7), (-0.8, -0.4, -0.4), (1.0, -0.2, -0.5))
 FACE = Grasp("head", (0.05, -0.01, 0.14), (-0.15, 0.95, -0.1), (-0.1, 0.0, -1.0), (0.6, -0.8, 0.2))
@@ -48,17 +44,17 @@ SHOULDER = Grasp("chest", (-0.15, 0.02, 0.17), (-0.7, 0.3, -0.5), (0.1, -0.8, -0
 SKY = Grasp("shoulder", (0.02, 0.55, 0.20), UP, (-0.5, 0.0, 0.8), (0.9, 0.0, 0.3))
 
 POSTURES: dict[str, Posture] = {
-    "put_hands_on_hips": Posture(**_both(HIP)),
-    "cover_face": Posture(**_both(FACE), head=(14.0, 0.0, 0.0)),
-    "cover_ears": Posture(**_both(EAR), head=(10.0, 0.0, 0.0)),
+    "put_hands_on_hips": Posture(HIP, HIP),
+    "cover_face": Posture(FACE, FACE, head=(14.0, 0.0, 0.0)),
+    "cover_ears": Posture(EAR, EAR, head=(10.0, 0.0, 0.0)),
     "cross_arms": Posture(CROSSED, CROSSED.moved(y=0.06, z=0.04)),
-    "pray": Posture(**_both(PRAY), head=(22.0, 0.0, 0.0)),
+    "pray": Posture(PRAY, PRAY, head=(22.0, 0.0, 0.0)),
     "rub_belly": Posture(BELLY, wave=(0.07, 0.05, 0.0), hertz=1.3),
     "scratch_head": Posture(CROWN, wave=(0.02, 0.02, 0.02), hertz=3.0, head=(6.0, 0.0, -6.0)),
     "stroke_chin": Posture(CHIN, wave=(0.0, 0.025, 0.015), hertz=1.6, head=(6.0, 0.0, 0.0)),
     "signal_stop": Posture(STOP),
-    "spread_arms": Posture(**_both(WIDE)),
-    "shrug": Posture(**_both(SHRUG), head=(0.0, 0.0, 10.0)),
+    "spread_arms": Posture(WIDE, WIDE),
+    "shrug": Posture(SHRUG, SHRUG, head=(0.0, 0.0, 10.0)),
     "beckon": Posture(BECKON, wave=(0.0, 0.06, -0.08), hertz=1.8),
     "pat_shoulder": Posture(SHOULDER, wave=(0.0, 0.05, 0.0), hertz=2.0, head=(4.0, -20.0, 0.0)),
     "twist_trunk": Posture(HIP, HIP, chest=(0.0, 42.0, 0.0), head=(0.0, 25.0, 0.0)),

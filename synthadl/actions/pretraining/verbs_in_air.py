@@ -5,6 +5,8 @@ Each takes a Score and the kind of the thing and says what the label rests on. S
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from synthadl.actions.playing.props import Held, Still, Worn
@@ -50,7 +52,8 @@ def tilt(score: Score, kind: str) -> Moment:
 
 def throw(score: Score, kind: str) -> Moment:
     """Draw back with the thing and throw it to the front."""
-    h = Handling(score, kind, **({"half": 0.0, "depth": 0.11, "style": SIDE} if kind == "ball" else {}))
+    other: dict[str, Any] = {"half": 0.0, "depth": 0.11, "style": SIDE} if kind == "ball" else {}
+    h = Handling(score, kind, None, **other)
     subject, sign, start = score.subject, h.sign, h.fetch(score.begin)
     a, b, c, d, e = h.cuts(start, score.end, 0.5, 0.32, 0.12, 0.4)
     back = Grasp("shoulder", (0.18, 0.18, -0.16), (0.0, 0.9, -0.3), (0.0, 0.1, 1.0), (0.9, -0.3, 0.3))

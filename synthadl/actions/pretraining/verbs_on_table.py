@@ -71,7 +71,7 @@ def twist(score: Score, kind: str) -> Moment:
     a, b, c, d = h.phases(0.5, 1.0, 0.45)
     grasped, turned = h.home + (0.0, 0.02, 0.0), h.own((h.grip.lying[0], 150.0, h.grip.lying[2]))
     h.reach(a, b, grasped)
-    before = h.thing.first
+    before = h.thing.stand
     middle = motion.rotation(before.turn) @ (np.array(size(kind)) * (0.0, 0.5, 0.0)) * (1.0, 0.0, 1.0)
     after = Still(before.point + middle - motion.rotation(turned) @ (np.array(size(kind)) * (0.0, 0.5, 0.0)), turned)
     after.point[1] = before.point[1]
@@ -133,7 +133,7 @@ def knock_over(score: Score, kind: str) -> Moment:
     h.reach(a, b, top, SIDE)
     h.go(b, c, top + (-0.10, -0.02, 0.0), "root", SIDE, (0.0, 0.0, 0.0))
     tipped = h.own((0.0, h.yaw, -90.0))
-    fallen = Still(h.thing.first.point + (-0.9 * wide * h.sign, wide, 0.0), tipped)
+    fallen = Still(h.thing.stand.point + (-0.9 * wide * h.sign, wide, 0.0), tipped)
     h.thing.becomes(fallen, b + 0.3 * (c - b), c + 0.12)
     h.leave(c + 0.1, d)
     return h.moment(b - 0.1, c + 0.15)
@@ -165,7 +165,7 @@ def roll(score: Score, kind: str) -> Moment:
     h.reach(a, b, h.home + (0.0, radius + 0.01, -0.03))
     h.wave(b, c, (0.0, 0.0, wide), hertz, ramp=0.3)
     shift = motion.window(score.t, b, c, 0.3) * np.sin(2.0 * np.pi * hertz * (score.t - b)) * wide
-    first = h.thing.first
+    first = h.thing.stand
     turns = np.array(first.turn) + np.degrees(shift / radius)[:, None] * (1.0, 0.0, 0.0)
     h.thing.first = Still(first.point + shift[:, None] * (0.0, 0.0, 1.0), turns)
     h.leave(c, d)
@@ -193,7 +193,7 @@ def open_up(score: Score, kind: str) -> Moment:
     h.begun = False
     wide, high = 0.42 * min(size(kind)[0], size(kind)[2], 0.24), float(size(kind)[1])
     shift = np.array([0.0, 0.0, 0.1]) if kind == "pan" else np.zeros(3)
-    middle = h.thing.first.point + (motion.rotation(h.thing.first.turn) @ shift if shift.any() else 0.0)
+    middle = h.thing.stand.point + (motion.rotation(h.thing.stand.turn) @ shift if shift.any() else 0.0)
     top = middle + (0.0, high if kind != "pan" else 0.046, 0.0)
     lid = score.thing("lid", Still(top))
     lid.look["wide"] = float(wide)

@@ -110,15 +110,15 @@ class ClipSpec:
             "ratio_aware": (True, False),
             **rendering.OPTIONS,
         }
-        for name, known in choices.items():
-            if getattr(self, name) not in known:
-                listed = ", ".join(map(str, known))
+        for name, values in choices.items():
+            if getattr(self, name) not in values:
+                listed = ", ".join(map(str, values))
                 raise ValueError(f"ClipSpec.{name} must be one of {listed}, got {getattr(self, name)!r}")
         if isinstance(self.windows, str) and (self.windows, self.sampling) != ("all", "strided"):
             raise ValueError(f"ClipSpec.windows must be a number, or 'all' if strided, got {self.windows!r}")
         if not self.regions or not set(self.regions) <= set(regions.REGIONS):
-            known = ", ".join(regions.REGIONS)
-            raise ValueError(f"ClipSpec.regions must be one or more of {known}, got {self.regions!r}")
+            listed = ", ".join(regions.REGIONS)
+            raise ValueError(f"ClipSpec.regions must be one or more of {listed}, got {self.regions!r}")
         counts = ("frames", "stride", "phases", "poses", "persons", "trajectories")
         for name in counts if self.windows == "all" else (*counts, "windows"):
             if getattr(self, name) < 1:
@@ -130,8 +130,8 @@ class ClipSpec:
             raise ValueError(f"ClipSpec.granularities must be numbers of segments from 2 on, got {self.granularities}")
         most, fewest = max(self.granularities, default=0), min(self.frames, self.poses)
         if self.segments != "resampled" and most > fewest:
-            asked = f"{self.frames} frames and {self.poses} poses can't be cut into {most} segments"
-            raise ValueError(f"ClipSpec: {asked}, expected {fewest} or fewer segments, or segments='resampled'")
+            request = f"{self.frames} frames and {self.poses} poses can't be cut into {most} segments"
+            raise ValueError(f"ClipSpec: {request}, expected {fewest} or fewer segments, or segments='resampled'")
         if len(self.size) != 2 or min(self.size) < 1:
             raise ValueError(f"ClipSpec.size must be (height, width) in pixels, got {self.size}")
 
@@ -173,17 +173,18 @@ def train_window(spec: ClipSpec, length: int, rng: np.random.Generator) -> Windo
 
 def evaluation_windows(spec: ClipSpec, length: int) -> list[Window]:
     """The ``spec.windows`` clips of a video of ``length`` frames that evaluation reads, in order of time."""
+    if isinstance(spec.windows, str):  # all of a strided clip
+        return [
+            _strided(spec, length, int(start)) for start in sampling.windows(length, spec.frames, spec.stride)[:, 0]
+        ]
     count = spec.windows
     if spec.sampling == "uniform":
         return [_uniform(spec, length, (window + 0.5) / count) for window in range(count)]
     if spec.sampling == "consecutive":
         starts = np.floor(np.linspace(0, length - spec.frames, 2 * count + 1)).astype(int)[1::2]
         return [_consecutive(spec, length, int(start)) for start in starts]
-    if count == "all":
-        starts = sampling.windows(length, spec.frames, spec.stride)[:, 0]
-    else:
-        last = max(length - (spec.frames - 1) * spec.stride - 1, 0)
-        starts = np.linspace(0, last, 2 * count + 1).astype(int)[1::2]
+    last = max(length - (spec.frames - 1) * spec.stride - 1, 0)
+    starts = np.linspace(0, last, 2 * count + 1).astype(int)[1::2]
     return [_strided(spec, length, int(start)) for start in starts]
 
 

@@ -35,7 +35,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Maker:
+class Maker(torch.utils.data.Dataset):
     """``maker[task]`` is its Batch, and (id, reason) of each clip that could not be read and is not in it."""
 
     clips: Clips
@@ -46,7 +46,8 @@ class Maker:
         clips, data = self.clips, self.clips.dataset
         size = View.plain(clips.spec).size if self.augment is None else clips.spec.size
         room = Room(clips, len(task.items), size)
-        filled, skipped = [], []
+        filled: list[int] = []
+        skipped: list[tuple[str, str]] = []
         for i, window in task.items:
             try:
                 room.fill(len(filled), i, *self._look(task, i, window))
@@ -85,8 +86,8 @@ class Room:
 
     def batch(self, count: int) -> Batch:
         """The first ``count`` clips, without labels."""
-        segments = {g: Batch(**_tensors(arrays, count * g)) for g, arrays in self.segments.items()}
-        return Batch(**_tensors(self.arrays, count), segments=segments or None)
+        segments = {g: Batch().replace(**_tensors(arrays, count * g)) for g, arrays in self.segments.items()}
+        return Batch(segments=segments or None).replace(**_tensors(self.arrays, count))
 
 
 def _tensors(arrays: dict[str, np.ndarray], count: int) -> dict[str, torch.Tensor]:
@@ -102,16 +103,16 @@ def blank(
     spec = clips.spec
     joints = clips.dataset.skeleton.count if clips.dataset.skeleton else 0
     shapes = {
-        "video": (np.uint8, 3, spec.frames, *size),
-        "flow": (np.uint8, 2, spec.frames, *size),
-        "parts": (np.uint8, len(spec.regions), 3, spec.frames, *size),
-        "rendered": (np.uint8, 3, spec.frames, *size),
-        "pose": (np.float32, spec.persons, spec.poses, joints, 3),
-        "trajectories": (np.float32, spec.trajectories, DIMENSIONS),
-        "truth": (np.float32, spec.frames, *size),
-        "part_truth": (np.float32, len(spec.regions)),
+        "video": (np.uint8, (3, spec.frames, *size)),
+        "flow": (np.uint8, (2, spec.frames, *size)),
+        "parts": (np.uint8, (len(spec.regions), 3, spec.frames, *size)),
+        "rendered": (np.uint8, (3, spec.frames, *size)),
+        "pose": (np.float32, (spec.persons, spec.poses, joints, 3)),
+        "trajectories": (np.float32, (spec.trajectories, DIMENSIONS)),
+        "truth": (np.float32, (spec.frames, *size)),
+        "part_truth": (np.float32, (len(spec.regions),)),
     }
-    arrays = {name: np.empty((count, *shape), dtype) for name, (dtype, *shape) in shapes.items() if name in needs}
+    arrays = {name: np.empty((count, *shape), dtype) for name, (dtype, shape) in shapes.items() if name in needs}
     return {**arrays, "frame_numbers": np.empty((count, spec.frames), np.int64)}
 
 

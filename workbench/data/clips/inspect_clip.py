@@ -73,7 +73,7 @@ def sample(
         clip,
         batch if "video" in needs else batch.replace(video=None),
         None if pixels is None else placement.pose(pixels, moment.frames),
-        None if truth is None else placement.truth(truth, moment.frames, dataset.skeleton.mirror),
+        None if truth is None else placement.truth(truth, moment.frames, dataset.schema.mirror),
         moment.poses,
     )
 
@@ -86,7 +86,7 @@ def truth_of(dataset: Dataset, i: int, spec: ClipSpec) -> Truth | None:
     cut = Cut(dataset, spec, i)
     moment = evaluation_windows(spec, cut.info.frames)[0]
     placement = _Place(cut.box_at(moment.frames), View.plain(spec), spec.area)
-    return placement.truth(truth, moment.frames, dataset.skeleton.mirror)
+    return placement.truth(truth, moment.frames, dataset.schema.mirror)
 
 
 @dataclass(frozen=True)

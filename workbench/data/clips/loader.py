@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import torch
@@ -18,6 +19,7 @@ from safefiles.workers import follow
 from workbench.data.clips.augment import Augment
 from workbench.data.clips.clip_spec import ClipSpec, evaluation_windows
 from workbench.data.clips.collate import Maker, Task, generator
+from workbench.data.clips.epochs import Epochs
 from workbench.data.clips.prepared_clips import Clips
 from workbench.data.dataset import Dataset
 from workbench.media.flow import make_solver
@@ -28,7 +30,7 @@ NEEDS = frozenset({*TENSORS, "label", "segments"})
 USUAL = frozenset({"video", "pose", "label"})
 
 
-class Loader:
+class Loader(Epochs):
     """The clips of ``dataset`` as batches of ``batch_size`` (of one process), cut as ``spec`` says.
 
     Batch: video uint8 [B,3,T,H,W]; pose float32 [B,M,t_p,V,3] in the space that spec.normalize names, 0 where a joint
@@ -72,10 +74,10 @@ class Loader:
         check_needs(dataset, spec, needs)
         _check(dataset, batch_size, train, augment, shard)
         self.dataset, self.spec, self.train, self.skip_limit = dataset, spec, train, skip_limit
-        self.epoch, self.seed, self.skipped = 0, seed, []
+        self.seed = seed
+        self.skipped: list[tuple[str, str]] = []
         self._rank, self._world = shard
         self._size = min(batch_size, len(dataset) // self._world) if train else batch_size
-        self._start = self._given = 0
         self._report([(dataset.ids[i], reason) for i, reason in dataset.problems.items()])
         clips = Clips(dataset, spec, needs, cache, max(workers, cores()))
         self._report([(dataset.ids[i], reason) for i, reason in clips.bad.items()])
@@ -96,19 +98,6 @@ class Loader:
         counts = [len(evaluation_windows(self.spec, max(length, 1))) for length in self.dataset.lengths.tolist()]
         return [(i, number) for i, count in enumerate(counts) for number in range(count)]
 
-    def set_epoch(self, epoch: int) -> None:
-        """Which epoch the next iteration gives; another than the present one starts at its beginning."""
-        if epoch != self.epoch:
-            self.epoch, self._start, self._given = epoch, 0, 0
-
-    def state_dict(self) -> dict[str, int]:
-        """Where the epoch stands: the batches that were given so far are not given again after ``load_state_dict``."""
-        return {"epoch": self.epoch, "position": self._given}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Goes on where ``state_dict`` was taken."""
-        self.epoch, self._start, self._given = state["epoch"], state["position"], state["position"]
-
     def __iter__(self) -> Iterator[Batch]:
         self._given, self._start = self._start, 0
         self._tasks[:] = self._epoch_tasks()[self._given :]
@@ -120,11 +109,10 @@ class Loader:
                 yield batch
 
     def _epoch_tasks(self) -> list[Task]:
+        items: list[tuple[int, int | None]] = [*self._windows]
         if self.train:
             order = generator(self.seed, self.epoch, "order").permutation(len(self.dataset))
             items = [(int(i), None) for i in order[: len(self) * self._size * self._world]]
-        else:
-            items = self._windows
         batches = [items[at : at + self._size] for at in range(0, len(items), self._size)]
         return [Task(self.epoch, batch) for batch in batches[self._rank :: self._world]]
 
@@ -204,5 +192,5 @@ def _begin(parent: int, worker: int) -> None:
     follow(parent)
 
 
-def _as_is(batch: tuple) -> tuple:
+def _as_is(batch: Any) -> Any:
     return batch

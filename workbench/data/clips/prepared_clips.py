@@ -53,14 +53,14 @@ KINDS = {
     ),
     "bodies": Kind(
         "frames",
-        lambda data, spec: (spec.persons, data.skeleton.count, 3),
+        lambda data, spec: (spec.persons, data.schema.count, 3),
         "float32",
         ("normalize", "persons", "pose_quality"),
         version=3,
     ),
     "joints": Kind(
         "frames",
-        lambda data, spec: (spec.drawn, data.skeleton.count, 2),
+        lambda data, spec: (spec.drawn, data.schema.count, 2),
         "float32",
         (*AREA, "persons", "drawn_persons", "pose_quality"),
         version=2,
@@ -101,11 +101,12 @@ class Clips:
     ) -> None:
         self.dataset, self.spec, self.needs = dataset, spec, needs
         # In the mirror a left hand is a right one: both are held, whichever is asked for.
-        asked = {side for name in spec.regions for side in (name, regions.MIRRORED.get(name, name))}
-        self._held = replace(spec, regions=tuple(name for name in regions.REGIONS if name in asked))
+        sides = {side for name in spec.regions for side in (name, regions.MIRRORED.get(name, name))}
+        self._held = replace(spec, regions=tuple(name for name in regions.REGIONS if name in sides))
         self._cut = _Remembered(partial(Cut, dataset, self._held))
-        titles = [] if cache is None else _kinds(needs, spec)
-        self.stores = {title: self._open(Path(cache), title, workers) for title in titles}
+        self.stores: dict[str, Store] = {}
+        if cache is not None:
+            self.stores = {title: self._open(Path(cache), title, workers) for title in _kinds(needs, spec)}
 
     def _open(self, cache: Path, title: str, workers: int) -> Store:
         kind, spec, data = KINDS[title], self._held, self.dataset
@@ -152,12 +153,12 @@ class Clips:
         if (numbers < 0).any():
             rows = np.where(numbers[:, None, None, None] < 0, np.float32(0), rows)
         space = "camera" if self.spec.normalize == "none" else "normalised"
-        return Pose(rows.swapaxes(0, 1), self.dataset.skeleton, space, numbers)
+        return Pose(rows.swapaxes(0, 1), self.dataset.schema, space, numbers)
 
     def joints(self, i: int, numbers: np.ndarray) -> Pose:
         """float32 [M,T,V,2], the persons of clip i in the frames ``numbers`` that are drawn, in pixels of the area."""
         rows = self._whole("joints", i)[numbers].swapaxes(0, 1)
-        return Pose(rows[np.isfinite(rows).any(axis=(1, 2, 3))], self.dataset.skeleton, "image", numbers)
+        return Pose(rows[np.isfinite(rows).any(axis=(1, 2, 3))], self.dataset.schema, "image", numbers)
 
     def truth(self, i: int, numbers: np.ndarray) -> np.ndarray:
         """uint8 [T,h,w], of the area in the frames ``numbers`` of clip i: 255 where and when the label is decided."""
@@ -196,7 +197,8 @@ class _Remembered:
     """``make(i)``, once for each i as long as there are not too many."""
 
     def __init__(self, make: Callable[[int], Cut]) -> None:
-        self._make, self._kept = make, {}
+        self._make = make
+        self._kept: dict[int, Cut] = {}
 
     def __call__(self, i: int) -> Cut:
         if i not in self._kept:

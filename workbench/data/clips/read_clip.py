@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from workbench.data.clips.clip_spec import ClipSpec
-from workbench.data.dataset import Dataset
+from workbench.data.dataset import Dataset, Rows
 from workbench.media import flow, pose, regions, trajectories, video
 from workbench.media.video import VideoInfo
 from workbench.types import Clip, Pose
@@ -280,6 +280,6 @@ def network_bodies(poses: Pose, spec: ClipSpec, mirrored: bool) -> np.ndarray:
     return np.nan_to_num(bodies, copy=False, nan=0.0)
 
 
-def as_seen(poses: Pose, dataset: Dataset, spec: ClipSpec, i: int) -> Pose:
+def as_seen(poses: Pose, dataset: Rows, spec: ClipSpec, i: int) -> Pose:
     """``poses`` at the quality of ``spec``: in camera space and in pixels the same joints fail in the same frames."""
     return pose.degrade(poses, spec.pose_quality, zlib.crc32(dataset.ids[i].encode()))

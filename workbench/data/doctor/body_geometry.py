@@ -66,9 +66,9 @@ def detour(joints: np.ndarray, skeleton: Skeleton) -> float:
 
 
 def _detour(body: np.ndarray, towards: np.ndarray) -> float:
-    known = np.isfinite(body).all(axis=1)
-    bones = np.linalg.norm(body - body[towards], axis=1)[known & known[towards]].sum()
-    return bones / _tree(body[known]).sum()
+    finite = np.isfinite(body).all(axis=1)
+    bones = np.linalg.norm(body - body[towards], axis=1)[finite & finite[towards]].sum()
+    return bones / _tree(body[finite]).sum()
 
 
 def readings(skeleton: Skeleton) -> Iterator[tuple[str, Skeleton, Callable[[np.ndarray], np.ndarray]]]:
@@ -267,5 +267,5 @@ def flips(joints: np.ndarray, skeleton: Skeleton) -> float:
             np.nanmean(step(now, then), axis=2),
             np.nanmean(step(now[:, :, skeleton.mirror], then), axis=2),
         )
-    known = np.isfinite(unchanged) & np.isfinite(changed)
-    return float((changed[known] < 0.5 * unchanged[known]).mean()) if known.any() else np.nan
+    finite = np.isfinite(unchanged) & np.isfinite(changed)
+    return float((changed[finite] < 0.5 * unchanged[finite]).mean()) if finite.any() else np.nan

@@ -97,6 +97,7 @@ class Case:
     @cached_property
     def _frames(self) -> tuple[int, np.ndarray, np.ndarray]:
         """(first frame of the window, uint8 [n,h,w] the window, uint8 [GLIMPSES,24,32])."""
+        assert self.info is not None  # pictures are asked for of what is a video
         total = self.info.frames
         count = min(WINDOW, total)
         first = (total - count) // 2
@@ -126,7 +127,7 @@ class Case:
     @cached_property
     def joints_in_window(self) -> np.ndarray | None:
         """float64 [M,n,V,2]: the joints in the pixels of ``window``; None where there are none."""
-        if self.pixels is None:
+        if self.pixels is None or self.info is None:
             return None
         first, window, _ = self._frames
         scale = np.array(window.shape[:0:-1]) / (self.info.width, self.info.height)

@@ -117,8 +117,8 @@ def frozen(case: Case) -> Finding | None:
     if pose is None or pose.joints.shape[1] < 4:
         return None
     same = (pose.joints[:, 1:] == pose.joints[:, :-1]).all(axis=(2, 3))
-    known = np.isfinite(pose.joints[:, 1:]).all(axis=(2, 3))
-    share = float(same[known].mean()) if known.any() else 0.0
+    finite = np.isfinite(pose.joints[:, 1:]).all(axis=(2, 3))
+    share = float(same[finite].mean()) if finite.any() else 0.0
     return Finding(f"{share:.0%} of the poses are exactly those of the frame before", share) if share > 0.5 else FINE
 
 

@@ -48,12 +48,12 @@ def projection(case: Case) -> Finding | None:
     if case.pose is None or case.pixels is None or case.pose.joints.shape[:3] != case.pixels.joints.shape[:3]:
         return None
     solid, flat = case.pose.joints.astype(np.float64), case.pixels.joints[..., :2].astype(np.float64)
-    known = np.isfinite(solid).all(axis=3) & np.isfinite(flat).all(axis=3)
-    use = known.sum(axis=2) >= 5
+    finite = np.all(np.isfinite(solid), axis=3) & np.all(np.isfinite(flat), axis=3)
+    use = finite.sum(axis=2) >= 5
     if not use.any():
         return None
-    known = known[use][..., None]
-    solid, flat = (_centred(values[use], known) for values in (solid, flat))
+    finite = finite[use][..., None]
+    solid, flat = (_centred(values[use], finite) for values in (solid, flat))
     # A person who turns the side to the camera says little about x; the whole clip is taken together.
     correlations = _correlations(solid, flat)
     if correlations[0, 0] > 0.4 and correlations[1, 1] < -0.6:
@@ -69,10 +69,10 @@ def projection(case: Case) -> Finding | None:
     return Finding(text, 2 - correlations[0, 0] + correlations[1, 1])
 
 
-def _centred(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+def _centred(values: np.ndarray, finite: np.ndarray) -> np.ndarray:
     """[n,V,D] about the mean of the known joints of each body, 0 where unknown."""
-    values = np.where(known, values, 0)
-    return np.where(known, values - values.sum(axis=1, keepdims=True) / known.sum(axis=1, keepdims=True), 0)
+    values = np.where(finite, values, 0)
+    return np.where(finite, values - values.sum(axis=1, keepdims=True) / finite.sum(axis=1, keepdims=True), 0)
 
 
 def _correlations(solid: np.ndarray, flat: np.ndarray) -> np.ndarray:
@@ -108,8 +108,9 @@ def on_person(case: Case) -> Finding | None:
     tolerance=0.05,
 )
 def crops(case: Case) -> Finding | None:
-    has_pixels = case.pixels is not None and np.isfinite(case.pixels.joints).any()
-    if not has_pixels or case.info is None or int(case.dataset.row(case.i)["frames"]) != case.info.frames:
+    if case.pixels is None or not np.isfinite(case.pixels.joints).any():
+        return None
+    if case.info is None or int(case.dataset.row(case.i)["frames"]) != case.info.frames:
         return None
     left, top, right, bottom = person_box(case.pixels, margin=0.0)
     wide = max(0, min(right, case.info.width) - max(left, 0))
@@ -163,9 +164,8 @@ def in_time(case: Case) -> Finding | None:
 
 def _moving(case: Case) -> tuple[np.ndarray, np.ndarray] | None:
     """(changes of the pictures, joints in them) where something moves before a camera that stands still."""
-    if case.pixels is None or case.info is None or len(case.window) < 4:
+    if case.info is None or (joints := case.joints_in_window) is None or len(case.window) < 4:
         return None
-    joints = case.joints_in_window
     if joints.shape[1] != len(case.window) or not np.isfinite(joints).any():
         return None
     return (case.changed, joints) if picture_motion.still_camera(case.changed) else None

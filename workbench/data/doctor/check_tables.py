@@ -176,8 +176,8 @@ def _name(classes: list[str], label: int) -> str:
 
 def _first(survey: Survey, part: str, label: int) -> tuple[str, int] | None:
     data = survey.parts[part]
-    places = np.flatnonzero(data.labels == label) if data.instances is None else []
-    return (part, int(places[0])) if len(places) else None
+    rows = np.flatnonzero(data.labels == label)
+    return (part, int(rows[0])) if data.instances is None and len(rows) else None
 
 
 @check(
@@ -188,10 +188,10 @@ def _first(survey: Survey, part: str, label: int) -> tuple[str, int] | None:
 )
 def alike_names(survey: Survey) -> list[Finding]:
     classes = next(iter(survey.parts.values())).classes
-    found = [Finding(f"classes {spelling.quoted(group)}", len(group)) for group in spelling.near(classes)]
-    known = [_named(data.table["subject"]) for data in survey.parts.values() if "subject" in data.table]
-    subjects = [str(name) for names in known for name in names]
-    return found + [Finding(f"subjects {spelling.quoted(group)}", len(group)) for group in spelling.near(subjects)]
+    findings = [Finding(f"classes {spelling.quoted(group)}", len(group)) for group in spelling.near(classes)]
+    columns = [_named(data.table["subject"]) for data in survey.parts.values() if "subject" in data.table]
+    subjects = [str(name) for names in columns for name in names]
+    return findings + [Finding(f"subjects {spelling.quoted(group)}", len(group)) for group in spelling.near(subjects)]
 
 
 @check(
@@ -230,8 +230,8 @@ def intervals(case: Case) -> Finding | None:
 )
 def cuts(survey: Survey) -> list[Finding] | None:
     clips = [(part, i) for part, data in survey.parts.items() if data.instances is None for i in range(len(data))]
-    known = all("subject" in data.table and _named(data.table["subject"]).size for data in survey.parts.values())
-    if known or not survey.has("train", "test") or not clips:
+    has_subjects = all("subject" in data.table and _named(data.table["subject"]).size for data in survey.parts.values())
+    if has_subjects or not survey.has("train", "test") or not clips:
         return None
     names = [survey.parts[part].videos[i] or survey.parts[part].ids[i] for part, i in clips]
     labels = [_name(survey.parts[part].classes, int(survey.parts[part].labels[i])) for part, i in clips]
@@ -239,14 +239,14 @@ def cuts(survey: Survey) -> list[Finding] | None:
     # In a class of one or two, what looks like a counter is all there is to tell clips apart by.
     table = table[table.groupby("label")["film"].transform("nunique") >= 3]
     table["part"] = [clips[k][0] for k in table.index]
-    found = []
+    findings = []
     for _, rows in table.groupby("film", sort=True):
         test = rows.index[rows["part"] == "test"]
         train = rows.index[rows["part"] == "train"]
         if len(test) and len(train):
             text = f"{Path(names[train[0]]).name} (train) and {Path(names[test[0]]).name} (test) look cut from one film"
-            found.append(Finding(text, len(rows), clips[test[0]]))
-    return found
+            findings.append(Finding(text, len(rows), clips[test[0]]))
+    return findings
 
 
 @check(
@@ -259,10 +259,11 @@ def cuts(survey: Survey) -> list[Finding] | None:
 def shared_poses(survey: Survey) -> list[Finding] | None:
     if not all("pose" in data.table for data in survey.parts.values()):
         return None
-    videos, found = {}, []
+    videos: dict[str, str] = {}
+    findings = []
     for part, data in survey.parts.items():
         for i, (path, pose) in enumerate(zip(data.videos, data.table["pose"], strict=True)):
             if pose and path and videos.setdefault(pose, path) != path:
                 text = f"{Path(pose).name} is that of {Path(videos[pose]).name} and of {Path(path).name}"
-                found.append(Finding(text, 1, (part, i)))
-    return found
+                findings.append(Finding(text, 1, (part, i)))
+    return findings

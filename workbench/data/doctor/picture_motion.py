@@ -37,12 +37,12 @@ def inside(changed: np.ndarray, boxes: np.ndarray) -> tuple[float, float]:
     across = (x >= boxes[:, :1]) & (x < boxes[:, 2:3])
     down = (y >= boxes[:, 1:2]) & (y < boxes[:, 3:])
     covered = down[:, :, None] & across[:, None]
-    known = np.isfinite(boxes).all(axis=1)
+    finite = np.isfinite(boxes).all(axis=1)
     caption = (y < CAPTION * height) | (y >= (1 - CAPTION) * height)
-    counted = changed[known] * (covered[known] | ~caption[:, None])
+    counted = changed[finite] * (covered[finite] | ~caption[:, None])
     total = counted.sum()
-    share = float((counted * covered[known]).sum() / total) if total else np.nan
-    return share, float(covered[known].mean()) if known.any() else 0.0
+    share = float((counted * covered[finite]).sum() / total) if total else np.nan
+    return share, float(covered[finite].mean()) if finite.any() else 0.0
 
 
 def agreement(changed: np.ndarray, joints: np.ndarray) -> np.ndarray:
@@ -54,10 +54,10 @@ def agreement(changed: np.ndarray, joints: np.ndarray) -> np.ndarray:
     near = np.stack([cv2.blur(picture, (5, 5)) for picture in changed])
     middle = (joints[:, 1:] + joints[:, :-1]) / 2
     speed = np.linalg.norm(np.diff(joints, axis=1), axis=3)
-    known = np.isfinite(middle).all(axis=3)
+    visible = np.isfinite(middle).all(axis=3)
     pixels = np.nan_to_num(middle).round().astype(int)
     height, width = changed.shape[1:]
-    known &= ((pixels >= 0) & (pixels < (width, height))).all(axis=3)
+    visible &= ((pixels >= 0) & (pixels < (width, height))).all(axis=3)
     pixels = np.clip(pixels, 0, (width - 1, height - 1))
     correlations = np.full(2 * LAGS + 1, np.nan)
     steps = len(changed)
@@ -68,7 +68,7 @@ def agreement(changed: np.ndarray, joints: np.ndarray) -> np.ndarray:
             return correlations
         at = pixels[:, poses]
         changes = near[(poses + lag)[None, :, None], at[..., 1], at[..., 0]]
-        use = known[:, poses]
+        use = visible[:, poses]
         if use.sum() >= 50:
             correlations[LAGS + lag] = _correlation(np.sqrt(speed[:, poses][use]), np.sqrt(changes[use]))
     return correlations

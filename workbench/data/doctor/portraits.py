@@ -29,8 +29,8 @@ def portrait(dataset: Dataset, i: int, numbers: Sequence[int] | None = None) -> 
     try:
         info = video.ingest(dataset.video(i))
         spread = np.linspace(0, info.frames - 1, FRAMES + 2).round().astype(int)[1:-1]
-        numbers = spread if numbers is None else np.array(numbers)
-        frames = video.read(info, numbers).frames
+        shown = spread if numbers is None else np.array(numbers)
+        frames = video.read(info, shown).frames
     except (ValueError, OSError):
         return None
     solid, flat = _poses(dataset, i)
@@ -38,14 +38,14 @@ def portrait(dataset: Dataset, i: int, numbers: Sequence[int] | None = None) -> 
     scale = HEIGHT / info.height
     frames = video.resize(frames, (HEIGHT, max(2, round(info.width * scale))))
     if flat is not None:
-        posed = np.minimum(numbers, flat.joints.shape[1] - 1)
+        posed = np.minimum(shown, flat.joints.shape[1] - 1)
         joints = flat.joints[:, posed, :, :2] * scale
         frames = rendering.draw(frames, Pose(joints.astype(np.float32), flat.skeleton, "image", posed))
     for frame in frames:
         _outline(frame, box, scale)
     panels = list(frames)
     if solid is not None and solid.joints.shape[3] == 3:
-        middle = solid.joints[:, min(numbers[len(numbers) // 2], solid.joints.shape[1] - 1)]
+        middle = solid.joints[:, min(shown[len(shown) // 2], solid.joints.shape[1] - 1)]
         panels += [_panel(middle[..., axes], solid) for axes in ([0, 1], [2, 1])]
     gap = np.full((HEIGHT, 6, 3), 255, np.uint8)
     return np.concatenate([part for panel in panels for part in (panel, gap)][:-1], axis=1)
@@ -58,14 +58,14 @@ def _poses(dataset: Dataset, i: int) -> tuple[Pose | None, Pose | None]:
         return None, None
 
 
-def _box(dataset: Dataset, i: int) -> tuple[int, int, int, int] | None:
+def _box(dataset: Dataset, i: int) -> tuple[int, int, int, int] | np.ndarray | None:
     try:
         return area_box(dataset.subset([i]), ClipSpec(), 0)
     except (ValueError, OSError):
         return None
 
 
-def _outline(frame: np.ndarray, box: tuple[int, int, int, int] | None, scale: float) -> None:
+def _outline(frame: np.ndarray, box: tuple[int, int, int, int] | np.ndarray | None, scale: float) -> None:
     if box is not None:
         corners = [round(side * scale) for side in box]
         # White within black shows on any picture.

@@ -44,19 +44,19 @@ def measure(dataset: Dataset) -> pd.DataFrame:
 
 def of_clip(pose: Pose) -> dict:
     """The numbers of one clip (see ``measure``)."""
-    known = np.isfinite(pose.joints).all(axis=3)  # [M,T,V]
-    people = known.any(axis=2).sum(axis=0)
-    body, found = pose.joints[0].astype(np.float64), known[0]
-    middle, trunk = _middle(body, found), _trunk(pose)
+    finite = np.isfinite(pose.joints).all(axis=3)  # [M,T,V]
+    people = finite.any(axis=2).sum(axis=0)
+    body, mask = pose.joints[0].astype(np.float64), finite[0]
+    middle, trunk = _middle(body, mask), _trunk(pose)
     with np.errstate(invalid="ignore"):
         jumps = np.append(False, np.linalg.norm(np.diff(middle, axis=0), axis=1) > trunk)
         noise = np.abs(np.diff(body, n=2, axis=0)) / np.sqrt(6)  # of the second difference of independent noise
     # The median of |x| is 0.6745 standard deviations.
     jitter = float(np.nanmedian(noise) / 0.6745 / trunk) if np.isfinite(noise).any() and trunk else float("nan")
     sure = np.full(len(people), np.nan)
-    if pose.confidence is not None and found.any():
-        total = np.where(found, pose.confidence[0], 0).sum(axis=1)
-        sure = np.divide(total, found.sum(axis=1), out=sure, where=found.any(axis=1))
+    if pose.confidence is not None and mask.any():
+        total = np.where(mask, pose.confidence[0], 0).sum(axis=1)
+        sure = np.divide(total, mask.sum(axis=1), out=sure, where=mask.any(axis=1))
     doubtful = (people == 0) | jumps | (sure < SURE)
     return {
         "seen": float((people > 0).mean()),
@@ -68,10 +68,10 @@ def of_clip(pose: Pose) -> dict:
     }
 
 
-def _middle(body: np.ndarray, found: np.ndarray) -> np.ndarray:
+def _middle(body: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """float64 [T,D]: the mean of the joints that are found; NaN where none is."""
-    count = found.sum(axis=1)[:, None].astype(np.float64)
-    total = np.where(found[..., None], body, 0).sum(axis=1)
+    count = mask.sum(axis=1)[:, None].astype(np.float64)
+    total = np.where(mask[..., None], body, 0).sum(axis=1)
     return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
 
 
@@ -83,7 +83,7 @@ def _trunk(pose: Pose) -> float:
     return float(np.median(lengths[np.isfinite(lengths)])) if np.isfinite(lengths).any() else 0.0
 
 
-def told(quality: pd.DataFrame) -> list[str]:
+def sentences(quality: pd.DataFrame) -> list[str]:
     """The same of all clips, in words."""
     if quality.empty:
         return ["pose quality: no clip has poses"]
@@ -106,7 +106,7 @@ def write(dataset: Dataset, quality: pd.DataFrame, path: str | os.PathLike) -> P
     path. Of more than ``SHOWN`` clips the worst are there."""
     shown = tqdm(quality.head(SHOWN).to_dict("records"), "drawing poses", unit="clip", disable=len(quality) < 20)
     figures = "".join(_figure(dataset, row) for row in shown)
-    lines = "".join(f"<p>{escape(line)}</p>" for line in told(quality))
+    lines = "".join(f"<p>{escape(line)}</p>" for line in sentences(quality))
     rest = len(quality) - SHOWN
     more = f"<p>{rest} clips with fewer doubtful frames are not shown.</p>" if rest > 0 else ""
     path = Path(path)

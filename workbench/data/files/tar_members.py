@@ -26,7 +26,8 @@ def index(path: Path) -> dict[str, Any]:
 
     ValueError naming ``path`` where it is no tar or is cut off. What is no plain file is passed over.
     """
-    total, clips = path.stat().st_size, {}
+    total = path.stat().st_size
+    clips: dict[str, dict[str, list[int]]] = {}
     try:
         with tarfile.open(path, "r:") as tar:
             for member in tar:

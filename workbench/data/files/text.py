@@ -54,12 +54,12 @@ class Tokens:
             raise Damage(f"{self.path} ends on line {self._line(len(self) - 1)}, in the middle of a frame")
         return self._words[at].decode("ascii", "replace")
 
-    def whole(self, at: int, least: int, most: int, what: str) -> int:
+    def whole(self, at: int, least: int, most: int, name: str) -> int:
         """The whole number at ``at``; Damage if it is none or not within [least, most]."""
         word = self.word(at)
         if not (word.isascii() and word.isdigit() and len(word) <= 9 and least <= int(word) <= most):
             span = f"{least}" if least == most else f"{least} to {most}"
-            raise self.damage(at, f"{what} ({span})")
+            raise self.damage(at, f"{name} ({span})")
         return int(word)
 
     def numbers(self, at: int, count: int) -> np.ndarray:

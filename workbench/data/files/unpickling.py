@@ -96,9 +96,9 @@ _ALLOWED: dict[tuple[str, str], Any] = {
     ("_codecs", "encode"): _encode,
     ("collections", "OrderedDict"): OrderedDict,
     **{
-        (f"numpy.{core}.{module}", name): made
+        (f"numpy.{core}.{module}", name): factory
         for core in ("core", "_core")
-        for module, name, made in (
+        for module, name, factory in (
             ("multiarray", "_reconstruct", _reconstruct),
             ("multiarray", "scalar", _scalar),
             ("numeric", "_frombuffer", _from_buffer),
@@ -139,12 +139,12 @@ def _check(data: bytes) -> None:
         if opcode.name in _REFUSED:
             raise ValueError(f"it makes objects ({opcode.name})")
         # A step that stores something in the place 4,000,000,000 makes Python take as much memory.
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= argument <= steps:
+        puts = opcode.name in ("PUT", "BINPUT", "LONG_BINPUT")
+        if puts and not (isinstance(argument, int) and 0 <= argument <= steps):
             raise ValueError(f"it stores something in place {argument}")
-        if opcode.name == "GLOBAL" and tuple(argument.split(" ", 1)) not in _ALLOWED:
-            raise ValueError(
-                f"it asks for {argument.replace(' ', '.')}; only arrays and Python's own containers are read"
-            )
+        if opcode.name == "GLOBAL" and tuple(str(argument).split(" ", 1)) not in _ALLOWED:
+            name = str(argument).replace(" ", ".")
+            raise ValueError(f"it asks for {name}; only arrays and Python's own containers are read")
 
 
 def plain(value: Any) -> Any:
@@ -153,8 +153,8 @@ def plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
-def plain_array(value: Any, what: str) -> np.ndarray:
-    """The numbers of the array or nested list as they are; ValueError saying ``what`` it should have been."""
+def plain_array(value: Any, title: str) -> np.ndarray:
+    """The numbers of the array or nested list as they are; ValueError, which calls it ``title``, where it is none."""
     value = value.value if isinstance(value, _Array) else value
     try:
         values = np.asarray(value)
@@ -162,9 +162,9 @@ def plain_array(value: Any, what: str) -> np.ndarray:
             return values
     except (ValueError, TypeError, OverflowError):
         pass
-    raise ValueError(f"{what} is no array of numbers")
+    raise ValueError(f"{title} is no array of numbers")
 
 
-def array(value: Any, what: str) -> np.ndarray:
-    """float64, whatever numbers the array or nested list holds; ValueError saying ``what`` it should have been."""
-    return plain_array(value, what).astype(np.float64)
+def array(value: Any, title: str) -> np.ndarray:
+    """float64 of the array or nested list of any numbers; ValueError, which calls it ``title``, where it is none."""
+    return plain_array(value, title).astype(np.float64)

@@ -61,8 +61,8 @@ def read_camera(path: str | Path) -> Pose:
 
 def _agreement(first: np.ndarray, second: np.ndarray) -> float:
     """Correlation of [M,T,V] within bodies, where known; 0 where there is nothing to compare."""
-    known = np.isfinite(first).all(axis=2) & np.isfinite(second).all(axis=2)
-    pairs = [values[known] - values[known].mean(axis=1, keepdims=True) for values in (first, second)]
+    finite = np.isfinite(first).all(axis=2) & np.isfinite(second).all(axis=2)
+    pairs = [values[finite] - values[finite].mean(axis=1, keepdims=True) for values in (first, second)]
     scale = np.sqrt((pairs[0] ** 2).sum() * (pairs[1] ** 2).sum())
     return float((pairs[0] * pairs[1]).sum() / scale) if scale > 0 else 0.0
 

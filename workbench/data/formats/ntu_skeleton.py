@@ -38,19 +38,14 @@ def read_skeleton(path: str | Path, bodies: str = "order") -> Pose:
     Raises:
         ValueError: anything else in the file, with file and line, or another ``bodies``.
     """
-    joints, states, _ = _read(path, bodies)
+    joints, states = _read(path, bodies)
     return Pose(joints[..., :3], KINECT, "camera", np.arange(joints.shape[1]), states)
 
 
 def read_pixels(path: str | Path, bodies: str = "order") -> Pose:
     """As ``read_skeleton`` in image space: float32 [M,T,25,2], pixels of the 1920 x 1080 colour picture, y down."""
-    joints, states, _ = _read(path, bodies)
+    joints, states = _read(path, bodies)
     return Pose(joints[..., 5:7], KINECT, "image", np.arange(joints.shape[1]), states)
-
-
-def body_ids(path: str | Path) -> list[list[str]]:
-    """The ids of the bodies of each frame, in the order of the file."""
-    return _read(path, "order")[2]
 
 
 def count_frames(path: str | Path) -> int:
@@ -63,8 +58,8 @@ def count_frames(path: str | Path) -> int:
     return int(first)
 
 
-def _read(path: str | Path, bodies: str) -> tuple[np.ndarray, np.ndarray, list[list[str]]]:
-    """float32 [M,T,25,7] (x y z, depth x y, colour x y), float32 [M,T,25] confidence, and the ids by frame."""
+def _read(path: str | Path, bodies: str) -> tuple[np.ndarray, np.ndarray]:
+    """float32 [M,T,25,7] (x y z, depth x y, colour x y), and float32 [M,T,25] confidence."""
     if bodies not in ("order", "identity"):
         raise ValueError(f"bodies must be order or identity, got {bodies!r}")
     tokens = Tokens(path)
@@ -79,7 +74,7 @@ def _read(path: str | Path, bodies: str) -> tuple[np.ndarray, np.ndarray, list[l
     joints, states = np.full((*shape, 7), np.nan, np.float32), np.zeros(shape, np.float32)
     joints[slots, frames] = rows[..., :7]
     states[slots, frames] = TRACKED[rows[..., 11].astype(int)]
-    return joints, states, ids
+    return joints, states
 
 
 def _structure(tokens: Tokens) -> tuple[list[tuple[int, int, int]], list[list[str]]]:
@@ -111,7 +106,9 @@ def _body(tokens: Tokens, start: int) -> np.ndarray:
 
 def _follow(centres: np.ndarray, frames: np.ndarray, names: list[str]) -> np.ndarray:
     """The row of each body [n]: that of its id, or, for a new id, the free one whose last body was nearest."""
-    rows, owner, last = np.zeros(len(names), int), {}, []
+    rows = np.zeros(len(names), int)
+    owner: dict[str, int] = {}
+    last: list[np.ndarray] = []
     for frame in np.unique(frames):
         present, taken, new = np.flatnonzero(frames == frame), set(), []
         for body in present:

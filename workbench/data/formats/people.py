@@ -52,7 +52,9 @@ class People:
     who: Sequence[int | None] = ()
 
 
-def placed(people: People, path: object, frames: int | None = None, size: tuple[float, float] | None = None) -> Pose:
+def placed(
+    people: People, path: str | Path, frames: int | None = None, size: tuple[float, float] | None = None
+) -> Pose:
     """The persons on the ``frames`` frames of a video (None: up to the last that is named), in image space.
 
     joints float32 [M,T,V,2], NaN where a joint has no confidence and where nobody is. M: one body for each track, if
@@ -110,7 +112,7 @@ def _stated_number(people: People, numbers: Sequence[int], frames: int | None) -
     return None
 
 
-def _pose(people: People, first: int, total: int, path: object, size: tuple[float, float] | None) -> Pose:
+def _pose(people: People, first: int, total: int, path: str | Path, size: tuple[float, float] | None) -> Pose:
     rows = _bodies(people)
     if max(rows, default=0) >= MOST_PERSONS:
         raise Damage(f"{path} has {max(rows) + 1} persons")
@@ -134,11 +136,14 @@ def _bodies(people: People) -> list[int]:
         who, tracked = [None] * len(numbers), []
     tracks = [track for track, _ in Counter(track for _, track in tracked).most_common(MOST_PERSONS // 2)]
     body_of = {track: body for body, track in enumerate(tracks)}
-    others, bodies = Counter(), []
+    others: Counter[int] = Counter()
+    bodies = []
     for number, track in zip(numbers, who, strict=True):
-        if track not in body_of:
+        if track is None or track not in body_of:
             others[number] += 1
-        bodies.append(body_of.get(track, len(body_of) + others[number] - 1))
+            bodies.append(len(body_of) + others[number] - 1)
+        else:
+            bodies.append(body_of[track])
     return bodies
 
 

@@ -22,6 +22,7 @@ from importlib import import_module
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from workbench.data.dataset import shown
 from workbench.data.files.table_checks import read_arrays
@@ -57,7 +58,7 @@ def read(path: str | Path, frames: int | None = None, size: tuple[float, float] 
     if not kind(path):
         raise ValueError(f"{path}: poses are read from {KNOWN}")
     about = {"frames": frames, "size": size} if kind(path) in OF_VIDEO else {}
-    poses = {}
+    poses: dict[str, Pose] = {}
     for name in READERS[kind(path)]:
         module, _, function = name.partition(":")
         result = getattr(import_module(module), function)(path, **about)
@@ -122,36 +123,37 @@ class PoseFiles:
 
     skeleton: Skeleton | None
 
-    def pose(self, row) -> Pose | None:
+    def pose(self, row: pd.Series) -> Pose | None:
         """Camera space, joints float32 [M,T,V,3]; None without a file, or where it has pixels only."""
         return self._load(row, "camera")
 
-    def pixels(self, row) -> Pose | None:
+    def pixels(self, row: pd.Series) -> Pose | None:
         """Image space, joints float32 [M,T,V,2]; None without a file, or where it has none."""
         return self._load(row, "image")
 
-    def truth(self, row) -> None:
+    def truth(self, row: pd.Series) -> None:
         """None: nobody knows."""
         return None
 
-    def edges(self, row) -> np.ndarray:
+    def edges(self, row: pd.Series) -> np.ndarray:
         """As ``dataset.shown``: intervals in a manifest were read off a player."""
         return shown(row)
 
-    def files(self, row) -> list[Path]:
+    def files(self, row: pd.Series) -> list[Path]:
         """The files of a clip."""
         return [path for name in ("video", "pose") if row[name] for path in files_of(Path(row[name]))]
 
-    def doubt(self, row) -> str:
+    def doubt(self, row: pd.Series) -> str:
         """What can't be told of how the row's file is meant, "" where all can."""
         guessed = kind(row["pose"]) == ".coco.json" and coco.is_guess(row["pose"], int(row["frames"]))
         return people.GUESS if guessed else ""
 
-    def _load(self, row, space: str) -> Pose | None:
+    def _load(self, row: pd.Series, space: str) -> Pose | None:
         path = row["pose"]
         pose = read(path, int(row["frames"]), _size(row)).get(space) if path else None
         if pose is None:
             return None
+        assert self.skeleton is not None  # a data set with pose files has one
         if pose.skeleton != self.skeleton and not np.isfinite(pose.joints).any():
             # Who found nobody may not tell in which joints.
             return _nobody(self.skeleton, pose)
@@ -164,7 +166,7 @@ class PoseFiles:
         return pose
 
 
-def _size(row) -> tuple[int, int] | None:
+def _size(row: pd.Series) -> tuple[int, int] | None:
     """(width, height) of the row's video, None where it has none."""
     if not row["video"]:
         return None

@@ -100,7 +100,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     table["split"], protocol = parts(table, protocol, path, faults)
     _numbers(table, faults)
     acts = _instances(table, faults) if untrimmed else None
-    labelled = acts if untrimmed else table
+    labelled = table if acts is None else acts
     labelled["label"] = spelling.merged(labelled["label"], beside.classes or ())
     table["subject"] = spelling.merged(table["subject"])
     classes = _classes(labelled["label"], beside, faults)
@@ -112,7 +112,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     skeleton = _skeleton(table, faults)
     faults.check()
     table = table if split == "all" else table[table["split"] == split]
-    if untrimmed:
+    if acts is not None:
         acts["label"] = acts["label"].map(number).astype(int)
         acts = acts[acts["video"].isin(table["id"])].reset_index(drop=True)
     reader = PoseFiles(skeleton)
@@ -303,7 +303,9 @@ def _skeleton(table: pd.DataFrame, faults: Faults) -> Skeleton | None:
     """The schema that most of a few pose files have, of those that can be read and show somebody; a clip with another
     is left out when it is read. The first readable one's where nobody is seen; ManifestError where none can be read."""
     paths = list(dict.fromkeys(table["pose"][table["pose"] != ""]))
-    schemas, empty, problems = [], [], []
+    schemas: list[Skeleton] = []
+    empty: list[Skeleton] = []
+    problems: list[str] = []
     for path in paths:
         try:
             pose = next(iter(posefiles.read(path).values()))

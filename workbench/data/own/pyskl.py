@@ -121,7 +121,7 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     splits, entries = _load(str(path.absolute()), path.stat().st_mtime_ns)
     protocol = official.choose(str(path), protocol, _protocols(splits))
     parts = _parts(splits, protocol)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "id": name,
             "video": "",

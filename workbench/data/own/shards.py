@@ -105,7 +105,8 @@ class Shards:
         """The clip's video as a file of its own."""
         if Path(row["spool"]).name != row["spool"]:
             raise ValueError(f"{row['video']} holds a video with the suffix {row['spool']!r}")
-        return tar_members.take_out(row["video"], *row["film"], row["spool"])
+        offset, size = row["film"]
+        return tar_members.take_out(row["video"], offset, size, row["spool"])
 
     def pose(self, row: pd.Series) -> Pose | None:
         """Camera space, joints float32 [M,T,V,3]."""

@@ -49,7 +49,7 @@ ENVIRONMENTS = {
 PERSONS = (1, 2, 3, 4)
 PROTOCOLS_60 = (
     *(f"leave-out:{person}" for person in PERSONS),
-    *(f"leave-out:{person}/{place}" for person in PERSONS for place in ENVIRONMENTS),
+    *(f"leave-out:{person}/{room}" for person in PERSONS for room in ENVIRONMENTS),
 )
 PROTOCOLS_120 = ("leave-out:1", "leave-out:3", "leave-out:4", "leave-out:5")
 ACTIVITIES = tuple(fields[2] for fields in facts.rows("classes/cad120.txt") if fields[0] == "activity")

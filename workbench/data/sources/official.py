@@ -68,7 +68,7 @@ def by_name(paths: Iterable[Path], ending: str = "") -> dict[str, Path]:
     return named
 
 
-def matching(files: Mapping[str, Path], pattern: str, name: str, root: Path) -> dict[str, re.Match]:
+def matching(files: Iterable[str], pattern: str, name: str, root: Path) -> dict[str, re.Match]:
     """The names in ``files``, found below ``root``, that follow ``pattern``, matched. A warning tells how many others
     were left out; FileNotFoundError if none is left."""
     compiled = re.compile(pattern)

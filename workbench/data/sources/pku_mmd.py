@@ -14,6 +14,7 @@ Label rows are ``label,start,end,confidence``, 1-based labels and frames at 30 p
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -136,7 +137,7 @@ def _files(root: Path, word: str) -> dict[str, Path]:
     return official.by_name(path for path in official.walk(root, (".txt",)) if word in path.parent.name.lower())
 
 
-def _parts(root: Path, protocol: str):
+def _parts(root: Path, protocol: str) -> Callable[[str, re.Match[str]], str]:
     """(name, match of STEM) -> train, test, or "" for what the protocol doesn't know."""
     if not protocol.endswith("-2"):
         return lambda name, match: _phase_one(match, protocol)

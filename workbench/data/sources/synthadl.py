@@ -70,8 +70,8 @@ def what_else(root: Path) -> str:
 
 def how(root: Path, more: str = "", again: bool = False) -> str:
     """The command that draws a world there, or ``again`` what is damaged of it."""
-    what = "draw it again" if again else "make one"
-    return f"{what} with `python -m workbench synth {shlex.quote(str(root))}{more}`"
+    way = "draw it again" if again else "make one"
+    return f"{way} with `python -m workbench synth {shlex.quote(str(root))}{more}`"
 
 
 def check_splits(values: pd.Series, column: str, path: Path) -> None:

@@ -80,7 +80,7 @@ class UntrimmedArrays(Arrays):
         interval reaches from the first action to the last."""
         arrays = read_arrays(row["arrays"], ("truth_mask", "truth_box", "intervals", "interval_joints"))
         return Truth(
-            joints=arrays["interval_joints"].any(0),
+            joints=np.any(arrays["interval_joints"], axis=0),
             mask=np.unpackbits(arrays["truth_mask"], axis=-1, count=int(row["width"])).astype(bool),
             box=arrays["truth_box"],
             interval=(int(arrays["intervals"].min()), int(arrays["intervals"].max())),

@@ -25,8 +25,6 @@ from workbench.data.sources import official
 
 PROTOCOLS = ("official", "clean", "all")
 CLASSES = tuple(facts.classes("thumos14_20").values())
-#: The ids that the official evaluation expects, those of UCF101, by label.
-OFFICIAL_IDS = tuple(map(int, facts.classes("thumos14_20")))
 ONLY_AMBIGUOUS = frozenset({"video_test_0001292"})
 WRONG = frozenset({"video_test_0000270", "video_test_0001496"})
 VIDEO = r"video_(validation|test)_\d{7}"
@@ -96,13 +94,14 @@ def read_intervals(path: str | Path) -> list[tuple[str, float, float]]:
     rows = []
     for number, line in enumerate(load(path).splitlines(), 1):
         fields = line.split()
+        if not fields:
+            continue
         times = numbers(fields[1:]) if len(fields) == 3 else 0
-        if fields and (isinstance(times, int) or not (times >= 0).all() or not _is_video(fields[0])):
+        if isinstance(times, int) or not (times >= 0).all() or not _is_video(fields[0]):
             raise Damage(
                 f"{path}, line {number}: expected '<video> <start> <end>', got {line[:60].decode(errors='replace')!r}"
             )
-        if fields:
-            rows.append((fields[0].decode(), *times.tolist()))
+        rows.append((fields[0].decode(), *times.tolist()))
     return rows
 
 

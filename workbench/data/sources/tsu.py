@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,7 +66,8 @@ def videos(root: str | Path, split: str, protocol: str = "cs") -> pd.DataFrame:
     for name, match in official.matching(annotated, STEM, "tsu", root).items():
         part, pose = part_of(match, protocol), poses.get(name, "")
         if split in (part, "all"):
-            frames = annotated[name].get("duration") if isinstance(annotated[name], dict) else None
+            entry = annotated[name]
+            frames = entry.get("duration") if isinstance(entry, dict) else None
             frames = lcrnet.count_frames(pose) if frames is None and pose and name not in paths else frames
             row = {"id": name, "video": paths.get(name, ""), "pose": str(pose), "subject": int(match[1])}
             row |= {"camera": int(match[3]), "duration": np.nan if frames is None else frames / RATE, "part": part}
@@ -105,13 +107,13 @@ def read_events(path: str | Path) -> list[tuple[int, int, int]]:
                 raise Damage(
                     f"{path}, line {number}: expected event,start_frame,end_frame, got {','.join(fields)[:60]!r}"
                 )
-            events.append((CLASSES.index(name), *map(int, times)))
+            events.append((CLASSES.index(name), int(times[0]), int(times[1])))
     except csv.Error as error:
         raise Damage(f"{path}, line {lines.line_num}: {error}") from None
     return events
 
 
-def _annotated(root: Path, protocol: str) -> dict[str, Path | dict]:
+def _annotated(root: Path, protocol: str) -> Mapping[str, Path | dict]:
     """What holds the intervals of each video: its CSV file, or its entry in the JSON file."""
     if not protocol.endswith("-json"):
         files = official.by_name(path for path in official.walk(root, (".csv",)) if re.fullmatch(STEM, path.stem))

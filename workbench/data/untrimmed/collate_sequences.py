@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from workbench.data.clips.collate import generator
+from workbench.data.clips.epochs import Epochs
 from workbench.data.untrimmed.snippet_files import Snippets, check_videos, truth
 from workbench.data.untrimmed.videos import Untrimmed
 from workbench.types import Batch
@@ -32,7 +33,7 @@ class Piece:
         return self.end - self.start
 
 
-class DetectionBatches:
+class DetectionBatches(Epochs):
     """The videos of ``data`` as batches of ``batch_size`` sequences of snippets.
 
     Batch: features {name: float32 [B,T,C]} by the names of ``features``, 0 where padded; label float32 [B,T,N], the
@@ -80,7 +81,6 @@ class DetectionBatches:
             )
         self._size = min(batch_size, total // self._world) if train else batch_size
         self._batches = total // (self._size * self._world) * self._world if train else -(-total // self._size)
-        self.epoch = self._start = self._given = 0
 
     def __len__(self) -> int:
         """Batches of a whole epoch in this process."""
@@ -96,19 +96,6 @@ class DetectionBatches:
         """int64 [N]: snippets of each class, over all videos that have features."""
         none = np.zeros(len(self.data.classes), np.int64)
         return np.sum([none, *(self.labels[i].sum(0) for i in self._good)], axis=0)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Which epoch the next iteration gives; another than the present one starts at its beginning."""
-        if epoch != self.epoch:
-            self.epoch, self._start, self._given = epoch, 0, 0
-
-    def state_dict(self) -> dict[str, int]:
-        """Where the epoch stands: the batches that were given so far are not given again after ``load_state_dict``."""
-        return {"epoch": self.epoch, "position": self._given}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Goes on where ``state_dict`` was taken."""
-        self.epoch, self._start, self._given = state["epoch"], state["position"], state["position"]
 
     def __iter__(self) -> Iterator[Batch]:
         self._given, self._start = self._start, 0
@@ -137,7 +124,7 @@ class DetectionBatches:
     def _cut(self, i: int) -> list[Piece]:
         """The windows of video i in this epoch: one within each of equally long stretches of possible starts."""
         count, windows = int(self._snippets.counts[i]), self._windows(i)
-        if windows == 1:
+        if windows == 1 or self.length is None:
             return [Piece(i, 0, count)]
         draws = generator(self.seed, self.epoch, "clip", i).random(windows)
         starts = ((np.arange(windows) + draws) * (count - self.length + 1) / windows).astype(int).tolist()
@@ -158,16 +145,3 @@ class DetectionBatches:
             mask[row, : len(piece)] = True
         ids = [self.data.ids[piece.i] for piece in pieces]
         return Batch(features=features, label=label, mask=mask, ids=ids, frame_numbers=numbers)
-
-
-def detection_batches(
-    data: Untrimmed,
-    features: dict[str, Snippets],
-    batch_size: int = 8,
-    seed: int = 0,
-    train: bool = False,
-    length: int | None = None,
-    shard: tuple[int, int] = (0, 1),
-) -> DetectionBatches:
-    """See ``DetectionBatches``."""
-    return DetectionBatches(data, features, batch_size, seed, train, length, shard)

@@ -53,7 +53,7 @@ class SnippetReader:
         for at in range(first, len(self.starts), size):
             snippets = [self._snippet(int(start), film) for start in self.starts[at : at + size]]
             tensors = {name: torch.from_numpy(np.stack([each[name] for each in snippets])) for name in snippets[0]}
-            yield Batch(**tensors, ids=[self.data.ids[self.i]] * len(snippets))
+            yield Batch(ids=[self.data.ids[self.i]] * len(snippets)).replace(**tensors)
 
     @cached_property
     def _info(self) -> video.VideoInfo:
@@ -65,20 +65,20 @@ class SnippetReader:
 
     @cached_property
     def _pixels(self) -> Pose:
-        pixels = self._seen(self.data.pixels(self.i))
+        pixels = self.data.pixels(self.i)
         if pixels is None:
             raise ValueError(
                 f"{self.data.ids[self.i]} has no joints in pixels; a crop to the whole picture needs none "
                 "(--set preset.crop=frame)"
             )
-        return pixels
+        return self._seen(pixels)
 
     @cached_property
     def _pose(self) -> Pose:
-        body = self._seen(self.data.body(self.i))
+        body = self.data.body(self.i)
         if body is None:
             raise ValueError(f"{self.data.ids[self.i]} has no pose")
-        return body
+        return self._seen(body)
 
     @cached_property
     def _judge(self) -> Pose:
@@ -86,9 +86,7 @@ class SnippetReader:
         solid = self.data.pose(self.i) if len(self._pixels.joints) > 1 else None
         return self._pixels if solid is None else self._seen(solid)
 
-    def _seen(self, poses: Pose | None) -> Pose | None:
-        if poses is None:
-            return None
+    def _seen(self, poses: Pose) -> Pose:
         if not np.array_equal(poses.frame_numbers, np.arange(self.data.lengths[self.i])):
             count = poses.joints.shape[1]
             raise ValueError(f"{self.data.ids[self.i]} has {self.data.lengths[self.i]} frames but poses for {count}")
@@ -127,9 +125,9 @@ class SnippetReader:
                 raise ValueError(f"{self._info.path} has one frame, flow needs two")
             before = np.minimum(window.frames, self._info.frames - 2)
             area_box = self._box(start, before)
-            pair = [video.crop(film.frames(numbers), area_box, clip.area) for numbers in (before, before + 1)]
+            here, there = (video.crop(film.frames(numbers), area_box, clip.area) for numbers in (before, before + 1))
             arrays["flow"] = _blank(2, clip.frames, view)
-            view.flow(flow.quantize(flow.between(*pair, clip.flow_method)), arrays["flow"])
+            view.flow(flow.quantize(flow.between(here, there, clip.flow_method)), arrays["flow"])
         if "rendered" in self.needs:
             arrays["rendered"] = self._drawn(start, window.frames, box, area)
         return arrays
@@ -157,7 +155,7 @@ class SnippetReader:
         """float32 [M,t_p,V,3]."""
         poses = self._within(self._pose, start)
         if not np.isfinite(poses.joints).any():
-            return np.zeros((self.clip.persons, len(numbers), self.data.skeleton.count, 3), np.float32)
+            return np.zeros((self.clip.persons, len(numbers), self.data.schema.count, 3), np.float32)
         return network_bodies(poses, self.clip, self.data.mirrored)[numbers - self._reach(start)[0]].swapaxes(0, 1)
 
     def _drawn(self, start: int, numbers: np.ndarray, box: tuple | np.ndarray, area: np.ndarray) -> np.ndarray:

@@ -50,9 +50,9 @@ class Untrimmed(Rows):
     row_name = "video"
 
     def __post_init__(self) -> None:
-        for frame, columns, what in ((self.table, TABLE, "table"), (self.intervals, INTERVALS, "intervals")):
+        for frame, columns, title in ((self.table, TABLE, "table"), (self.intervals, INTERVALS, "intervals")):
             if missing := [column for column in columns if column not in frame]:
-                raise ValueError(f"the {what} of {self.name} lacks the column(s) {', '.join(missing)}")
+                raise ValueError(f"the {title} of {self.name} lacks the column(s) {', '.join(missing)}")
         if self.table["id"].duplicated().any():
             raise ValueError(
                 f"{self.name} has the id {self.table['id'][self.table['id'].duplicated()].iloc[0]!r} twice"
@@ -101,10 +101,6 @@ class Untrimmed(Rows):
             if not row.ambiguous:
                 active[:, row.label] |= clock.between(times, row.start, row.end)
         return active
-
-    def labels_at(self, i: int, rate: float) -> np.ndarray:
-        """bool [T,N]: ``labels`` at ``rate`` moments a second from the video's beginning to its end."""
-        return self.labels(i, np.arange(int(np.ceil(self.durations[i] * rate))) / rate)
 
     def named(self, intervals: pd.DataFrame | None = None) -> pd.DataFrame:
         """``intervals`` (or detections; None: the data set's) with class names as labels, ANY as "ambiguous"."""

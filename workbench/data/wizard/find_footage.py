@@ -31,11 +31,11 @@ class Proposal:
     said: list[str] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
 
-    def warn(self, what: str, cases: list[str]) -> None:
+    def warn(self, problem: str, cases: list[str]) -> None:
         """``cases``, if there are any, the first five by name."""
         if cases:
             more = f", and {len(cases) - 5} more" if len(cases) > 5 else ""
-            self.warned.append(f"{what} ({len(cases)}): {', '.join(cases[:5])}{more}")
+            self.warned.append(f"{problem} ({len(cases)}): {', '.join(cases[:5])}{more}")
 
 
 def paths(root: Path, proposal: Proposal) -> list[Path]:

@@ -66,14 +66,14 @@ def films(stems: Sequence[str], classes: Sequence[str]) -> list[str]:
 def is_counter(word: str) -> bool:
     """Whether a word of a file's name counts or tells how something was filmed: "c01", "take1", "07", "HDR"."""
     match = _COUNTER.fullmatch(word)
-    what = match[1] if match else word
-    return bool((match and not what) or _NOBODY.fullmatch(what.lower()))
+    rest = match[1] if match else word
+    return bool((match and not rest) or _NOBODY.fullmatch(rest.lower()))
 
 
 def _counted(words: Sequence[str]) -> bool:
     """Whether the words are no names: each a counter, or all the same letters with different numbers."""
-    matches = [_COUNTER.fullmatch(word) for word in words]
-    numbered = all(matches) and len({match[1].lower() for match in matches}) == 1
+    matches = [match for word in words if (match := _COUNTER.fullmatch(word))]
+    numbered = len(matches) == len(words) and len({match[1].lower() for match in matches}) == 1
     return numbered or any(is_counter(word) for word in words)
 
 

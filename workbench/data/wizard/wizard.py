@@ -110,7 +110,9 @@ def next_steps(proposal: Proposal, out: str | Path) -> list[str]:
 
 def _collect(root: Path, proposal: Proposal) -> pd.DataFrame:
     """video, label, part and pose of every video in a class's folder, sorted by path."""
-    safe, rows, loose, outside, nowhere, others = Folder(root), [], [], [], [], []
+    safe, rows, loose, others = Folder(root), [], [], []
+    outside: list[str] = []
+    nowhere: list[str] = []
     paths = find_footage.paths(root, proposal)
     tops = {path.parts[0] for path in paths if len(path.parts) > 1 and path.suffix.lower() in find_footage.VIDEOS}
     by_part = bool(tops) and {top.lower() for top in tops} <= set(PARTS)
@@ -173,10 +175,10 @@ def _subjects(stems: list[str], labels: pd.Series, pattern: str | None, proposal
     return subjects, certain
 
 
-def _say_found(proposal: Proposal, what: str, values: list[str] | pd.Series, how: str) -> None:
+def _say_found(proposal: Proposal, role: str, values: list[str] | pd.Series, how: str) -> None:
     names = sorted(set(values))
     more = ", ..." if len(names) > 12 else ""
-    proposal.said.append(f"{what}: {how}; {len(names)} found: {', '.join(names[:12])}{more}")
+    proposal.said.append(f"{role}: {how}; {len(names)} found: {', '.join(names[:12])}{more}")
 
 
 def _counted(root: Path, table: pd.DataFrame, proposal: Proposal) -> pd.DataFrame:
@@ -229,9 +231,9 @@ def _split(table: pd.DataFrame, split: str, seed: int, certain: bool, proposal: 
     else:
         left_out = [name.strip() for name in names.split(",")] if names else subjects[:1]
         roles = leave_out(subjects, left_out, proposal.folder)
-    told = [f"{part} {', '.join(name for name in subjects if roles[name] == part)}" for part in SPLITS]
+    parts = [f"{part} {', '.join(name for name in subjects if roles[name] == part)}" for part in SPLITS]
     alone = "nobody is in two parts" if certain else "if these are the performers, nobody is in two parts"
-    proposal.said.append(f"split: by subject, {alone}; {'; '.join(told)}")
+    proposal.said.append(f"split: by subject, {alone}; {'; '.join(parts)}")
     proposal.said.append(f"to leave out another subject, use for example protocol=leave-out:{subjects[-1]}")
     return [roles[subject] for subject in table["subject"]]
 
@@ -255,7 +257,8 @@ def _films(table: pd.DataFrame) -> tuple[pd.Series, str]:
 
 def _by_clip(labels: pd.Series, films: pd.Series, seed: int) -> list[str]:
     """Of the films of each class the same shares; one is for training, two for training and test."""
-    rng, roles = np.random.default_rng(seed), {}
+    rng = np.random.default_rng(seed)
+    roles: dict[str, str] = {}
     for _, rows in films.groupby(labels, sort=True):
         order = rng.permutation(rows.unique())
         test = max(1, round(TEST * len(order))) if len(order) > 1 else 0

@@ -81,7 +81,7 @@ def estimate_all(
     """
     pairs = [(Path(source), Path(target)) for source, target in zip(videos, targets, strict=True)]
     todo = [(source, target) for source, target in pairs if not _is_current(source, target)]
-    failed = {}
+    failed: dict[str, str] = {}
     if not todo:
         return failed
     with PoseProcess(python, model, timeout) as process:
@@ -127,7 +127,7 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]  # none is called allow_pickle
     checksums.write(path, buffer.getvalue())
 
 

@@ -44,6 +44,7 @@ class PoseProcess:
         self.model = None if model is None else Path(model)
         if self.model is not None and not self.model.is_file():
             raise FileNotFoundError(f"there is no pose model at {self.model}")
+        self._fresh = True
         self._process: subprocess.Popen | None = None
 
     def landmarks(self, frames: Iterable[np.ndarray], count: int, size: tuple[int, int], fps: float) -> np.ndarray:
@@ -101,6 +102,7 @@ class PoseProcess:
 
     def _cause_of_death(self) -> str:
         process = self._process
+        assert process is not None  # something has died
         with suppress(subprocess.TimeoutExpired):
             process.wait(5)
         self._stderr.seek(0)

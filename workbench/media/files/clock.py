@@ -16,11 +16,17 @@ SAME = 1e-6
 USUAL = (*(Fraction(1000 * n, 1001) for n in (24, 30, 60, 120)), *map(Fraction, (24, 25, 30, 50, 60, 120)))
 
 
+def tick(stream: av.stream.Stream) -> Fraction:
+    """Seconds that a time stamp of ``stream`` counts."""
+    assert stream.time_base is not None  # every stream of a file has one
+    return stream.time_base
+
+
 def origin(container: av.container.InputContainer) -> Fraction:
     """The time stamp, in seconds, at which a player's clock stands at 0: the earliest of all streams, and never below
     0, for what lies before 0 is not shown."""
     rounded = Fraction(container.start_time or 0, av.time_base)
-    starts = [stream.start_time * stream.time_base for stream in container.streams if stream.start_time is not None]
+    starts = [stream.start_time * tick(stream) for stream in container.streams if stream.start_time is not None]
     # The container tells it in whole microseconds only.
     exact = [start for start in starts if abs(start - rounded) < 2 * SAME]
     return max(min(exact, default=rounded), Fraction(0))

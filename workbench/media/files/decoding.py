@@ -211,7 +211,8 @@ def _numbered(
 ) -> Iterator[tuple[int, av.VideoFrame]]:
     """(frame number, frame) from the last usable keyframe before ``first`` on."""
     stream = video_stream(container)
-    number, timestamp = max((key for key in info.keyframes if key[0] <= first), default=(0, None))
+    assert stream is not None  # the file was inspected
+    number, timestamp = max((key for key in info.keyframes if key[0] <= first), default=(0, 0))
     started = number == 0
     if not started:
         container.seek(timestamp, stream=stream)

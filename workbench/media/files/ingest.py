@@ -117,7 +117,8 @@ def _verify(file: Path, folder: Path, key: str, timeout: float, allow_partial: b
     try:
         inspected = _inspect(str(file), timeout)
         info = VideoInfo.from_fields(inspected["info"]) if inspected["info"] else None
-        if inspected["damage"] and info is None:
+        result: VideoInfo | VideoError
+        if info is None:
             result = VideoError(f"{file}: {inspected['damage']}")
         elif inspected["damage"] and allow_partial:
             result = _salvage(info, folder / f"{key[:32]}.mp4", inspected["damage"], timeout)
@@ -150,9 +151,18 @@ def _salvage(info: VideoInfo, copy: Path, damage: str, timeout: float) -> VideoI
     good = VideoInfo.from_fields(_inspect(str(copy), timeout)["info"])
     note = f"{info.path}: only the first {good.frames} frames are used, {damage} after them"
     # The copy has frames at an even rate: when they were shown is what the damaged file says.
-    timing = {"fps": info.fps, "start": info.start, "moments": info.moments[: good.frames]}
-    about = {"codec": info.codec, "rotation": info.rotation, "pixel_aspect": info.pixel_aspect, "stream": info.stream}
-    return replace(good, path=info.path, note=note, **about, **timing)
+    return replace(
+        good,
+        path=info.path,
+        note=note,
+        codec=info.codec,
+        rotation=info.rotation,
+        pixel_aspect=info.pixel_aspect,
+        stream=info.stream,
+        fps=info.fps,
+        start=info.start,
+        moments=info.moments[: good.frames],
+    )
 
 
 def _read_record(record: Path) -> VideoInfo | VideoError | None:
@@ -182,7 +192,7 @@ def _write_record(record: Path, result: VideoInfo | VideoError) -> None:
         warnings.warn(f"{record.parent}: can't remember verified videos here ({error.strerror})", stacklevel=2)
 
 
-def _remember(key: str, known: VideoInfo | VideoError) -> None:
+def _remember(key: str, result: VideoInfo | VideoError) -> None:
     if len(_memory) >= 10_000:
         _memory.clear()
-    _memory[key] = known
+    _memory[key] = result

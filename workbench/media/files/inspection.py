@@ -41,12 +41,12 @@ def inspect(path: str, with_decord: bool) -> Generator[None, None, dict]:
         with open_container(path) as container:
             scan = yield from _scan(container)
             with_decord = with_decord and container.format.name not in STREAMS
-            found = _describe(path, container, scan) if scan.good else None
+            description = _describe(path, container, scan) if scan.good else None
     except av.FFmpegError as error:
         return {"info": None, "damage": f"it can't be opened as a video ({error.strerror})"}
-    if found is None or scan.damage:
-        return {"info": found and asdict(found), "damage": scan.damage}
-    info = yield from _choose_reader(found, scan, with_decord)
+    if description is None or scan.damage:
+        return {"info": description and asdict(description), "damage": scan.damage}
+    info = yield from _choose_reader(description, scan, with_decord)
     return {"info": asdict(info), "damage": ""}
 
 
@@ -55,7 +55,9 @@ def salvage(path: str, target: str, info: dict) -> Generator[None, None, None]:
 
     def good() -> Generator[np.ndarray, None, None]:
         with open_container(path) as container:
-            for number, frame in enumerate(container.decode(video_stream(container))):
+            stream = video_stream(container)
+            assert stream is not None  # the frames have been counted
+            for number, frame in enumerate(container.decode(stream)):
                 yield _even(upright(frame, info["rotation"]))
                 if number + 1 == info["frames"]:
                     return
@@ -75,9 +77,9 @@ class _Landmarks:
 
     rotation: int = 0
     count: int = 0
-    keys: list[tuple[int, int]] = field(default_factory=list)
+    keys: list[tuple[int, int | None]] = field(default_factory=list)
     thumbs: dict[int, np.ndarray] = field(default_factory=dict)
-    recent: deque = field(default_factory=lambda: deque(maxlen=3))
+    recent: deque[tuple[int, av.VideoFrame]] = field(default_factory=lambda: deque(maxlen=3))
     until: int = 0
 
     def see(self, frame: av.VideoFrame) -> None:
@@ -133,10 +135,16 @@ class _Scan:
         return max(self.landmarks.count - self.doubtful, 0)
 
     @property
+    def stamps(self) -> list[int]:
+        """The times of the frames that have one."""
+        return [time for time in self.times if time is not None]
+
+    @property
     def monotonic(self) -> bool:
         """Whether every frame has a time of its own, so that a time names a frame."""
-        times = self.times
-        return len(times) > 1 and None not in times and all(a < b for a, b in zip(times, times[1:], strict=False))
+        times = self.stamps
+        every = len(times) == len(self.times) > 1
+        return every and all(a < b for a, b in zip(times, times[1:], strict=False))
 
 
 def _scan(container: av.container.InputContainer) -> Generator[None, None, _Scan]:
@@ -218,8 +226,8 @@ def _missing(container: av.container.InputContainer, stream: av.VideoStream, sca
     elif "matroska" in kind:
         # Matroska's is the end of the last picture, also of a stream that begins late.
         announced = _seconds(stream.metadata.get("DURATION", ""))
-        first = min((float(time * stream.time_base) for time in scan.times if time is not None), default=0.0)
-    present = first + _span(scan.times, stream) + (1 / rate if rate else 0)
+        first = min((float(time * clock.tick(stream)) for time in scan.stamps), default=0.0)
+    present = first + _span(scan.stamps, stream) + (1 / rate if rate else 0)
     if announced > present + max(0.25, 3 / rate if rate else 0):
         return f"it ends after {present:.2f} of {announced:.2f} announced seconds"
     return ""
@@ -234,16 +242,16 @@ def _seconds(text: str) -> float:
         return 0.0
 
 
-def _span(times: list[int | None], stream: av.VideoStream) -> float:
-    valid = [time for time in times if time is not None]
-    return float((max(valid) - min(valid)) * stream.time_base) if valid else 0.0
+def _span(times: list[int], stream: av.VideoStream) -> float:
+    return float((max(times) - min(times)) * clock.tick(stream)) if times else 0.0
 
 
 def _describe(path: str, container: av.container.InputContainer, scan: _Scan) -> VideoInfo:
     stream = scan.stream
-    steps = np.diff(scan.times) if scan.monotonic else np.ones(1)
+    assert stream is not None  # frames of it were decoded
+    steps = np.diff(scan.stamps) if scan.monotonic else np.ones(1)
     variable = bool((np.abs(steps - np.median(steps)) > 0.5 * np.median(steps)).any())
-    start, rate, moments, note = _timing(path, container, scan)
+    start, rate, moments, note = _timing(path, container, stream, scan.times[: scan.good])
     upside = scan.landmarks.rotation % 180 == 0
     width, height = scan.size if upside else scan.size[::-1]
     aspect = float(stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or 1) or 1.0
@@ -267,19 +275,19 @@ def _describe(path: str, container: av.container.InputContainer, scan: _Scan) ->
 
 
 def _timing(
-    path: str, container: av.container.InputContainer, scan: _Scan
+    path: str, container: av.container.InputContainer, stream: av.VideoStream, stamps: list[int | None]
 ) -> tuple[float, float, tuple[float, ...], str]:
     """(when the first frame is shown, mean rate, when each is if they come unevenly, what has to be known)."""
-    stream, times = scan.stream, scan.times[: scan.good]
+    times = [time for time in stamps if time is not None]
     rates = [rate for rate in (stream.average_rate, stream.guessed_rate) if rate]
-    if None in times or any(a > b for a, b in zip(times, times[1:], strict=False)):
+    if len(times) < len(stamps) or any(a > b for a, b in zip(times, times[1:], strict=False)):
         rate = float(rates[0]) if rates else 25.0
         # AVI stores a rate and no times; what the library derives for pictures stored out of order is a guess.
         untold = container.format.name != "avi"
         note = f"{path}: its pictures have no times in order, they are taken as {rate:g} a second" if untold else ""
         return 0.0, rate, (), note
-    seconds = [time * stream.time_base - clock.origin(container) for time in times]
-    even = clock.even_rate(seconds, stream.time_base, rates)
+    seconds = [time * clock.tick(stream) - clock.origin(container) for time in times]
+    even = clock.even_rate(seconds, clock.tick(stream), rates)
     if even or len(seconds) < 2 or seconds[0] == seconds[-1]:
         return float(seconds[0]), float(even or (rates[0] if rates else 25)), (), ""
     mean = (len(seconds) - 1) / (seconds[-1] - seconds[0])
@@ -304,7 +312,9 @@ def _choose_reader(info: VideoInfo, scan: _Scan, with_decord: bool) -> Generator
         if (yield from _agrees(candidate, scan.landmarks)):
             return candidate
     if scan.monotonic:
-        candidate = replace(info, keyframes=tuple(scan.landmarks.keys))
+        candidate = replace(
+            info, keyframes=tuple((number, stamp) for number, stamp in scan.landmarks.keys if stamp is not None)
+        )
         if (yield from _agrees(candidate, scan.landmarks)):
             return candidate
     return info

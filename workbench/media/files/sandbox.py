@@ -108,6 +108,7 @@ class Sandbox:
 
     def _cause_of_death(self) -> str:
         process = self._process
+        assert process is not None  # something has died
         with suppress(subprocess.TimeoutExpired):
             process.wait(5)
         self._stop()
@@ -198,7 +199,7 @@ def _reply(connection: Connection, result: Any) -> None:
     if not isinstance(result, np.ndarray):
         return _send(connection, "value", result)
     _send(connection, "array", {"dtype": result.dtype.str, "shape": result.shape})
-    connection.send_bytes(np.ascontiguousarray(result).reshape(-1).view(np.uint8))
+    connection.send_bytes(np.ascontiguousarray(result).reshape(-1).view(np.uint8).data)
 
 
 def _send(connection: Connection, kind: str, value: Any) -> None:

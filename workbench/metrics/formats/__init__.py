@@ -79,10 +79,10 @@ def score_files(
     ValueError or FileNotFoundError in one sentence that names the file, the line and what was expected; ValueError too
     where the ground truth has no event, of which there is no precision.
     """
-    found = _scored(ground_truth, detections, rule, iou, subset)
-    if np.isnan(np.asarray(found.mean, np.float64)).any():
+    scores = _scored(ground_truth, detections, rule, iou, subset)
+    if np.isnan(np.asarray(scores.mean, np.float64)).any():
         raise ValueError(f"{ground_truth} has no event in what is scored, so that there is no average precision")
-    return found
+    return scores
 
 
 def _scored(
@@ -94,9 +94,9 @@ def _scored(
 ) -> MeanAP:
     if rule not in RULES:
         raise ValueError(f"unknown rule {rule!r}; known: {', '.join(RULES)}")
-    for path, what in ((ground_truth, "annotations"), (detections, "detections")):
+    for path, content in ((ground_truth, "annotations"), (detections, "detections")):
         if not Path(path).exists():
-            raise FileNotFoundError(f"there is no file or folder of {what} at {Path(path).absolute()}")
+            raise FileNotFoundError(f"there is no file or folder of {content} at {Path(path).absolute()}")
     ground_truth, detections = Path(ground_truth).absolute(), Path(detections).absolute()
     if rule.startswith("charades"):
         if iou is not None:
@@ -126,10 +126,12 @@ def _scored(
         entries.missing(set(durations), set(videos_of(detections)), ground_truth, detections)
         truth = truth[truth["video"].isin(videos_of(detections))]
         truth = truth.assign(start=truth["start"] / STEP, end=truth["end"] / STEP)
-        found = read_pku_detections(detections)
-        kept = found["video"].isin(durations).to_numpy()
-        entries.unread(found, kept, detections, f"detections of videos that {ground_truth} has not in this subset")
-        return _event_map(found[kept], truth, iou, rule, detections, ground_truth)
+        predictions = read_pku_detections(detections)
+        kept = predictions["video"].isin(durations).to_numpy()
+        entries.unread(
+            predictions, kept, detections, f"detections of videos that {ground_truth} has not in this subset"
+        )
+        return _event_map(predictions[kept], truth, iou, rule, detections, ground_truth)
     videos = videos_of(detections)
     entries.missing(set(videos_of(ground_truth)), set(videos), ground_truth, detections)
     truth = read_pku_truth(ground_truth, videos)
@@ -137,7 +139,7 @@ def _scored(
 
 
 def _event_map(
-    found: pd.DataFrame,
+    predictions: pd.DataFrame,
     truth: pd.DataFrame,
     iou: float | Sequence[float],
     rule: str,
@@ -147,8 +149,8 @@ def _event_map(
     """``event_map`` after telling what in the files cannot count."""
     if truth.empty:
         raise ValueError(f"{ground_truth} has no event in what is scored, so that there is no average precision")
-    entries.tell(found, truth, rule, detections, ground_truth)
-    return event_map(found, truth, iou, rule)
+    entries.tell(predictions, truth, rule, detections, ground_truth)
+    return event_map(predictions, truth, iou, rule)
 
 
 __all__ = [

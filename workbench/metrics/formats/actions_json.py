@@ -31,22 +31,22 @@ def read_actions_json(path: str | os.PathLike, subset: str | None = "testing") -
     Videos without an action are in the durations alone. ValueError naming file and video for what isn't of the form,
     and where no video is of the subset.
     """
-    found, durations = [], {}
+    events, durations = [], {}
     for video, entry in text.read_json(path).items():
-        place = f"{path}, video {video}"
+        where = f"{path}, video {video}"
         if not isinstance(entry, dict) or not isinstance(entry.get("actions"), list):
-            raise ValueError(f"{place}: expected subset, duration and a list of actions")
+            raise ValueError(f"{where}: expected subset, duration and a list of actions")
         if subset is not None and entry.get("subset") != subset:
             continue
-        durations[video] = text.number(entry.get("duration"), place, "duration")
+        durations[video] = text.number(entry.get("duration"), where, "duration")
         for action in entry["actions"]:
             if not isinstance(action, list) or len(action) != 3:
-                raise ValueError(f"{place}: expected actions of class, start and end, got {str(action)[:80]}")
-            start, end = (text.number(value, place, "time") for value in action[1:])
-            found.append({"video": video, "label": text.whole(action[0], place, "class"), "start": start, "end": end})
+                raise ValueError(f"{where}: expected actions of class, start and end, got {str(action)[:80]}")
+            start, end = (text.number(value, where, "time") for value in action[1:])
+            events.append({"video": video, "label": text.whole(action[0], where, "class"), "start": start, "end": end})
     if not durations:
         raise ValueError(f"{path} has no video" + (f" of subset {subset!r}" if subset is not None else ""))
-    return text.table(found, "video", "label", "start", "end"), durations
+    return text.table(events, "video", "label", "start", "end"), durations
 
 
 def write_actions_json(
@@ -75,20 +75,20 @@ def read_tsu_csv(path: str | os.PathLike, classes: Mapping[str, int]) -> pd.Data
 
     ValueError naming file and line for another header, a name that ``classes`` (name -> number) lacks, or no number.
     """
-    path, found = Path(path), []
+    path, events = Path(path), []
     lines = csv.reader(text.read(path).splitlines())
     if [field.strip() for field in next(lines, [])] != HEADER:
         raise ValueError(f"{path}, line 1: expected the header {','.join(HEADER)}")
     for row in lines:
-        place = f"{path}, line {lines.line_num}"
+        where = f"{path}, line {lines.line_num}"
         if not row:
             continue
         name = MERGED.get(row[0].strip(), row[0].strip())
         if len(row) != 3 or name not in classes:
-            raise ValueError(f"{place}: expected a known event and two frames, got {','.join(row)[:80]!r}")
-        start, end = (text.number(value, place, "frame") for value in row[1:])
-        found.append({"video": path.stem, "label": classes[name], "start": start, "end": end})
-    return text.table(found, "video", "label", "start", "end")
+            raise ValueError(f"{where}: expected a known event and two frames, got {','.join(row)[:80]!r}")
+        start, end = (text.number(value, where, "frame") for value in row[1:])
+        events.append({"video": path.stem, "label": classes[name], "start": start, "end": end})
+    return text.table(events, "video", "label", "start", "end")
 
 
 def write_tsu_csv(path: str | os.PathLike, truth: Any, classes: Mapping[str, int]) -> None:

@@ -24,24 +24,26 @@ def read_activitynet_truth(path: str | os.PathLike, subset: str | None = "valida
     database = text.member(text.read_json(path, "database")["database"], dict, f"{path}, database")
     for video, entry in database.items():
         text.member(entry, dict, f"{path}, video {video}")
-    if subset is not None and subset not in (there := sorted({str(one.get("subset")) for one in database.values()})):
+    if subset is not None and subset not in (
+        there := sorted({str(record.get("subset")) for record in database.values()})
+    ):
         raise ValueError(f"{path} has no video of subset {subset!r}; it has: {', '.join(there)}")
-    found = []
+    events = []
     for video, entry in database.items():
         if subset is not None and entry.get("subset") != subset:
             continue
         duration = entry.get("duration")
         length = float("nan") if duration is None else text.number(duration, f"{path}, video {video}", "duration")
-        found += [{**event, "duration": length} for event in _events(path, video, entry.get("annotations", []))]
-    return text.table(found, "video", "label", "start", "end", "duration")
+        events += [{**event, "duration": length} for event in _events(path, video, entry.get("annotations", []))]
+    return text.table(events, "video", "label", "start", "end", "duration")
 
 
 def read_activitynet_detections(path: str | os.PathLike) -> pd.DataFrame:
     """Table of video, label (its name), start, end, score, in the order of the file, which decides between equal
     scores."""
     results = text.member(text.read_json(path, "results")["results"], dict, f"{path}, results")
-    found = [event for video, entries in results.items() for event in _events(path, video, entries, scored=True)]
-    return text.table(found, "video", "label", "start", "end", "score")
+    events = [event for video, entries in results.items() for event in _events(path, video, entries, scored=True)]
+    return text.table(events, "video", "label", "start", "end", "score")
 
 
 def write_activitynet_truth(
@@ -70,13 +72,13 @@ def write_activitynet_detections(path: str | os.PathLike, predictions: Any) -> N
 
 
 def _events(path: str | os.PathLike, video: str, entries: Any, scored: bool = False) -> list[dict]:
-    found = []
+    events = []
     for index, entry in enumerate(text.member(entries, list, f"{path}, video {video}")):
-        place = f"{path}, video {video}, entry {index}"
+        where = f"{path}, video {video}, entry {index}"
         segment = entry.get("segment") if isinstance(entry, dict) else None
         if not isinstance(segment, list) or len(segment) != 2 or "label" not in entry:
-            raise ValueError(f"{place}: expected a label and a segment of start and end, got {str(entry)[:80]}")
+            raise ValueError(f"{where}: expected a label and a segment of start and end, got {str(entry)[:80]}")
         event: dict[str, Any] = {"video": video, "label": str(entry["label"])}
-        event |= {name: text.number(value, place, name) for name, value in zip(("start", "end"), segment, strict=True)}
-        found.append(event | ({"score": text.number(entry.get("score"), place, "score")} if scored else {}))
-    return found
+        event |= {name: text.number(value, where, name) for name, value in zip(("start", "end"), segment, strict=True)}
+        events.append(event | ({"score": text.number(entry.get("score"), where, "score")} if scored else {}))
+    return events

@@ -32,20 +32,20 @@ def read_charades_truth(path: str | os.PathLike) -> tuple[pd.DataFrame, dict[str
     lines = csv.DictReader(text.read(path).splitlines())
     if missing := {"id", "actions", "length"} - set(lines.fieldnames or ()):
         raise ValueError(f"{path}, line 1: the header has no column {min(missing)!r}")
-    found, lengths = [], {}
+    events, lengths = [], {}
     for row in lines:
-        place = f"{path}, line {lines.line_num}"
+        where = f"{path}, line {lines.line_num}"
         if row["length"] is None:
-            raise ValueError(f"{place}: the line has fewer columns than the header")
-        lengths[row["id"]] = text.number(row["length"], place, "length")
+            raise ValueError(f"{where}: the line has fewer columns than the header")
+        lengths[row["id"]] = text.number(row["length"], where, "length")
         for action in filter(None, (part.strip() for part in (row["actions"] or "").split(";"))):
             name, *times = action.split()
             kind = ACTION.match(name)
             if kind is None or len(times) != 2 or int(kind[1]) >= CLASSES:
-                raise ValueError(f"{place}: expected actions such as 'c092 11.90 21.20', got {action[:80]!r}")
-            start, end = (text.number(value, place, "time") for value in times)
-            found.append({"video": row["id"], "label": int(kind[1]), "start": start, "end": end})
-    return text.table(found, "video", "label", "start", "end"), lengths
+                raise ValueError(f"{where}: expected actions such as 'c092 11.90 21.20', got {action[:80]!r}")
+            start, end = (text.number(value, where, "time") for value in times)
+            events.append({"video": row["id"], "label": int(kind[1]), "start": start, "end": end})
+    return text.table(events, "video", "label", "start", "end"), lengths
 
 
 def write_charades_truth(path: str | os.PathLike, truth: Any, lengths: Mapping[str, float]) -> None:
@@ -70,16 +70,16 @@ def read_charades_localize(path: str | os.PathLike, classes: int = CLASSES) -> d
     Points count from 1; a file that has a point 0 counts from 0. A field more than the scores is ignored, as by the
     script. ValueError naming file and line.
     """
-    found = []
-    for place, row in text.rows(path, classes + 2, f"video, point and {classes} scores"):
-        point = text.whole(row[1], place, "point")
+    points = []
+    for where, row in text.rows(path, classes + 2, f"video, point and {classes} scores"):
+        point = text.whole(row[1], where, "point")
         if not 0 <= point <= POINTS:
-            raise ValueError(f"{place}: the point must lie in 1 to {POINTS}, got {point}")
-        found.append((row[0], point, _scores(row[2:], place, classes)))
-    entries.repeated([f"{video}, point {point}" for video, point, _ in found], path, "points")
-    first = 0 if any(point == 0 for _, point, _ in found) else 1
+            raise ValueError(f"{where}: the point must lie in 1 to {POINTS}, got {point}")
+        points.append((row[0], point, _scores(row[2:], where, classes)))
+    entries.repeated([f"{video}, point {point}" for video, point, _ in points], path, "points")
+    first = 0 if any(point == 0 for _, point, _ in points) else 1
     scores: dict[str, np.ndarray] = {}
-    for video, point, own in found:
+    for video, point, own in points:
         if point - first >= POINTS:
             raise ValueError(f"{path}: video {video} has points 0 and {point}; {POINTS} points are expected")
         scores.setdefault(video, np.full((POINTS, classes), -np.inf))[point - first] = own
@@ -101,7 +101,7 @@ def read_charades_classify(path: str | os.PathLike, classes: int = CLASSES) -> d
     """video -> float64 [N]; ValueError naming file and line."""
     rows = list(text.rows(path, classes + 1, f"video and {classes} scores"))
     entries.repeated([row[0] for _, row in rows], path, "videos")
-    return {row[0]: _scores(row[1:], place, classes) for place, row in rows}
+    return {row[0]: _scores(row[1:], where, classes) for where, row in rows}
 
 
 def write_charades_classify(path: str | os.PathLike, scores: Mapping[str, Any]) -> None:
@@ -109,15 +109,15 @@ def write_charades_classify(path: str | os.PathLike, scores: Mapping[str, Any]) 
     text.write(path, (f"{text.word(video, 'video')} {_written(as_array(values))}" for video, values in scores.items()))
 
 
-def _scores(fields: list[str], place: str, classes: int) -> np.ndarray:
+def _scores(fields: list[str], where: str, classes: int) -> np.ndarray:
     if len(fields) > classes + 1:
-        raise ValueError(f"{place}: expected {classes} scores, got {len(fields)}")
+        raise ValueError(f"{where}: expected {classes} scores, got {len(fields)}")
     try:
         scores = np.array(fields[:classes], np.float64)
     except ValueError:
         scores = np.array([np.nan])
     if np.isnan(scores).any():
-        raise ValueError(f"{place}: the scores must be numbers")
+        raise ValueError(f"{where}: the scores must be numbers")
     return scores
 
 

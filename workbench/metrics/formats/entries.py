@@ -30,28 +30,28 @@ def tell(predictions: pd.DataFrame, truth: pd.DataFrame, rule: str, where: objec
     in which nothing happens, which are wrong under every rule."""
     predictions = checked(predictions, "table of predictions", scored=True)
     truth = checked(truth, "ground truth", scored=False)
-    for table, path, what in ((predictions, where, "detections"), (truth, there, "events")):
+    for table, path, content in ((predictions, where, "detections"), (truth, there, "events")):
         start, end = table["start"].to_numpy(), table["end"].to_numpy()
-        _warn(table, end < start, path, f"{what} that end before they start", REVERSED[rule])
-        _warn(table, end == start, path, f"{what} without length", "overlap nothing: they are wrong, or missed")
+        _warn(table, end < start, path, f"{content} that end before they start", REVERSED[rule])
+        _warn(table, end == start, path, f"{content} without length", "overlap nothing: they are wrong, or missed")
         columns = ["video", "label", "start", "end"]
         again = table.duplicated(columns).to_numpy()
-        twice = "are counted again, each a wrong detection" if what == "detections" else "are to be found again"
-        twice = twice if rule in ("thumos", "activitynet") or what == "events" else "stay in the denominator"
-        _warn(table, again, path, f"{what} that are there already", twice)
+        twice = "are counted again, each a wrong detection" if content == "detections" else "are to be found again"
+        twice = twice if rule in ("thumos", "activitynet") or content == "events" else "stay in the denominator"
+        _warn(table, again, path, f"{content} that are there already", twice)
     labels = {str(label) for label in truth["label"]}
     strange = ~predictions["label"].map(str).isin(labels).to_numpy()
     if more := _like({str(label) for label in predictions["label"][strange]}, labels, "labels"):
         _warn(predictions, strange, where, f"detections of labels that are not in {there}", f"do not count{more}")
-    known = set(truth["video"][~ambiguous(truth)])
-    unknown = ~predictions["video"].isin(known).to_numpy()
-    more = _like(set(predictions["video"][unknown]), known, "videos")
+    videos = set(truth["video"][~ambiguous(truth)])
+    unknown = ~predictions["video"].isin(videos).to_numpy()
+    more = _like(set(predictions["video"][unknown]), videos, "videos")
     _warn(predictions, unknown, where, f"detections of videos that have no event in {there}", f"are all wrong{more}")
 
 
-def unread(found: pd.DataFrame, kept: np.ndarray, where: object, why: str) -> None:
-    """Warns of the rows of ``found`` that are not ``kept``."""
-    _warn(found, ~kept, where, why, "are left out")
+def unread(table: pd.DataFrame, kept: np.ndarray, where: object, why: str) -> None:
+    """Warns of the rows of ``table`` that are not ``kept``."""
+    _warn(table, ~kept, where, why, "are left out")
 
 
 def of_charades(scores: dict[str, np.ndarray], lengths: dict[str, float], where: object, there: object) -> dict:
@@ -70,11 +70,11 @@ def of_charades(scores: dict[str, np.ndarray], lengths: dict[str, float], where:
     return {video: scores[video] for video in scores if video in lengths}
 
 
-def repeated(names: list[str], where: object, what: str) -> None:
+def repeated(names: list[str], where: object, content: str) -> None:
     """Warns that some of ``names`` occur more than once in a file, of which the last counts."""
     again = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if again:
-        text = f"{where}: {len(again)} {what} occur more than once, the last counts, as in the official script"
+        text = f"{where}: {len(again)} {content} occur more than once, the last counts, as in the official script"
         warnings.warn(f"{text}: {_some(again)}", Entries, stacklevel=4)
 
 
@@ -86,12 +86,12 @@ def missing(videos: set[str], detected: set[str], there: object, where: object) 
         warnings.warn(f"{text}: {_some(gone)}", Entries, stacklevel=4)
 
 
-def _warn(table: pd.DataFrame, rows: np.ndarray, path: object, what: str, becomes: str) -> None:
+def _warn(table: pd.DataFrame, rows: np.ndarray, path: object, content: str, becomes: str) -> None:
     if rows.any():
         cases = [f"{row.video} {row.label!r} {row.start:g} to {row.end:g}" for row in table[rows].head(3).itertuples()]
         more = f", and {int(rows.sum()) - 3} more" if rows.sum() > 3 else ""
         warnings.warn(
-            f"{path}: {int(rows.sum())} of {len(table)} {what} {becomes}: {', '.join(cases)}{more}",
+            f"{path}: {int(rows.sum())} of {len(table)} {content} {becomes}: {', '.join(cases)}{more}",
             Entries,
             stacklevel=5,
         )
@@ -106,13 +106,13 @@ _FORMS: tuple[tuple[Callable[[str], str], str], ...] = (
 )
 
 
-def _like(names: set[str], known: set[str], what: str) -> str:
+def _like(names: set[str], others: set[str], content: str) -> str:
     """How many of ``names`` are known in another form, and in which."""
     for form, words in _FORMS:
-        forms = {form(name) for name in known}
+        forms = {form(name) for name in others}
         count = sum(form(name) in forms for name in names)
         if count:
-            return f" (the names of {count} of these {len(names)} {what} are there {words})"
+            return f" (the names of {count} of these {len(names)} {content} are there {words})"
     return ""
 
 

@@ -53,18 +53,18 @@ def videos_of(folder: str | os.PathLike) -> list[str]:
 
 
 def _read(folder: str | os.PathLike, last: str, videos: Iterable[str] | None) -> pd.DataFrame:
-    found: list[dict] = []
+    events: list[dict] = []
     empty: list[Path] = []
     for video in videos_of(folder) if videos is None else videos:
-        path, before = Path(folder) / (text.file_name(video, "video") + ".txt"), len(found)
-        for place, row in text.rows(path, 4, f"label,start,end,{last}"):
+        path, before = Path(folder) / (text.file_name(video, "video") + ".txt"), len(events)
+        for where, row in text.rows(path, 4, f"label,start,end,{last}"):
             names = ("start", "end", last)
-            numbers = {name: text.number(value, place, name) for name, value in zip(names, row[1:4], strict=True)}
-            found.append({"video": video, "label": text.whole(row[0], place, "label"), **numbers})
-        empty += [path] if len(found) == before else []
+            numbers = {name: text.number(value, where, name) for name, value in zip(names, row[1:4], strict=True)}
+            events.append({"video": video, "label": text.whole(row[0], where, "label"), **numbers})
+        empty += [path] if len(events) == before else []
     if empty:
         warnings.warn(f"{len(empty)} file(s) of {folder} say that nothing happens, such as {empty[0]}", stacklevel=3)
-    return text.table(found, "video", "label", "start", "end", last)
+    return text.table(events, "video", "label", "start", "end", last)
 
 
 def _write(folder: str | os.PathLike, events: pd.DataFrame, last: str, videos: Iterable[str]) -> None:

@@ -55,43 +55,43 @@ def read_json(path: str | os.PathLike, *keys: str) -> dict:
 
 def _once(pairs: list[tuple[str, Any]], path: str | os.PathLike) -> dict:
     """The object of ``pairs``; a warning tells of names that occur twice, of which JSON readers keep the last."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
         entries.repeated([name for name, _ in pairs], path, "names")
-    return found
+    return mapping
 
 
-def member(value: Any, kind: type[dict] | type[list], place: str) -> Any:
+def member(value: Any, kind: type[dict] | type[list], where: str) -> Any:
     """``value``, which must be a ``kind`` (dict or list); ValueError naming the place otherwise."""
     if not isinstance(value, kind):
         expected = "an object" if kind is dict else "a list"
-        raise ValueError(f"{place}: expected {expected}, got {str(value)[:80]}")
+        raise ValueError(f"{where}: expected {expected}, got {str(value)[:80]}")
     return value
 
 
-def number(value: Any, place: str, what: str) -> float:
+def number(value: Any, where: str, name: str) -> float:
     """A finite float; ValueError naming the place otherwise."""
     try:
         result = float(value)
     except (TypeError, ValueError):
         result = math.nan
     if not math.isfinite(result):
-        raise ValueError(f"{place}: {what} must be a number, got {value!r}")
+        raise ValueError(f"{where}: {name} must be a number, got {value!r}")
     return result
 
 
-def whole(value: Any, place: str, what: str) -> int:
+def whole(value: Any, where: str, name: str) -> int:
     """An integer, also one that is written as 3.0."""
-    result = number(value, place, what)
+    result = number(value, where, name)
     if result != int(result):
-        raise ValueError(f"{place}: {what} must be a whole number, got {value!r}")
+        raise ValueError(f"{where}: {name} must be a whole number, got {value!r}")
     return int(result)
 
 
-def table(found: Iterable[dict], *columns: str) -> pd.DataFrame:
+def table(entries: Iterable[dict], *columns: str) -> pd.DataFrame:
     """A DataFrame of ``columns`` also where nothing was found; names stay Python's own text."""
-    found = list(found)
-    values = {name: [row[name] for row in found] for name in columns}
+    entries = list(entries)
+    values = {name: [row[name] for row in entries] for name in columns}
     return pd.DataFrame(
         {name: pd.Series(own, dtype=object) if name in ("video", "label") else own for name, own in values.items()}
     )
@@ -102,19 +102,19 @@ def exact(value: float) -> str:
     return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
 
 
-def file_name(name: object, what: str) -> str:
+def file_name(name: object, role: str) -> str:
     """``name`` where it can be a file of its folder; ValueError for one that would leave it."""
     name = str(name)
     if not name or name in (".", "..") or any(character in name for character in "/\\\0"):
-        raise ValueError(f"{what} {name!r} can't be the name of a file")
+        raise ValueError(f"{role} {name!r} can't be the name of a file")
     return name
 
 
-def word(name: object, what: str) -> str:
+def word(name: object, role: str) -> str:
     """``name`` where it can stand between blanks and commas; ValueError otherwise."""
     name = str(name)
     if not name or any(character.isspace() or character == "," for character in name):
-        raise ValueError(f"{what} {name!r} can't be written: blanks and commas separate the fields of this format")
+        raise ValueError(f"{role} {name!r} can't be written: blanks and commas separate the fields of this format")
     return name
 
 

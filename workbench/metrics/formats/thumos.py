@@ -38,13 +38,13 @@ def read_thumos_truth(folder: str | os.PathLike, subset: str = "test") -> pd.Dat
     if not files:
         raise FileNotFoundError(f"{folder} has no file of annotations that ends in {ending}")
     files.sort(key=lambda path: path.name == f"{AMBIGUOUS}{ending}")
-    found = []
+    events = []
     for path in files:
         label = path.name.removesuffix(ending)
-        for place, (video, start, end, *_) in text.rows(path, 3, "video start end"):
-            times = {"start": text.number(start, place, "start"), "end": text.number(end, place, "end")}
-            found.append({"video": video, "label": label, **times, "ambiguous": label == AMBIGUOUS})
-    return text.table(found, "video", "label", "start", "end", "ambiguous")
+        for where, (video, start, end, *_) in text.rows(path, 3, "video start end"):
+            times = {"start": text.number(start, where, "start"), "end": text.number(end, where, "end")}
+            events.append({"video": video, "label": label, **times, "ambiguous": label == AMBIGUOUS})
+    return text.table(events, "video", "label", "start", "end", "ambiguous")
 
 
 def write_thumos_truth(folder: str | os.PathLike, truth: Any, subset: str = "test") -> None:
@@ -65,7 +65,7 @@ def write_thumos_truth(folder: str | os.PathLike, truth: Any, subset: str = "tes
 
 def read_thumos_classes(path: str | os.PathLike) -> dict[int, str]:
     """Number -> name of detclasslist.txt."""
-    return {text.whole(row[0], place, "class"): row[1] for place, row in text.rows(path, 2, "number name")}
+    return {text.whole(row[0], where, "class"): row[1] for where, row in text.rows(path, 2, "number name")}
 
 
 def read_thumos_detections(path: str | os.PathLike, classes: Mapping[int, str] | None = None) -> pd.DataFrame:
@@ -75,13 +75,13 @@ def read_thumos_detections(path: str | os.PathLike, classes: Mapping[int, str] |
     ``event_map`` reports it (the kit prints a warning and leaves such rows out).
     """
     classes = CLASSES if classes is None else classes
-    found = []
-    for place, row in text.rows(path, 5, "video start end class score"):
-        kind = text.whole(row[3], place, "class")
-        start, end, score = (text.number(row[i], place, name) for i, name in ((1, "start"), (2, "end"), (4, "score")))
+    events = []
+    for where, row in text.rows(path, 5, "video start end class score"):
+        kind = text.whole(row[3], where, "class")
+        start, end, score = (text.number(row[i], where, name) for i, name in ((1, "start"), (2, "end"), (4, "score")))
         video = row[0].replace(".mp4", "")
-        found.append({"video": video, "label": classes.get(kind, kind), "start": start, "end": end, "score": score})
-    return text.table(found, "video", "label", "start", "end", "score")
+        events.append({"video": video, "label": classes.get(kind, kind), "start": start, "end": end, "score": score})
+    return text.table(events, "video", "label", "start", "end", "score")
 
 
 def write_thumos_detections(

@@ -19,13 +19,13 @@ def parents(skeleton: Skeleton) -> list[int]:
         for child, towards in skeleton.bones:
             parent[child] = towards
         return parent
-    found = list(skeleton.root)
-    for joint in found:  # breadth first: the list grows while it is read
+    queue = list(skeleton.root)
+    for joint in queue:  # breadth first: the list grows while it is read
         for bone in skeleton.bones:
             other = bone[0] if bone[1] == joint else bone[1]
-            if joint in bone and other not in found:
+            if joint in bone and other not in queue:
                 parent[other] = joint
-                found.append(other)
+                queue.append(other)
     return parent
 
 

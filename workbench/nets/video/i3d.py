@@ -162,7 +162,7 @@ class I3D(VideoBackbone):
         """This network as two, one behind the other, which share its layers: the second holds the last ``blocks``
         inception blocks, 0 to 9, and the pools between them. ValueError for another number."""
         layers = [(name, layer) for name, layer in self.named_children() if name != "logits"]
-        starts = [place for place, (name, _) in enumerate(layers) if name.startswith("Mixed")] + [len(layers)]
+        starts = [index for index, (name, _) in enumerate(layers) if name.startswith("Mixed")] + [len(layers)]
         if not 0 <= blocks < len(starts):
             raise ValueError(f"an I3D has 0 to {len(starts) - 1} inception blocks behind a cut, not {blocks}")
         cut = starts[len(starts) - 1 - blocks]

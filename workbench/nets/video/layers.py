@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from workbench.nets.modules import classifier_of
 from workbench.nets.video.sizes import Axes, cells
 
 
@@ -21,6 +22,24 @@ class VideoBackbone(nn.Module):
     def grid(self, clip: Axes) -> Axes:
         """Size (T', H', W') of the feature map of a clip of ``clip`` (T, H, W) frames and pixels."""
         return cells(clip, self.output_stride)
+
+
+class ResidualBackbone(VideoBackbone):
+    """A backbone of residual stages with a linear classifier, ``fc``, where it has classes to tell."""
+
+    fc: nn.Linear | None
+
+    def finish(self, channels: int, num_classes: int | None) -> None:
+        """After the last stage, of ``channels``: the classifier, and He's weights for all convolutions."""
+        self.channels = channels
+        self.fc = nn.Linear(channels, num_classes) if num_classes else None
+        for module in self.modules():
+            if isinstance(module, nn.Conv3d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def classify(self, feature_map: Tensor) -> Tensor:
+        """Class scores [B,N] of a feature map of any size: mean over its cells, then ``fc``."""
+        return classifier_of(self, self.fc)(feature_map.mean((2, 3, 4)))
 
 
 class FeatureGating(nn.Module):

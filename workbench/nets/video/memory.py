@@ -26,7 +26,7 @@ class Memory:
         return len(self._rows)
 
     def _of(self, clip: Tensor) -> Tensor:
-        key = hashlib.blake2b(clip.contiguous().view(torch.uint8).numpy(), digest_size=16).digest()
+        key = hashlib.blake2b(clip.contiguous().view(torch.uint8).numpy().tobytes(), digest_size=16).digest()
         if key in self._rows:
             return self._rows[key]
         with torch.no_grad():

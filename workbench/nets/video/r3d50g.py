@@ -10,8 +10,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.nets.modules import classifier_of
-from workbench.nets.video.layers import FeatureGating, MaxPool, VideoBackbone
+from workbench.nets.video.layers import FeatureGating, MaxPool, ResidualBackbone
 from workbench.nets.video.sizes import Axes, scaled, thinned, total
 
 # Channels inside a cell (four times as many leave it), and the temporal kernels of table 1: t_i = 3 for odd i.
@@ -47,7 +46,7 @@ class Cell(nn.Module):
         return F.relu_(y.add_(x if self.downsample is None else self.downsample(x)))
 
 
-class R3D50G(VideoBackbone):
+class R3D50G(ResidualBackbone):
     """video float [B,C,T,H,W] in [-1,1] -> the feature map [B, channels, T, H', W'], of any clip size.
 
     There is a cell of the feature map for every frame. width scales the channels, rounded to multiples of 8; the
@@ -83,11 +82,7 @@ class R3D50G(VideoBackbone):
                 stage.append(Cell(channels, inner, kernel, (1, 1, 1) if i else stride, bn_momentum))
                 channels = EXPANSION * inner
             self.add_module(name, nn.Sequential(*stage, FeatureGating(channels)))
-        self.channels = channels
-        self.fc = nn.Linear(channels, num_classes) if num_classes else None
-        for module in self.modules():
-            if isinstance(module, nn.Conv3d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        self.finish(channels, num_classes)
 
     def forward(self, video: Tensor) -> Tensor:
         """video [B,C,T,H,W] -> res5 [B,channels,T,H',W']; the shapes beside are table 1's, at width 1."""
@@ -97,7 +92,3 @@ class R3D50G(VideoBackbone):
         x = self.res3(x)  # 512, 64 x 28 x 28
         x = self.res4(x)  # 1024, 64 x 14 x 14
         return self.res5(x)  # 2048, 64 x 7 x 7
-
-    def classify(self, feature_map: Tensor) -> Tensor:
-        """Class scores [B,N] of a feature map of any size: mean over its cells, then ``fc``."""
-        return classifier_of(self, self.fc)(feature_map.mean((2, 3, 4)))

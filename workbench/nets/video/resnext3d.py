@@ -10,8 +10,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from workbench.nets.modules import classifier_of
-from workbench.nets.video.layers import MaxPool, VideoBackbone
+from workbench.nets.video.layers import MaxPool, ResidualBackbone
 from workbench.nets.video.sizes import Axes, scaled, thinned, total
 
 CARDINALITY = 32
@@ -48,7 +47,7 @@ class Bottleneck(nn.Module):
         return F.relu_(y.add_(x if self.downsample is None else self.downsample(x)))
 
 
-class ResNeXt3D(VideoBackbone):
+class ResNeXt3D(ResidualBackbone):
     """video float [B,C,T,H,W] -> the feature map of layer4 [B, channels, T', H', W'], of any clip size.
 
     Videos of this workbench are in [-1,1]; the public weights were trained on pixels less their mean, in [0,255].
@@ -86,11 +85,7 @@ class ResNeXt3D(VideoBackbone):
                 stage.append(Bottleneck(channels, groups * size, groups, (1, 1, 1) if i else stride, bn_momentum))
                 channels = EXPANSION * groups * size
             self.add_module(name, nn.Sequential(*stage))
-        self.channels = channels
-        self.fc = nn.Linear(channels, num_classes) if num_classes else None
-        for module in self.modules():
-            if isinstance(module, nn.Conv3d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        self.finish(channels, num_classes)
 
     def forward(self, video: Tensor) -> Tensor:
         """video [B,C,T,H,W] -> layer4 [B,channels,T',H',W']; the shapes beside are for 16 x 112 x 112 at width 1."""
@@ -100,7 +95,3 @@ class ResNeXt3D(VideoBackbone):
         x = self.layer2(x)  # 512, 4 x 14 x 14
         x = self.layer3(x)  # 1024, 2 x 7 x 7
         return self.layer4(x)  # 2048, 1 x 4 x 4
-
-    def classify(self, feature_map: Tensor) -> Tensor:
-        """Class scores [B,N] of a feature map of any size: mean over its cells, then ``fc``."""
-        return classifier_of(self, self.fc)(feature_map.mean((2, 3, 4)))

@@ -170,10 +170,10 @@ def gradients(stages: Mapping[str, Mapping[str, Mapping[str, float]]]) -> go.Fig
     bars: dict[str, dict[str, float]] = {}
     for stage, ends in stages.items():
         for end, shares in ends.items():
-            for prefix, what in parts.items():
+            for prefix, title in parts.items():
                 mine = {name.removeprefix(prefix): share for name, share in shares.items() if name.startswith(prefix)}
                 if mine:
-                    bars[f"{stage}: {what}{end} epoch"] = mine
+                    bars[f"{stage}: {title}{end} epoch"] = mine
     if not bars:
         return common.blank(heading, "each stage of this run has one term, or it was trained before this was measured")
     figure = go.Figure()

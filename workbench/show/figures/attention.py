@@ -65,25 +65,26 @@ def temporal(clip: Clip, values: Mapping[str, np.ndarray | None], truth: Truth |
     A blank where no run has any.
     """
     heading = "When: temporal attention"
-    values = {name: weights for name, weights in values.items() if weights is not None}
-    if not values:
+    present = {name: weights for name, weights in values.items() if weights is not None}
+    if not present:
         return common.blank(heading, "this run has no temporal attention")
     seconds = np.append(clip.seconds, clip.seconds[-1] + _stride(clip.seconds))
     figure = go.Figure()
     if truth is not None:
-        common.mark_interval(figure, *(_second(clip, number) for number in truth.interval))
-    for index, (name, weights) in enumerate(values.items()):
+        first, last = truth.interval
+        common.mark_interval(figure, _second(clip, first), _second(clip, last))
+    for index, (name, weights) in enumerate(present.items()):
         edges = np.append(maps.spans(len(weights), len(clip.frames))[:, 0], len(clip.frames))
         figure.add_scatter(
             x=seconds[edges],
             y=np.append(weights, weights[-1]),
             mode="lines",
             line={"shape": "hv", "width": 4, "color": common.color(index)},
-            fill="tozeroy" if len(values) == 1 else None,
+            fill="tozeroy" if len(present) == 1 else None,
             name=common.text(name),
             hovertemplate="%{y:.3f}<extra></extra>",
         )
-    steps = len(next(iter(values.values())))
+    steps = len(next(iter(present.values())))
     even = {"dash": "dot", "color": common.SOFT}
     figure.add_hline(1 / steps, line=even, annotation_text=f"even: 1/{steps}", annotation_position="bottom right")
     figure.update_xaxes(title_text="time (seconds)", range=[seconds[0], seconds[-1]])

@@ -137,8 +137,8 @@ def against_dynamicity(
             mode="markers+text",
             marker={"size": 11, "color": np.where(change[measured] >= 0, common.COLORS[1], common.COLORS[0])},
             # Where nothing changed, dozens of names would hide each other; hovering gives them.
-            text=[common.text(classes[index]) if change[index] else "" for index in measured],
-            customdata=[common.text(classes[index]) for index in measured],
+            text=[common.text(classes[index]) if change[index] else "" for index in measured.tolist()],
+            customdata=[common.text(classes[index]) for index in measured.tolist()],
             textposition=[
                 "top center" if rank % 2 else "bottom center" for rank in np.argsort(np.argsort(dynamicity[measured]))
             ],

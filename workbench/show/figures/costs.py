@@ -32,13 +32,13 @@ def against_time(systems: pd.DataFrame, pose: str) -> go.Figure:
                 showlegend=False,
                 hoverinfo="skip",
             )
-    for reads, (color, symbol) in READS.items():
+    for reads, (tint, symbol) in READS.items():
         some = systems[systems["reads"] == reads]
         if some.empty:
             continue
         names = [common.text(name) for name in some["system"]]
         total = some["network_ms"] + some["pose_ms"]
-        mark = {"color": common.COLORS[color], "symbol": common.SYMBOLS[symbol], "size": 11}
+        mark = {"color": common.COLORS[tint], "symbol": common.SYMBOLS[symbol], "size": 11}
         figure.add_scatter(
             x=total,
             y=some["accuracy"],
@@ -49,11 +49,11 @@ def against_time(systems: pd.DataFrame, pose: str) -> go.Figure:
             name=reads,
             hovertemplate="%{text}: %{y:.1f} percent, %{x:.0f} ms<extra></extra>",
         )
-        given = some[some["pose_ms"] > 0]
-        if not given.empty:
+        posed = some[some["pose_ms"] > 0]
+        if not posed.empty:
             figure.add_scatter(
-                x=given["network_ms"],
-                y=given["accuracy"],
+                x=posed["network_ms"],
+                y=posed["accuracy"],
                 mode="markers",
                 marker={**mark, "symbol": f"{mark['symbol']}-open"},
                 name=f"{reads}, poses given",

@@ -7,6 +7,7 @@ metrics.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -180,28 +181,6 @@ def gains(table: pd.DataFrame, runs: tuple[str, str], names: Mapping | Sequence[
     return common.finish(figure, heading, below, 180 + 24 * max(6, len(rows)))
 
 
-def against_iou(runs: Mapping[str, pd.Series]) -> go.Figure:
-    """Mean AP against the overlap that is asked for. runs: name -> Series of mAP in [0,1] by threshold."""
-    heading = "Accuracy of the boundaries"
-    if not runs:
-        return common.blank(heading, "there is no run to show")
-    figure = go.Figure()
-    for index, (run, curve) in enumerate(runs.items()):
-        figure.add_scatter(
-            x=list(curve.index),
-            y=100 * curve.to_numpy(np.float64),
-            mode="lines+markers",
-            name=common.text(run),
-            line={"color": common.color(index), "width": 3, "dash": ("solid", "dash", "dot", "dashdot")[index % 4]},
-            marker={"symbol": common.SYMBOLS[index % len(common.SYMBOLS)], "size": 9},
-            hovertemplate="overlap %{x:.2f}: %{y:.1f} %<extra></extra>",
-        )
-    figure.update_xaxes(title_text="required overlap (intersection over union, 0 to 1)")
-    figure.update_yaxes(title_text="mean average precision (percent)", rangemode="tozero")
-    below = "a curve that falls late means exact start and end times"
-    return common.finish(figure, heading, below, 420, showlegend=True)
-
-
 def _heat(
     figure: go.Figure, values: np.ndarray, labels: Sequence, times: float | np.ndarray, unit: str, row: int
 ) -> None:
@@ -251,6 +230,7 @@ def _solidity(scores: np.ndarray) -> np.ndarray:
     return np.ones(len(scores)) if spread == 0 else 0.35 + 0.65 * (scores - scores.min()) / spread
 
 
-def _name(label: object, names: Mapping | Sequence[str] | None) -> str:
-    has_name = names is not None and (label in names if isinstance(names, Mapping) else not isinstance(label, str))
-    return common.text(names[label] if has_name else label)
+def _name(label: Any, names: Mapping | Sequence[str] | None) -> str:
+    if names is not None and (label in names if isinstance(names, Mapping) else not isinstance(label, str)):
+        return common.text(names[label])
+    return common.text(label)

@@ -187,7 +187,7 @@ def departures(departed: Departures, labels: np.ndarray, classes: Sequence[str],
             customdata=np.abs(clips),
             hovertemplate="%{customdata} clips<extra></extra>",
         )
-    names = [common.text(classes[label]) for label in actions]
+    names = [common.text(classes[int(label)]) for label in actions]
     figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, autorange="reversed", title_text="action")
     step = max(1, (reach := int(counts.max())) // 4)
     ticks = list(range(-(reach // step) * step, reach + 1, step))

@@ -16,25 +16,6 @@ METHODS = {"tsne": "t-SNE", "umap": "UMAP", "pca": "PCA"}
 LEGEND = {"font": {"size": 12}, "tracegroupgap": 0}
 
 
-def scatter(
-    embedding: Embedding,
-    labels: np.ndarray,
-    classes: Sequence[str],
-    ids: Sequence[str],
-    run: str,
-    shown: Sequence[str] | None = None,
-) -> go.Figure:
-    """One run's clips [S] coloured by class; ``shown`` names the classes in colour, the rest is grey (none: all)."""
-    figure = go.Figure()
-    _clouds(figure, embedding, labels, classes, ids, shown, {})
-    name = METHODS[embedding.method]
-    figure.update_xaxes(title_text=f"{name} 1 (no unit)").update_yaxes(
-        title_text=f"{name} 2 (no unit)", scaleanchor="x"
-    )
-    below = f"{len(embedding.points)} clips; trustworthiness {embedding.trustworthiness:.3f} of 1"
-    return common.finish(figure, f"{name} of the features of {run}", below, 600, legend=LEGEND)
-
-
 def aligned(
     comparisons: Mapping[str, Comparison],
     labels: np.ndarray,
@@ -121,7 +102,7 @@ def _clouds(
     ids: Sequence[str],
     shown: Sequence[str] | None,
     where: dict,
-    legend: bool = True,
+    legend: bool,
 ) -> None:
     unknown = set(shown or ()) - set(classes)
     if unknown:
@@ -147,7 +128,7 @@ def _clouds(
             name=common.text(classes[index]),
             legendgroup=str(index),
             showlegend=legend,
-            text=[common.text(ids[clip]) for clip in mine],
+            text=[common.text(ids[int(clip)]) for clip in mine],
             hovertemplate="%{text}<extra>" + common.text(classes[index]) + "</extra>",
             **where,
         )

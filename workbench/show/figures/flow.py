@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
+from torch import Tensor
 
 from workbench.explain import joints as kernels
 from workbench.explain import maps
@@ -29,7 +30,7 @@ class Step:
     branch: str
 
 
-def step(name: str, values: object | None, axes: str, unit: str, branch: str = "video") -> Step | None:
+def step(name: str, values: np.ndarray | Tensor | None, axes: str, unit: str, branch: str = "video") -> Step | None:
     """The station ``name`` that holds ``values`` (array or tensor); ``axes`` names each of its dimensions. None where
     there are no values: ``shapes`` leaves it out."""
     if values is None:
@@ -43,19 +44,19 @@ def step(name: str, values: object | None, axes: str, unit: str, branch: str = "
 
 
 def shapes(steps: Sequence[Step | None]) -> go.Figure:
-    """The stations from top to bottom: a bar as long as the number of values held there, with its axes and unit."""
-    steps = [step for step in steps if step is not None]
-    count = [max(1, int(np.prod(step.shape))) for step in steps]
+    """The shown from top to bottom: a bar as long as the number of values held there, with its axes and unit."""
+    shown = [step for step in steps if step is not None]
+    count = [max(1, int(np.prod(step.shape))) for step in shown]
     written = [
         "  ".join(
             f"{common.text(axis)} <b>{size}</b>" for axis, size in zip(step.axes.split(), step.shape, strict=True)
         )
         + f"<br><span style='font-size:13px'>{common.text(step.dtype)}, {common.text(step.unit)}</span>"
-        for step in steps
+        for step in shown
     ]
     figure = go.Figure()
     for branch, colour in BRANCHES.items():
-        rows = [index for index, step in enumerate(steps) if step.branch == branch]
+        rows = [index for index, step in enumerate(shown) if step.branch == branch]
         figure.add_bar(
             x=[count[index] for index in rows],
             y=rows,
@@ -74,12 +75,14 @@ def shapes(steps: Sequence[Step | None]) -> go.Figure:
     for annotation, total in zip(figure.layout.annotations, count, strict=True):
         annotation.update(xref="x", x=np.log10(total) + 0.08)
     figure.update_yaxes(
-        tickvals=list(range(len(steps))), ticktext=[common.text(step.name) for step in steps], autorange="reversed"
+        tickvals=list(range(len(shown))),
+        ticktext=[common.text(step.name) for step in shown],
+        autorange="reversed",
     )
     figure.update_xaxes(type="log", title_text="number of values (logarithmic)", range=[0, np.log10(max(count)) * 1.75])
     figure.update_yaxes(title_text="station, in the order of the data flow")
     below = "blue: the video branch; orange: the pose branch; green: where both meet"
-    return common.finish(figure, "The size of the data at each station", below, 120 + 58 * len(steps), showlegend=False)
+    return common.finish(figure, "The size of the data at each station", below, 120 + 58 * len(shown), showlegend=False)
 
 
 def frames(clip: Clip, heading: str = "Frames of the clip", columns: int = 8) -> go.Figure:

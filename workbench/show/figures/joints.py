@@ -56,13 +56,13 @@ def top(
     clip's joints stand out (explain.joints.standing_out). A blank where no clip has values.
     """
     heading = "The joints that stand out"
-    values = {name: value for name, value in values.items() if value is not None}
-    if not values:
+    present = {name: value for name, value in values.items() if value is not None}
+    if not present:
         return common.blank(heading, "this run has no pose backbone, so no joint activations")
     figure = make_subplots(
-        1, len(values), subplot_titles=[common.text(name) for name in values], horizontal_spacing=0.16
+        1, len(present), subplot_titles=[common.text(name) for name in present], horizontal_spacing=0.16
     )
-    for column, value in enumerate(values.values(), 1):
+    for column, value in enumerate(present.values(), 1):
         own = value if everyone is None else read.standing_out(value, everyone)
         best = read.top_joints(own, skeleton, count)
         figure.add_bar(

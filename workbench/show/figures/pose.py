@@ -95,12 +95,12 @@ def beside_paper(
     titles = ["<br>".join(common.text(part) for part in name.split(", ", 1)) for name in (paper, STUDY, here)]
     figure = make_subplots(1, 3, shared_yaxes=True, subplot_titles=titles)
     figure.add_trace(_bars(rows, list(printed.values()), "#9AA5B1"), 1, 1)
-    known = _of(studied, printed, metric)
-    if known.isna().all(axis=None):
+    ours = _of(studied, printed, metric)
+    if ours.isna().all(axis=None):
         _empty(figure, 2, "not measured")
     else:
-        ends = {"array": known["high"] - known["value"], "arrayminus": known["value"] - known["low"], "thickness": 2}
-        figure.add_trace(_bars(rows, known["value"].tolist(), common.COLORS[2]).update(error_x=ends), 1, 2)
+        ends = {"array": ours["high"] - ours["value"], "arrayminus": ours["value"] - ours["low"], "thickness": 2}
+        figure.add_trace(_bars(rows, ours["value"].tolist(), common.COLORS[2]).update(error_x=ends), 1, 2)
     if measured.empty:
         _empty(figure, 3, "not trained here")
     else:
@@ -156,10 +156,10 @@ def _of(studied: pd.DataFrame | None, labels: Iterable[str], metric: str) -> pd.
     return mine.reindex(list(labels))[names].astype(float)
 
 
-def _with_interval(known: pd.DataFrame) -> list[str]:
+def _with_interval(intervals: pd.DataFrame) -> list[str]:
     return [
         "–" if np.isnan(line.value) else f"{line.value:.1f} [{line.low:.1f}, {line.high:.1f}]"
-        for line in known.itertuples()
+        for line in intervals.itertuples()
     ]
 
 

@@ -64,5 +64,5 @@ def _but(run: Run, option: str) -> dict[str, Any]:
     data = files.read_json(run.folder / "config.json")[
         "data"
     ]  # older runs have one fingerprint of their training clips
-    told = {"options": said, "preset": config.numbers.model_dump(), "init": sorted(config.init)}
-    return identity | told | {"data": [data.get("train", data.get("fingerprint")), data.get("validation")]}
+    rest = {"options": said, "preset": config.numbers.model_dump(), "init": sorted(config.init)}
+    return identity | rest | {"data": [data.get("train", data.get("fingerprint")), data.get("validation")]}

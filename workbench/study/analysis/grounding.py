@@ -26,20 +26,22 @@ def ground(run: Run, split: str = "test", limit: int | None = None, progress: bo
     drawn weights). limit: that many clips, evenly spread (the file is then not written). Reads the maps that
     ``evaluate`` wrote: FileNotFoundError without them, ValueError for a run that has no attention in space.
     """
-    found, dataset = run.predictions(split), run.dataset(split)
+    predictions, dataset = run.predictions(split), run.clips(split)
     maps = gradable(run.maps(split))
     if "attention" not in maps:
         raise ValueError(f"run {run.id} has no attention in space: there is nothing to ground")
     rivals = {name: constant(name, {"attention": maps["attention"]})["attention"] for name in graded.BASELINES}
     rivals["random"] = np.random.default_rng(0).random(maps["attention"].shape)
     rows = []
-    places = np.unique(np.linspace(0, len(found.ids) - 1, min(limit or len(found.ids), len(found.ids))).astype(int))
+    places = np.unique(
+        np.linspace(0, len(predictions.ids) - 1, min(limit or len(predictions.ids), len(predictions.ids))).astype(int)
+    )
     for i in tqdm(places, desc=f"{run.id} grounding", unit="clip", disable=not progress):
-        one = sample(dataset, dataset.index(found.ids[i]), run.spec)
-        kinds = regions(one.pixels, one.truth, one.clip.frames.shape[:3])
+        clip = sample(dataset, dataset.index(predictions.ids[i]), run.spec)
+        kinds = regions(clip.pixels, clip.truth, clip.clip.frames.shape[:3])
         own = {"mass": maps["attention"][i], **{rival: values[i] for rival, values in rivals.items()}}
         masses = {column: grounding(values, kinds) for column, values in own.items()}
-        said = dataset.classes[int(found.labels[i])]
+        said = dataset.classes[int(predictions.labels[i])]
         rows += [{"class": said, "kind": kind, **{key: mass[kind] for key, mass in masses.items()}} for kind in KINDS]
     table = summary(pd.DataFrame(rows))
     if limit is None:
@@ -50,9 +52,9 @@ def ground(run: Run, split: str = "test", limit: int | None = None, progress: bo
 def summary(rows: pd.DataFrame) -> pd.DataFrame:
     """Means over the clips of each class, and over all clips in the last rows."""
     lines = []
-    for (name, kind), found in pd.concat([rows, rows.assign(**{"class": ALL})]).groupby(["class", "kind"], sort=False):
-        interval = metrics.bootstrap(found["mass"].to_numpy())
-        line = {"class": name, "kind": kind, "clips": len(found), "mass": interval.value}
+    for (name, kind), group in pd.concat([rows, rows.assign(**{"class": ALL})]).groupby(["class", "kind"], sort=False):
+        interval = metrics.bootstrap(group["mass"].to_numpy())
+        line = {"class": name, "kind": kind, "clips": len(group), "mass": interval.value}
         line |= {"mass_low": interval.low, "mass_high": interval.high}
-        lines.append(line | {rival: found[rival].mean() for rival in (*graded.BASELINES, "random")})
+        lines.append(line | {rival: group[rival].mean() for rival in (*graded.BASELINES, "random")})
     return pd.DataFrame(lines)

@@ -1,6 +1,6 @@
 """Joint by joint, over a whole split: what does a system lose when a joint is taken away, frozen or shaken?
 
-The headless twin of dragging a joint: every clip is asked about once for each joint (see ``explain.whatif``), and the
+The headless twin of dragging a joint: every clip is asked about once for each joint (see ``explain.what_if``), and the
 table says how much each joint counts for the answer, for the attention, and for its grades.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from workbench.metrics.attention import GRADES
 from workbench.study import files
 from workbench.study.runs import hardware
 from workbench.study.runs.run_folder import Run
+from workbench.systems.common.base import System
 from workbench.types import Skeleton
 
 CHANGES = {"drop": Drop, "freeze": Freeze, "jitter": Jitter}
@@ -52,23 +54,23 @@ def sensitivity(
     """
     if change not in CHANGES:
         raise ValueError(f"unknown change {change!r}; known: {', '.join(CHANGES)}")
-    place = hardware.device(device)
-    system, dataset = run.system().to(place), run.dataset(split)
+    processor = hardware.device(device)
+    system, dataset = run.system().to(processor), run.clips(split)
     if not {"pose", "rendered"} & system.needs_test:
         raise ValueError(f"{run.id} reads no poses in evaluation: it reads {', '.join(sorted(system.needs_test))}")
-    groups = dict(groups or {name: (name,) for name in dataset.skeleton.joints}) | {ALL: dataset.skeleton.joints}
+    groups = dict(groups or {name: (name,) for name in dataset.schema.joints}) | {ALL: dataset.schema.joints}
     clips = np.arange(len(dataset)) if limit is None else np.linspace(0, len(dataset) - 1, min(limit, len(dataset)))
-    asked = partial(session, run, system, dataset)
+    open_session = partial(session, run, system, dataset)
     rows = []
     for i in tqdm(np.unique(clips.astype(int)), desc=f"{run.id} {change}", unit="clip", disable=not progress):
-        rows += _clip(asked(i), dataset.ids[i], int(dataset.labels[i]), change, groups)
-    table = summary(pd.DataFrame(rows), dataset.skeleton, groups)
+        rows += _clip(open_session(i), dataset.ids[i], int(dataset.labels[i]), change, groups)
+    table = summary(pd.DataFrame(rows), dataset.schema, groups)
     if limit is None:
         files.write(where(run, split, change), table.to_csv(index=False).encode())
     return table
 
 
-def of_any(run: Run, *args: object, **named: object) -> pd.DataFrame:
+def of_any(run: Run, *args: Any, **named: Any) -> pd.DataFrame:
     """``sensitivity`` as a notebook shows it: empty for a run that reads no poses, as one that truth guides."""
     return sensitivity(run, *args, **named) if {"pose", "rendered"} & run.system().needs_test else pd.DataFrame()
 
@@ -78,7 +80,7 @@ def where(run: Run, split: str, change: str) -> Path:
     return run.folder / f"sensitivity_{change}_{split}.csv"
 
 
-def session(run: Run, system, dataset: data.Dataset, i: int) -> WhatIf:
+def session(run: Run, system: System, dataset: data.Dataset, i: int) -> WhatIf:
     """A what-if session about clip ``i`` of ``dataset``, cut as the run cuts it, with graded attention."""
     sample = data.sample(dataset, i, run.spec, needs=system.needs_test | {"label"})
     spec = run.spec
@@ -88,15 +90,15 @@ def session(run: Run, system, dataset: data.Dataset, i: int) -> WhatIf:
 
 
 def _clip(
-    asked: WhatIf, name: str, label: int, change: str, groups: Mapping[str, tuple[str, ...]]
+    clip_session: WhatIf, name: str, label: int, change: str, groups: Mapping[str, tuple[str, ...]]
 ) -> list[dict[str, object]]:
     """What each group counts for in one clip."""
-    rows, before = [], asked.original
+    rows, before = [], clip_session.original
     for group, joints in groups.items():
-        made = CHANGES[change](tuple(joints))
+        intervention = CHANGES[change](tuple(joints))
         if change == "jitter":  # every clip and joint is shaken in its own way, the same in every run
-            made = replace(made, seed=zlib.crc32(f"{name}/{group}".encode()))
-        after = asked.ask([made])
+            intervention = replace(intervention, seed=zlib.crc32(f"{name}/{group}".encode()))
+        after = clip_session.ask([intervention])
         losses = {
             f"{grade}_loss": before.grades.get(grade, np.nan) - after.grades.get(grade, np.nan) for grade in GRADES
         }
@@ -119,9 +121,10 @@ def moved(before: Answer, after: Answer) -> float:
     pair = [where_and_when(answer.maps) for answer in (before, after)]
     if pair[0] is None:
         pair = [answer.maps.get("temporal", answer.maps.get("parts")) for answer in (before, after)]
-    if pair[0] is None or min(one.sum() for one in pair) <= 0:
+    first, second = pair
+    if first is None or second is None or min(first.sum(), second.sum()) <= 0:
         return float("nan")
-    first, second = (one / one.sum() for one in pair)
+    first, second = first / first.sum(), second / second.sum()
     return float(np.abs(first - second).sum() / 2)
 
 
@@ -129,14 +132,14 @@ def summary(rows: pd.DataFrame, skeleton: Skeleton, groups: Mapping[str, tuple[s
     """Means over clips, the joint that costs most first and all joints last."""
     parts = dict(zip(skeleton.joints, skeletons.body_part(skeleton), strict=True))
     lines = []
-    for name, found in rows.groupby("joint", sort=False):
-        interval = metrics.bootstrap(found["score_loss"].to_numpy())
+    for name, group in rows.groupby("joint", sort=False):
+        interval = metrics.bootstrap(group["score_loss"].to_numpy())
         own = {parts[joint] for joint in groups[name]}
-        line = {"joint": name, "part": own.pop() if len(own) == 1 else "", "clips": len(found)}
-        line |= {"top1": found["right"].mean(), "top1_loss": found["lost"].mean()}
+        line = {"joint": name, "part": own.pop() if len(own) == 1 else "", "clips": len(group)}
+        line |= {"top1": group["right"].mean(), "top1_loss": group["lost"].mean()}
         line |= {"score_loss": interval.value, "score_loss_low": interval.low, "score_loss_high": interval.high}
-        line |= {"flips": found["flip"].mean(), "attention_moved": found["attention_moved"].mean()}
-        lines.append(line | {f"{grade}_loss": found[f"{grade}_loss"].mean() for grade in GRADES})
+        line |= {"flips": group["flip"].mean(), "attention_moved": group["attention_moved"].mean()}
+        lines.append(line | {f"{grade}_loss": group[f"{grade}_loss"].mean() for grade in GRADES})
     table = pd.DataFrame(lines)
     order = table.assign(last=table["joint"] == ALL).sort_values(["last", "score_loss"], ascending=[True, False])
     return order.drop(columns="last").reset_index(drop=True)

@@ -28,6 +28,7 @@ from workbench.data import ClipSpec
 from workbench.data.clips.collate import SEGMENTED
 from workbench.media import flow, rendering
 from workbench.media.trajectories import DIMENSIONS
+from workbench.nets.modules import submodule
 from workbench.study.config.experiment import Experiment, resolve
 from workbench.study.config.train_config import TrainConfig, parse
 from workbench.study.train import optim
@@ -62,10 +63,13 @@ def profile(
     config = parse(config)
     experiment = _experiment(config, classes)
     system = experiment.build().to(device)
-    one, many = (random_batch(system, experiment, size).to(device) for size in (1, experiment.batch_size))
-    row = {"reads": "+".join(sorted(system.needs_test))}
-    row |= {"parameters_test": used(system, one) / 1e6, "gmac_test": multiply_adds(system, lambda: _test(system, one))}
-    row |= timed("latency_ms", lambda: _test(system, one), repeats, device)
+    single, many = (random_batch(system, experiment, size).to(device) for size in (1, experiment.batch_size))
+    row: dict[str, Any] = {"reads": "+".join(sorted(system.needs_test))}
+    row |= {
+        "parameters_test": used(system, single) / 1e6,
+        "gmac_test": multiply_adds(system, lambda: _test(system, single)),
+    }
+    row |= timed("latency_ms", lambda: _test(system, single), repeats, device)
     row["memory_test_mb"] = peak_memory(config, "test", device, classes)
     row["inputs_ms"] = sum(inputs_ms(experiment.clip, needed, repeats) for needed in sorted(system.needs_test))
     poses = system.needs_test & {"pose", "rendered", "parts"}
@@ -103,19 +107,18 @@ def random_batch(system: System, experiment: Experiment, size: int, seed: int = 
         "trajectories": (spec.trajectories, DIMENSIONS),
         "part_truth": (len(spec.regions),),
     }
-    fields = _noise(system.needs_train, shapes, size, rng)
+    batch = Batch(ids=[f"clip{i}" for i in range(size)], label=torch.arange(size) % classes)
+    batch = batch.replace(**_noise(system.needs_train, shapes, size, rng))
     if "segments" in system.needs_train:
         cut = system.needs_train & SEGMENTED
-        fields["segments"] = {g: Batch(**_noise(cut, shapes, size * g, rng)) for g in spec.granularities}
-    ids = [f"clip{i}" for i in range(size)]
+        parts = {g: Batch().replace(**_noise(cut, shapes, size * g, rng)) for g in spec.granularities}
+        batch = batch.replace(segments=parts)
     if "features" not in system.needs_train:
-        return Batch(**fields, label=torch.arange(size) % classes, ids=ids)
-    features = {
-        name: torch.randn((size, SNIPPETS, channels), generator=rng)
-        for name, channels in system.feature_channels.items()
-    }
+        return batch
+    channels_of: dict[str, int] = getattr(system, "feature_channels")  # noqa: B009  of what reads features
+    features = {name: torch.randn((size, SNIPPETS, channels), generator=rng) for name, channels in channels_of.items()}
     label = (torch.rand((size, SNIPPETS, classes), generator=rng) < 0.1).float()
-    return Batch(**fields, features=features, label=label, ids=ids)
+    return batch.replace(features=features, label=label)
 
 
 def _noise(
@@ -160,7 +163,7 @@ def _training(system: System, experiment: Experiment) -> Callable[[Batch], None]
     """One step, without the optimiser, of the last stage that is trained by gradient on clips."""
     stages = experiment.stages(system)
     stage = next((stage for stage in reversed(stages) if not (stage.cached or stage.solve)), stages[-1])
-    module = Step(system.get_submodule(stage.part), stage.loss)
+    module = Step(submodule(system, stage.part, System), stage.loss)
 
     def step(batch: Batch) -> None:
         optim.freeze(system, stage)
@@ -192,7 +195,7 @@ def _fuse(enabled: bool) -> None:
     torch.backends.cudnn.enabled = enabled
 
 
-def timed(name: str, run: Callable[[], None], repeats: int, device: str) -> dict[str, float]:
+def timed(name: str, run: Callable[[], object], repeats: int, device: str) -> dict[str, float]:
     """Median and quartiles of ``repeats`` runs after one that warms up, in milliseconds."""
     run()
     times = []
@@ -255,9 +258,9 @@ def inputs_ms(spec: ClipSpec, needed: str, repeats: int) -> float:
     clip, skeleton = Clip(frames, numbers, 25.0), Skeleton.named(SKELETON)
     spread = np.array(spec.size[::-1], np.float32)
     joints = rng.random((spec.persons, spec.frames + 1, skeleton.count, 2), np.float32) * spread
-    drawn = {"background": spec.background, "marker": spec.marker, "colors": spec.colors}
-    runs = {
+    pose, drawn = Pose(joints, skeleton, "image", numbers), (spec.background, spec.marker, spec.colors)
+    runs: dict[str, Callable[[], object]] = {
         "flow": lambda: flow.compute(clip, spec.flow_method),
-        "rendered": lambda: rendering.draw(frames, Pose(joints, skeleton, "image", numbers), **drawn),
+        "rendered": lambda: rendering.draw(frames, pose, *drawn),
     }
     return timed("ms", runs[needed], repeats, "cpu")["ms"]

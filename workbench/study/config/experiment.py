@@ -8,8 +8,9 @@ from typing import Any
 
 from workbench.data import ClipSpec
 from workbench.study.config.kinds import Kind, kind_of
+from workbench.study.config.preset_fields import Preset, preset_numbers
 from workbench.study.config.stages import Procedure
-from workbench.study.config.train_config import Preset, TrainConfig, preset_numbers
+from workbench.study.config.train_config import TrainConfig
 from workbench.systems import Stage, System, build, variants
 from workbench.systems.common.building import Setting
 from workbench.types import Skeleton
@@ -17,7 +18,7 @@ from workbench.types import Skeleton
 
 @dataclass(frozen=True)
 class Experiment:
-    """What a configuration comes to. Nobody who has an experiment asks its configuration, ``asked``, which is kept for
+    """What a configuration comes to. Nobody who has an experiment asks its configuration, ``config``, which is kept for
     the record.
 
     identity    what says which run it is, as plain values
@@ -33,7 +34,7 @@ class Experiment:
     The others are fields of TrainConfig; batch_size is the preset's where the configuration has none.
     """
 
-    asked: TrainConfig
+    config: TrainConfig
     identity: dict[str, Any]
     kind: Kind
     setting: Setting
@@ -114,8 +115,8 @@ def resolve(
         "numbers": numbers,
         "batch_size": numbers.batch_size,
     }
-    known = {field.name for field in fields(Experiment)} & set(TrainConfig.model_fields)
-    own = {name: getattr(config, name) for name in known}
+    shared = {field.name for field in fields(Experiment)} & set(TrainConfig.model_fields)
+    own = {name: getattr(config, name) for name in shared}
     return Experiment(config, config.identity(), **{**own, "kind": kind, "setting": setting, **derived})
 
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
-from workbench.study.config.train_config import Config, Plain, TrainConfig
+from workbench.study.config.checked import Config, Plain
+from workbench.study.config.train_config import TrainConfig
 
 Split = Literal["train", "validation", "test"]
 WORLD = "data/synthadl/tiny"
@@ -330,7 +331,7 @@ LABS: dict[str, type[Notebook]] = {
 
 def config_of(notebook: str | Path) -> type[Notebook]:
     """The configuration class of a notebook's or lab's file; ValueError naming the known ones otherwise."""
-    stem, known = Path(notebook).stem, CONFIGS | LABS
-    if stem not in known:
-        raise ValueError(f"no configuration is known for the notebook {stem!r}; known: {', '.join(known)}")
-    return known[stem]
+    stem, configs = Path(notebook).stem, CONFIGS | LABS
+    if stem not in configs:
+        raise ValueError(f"no configuration is known for the notebook {stem!r}; known: {', '.join(configs)}")
+    return configs[stem]

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import optim
 
-from workbench.study.config.train_config import Preset
+from workbench.study.config.preset_fields import Preset
 from workbench.systems.common.base import Stage
 
 OPTIMIZERS = {"sgd": optim.SGD, "adam": optim.Adam, "adamw": optim.AdamW}
@@ -46,9 +46,9 @@ class Procedure:
         parts are begun with, which are then joined as they are. ValueError naming the valid ones for an unknown stage,
         optimiser, schedule or argument.
         """
-        known = [key for stage in stages for key in _keys(stage.name)[:-1]]
-        if isinstance(self.epochs, dict) and (unknown := set(self.epochs) - set(known)):
-            raise ValueError(f"{self.system} has no stage {min(unknown)!r}; its stages: {', '.join(known)}")
+        names = [key for stage in stages for key in _keys(stage.name)[:-1]]
+        if isinstance(self.epochs, dict) and (unknown := set(self.epochs) - set(names)):
+            raise ValueError(f"{self.system} has no stage {min(unknown)!r}; its stages: {', '.join(names)}")
         adapted = [changed for stage in stages if (changed := self._changed(stage)).epochs]
         if not adapted and not self.begun:
             raise ValueError(f"epochs {self.epochs!r} leaves out every stage of {self.system}")
@@ -111,11 +111,11 @@ def arguments(described: dict[str, Any]) -> dict[str, Any]:
     name = described.get("name")
     if name not in OPTIMIZERS:
         raise ValueError(f"unknown optimizer {name!r}; known: {', '.join(OPTIMIZERS)}")
-    given = {key: value for key, value in described.items() if key not in ("name", "scale")}
+    options = {key: value for key, value in described.items() if key not in ("name", "scale")}
     valid = [key for key in inspect.signature(OPTIMIZERS[name]).parameters if key != "params"]
-    if unknown := set(given) - set(valid):
+    if unknown := set(options) - set(valid):
         raise ValueError(f"optimizer {name} has no argument {min(unknown)!r}; valid: {', '.join(valid)}, scale")
-    return given
+    return options
 
 
 def _schedule(described: dict[str, Any], stretch: float) -> dict[str, Any]:

@@ -46,9 +46,9 @@ def lesson_of(
     }
 
 
-def of_snippets(system: System, batches: Iterable[Batch], device: str, error: str | None) -> dict[str, Any]:
-    """The ``alignment`` of a taught detector, by teacher and level ("pose/feature"). ``batches`` hold the features of
-    all modalities that student and teachers read. A snippet counts as a clip, and the classes that go on in it together
+def of_snippets(system: Any, batches: Iterable[Batch], device: str, error: str | None) -> dict[str, Any]:
+    """The ``alignment`` of an AugmentedRGB, by teacher and level ("pose/feature"). ``batches`` hold the features of all
+    modalities that student and teachers read. A snippet counts as a clip, and the classes that go on in it together
     as its class; snippets of one video are alike, so that the intervals are those of other snippets, not of other
     videos."""
     pairs: dict[str, list[tuple[Tensor, Tensor]]] = {}
@@ -58,15 +58,17 @@ def of_snippets(system: System, batches: Iterable[Batch], device: str, error: st
         for batch in batches:
             batch = batch.to(device)
             mask, student = batch.mask, system.student(batch)
+            assert batch.label is not None  # teaching batches carry it
             for name, teacher in system.teach(batch).items():
                 for level, (mine, theirs) in zip(levels, system.compared(student, teacher), strict=True):
                     pairs.setdefault(f"{name}/{level}", []).append((theirs[mask].cpu(), mine[mask].cpu()))
             shown.append(batch.label[mask].cpu())
     classes = np.unique(torch.cat(shown).numpy(), axis=0, return_inverse=True)[1].reshape(-1)
-    return {
-        level: alignment(*(torch.cat(side).float().numpy() for side in zip(*rows, strict=True)), classes, error)
-        for level, rows in pairs.items()
-    }
+    aligned = {}
+    for level, rows in pairs.items():
+        theirs, mine = (torch.cat(side).float().numpy() for side in zip(*rows, strict=True))
+        aligned[level] = alignment(theirs, mine, classes, error)
+    return aligned
 
 
 def squared_error(experiment: Experiment, level: str) -> str | None:
@@ -96,19 +98,19 @@ def alignment(teacher: np.ndarray, student: np.ndarray, labels: np.ndarray, erro
     t, s = (side.astype(np.float64) for side in (teacher, student))
     unit_t, unit_s = (side / np.linalg.norm(side, axis=1, keepdims=True).clip(1e-12) for side in (t, s))
     own, mean = (unit_t * unit_s).sum(1), unit_t.mean(0)
-    told: dict[str, Any] = {"own": metrics.bootstrap(own)._asdict(), "teacher_share": float(1 - mean @ mean)}
-    classes, place = np.unique(labels, return_inverse=True)
+    numbers: dict[str, Any] = {"own": metrics.bootstrap(own)._asdict(), "teacher_share": float(1 - mean @ mean)}
+    classes, kinds = np.unique(labels, return_inverse=True)
     if len(classes) > 1:
-        sums = np.stack([unit_t[place == label].sum(0) for label in range(len(classes))])
-        others = (sums.sum(0) - sums[place]) / (len(labels) - np.bincount(place)[place])[:, None]
+        sums = np.stack([unit_t[kinds == label].sum(0) for label in range(len(classes))])
+        others = (sums.sum(0) - sums[kinds]) / (len(labels) - np.bincount(kinds)[kinds])[:, None]
         other = (unit_s * others).sum(1)
-        told["other"] = metrics.bootstrap(other)._asdict()
-        told["margin"] = metrics.paired_difference(other, own)._asdict()
+        numbers["other"] = metrics.bootstrap(other)._asdict()
+        numbers["margin"] = metrics.paired_difference(other, own)._asdict()
     if error is not None:
         if error == "unit":
             loss, constant = 2 - 2 * own, 2 - 2 * unit_t @ (mean / max(np.linalg.norm(mean), 1e-12))
         else:
             loss, constant = ((t - s) ** 2).mean(1), ((t - t.mean(0)) ** 2).mean(1)
         ahead = metrics.paired_difference(loss, constant)._asdict()
-        told |= {"loss": float(loss.mean()), "constant": float(constant.mean()), "ahead": ahead}
-    return told
+        numbers |= {"loss": float(loss.mean()), "constant": float(constant.mean()), "ahead": ahead}
+    return numbers

@@ -42,29 +42,29 @@ def verdict(alive: dict[str, Any]) -> list[str]:
         said.append(f"idle: {WORDS[judged]} {100 * changed:.1f} % of predictions (floor {100 * CHANGED:.0f} %)")
     shares = {name: spread["over_clips_share"] for name, spread in alive.get("maps", {}).items() if weighs(name)}
     if same := [f"{name} {share:.1g}" for name, share in shares.items() if share < VARIANCE]:
-        what = f"variance over clips as a share of the mean square, floor {VARIANCE:g}"
-        said.append(f"idle: the same map for every clip ({what}): {', '.join(same)}")
-    for level, told in alive.get("distillation", {}).items():
-        said += [] if level == "skipped" else _taught(level, told)
+        measure = f"variance over clips as a share of the mean square, floor {VARIANCE:g}"
+        said.append(f"idle: the same map for every clip ({measure}): {', '.join(same)}")
+    for level, numbers in alive.get("distillation", {}).items():
+        said += [] if level == "skipped" else _taught(level, numbers)
     return said
 
 
-def _taught(level: str, told: dict[str, Any]) -> list[str]:
-    if "loss" in told:
+def _taught(level: str, numbers: dict[str, Any]) -> list[str]:
+    if "loss" in numbers:
         said = []
-        if told["teacher_share"] < VARIANCE:
-            what = f"its variance over clips is {told['teacher_share']:.1g} (floor {VARIANCE:g})"
-            said.append(f"idle: the teacher's embedding of {level} is the same for every clip, {what}")
-        if told["loss"] >= told["constant"]:
-            what = f"{told['loss']:.3g} is not below the best constant's, {told['constant']:.3g}"
-            said.append(f"idle: the distillation of {level} tells no clip from another, its loss of {what}")
+        if numbers["teacher_share"] < VARIANCE:
+            measure = f"its variance over clips is {numbers['teacher_share']:.1g} (floor {VARIANCE:g})"
+            said.append(f"idle: the teacher's embedding of {level} is the same for every clip, {measure}")
+        if numbers["loss"] >= numbers["constant"]:
+            measure = f"{numbers['loss']:.3g} is not below the best constant's, {numbers['constant']:.3g}"
+            said.append(f"idle: the distillation of {level} tells no clip from another, its loss of {measure}")
         return said
-    if "margin" not in told or told["margin"]["low"] > 0:
+    if "margin" not in numbers or numbers["margin"]["low"] > 0:
         return []
-    margin = told["margin"]
-    what = f"cosine {margin['value']:+.3f} [{margin['low']:+.3f}, {margin['high']:+.3f}] (floor: above 0)"
+    margin = numbers["margin"]
+    measure = f"cosine {margin['value']:+.3f} [{margin['low']:+.3f}, {margin['high']:+.3f}] (floor: above 0)"
     where = f"the student's embedding of {level} is no nearer to its own teacher's than to other classes'"
-    return [f"idle: {where}, {what}"]
+    return [f"idle: {where}, {measure}"]
 
 
 def average(measured: Sequence[Any]) -> Any:
@@ -75,7 +75,7 @@ def average(measured: Sequence[Any]) -> Any:
         ends = {"low": min, "high": max}
         mean = {}
         for name in first:
-            values = [one[name] for one in measured if isinstance(one, dict) and name in one]
+            values = [row[name] for row in measured if isinstance(row, dict) and name in row]
             mean[name] = ends[name](values) if name in ends else average(values)
         return mean
     return first if isinstance(first, str | bool) else sum(measured) / len(measured)

@@ -21,7 +21,7 @@ import torch
 from workbench import metrics
 from workbench.data import ClipSpec, Dataset, truth_of
 from workbench.metrics import attention as graded
-from workbench.study.evaluate.inference import Found
+from workbench.study.evaluate.inference import Answers
 from workbench.types import Batch, Truth
 
 Maps = dict[str, np.ndarray]
@@ -34,32 +34,32 @@ WHOLE = 1
 POSE, TIME = "shuffled_pose", "shuffled_time"
 
 
-def grade_run(asked: dict[str, Found], dataset: Dataset, spec: ClipSpec) -> dict[str, dict[str, Any]]:
+def grade_run(answers: dict[str, Answers], dataset: Dataset, spec: ClipSpec) -> dict[str, dict[str, Any]]:
     """By grade (metrics.attention.GRADES): "system" and each baseline, and "minus_<baseline>", the mean difference
     over clips; each as {"value", "low", "high"} with its 95 % bootstrap interval. A grade that no clip has is left out.
 
-    asked: what the system said of the clips as they are, "own", and under each change (see ``exchanges.ask_all``).
+    answers: what the system said of the clips as they are, "own", and under each change (see ``exchanges.ask_all``).
     Empty where the system has no attention, or the data no truth.
     """
-    found = asked["own"]
-    positions = [dataset.index(name) for name in found.ids]
-    own = gradable(found.maps)
+    clips = answers["own"]
+    positions = [dataset.index(name) for name in clips.ids]
+    own = gradable(clips.maps)
     if not own or dataset.truth(positions[0]) is None:
         return {}
     truths = [truth_of(dataset, i, spec) for i in positions]
     rivals = {name: constant(name, own) for name in graded.BASELINES}
-    rivals |= {name: gradable(asked[name].maps) for name in (TIME, POSE) if name in asked}
+    rivals |= {name: gradable(answers[name].maps) for name in (TIME, POSE) if name in answers}
     return summary({name: grade_maps(maps, truths) for name, maps in {"system": own, **rivals}.items()})
 
 
 def gradable(maps: Maps) -> Maps:
     """ "attention" [S,T',H',W'] and "temporal" [S,T'] as far as there are any. Spatial weights [S,H',W'] of a system
     that keeps space and time apart are attention that does not change over time."""
-    found = {name: maps[name] for name in ("attention", "temporal") if name in maps}
-    if "attention" not in found and "spatial" in maps:
-        steps = found["temporal"].shape[1] if "temporal" in found else 1
-        found["attention"] = np.repeat(maps["spatial"][:, None], steps, axis=1)
-    return found
+    grades: Maps = {name: maps[name] for name in ("attention", "temporal") if name in maps}
+    if "attention" not in grades and "spatial" in maps:
+        steps = grades["temporal"].shape[1] if "temporal" in grades else 1
+        grades["attention"] = np.repeat(maps["spatial"][:, None], steps, axis=1)
+    return grades
 
 
 def grade_maps(maps: Maps, truths: list[Truth | None]) -> dict[str, np.ndarray]:
@@ -78,7 +78,7 @@ def constant(name: str, maps: Maps) -> Maps:
 
 def summary(grades: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, Any]]:
     """Means and paired differences to "system", with intervals; ``grades`` float64 [S] by method and grade."""
-    told: dict[str, dict[str, Any]] = {}
+    report: dict[str, dict[str, Any]] = {}
     for grade, own in grades["system"].items():
         if np.isnan(own).all():
             continue
@@ -86,14 +86,17 @@ def summary(grades: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, Any
         for name, values in grades.items():
             if name != "system":
                 intervals[f"minus_{name}"] = metrics.paired_difference(values[grade], own)
-        told[grade] = {name: interval._asdict() for name, interval in intervals.items()}
-    return told
+        report[grade] = {name: interval._asdict() for name, interval in intervals.items()}
+    return report
 
 
 def poses_of(batch: Batch) -> dict[str, Poses]:
     """The poses of each clip, by its id."""
+    assert batch.pose is not None  # it was asked for
     rows = {WHOLE: batch.pose.numpy()}
-    rows |= {g: part.pose.unflatten(0, (-1, g)).numpy() for g, part in (batch.segments or {}).items()}
+    for g, part in (batch.segments or {}).items():
+        assert part.pose is not None  # as the whole clip's is
+        rows[g] = part.pose.unflatten(0, (-1, g)).numpy()
     return {name: {key: row[i] for key, row in rows.items()} for i, name in enumerate(batch.ids)}
 
 
@@ -104,10 +107,11 @@ def shuffle_pose(poses: dict[str, Poses], labels: np.ndarray, seed: int) -> Call
     partner = {name: ids[other] for name, other in zip(ids, partners(labels, seed), strict=True)}
 
     def change(batch: Batch) -> Batch:
-        others = [poses[partner[name]] for name in batch.ids]
+        assert batch.pose is not None  # the system reads it
+        others, device = [poses[partner[name]] for name in batch.ids], batch.pose.device
 
         def exchanged(key: int) -> torch.Tensor:
-            return torch.from_numpy(np.stack([other[key] for other in others])).to(batch.pose.device)
+            return torch.from_numpy(np.stack([other[key] for other in others])).to(device)
 
         cut = {g: part.replace(pose=exchanged(g).flatten(0, 1)) for g, part in (batch.segments or {}).items()}
         return batch.replace(pose=exchanged(WHOLE), segments=cut or None)

@@ -22,7 +22,7 @@ from workbench.study.config.kinds import VIDEOS
 from workbench.study.evaluate.alignment import of_snippets
 from workbench.study.evaluate.gradient_shares import by_stage
 from workbench.study.evaluate.inference import predict
-from workbench.study.features.batches import batches_of
+from workbench.study.features.batches import SnippetBatches
 from workbench.study.runs import hardware
 from workbench.study.runs.run_folder import AGAIN, Run
 from workbench.study.runs.run_table import flat
@@ -62,9 +62,9 @@ class Detected:
     def frame_logits(self, i: int, data: Untrimmed) -> np.ndarray:
         """float32 [frames,N] of video i: the logits up-sampled (section 3.4) to the frames that the snippets span; the
         last one holds for the rest."""
-        place = data.index(self.ids[i])
-        frames = int(data.lengths[place])
-        covered = int(clock.frame_at(data.edges(place), self.times[i][-1, 1] - 2 * clock.SAME)) + 1
+        video = data.index(self.ids[i])
+        frames = int(data.lengths[video])
+        covered = int(clock.frame_at(data.edges(video), self.times[i][-1, 1] - 2 * clock.SAME)) + 1
         logits = postprocess.upsample(self.logits[i], covered)
         return np.concatenate([logits, np.repeat(logits[-1:], frames - len(logits), axis=0)])
 
@@ -77,33 +77,33 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
     return (1 / (1 + np.exp(-logits))).astype(np.float32)
 
 
-def evaluate(run: Run, asked: Experiment, split: str) -> dict[str, Any]:
+def evaluate(run: Run, experiment: Experiment, split: str) -> dict[str, Any]:
     """Scores every snippet of ``split`` in fp32, writes predictions and metrics, and returns the metrics.
 
     frame_map: mean average precision over the videos' frames, logits up-sampled to their rate; event_map_<percent>:
     of the intervals (``events``) at that overlap, THUMOS' rule. By class under "per_class". alive has the terms' shares
     of the gradient, of a loss of several terms, and what a student took of its teachers (see ``alignment``).
     """
-    place = hardware.device(asked.device)
-    system, data = run.system().to(place), run.dataset(split)
-    batches = batches_of(asked).load(data, system.wants(training=False))
-    bar = tqdm(batches, desc=f"{run.id} detecting {split}", unit="batch", disable=not asked.progress)
-    found = gather(predict(system, bar, place), data, next(iter(batches.features.values())))
-    measured = {"data": data.contents, **measure(found, data)}
+    device = hardware.device(experiment.device)
+    system, data = run.system().to(device), run.videos(split)
+    batches = SnippetBatches(experiment).load(data, system.wants(training=False))
+    bar = tqdm(batches, desc=f"{run.id} detecting {split}", unit="batch", disable=not experiment.progress)
+    detections = gather(predict(system, bar, device), data, next(iter(batches.features.values())))
+    measured = {"data": data.contents, **measure(detections, data)}
     if shares := by_stage(run.history):
         measured["alive"] = {"gradients": shares}
     if hasattr(system, "teach"):
-        measured["alive"] = {**measured.get("alive", {}), "distillation": _lesson(system, asked, data, place)}
-    write(run, split, found)
+        measured["alive"] = {**measured.get("alive", {}), "distillation": _lesson(system, experiment, data, device)}
+    write(run, split, detections)
     files.write_json(run.folder / "metrics.json", {**run.metrics, split: measured})
     row_of(run).finish(flat({split: measured}))
     return measured
 
 
-def _lesson(system: Any, asked: Experiment, data: Untrimmed, device: str) -> dict[str, Any]:
+def _lesson(system: Any, experiment: Experiment, data: Untrimmed, device: str) -> dict[str, Any]:
     """What the student took of its teachers; {"skipped": reason} where the features that they read can't be had."""
     try:
-        batches = batches_of(asked).load(data, system.wants(training=True))
+        batches = SnippetBatches(experiment).load(data, system.wants(training=True))
     except (ValueError, FileNotFoundError) as problem:
         return {"skipped": f"the teacher can't be asked: {problem}"}
     return of_snippets(system, batches, device, "raw" if system.options.baseline else None)
@@ -124,18 +124,18 @@ def _array(value: Tensor) -> np.ndarray:
     return value.float().cpu().numpy()
 
 
-def measure(found: Detected, data: Untrimmed) -> dict[str, Any]:
-    """Both kinds of mAP over all videos of ``data``; see ``evaluate``. In a video that is not among ``found``, since it
+def measure(detections: Detected, data: Untrimmed) -> dict[str, Any]:
+    """Both kinds of mAP over all videos of ``data``; see ``evaluate``. In a video that is not in ``detections``, as it
     gave no features, nothing is detected and everything is missed."""
     # Ranked by logits: sigmoids of float32 tie where they are nearly 1.
-    logits = [found.frame_logits(i, data) for i in range(len(found.ids))]
-    missing, least = sorted(set(data.ids) - set(found.ids)), min(float(one.min()) for one in logits) - 1
+    logits = [detections.frame_logits(i, data) for i in range(len(detections.ids))]
+    missing, least = sorted(set(data.ids) - set(detections.ids)), min(float(scores.min()) for scores in logits) - 1
     logits += [np.full((data.lengths[data.index(name)], len(data.classes)), least, np.float32) for name in missing]
-    labels = [data.labels(data.index(name)) for name in (*found.ids, *missing)]
+    labels = [data.labels(data.index(name)) for name in (*detections.ids, *missing)]
     by_frame = metrics.frame_map(np.concatenate(logits), np.concatenate(labels))
-    measured: dict[str, Any] = {"clips": len(found.ids), "frame_map": by_frame.mean}
+    measured: dict[str, Any] = {"clips": len(detections.ids), "frame_map": by_frame.mean}
     per_class = {"frame_map": dict(zip(data.classes, by_frame.per_class.tolist(), strict=True))}
-    by_event = metrics.event_map(events(found, data), data.intervals, IOU, rule="thumos")
+    by_event = metrics.event_map(events(detections, data), data.intervals, IOU, rule="thumos")
     for overlap in IOU:
         name = f"event_map_{round(100 * overlap)}"
         measured[name] = float(by_event.mean[overlap])
@@ -148,28 +148,28 @@ def _without_nan(table: dict[str, dict[str, float]]) -> dict[str, dict[str, floa
     return {name: {label: ap for label, ap in row.items() if not np.isnan(ap)} for name, row in table.items()}
 
 
-def events(found: Detected, data: Untrimmed) -> pd.DataFrame:
+def events(detections: Detected, data: Untrimmed) -> pd.DataFrame:
     """Class-wise actionness as detections: columns video, label, start, end (seconds), score; see ``THRESHOLDS``."""
     tables = [
         postprocess.intervals(
-            found.frame_scores(i, data),
+            detections.frame_scores(i, data),
             name,
             data.edges(data.index(name)),
             thresholds=THRESHOLDS,
             merge=MERGE,
             shortest=SHORTEST,
         )
-        for i, name in enumerate(found.ids)
+        for i, name in enumerate(detections.ids)
     ]
     return postprocess.suppress(pd.concat(tables, ignore_index=True), NMS)
 
 
-def write(run: Run, split: str, found: Detected) -> None:
+def write(run: Run, split: str, detections: Detected) -> None:
     """predictions_<split>.npz: ids, the number of snippets of each, and their logits, labels and times in one row."""
-    arrays = {name: np.concatenate(getattr(found, name)) for name in ("logits", "labels", "times")}
-    counts = np.array([len(logits) for logits in found.logits])
+    arrays = {name: np.concatenate(getattr(detections, name)) for name in ("logits", "labels", "times")}
+    counts = np.array([len(logits) for logits in detections.logits])
     files.write_arrays(
-        run.folder / f"predictions_{split}.npz", {"ids": np.array(found.ids), "counts": counts, **arrays}
+        run.folder / f"predictions_{split}.npz", {"ids": np.array(detections.ids), "counts": counts, **arrays}
     )
 
 

@@ -19,8 +19,8 @@ from workbench.study.evaluate.alignment import lesson_of
 from workbench.study.evaluate.attention_grades import grade_run
 from workbench.study.evaluate.exchanges import OWN, ask_all, effects, pose_change, spreads
 from workbench.study.evaluate.gradient_shares import by_stage
-from workbench.study.evaluate.inference import Found, gather, predict
-from workbench.study.features.batches import batches_of
+from workbench.study.evaluate.inference import Answers, gather, predict
+from workbench.study.features.batches import ClipBatches
 from workbench.study.runs import hardware
 from workbench.study.runs.run_folder import Run
 from workbench.study.runs.run_table import flat
@@ -44,63 +44,63 @@ def evaluate(
     an attention map (see ``grading``); alive, whether a mechanism acts at all (see ``alive`` below). Detectors have
     metrics of their own, see ``detection``. RuntimeError for a run that isn't finished.
     """
-    asked = replace(run.experiment, device=device, progress=progress)
+    experiment = replace(run.experiment, device=device, progress=progress)
     if batch_size is not None:
-        asked = replace(asked, batch_size=batch_size)
-    if asked.kind is VIDEOS:
-        return detection.evaluate(run, asked, split)
-    return _evaluate(run, replace(asked, cache=cache, workers=workers), split)
+        experiment = replace(experiment, batch_size=batch_size)
+    if experiment.kind is VIDEOS:
+        return detection.evaluate(run, experiment, split)
+    return _evaluate(run, replace(experiment, cache=cache, workers=workers), split)
 
 
-def _evaluate(run: Run, asked: Experiment, split: str) -> dict[str, Any]:
-    place = hardware.device(asked.device)
-    system, dataset = run.system().to(place), run.dataset(split)
-    if place == "cpu":
+def _evaluate(run: Run, experiment: Experiment, split: str) -> dict[str, Any]:
+    device = hardware.device(experiment.device)
+    system, dataset = run.system().to(device), run.clips(split)
+    if device == "cpu":
         hardware.channels_last(system)  # pools in half the time
-    load = partial(batches_of(asked).load, dataset)
+    load = partial(ClipBatches(experiment).load, dataset)
 
     def bar(batches: Loader, words: str) -> Any:
-        return tqdm(batches, desc=f"{run.id} {words} {split}", unit="batch", disable=not asked.progress)
+        return tqdm(batches, desc=f"{run.id} {words} {split}", unit="batch", disable=not experiment.progress)
 
     wants, others = system.wants(training=False), None
     if "pose" in wants:
-        others = pose_change(bar(load(wants & {"pose", "segments", "label"}), "poses of"), asked.seed)
-    answers = ask_all(system, bar(load(wants), "predicting"), place, others, asked.seed)
-    found = answers[OWN]
+        others = pose_change(bar(load(wants & {"pose", "segments", "label"}), "poses of"), experiment.seed)
+    answers = ask_all(system, bar(load(wants), "predicting"), device, others, experiment.seed)
+    own = answers[OWN]
     # Maps are kept and graded, and attention is exchanged, for one window a clip, at the clip's own size.
-    if asked.clip != asked.one_window:
-        windows = bar(load(wants, spec=asked.clip), "all windows of")
-        found = replace(gather(predict(system, windows, place)), maps=found.maps)
-    measured = {"data": dataset.contents, **measure(found, len(dataset.classes))}
-    if graded := grade_run(answers, dataset, asked.one_window):
+    if experiment.clip != experiment.one_window:
+        windows = bar(load(wants, spec=experiment.clip), "all windows of")
+        own = replace(gather(predict(system, windows, device)), maps=own.maps)
+    measured = {"data": dataset.contents, **measure(own, len(dataset.classes))}
+    if graded := grade_run(answers, dataset, experiment.one_window):
         measured["attention"] = graded
-    lesson = lesson_of(asked, system, list(run.history), load)
+    lesson = lesson_of(experiment, system, list(run.history), load)
     if mechanism := alive(run, answers, lesson):
         measured["alive"] = mechanism
-    _write(run, split, found, measured)
+    _write(run, split, own, measured)
     row_of(run).finish(flat({split: measured}))
     return measured
 
 
-def measure(found: Found, classes: int) -> dict[str, Any]:
+def measure(answers: Answers, classes: int) -> dict[str, Any]:
     """Classification metrics with their bootstrap intervals."""
-    intervals = {"top1": metrics.bootstrap(metrics.hits(found.scores, found.labels, 1))}
+    intervals = {"top1": metrics.bootstrap(metrics.hits(answers.scores, answers.labels, 1))}
     if classes > 5:
-        intervals["top5"] = metrics.bootstrap(metrics.hits(found.scores, found.labels, 5))
-    intervals["mean_class"] = metrics.bootstrap(found.scores, found.labels, statistic=metrics.mean_class_accuracy)
-    measured: dict[str, Any] = {"clips": len(found.ids)}
+        intervals["top5"] = metrics.bootstrap(metrics.hits(answers.scores, answers.labels, 5))
+    intervals["mean_class"] = metrics.bootstrap(answers.scores, answers.labels, statistic=metrics.mean_class_accuracy)
+    measured: dict[str, Any] = {"clips": len(answers.ids)}
     for name, interval in intervals.items():
         measured |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
     return measured
 
 
-def alive(run: Run, asked: dict[str, Found], lesson: dict[str, Any]) -> dict[str, Any]:
+def alive(run: Run, answers: dict[str, Answers], lesson: dict[str, Any]) -> dict[str, Any]:
     """What tells whether the run's mechanism acts, as far as it has one: exchanges (``exchanges.effects``), maps
     (``exchanges.spreads``), distillation (``alignment.lesson_of``), gradients (``gradient_shares.by_stage``), and
     ceiling, True where the known truth or the teacher's own feature stands in for what is learnt."""
-    told = {"exchanges": effects(asked), "maps": spreads(asked[OWN]), "distillation": lesson}
-    told = {name: value for name, value in {**told, "gradients": by_stage(run.history)}.items() if value}
-    return told | ({"ceiling": True} if told and is_ceiling(run.experiment.options) else {})
+    report = {"exchanges": effects(answers), "maps": spreads(answers[OWN]), "distillation": lesson}
+    report = {name: value for name, value in {**report, "gradients": by_stage(run.history)}.items() if value}
+    return report | ({"ceiling": True} if report and is_ceiling(run.experiment.options) else {})
 
 
 def is_ceiling(options: dict[str, Any]) -> bool:
@@ -109,8 +109,8 @@ def is_ceiling(options: dict[str, Any]) -> bool:
     return options.get("guide") == "truth" or options.get("given") == "teacher"
 
 
-def _write(run: Run, split: str, found: Found, measured: dict[str, Any]) -> None:
-    arrays = {name: getattr(found, name) for name in ("labels", "logits", "features", "scores")}
-    files.write_arrays(run.folder / f"predictions_{split}.npz", {"ids": np.array(found.ids), **arrays})
-    files.write_arrays(run.folder / f"maps_{split}.npz", found.maps)
+def _write(run: Run, split: str, answers: Answers, measured: dict[str, Any]) -> None:
+    arrays = {name: getattr(answers, name) for name in ("labels", "logits", "features", "scores")}
+    files.write_arrays(run.folder / f"predictions_{split}.npz", {"ids": np.array(answers.ids), **arrays})
+    files.write_arrays(run.folder / f"maps_{split}.npz", answers.maps)
     files.write_json(run.folder / "metrics.json", {**run.metrics, split: measured})

@@ -13,7 +13,7 @@ from workbench.data import ClipSpec, Dataset, sample
 from workbench.explain.reuse import Reuse
 from workbench.nets import uniform_attention
 from workbench.study.evaluate.attention_grades import POSE, TIME, Poses, partners, poses_of, shuffle_pose, shuffle_time
-from workbench.study.evaluate.inference import Found, Gathering
+from workbench.study.evaluate.inference import Answers, Gathering
 from workbench.systems.common.base import System
 from workbench.types import Batch, Output
 
@@ -31,13 +31,14 @@ def pose_change(batches: Iterable[Batch], seed: int) -> Change | None:
     labels: list[int] = []
     for batch in batches:
         poses |= poses_of(batch)
+        assert batch.label is not None  # it was asked for
         labels += batch.label.tolist()
     return shuffle_pose(poses, np.array(labels), seed) if len(poses) > 1 else None
 
 
 def ask_all(
     system: System, batches: Iterable[Batch], device: str, others: Change | None = None, seed: int = 0
-) -> dict[str, Found]:
+) -> dict[str, Answers]:
     """What ``system`` says of every clip: OWN, as the clip is; and where the system reads poses or has attention also
     TIME, its moments in another order; POSE, with the poses that ``others`` gives; and UNIFORM, with uniform weights at
     every ``AttentionPoint``, where there are any.
@@ -49,7 +50,8 @@ def ask_all(
         pass
     reads_poses = "pose" in system.needs_test
     changes = {TIME: shuffle_time(seed)} | ({POSE: others} if reads_poses and others is not None else {})
-    ask = Reuse(system) if points or reads_poses else system
+    reuse = Reuse(system) if points or reads_poses else None
+    ask: Callable[[Batch], Output] = system if reuse is None else reuse
     gathered = {OWN: Gathering()}
     with torch.no_grad():  # inference mode doesn't count what is written to a tensor, which Reuse must know
         for batch in batches:
@@ -62,12 +64,12 @@ def ask_all(
             if points:
                 with uniform_attention(system):
                     gathered.setdefault(UNIFORM, Gathering()).add(batch, ask(batch))
-            if ask is not system:
-                ask.forget()
-    return {name: gathering.found() for name, gathering in gathered.items()}
+            if reuse is not None:
+                reuse.forget()
+    return {name: gathering.answers() for name, gathering in gathered.items()}
 
 
-def of_clip(system: System, dataset: Dataset, i: int, spec: ClipSpec, seed: int = 0) -> dict[str, Found]:
+def of_clip(system: System, dataset: Dataset, i: int, spec: ClipSpec, seed: int = 0) -> dict[str, Answers]:
     """``ask_all`` of one clip alone; the other poses are those of a clip of another class (``partner``), where there is
     one."""
     clips = [i, partner(dataset, i, seed)] if "pose" in system.needs_test and len(dataset) > 1 else [i]
@@ -91,27 +93,27 @@ def weighs(name: str) -> bool:
     return name in WEIGHTS or name.startswith("segments/")
 
 
-def effects(asked: dict[str, Found]) -> dict[str, dict[str, dict[str, float]]]:
+def effects(answers: dict[str, Answers]) -> dict[str, dict[str, dict[str, float]]]:
     """For OWN its "top1"; for every other question "changed", the share of clips that are then taken for another class,
     "top1", and "gain", what the system's own accuracy is ahead by. Each as {"value", "low", "high"}, a 95 % interval
     over clips (bootstrap). Empty where nothing was exchanged."""
-    if len(asked) == 1:
+    if len(answers) == 1:
         return {}
-    own = asked[OWN]
-    answers, told = own.logits.argmax(1), {}
-    right = (answers == own.labels).astype(float)
-    for name, found in asked.items():
-        said = found.logits.argmax(1)
+    own = answers[OWN]
+    predicted, report = own.logits.argmax(1), {}
+    right = (predicted == own.labels).astype(float)
+    for name, other in answers.items():
+        said = other.logits.argmax(1)
         hits = (said == own.labels).astype(float)
         numbers = {"top1": metrics.bootstrap(hits)}
         if name != OWN:
-            numbers["changed"] = metrics.bootstrap((said != answers).astype(float))
+            numbers["changed"] = metrics.bootstrap((said != predicted).astype(float))
             numbers["gain"] = metrics.paired_difference(hits, right)
-        told[name] = {key: interval._asdict() for key, interval in numbers.items()}
-    return told
+        report[name] = {key: interval._asdict() for key, interval in numbers.items()}
+    return report
 
 
-def spreads(found: Found) -> dict[str, dict[str, float]]:
+def spreads(answers: Answers) -> dict[str, dict[str, float]]:
     """How much each map differs from clip to clip and, within a clip, from cell to cell; of the affinity, how much of
     it each key gets.
 
@@ -119,13 +121,13 @@ def spreads(found: Found) -> dict[str, dict[str, float]]:
     which a map times a constant leaves as it is; over_cells: the standard deviation over the cells of a clip divided by
     their mean, the mean over clips (left out where that mean is 0 somewhere).
     """
-    maps = found.maps | ({} if found.keys is None else {"affinity": found.keys})
-    told = {}
+    maps = answers.maps | ({} if answers.keys is None else {"affinity": answers.keys})
+    report = {}
     for name, values in maps.items():
         cells = values.reshape(len(values), -1).astype(np.float64)
         square, mean = float((cells**2).mean()), np.abs(cells.mean(1))
         variance = float(cells.var(0).mean())
-        told[name] = {"over_clips": variance, "over_clips_share": variance / square if square else 0.0}
+        report[name] = {"over_clips": variance, "over_clips_share": variance / square if square else 0.0}
         if (mean > 0).all():
-            told[name]["over_cells"] = float((cells.std(1) / mean).mean())
-    return told
+            report[name]["over_cells"] = float((cells.std(1) / mean).mean())
+    return report

@@ -69,10 +69,10 @@ def by_stage(history: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:
     """What training wrote into its ``history``: stage -> "first" and "last" (measured epoch) -> the shares, as
     ``gradient_shares`` calls them. Stages with a single term are left out."""
     names = [name for name in history if name.startswith(tuple(MEETING.values()))]
-    found = {}
+    shares = {}
     for stage, rows in history.groupby("stage", sort=False) if names else ():
         measured = rows[names].dropna(how="all")
         if len(measured):
             ends = {"first": measured.iloc[0], "last": measured.iloc[-1]}
-            found[str(stage)] = {end: row.dropna().to_dict() for end, row in ends.items()}
-    return found
+            shares[str(stage)] = {end: row.dropna().to_dict() for end, row in ends.items()}
+    return shares

@@ -17,7 +17,7 @@ SMALL = ("spatial", "temporal", "attention", "joints", "parts", "granularities")
 
 
 @dataclass
-class Found:
+class Answers:
     """What a pass gave, one entry a clip, in the order of the pass.
 
     ids S clip names; labels int64 [S]; logits float32 [S,N], of the window that is surest of its class; scores
@@ -53,25 +53,26 @@ class Gathering:
     def add(self, batch: Batch, output: Output) -> None:
         """Keeps what is small of a batch's output."""
         self._ids += batch.ids
+        assert batch.label is not None  # evaluation asks for it
         row = {"/labels": batch.label, "/logits": output.logits, "/features": output.features} | small_maps(output)
         if "affinity" in output.maps:
             row["/keys"] = output.maps["affinity"].float().mean(1)
         for name, value in row.items():
             self._columns.setdefault(name, []).append(value.cpu())
 
-    def found(self) -> Found:
+    def answers(self) -> Answers:
         """The windows of a clip, which follow each other, become one. RuntimeError if there is no clip."""
         if not self._ids:
             raise RuntimeError("not one clip of the split could be read, so that there is nothing to evaluate")
         return _pool(self._ids, {name: torch.cat(values).numpy() for name, values in self._columns.items()})
 
 
-def gather(pairs: Iterable[tuple[Batch, Output]]) -> Found:
+def gather(pairs: Iterable[tuple[Batch, Output]]) -> Answers:
     """Collects a pass; see ``Gathering``."""
     gathering = Gathering()
     for batch, output in pairs:
         gathering.add(batch, output)
-    return gathering.found()
+    return gathering.answers()
 
 
 def small_maps(output: Output) -> dict[str, Tensor]:
@@ -80,14 +81,14 @@ def small_maps(output: Output) -> dict[str, Tensor]:
     return {name: output.maps[name].float().cpu() for name in kept}
 
 
-def _pool(ids: list[str], arrays: dict[str, np.ndarray]) -> Found:
+def _pool(ids: list[str], arrays: dict[str, np.ndarray]) -> Answers:
     starts = np.flatnonzero([i == 0 or ids[i] != ids[i - 1] for i in range(len(ids))])
     ends = np.append(starts[1:], len(ids))
     logits = arrays["/logits"].astype(np.float32)
     scores = torch.from_numpy(logits).softmax(-1).numpy()
     # One row of logits has to speak for the clip: that of the window with the highest score.
     surest = np.array([start + scores[start:end].max(-1).argmax() for start, end in zip(starts, ends, strict=True)])
-    return Found(
+    return Answers(
         ids=[ids[i] for i in starts],
         labels=arrays["/labels"][starts],
         logits=logits[surest],

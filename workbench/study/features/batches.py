@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Protocol
 
-from workbench.data import Augment, ClipSpec, Dataset, DetectionBatches, Loader, Untrimmed, detection_batches
+from workbench.data import Augment, ClipSpec, Dataset, DetectionBatches, Loader, Untrimmed
 from workbench.data.clips.loader import check_needs
 from workbench.study.config.experiment import Experiment
-from workbench.study.config.kinds import CLIPS, VIDEOS
+from workbench.study.config.kinds import CLIPS
 from workbench.study.features import encoders
 from workbench.study.features.extract import CACHE
 from workbench.systems.common.base import System
+
+
+class Batches(Protocol):
+    """What both have. ``data`` are of the experiment's kind."""
+
+    def check(self, data: Any, system: System) -> None:
+        """See ``ClipBatches``."""
+
+    def channels(self, data: Any) -> dict[str, int] | None:
+        """See ``ClipBatches``."""
+
+    def load(
+        self, data: Any, wants: frozenset[str], train: bool = False, shard: tuple[int, int] = (0, 1)
+    ) -> Loader | DetectionBatches:
+        """See ``ClipBatches``."""
 
 
 @dataclass(frozen=True)
@@ -37,18 +53,18 @@ class ClipBatches:
     ) -> Loader:
         """Batches of ``data`` with what a system ``wants``: for training, or in order, of one window a clip or as
         ``spec`` says. batch_size is shared by all processes."""
-        asked = self.experiment
-        spec = spec or (asked.clip if train else asked.one_window)
+        experiment = self.experiment
+        spec = spec or (experiment.clip if train else experiment.one_window)
         return Loader(
             data,
             spec,
-            batch_size=max(1, asked.batch_size // shard[1]),
-            seed=asked.seed,
+            batch_size=max(1, experiment.batch_size // shard[1]),
+            seed=experiment.seed,
             train=train,
-            workers=asked.workers,
+            workers=experiment.workers,
             needs=wants,
-            augment=Augment(**asked.numbers.augment) if train and asked.augment else None,
-            cache=cache_folder(asked.cache, spec, wants),
+            augment=Augment(**experiment.numbers.augment) if train and experiment.augment else None,
+            cache=cache_folder(experiment.cache, spec, wants),
             shard=shard,
         )
 
@@ -64,22 +80,22 @@ class SnippetBatches:
 
     def channels(self, data: Untrimmed) -> dict[str, int] | None:
         """The size of each modality's features."""
-        made = encoders.features(self.experiment, data, frozenset(self.experiment.snippets))
-        return {name: found.channels for name, found in made.items()}
+        features = encoders.features(self.experiment, data, frozenset(self.experiment.snippets))
+        return {name: feature.channels for name, feature in features.items()}
 
     def load(
         self, data: Untrimmed, wants: frozenset[str], train: bool = False, shard: tuple[int, int] = (0, 1)
     ) -> DetectionBatches:
         """mAP needs all of a pass: but for training every process reads all videos."""
-        asked = self.experiment
-        features, size = encoders.features(asked, data, wants), max(1, asked.batch_size // shard[1])
-        length, shard = (asked.window, shard) if train else (None, (0, 1))
-        return detection_batches(data, features, size, asked.seed, train, length, shard)
+        experiment = self.experiment
+        features, size = encoders.features(experiment, data, wants), max(1, experiment.batch_size // shard[1])
+        length, shard = (experiment.window, shard) if train else (None, (0, 1))
+        return DetectionBatches(data, features, size, experiment.seed, train, length, shard)
 
 
-def batches_of(experiment: Experiment) -> ClipBatches | SnippetBatches:
+def batches_of(experiment: Experiment) -> Batches:
     """Those of the experiment's kind of data."""
-    return {CLIPS: ClipBatches, VIDEOS: SnippetBatches}[experiment.kind](experiment)
+    return ClipBatches(experiment) if experiment.kind is CLIPS else SnippetBatches(experiment)
 
 
 def cache_folder(cache: str | None, spec: ClipSpec, needs: frozenset[str]) -> str | None:

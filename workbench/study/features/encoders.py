@@ -12,6 +12,7 @@ from torch import nn
 
 from workbench.data import Snippets, Untrimmed
 from workbench.nets import weights
+from workbench.nets.modules import submodule
 from workbench.study.config.experiment import Experiment, resolve
 from workbench.study.config.kinds import Data, kind_of
 from workbench.study.config.train_config import TrainConfig
@@ -34,9 +35,13 @@ def settled(config: TrainConfig, data: Data) -> Experiment:
     it says which run it is. ValueError for a modality without an encoder, or an encoder too many; FileNotFoundError for
     a run or file that isn't there."""
     facts = data.classes, data.skeleton.name if data.skeleton else None
-    place = config.runs, config.root or init_weights.DEFAULTS.get(config.dataset)
-    init = {module: init_weights.spelt(source, *place) for module, source in config.init.items()}
-    config = config.model_copy(update={"init": init}).resolved(data.protocol, kind_of(config.system).size(data))
+    root = config.root or init_weights.DEFAULTS.get(config.dataset)
+    init = {
+        module: init_weights.spelt(source, config.runs, None if root is None else str(root))
+        for module, source in config.init.items()
+    }
+    kind: Any = kind_of(config.system)  # and data of that kind
+    config = config.model_copy(update={"init": init}).resolved(data.protocol, kind.size(data))
     experiment = resolve(config, *facts)
     read = experiment.kind.modalities(experiment.build)
     if unread := sorted(set(experiment.snippets) - read):
@@ -44,7 +49,7 @@ def settled(config: TrainConfig, data: Data) -> Experiment:
             f"snippets name {unread[0]!r}, which this {experiment.system} doesn't read: {', '.join(sorted(read))}"
         )
     snippets = {modality: _source(experiment, modality) for modality in sorted(read)}
-    return replace(experiment, snippets=snippets, asked=config.model_copy(update={"snippets": snippets}))
+    return replace(experiment, snippets=snippets, config=config.model_copy(update={"snippets": snippets}))
 
 
 def _source(experiment: Experiment, modality: str) -> str:
@@ -68,8 +73,8 @@ def _latest(experiment: Experiment, system: str) -> Run:
         for other in finished(experiment.runs):
             if (other.config.system, other.config.dataset) == (system, kind) and not other.about_the_same(first):
                 raise ValueError(
-                    f"latest:{system} could be {first.id} of {first.known['root']} or {other.id} of "
-                    f"{other.known['root']}: name the run"
+                    f"latest:{system} could be {first.id} of {first.data_record['root']} or {other.id} of "
+                    f"{other.data_record['root']}: name the run"
                 )
     return first
 
@@ -101,8 +106,10 @@ def _encoder(experiment: Experiment, modality: str) -> dict[str, Any]:
         return {"source": open_run(source, experiment.runs)}
     clips = of_modality(experiment, modality)
     system = clips.build()
-    weights.load(system.backbone, _file(source))
-    for parameter in system.classifier.parameters():  # unused, but kept features are known by all weights
+    weights.load(submodule(system, "backbone", nn.Module), _file(source))
+    for parameter in submodule(
+        system, "classifier", nn.Module
+    ).parameters():  # unused, but kept features are known by all weights
         nn.init.zeros_(parameter)
     return {"source": system, "clip": clips.clip}
 

@@ -22,6 +22,7 @@ from workbench.data.untrimmed.snippet_reader import SnippetReader, check_needs
 from workbench.study.runs import hardware
 from workbench.study.runs.run_folder import Run
 from workbench.systems.common.base import System
+from workbench.types import Batch
 
 #: Where what is made of clips and videos is kept, if nothing else is said.
 CACHE = "data/cache"
@@ -62,17 +63,17 @@ def extract(
     check_needs(data, clip, system.needs_test)
     folder = Path(cache) / f"{data.name}-snippets-{_digest(system, spec, clip, data)}"
     folder.mkdir(parents=True, exist_ok=True)
-    place = hardware.device(device)
+    processor = hardware.device(device)
     home, training = next((p.device for p in system.parameters()), torch.device("cpu")), system.training
     paths, bad = [folder] * len(data), {}
-    system.to(place).eval()
+    system.to(processor).eval()
     try:
         with tqdm(total=len(data), desc=f"snippets {folder.name}", unit="video", disable=not progress) as bar:
             for i in range(len(data)):
                 try:
                     paths[i] = folder / _file(data, i)
                     reader = SnippetReader(data, i, spec, clip, system.needs_test)
-                    _make(reader, system, paths[i], batch_size, place)
+                    _make(reader, system, paths[i], batch_size, processor)
                 except (ValueError, FileNotFoundError) as problem:
                     bad[i] = str(problem)
                     warnings.warn(f"no features of {data.ids[i]}: {problem}", stacklevel=2)
@@ -84,7 +85,7 @@ def extract(
     return Snippets.of(data, spec, paths, bad)
 
 
-def _make(reader: SnippetReader, system: System, path: Path, batch_size: int, place: str) -> None:
+def _make(reader: SnippetReader, system: System, path: Path, batch_size: int, processor: str) -> None:
     """The features of one video, from where an earlier process stopped."""
     if checksums.intact(path):
         return
@@ -95,12 +96,12 @@ def _make(reader: SnippetReader, system: System, path: Path, batch_size: int, pl
         rows = GrowingRows(path, len(reader))
         if rows.done < len(reader):
             for batch in reader.batches(batch_size, rows.done):
-                rows.add(_features(system, batch.to(place)).cpu().numpy())
+                rows.add(_features(system, batch.to(processor)).cpu().numpy())
         rows.finish()
 
 
 @torch.inference_mode()
-def _features(system: System, batch) -> Tensor:
+def _features(system: System, batch: Batch) -> Tensor:
     return system(batch).features.float()
 
 

@@ -19,7 +19,7 @@ from safefiles import checksums
 from safefiles.locks import turn
 from safefiles.processes import cores, starting
 from safefiles.reading import Unreadable, read_json, reading
-from workbench.study.config.notebook_config import CONFIGS, AblationReport, Notebook, config_of
+from workbench.study.config.notebook_config import CONFIGS, AblationReport, Notebook, OfRun, TwoRuns, config_of
 from workbench.study.runs.find_runs import finished, open_together
 from workbench.study.runs.run_folder import Run
 from workbench.study.tables.plan import plan
@@ -53,11 +53,11 @@ class MissingRun(FileNotFoundError):
     """A run that a notebook reads isn't there."""
 
 
-def open_runs(config: Notebook) -> list[Run]:
+def open_runs(config: OfRun | TwoRuns) -> list[Run]:
     """The runs that a notebook reads, in the order of its parameters; "latest:<system>" is the newest on the same data
     as the others (see ``find_runs.open_together``). FileNotFoundError says which isn't there, and what trains it."""
     runs = open_together(config.needed(), config.runs, config.root)
-    print("\n".join(f"{run.id}, trained on {run.known['root'] or run.config.dataset}" for run in runs))
+    print("\n".join(f"{run.id}, trained on {run.data_record['root'] or run.config.dataset}" for run in runs))
     return runs
 
 
@@ -83,7 +83,7 @@ def located(config: C) -> C:
 
 def _upwards(path: str | list[str]) -> str | list[str]:
     if isinstance(path, list):
-        return [_upwards(each) for each in path]
+        return [str(_upwards(each)) for each in path]
     folders = (Path(), *Path.cwd().parents)
     # What does not exist yet (the first run's folder) belongs to the project, not to the notebooks' folder.
     existing = [folder / path for folder in folders if (folder / path).exists()]
@@ -113,10 +113,14 @@ def _literal_assignments(cell: str) -> list[str] | None:
     try:
         lines = ast.parse(cell).body
         for line in lines:
-            targets = line.targets if isinstance(line, ast.Assign) else [getattr(line, "target", None)]
+            if not isinstance(line, ast.Assign | ast.AnnAssign | ast.AugAssign) or line.value is None:
+                return None
+            targets = line.targets if isinstance(line, ast.Assign) else [line.target]
             ast.literal_eval(line.value)
-            names += [target.id for target in targets]
-    except (SyntaxError, ValueError, AttributeError, TypeError):
+            if not all(isinstance(target, ast.Name) for target in targets):
+                return None
+            names += [target.id for target in targets if isinstance(target, ast.Name)]
+    except (SyntaxError, ValueError, TypeError):
         return None
     return names
 
@@ -291,16 +295,16 @@ def _check_runs(config: Notebook) -> None:
     try:
         if isinstance(config, AblationReport):
             check_report(config)
-        elif needed := config.needed():
-            open_together(needed, config.runs, config.root)
+        elif isinstance(config, OfRun | TwoRuns):
+            open_together(config.needed(), config.runs, config.root)
     except FileNotFoundError as problem:
         raise MissingRun(str(problem)) from None
 
 
 def check_report(config: AblationReport) -> None:
     """FileNotFoundError where no row of the tables was run: a report of nothing helps nobody."""
-    asked = config.studied()
-    planned = plan(map(read_table, asked.pop("paths")), **asked)
+    arguments = config.studied()
+    planned = plan(map(read_table, arguments.pop("paths")), **arguments)
     keys = {entry.cell for entries in planned.entries for entry in entries if entry.cell}
     if not any((Path(config.runs) / key).exists() for key in keys):
         sentence = f"{Path(config.runs).absolute()} has no run of {', '.join(config.tables)} with these parameters"

@@ -92,6 +92,7 @@ class Warm:
     def ask(self, **request: Any) -> Any:
         """One request and its answer; RuntimeError where the process has died."""
         with self._turn:
+            assert self._process.stdin is not None and self._process.stdout is not None  # pipes
             try:
                 self._process.stdin.write(json.dumps(request) + "\n")
                 self._process.stdin.flush()
@@ -109,6 +110,7 @@ class Warm:
 
     def close(self) -> None:
         """Ends the process and waits for that."""
+        assert self._process.stdin is not None  # a pipe
         self._process.stdin.close()
         self._process.wait()
 
@@ -134,16 +136,16 @@ def warm(modules: tuple[str, ...], threads: int) -> Warm:
 def pool(size: int) -> Iterator[ThreadPoolExecutor]:
     """Threads that each wait for a kernel. Where the context is left by an exception, such as an interruption, what has
     not begun is left out, and all warm processes of this process end, and with them their kernels."""
-    made = ThreadPoolExecutor(size)
+    executor = ThreadPoolExecutor(size)
     try:
-        yield made
+        yield executor
     except BaseException:
-        made.shutdown(wait=False, cancel_futures=True)
+        executor.shutdown(wait=False, cancel_futures=True)
         for source in _kept().values():
             source.close()
         _kept().clear()
         raise
-    made.shutdown()
+    executor.shutdown()
 
 
 class Forked:
@@ -194,12 +196,14 @@ class Provisioner(LocalProvisioner):
         kwargs["env"] = kept(kwargs.get("env") or os.environ)
         if self.source is None:
             connection = await super().launch_kernel(cmd, **kwargs)
+            assert self.pid is not None  # it was launched
             self.started(self.pid)
             return connection
         env = {name: value for name, value in kwargs["env"].items() if name != "JPY_PARENT_PID"}
-        self.process = Forked(self.source, cmd, env, str(kwargs.get("cwd") or Path.cwd()))
-        self.pid, self.pgid = self.process.pid, self.process.pid
-        self.started(self.pid)
+        forked = Forked(self.source, cmd, env, str(kwargs.get("cwd") or Path.cwd()))
+        self.process = forked  # type: ignore[assignment]  # has what is asked of a Popen
+        self.pid, self.pgid = forked.pid, forked.pid
+        self.started(forked.pid)
         return self.connection_info
 
 

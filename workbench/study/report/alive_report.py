@@ -45,8 +45,10 @@ class Living:
     @cached_property
     def alive(self) -> dict[str, Any] | None:
         """What attention does, averaged over the runs; None where no run says."""
-        told = [measured for run in self.runs.values() if (measured := run.metrics.get("test", {}).get("alive"))]
-        return alive.average(told) if told else None
+        measurements = [
+            measured for run in self.runs.values() if (measured := run.metrics.get("test", {}).get("alive"))
+        ]
+        return alive.average(measurements) if measurements else None
 
     @cached_property
     def config(self) -> tuple[str, dict[str, Any]]:
@@ -90,10 +92,13 @@ def bars(path: str | Path, runs: str | Path, root: str | None = None) -> pd.Data
     where = {"runs": str(runs), **({} if root is None else {"root": root})}
     (results,) = sweep.read([path], where=where)
     column = column_of(results)
+    if column is None:
+        return empty
     lines = []
-    for living in [] if column is None else read(results, column):
+    for living in read(results, column):
         kind = "known truth" if living.ceiling else "plain" if living.config[0] == "rgb" else "learnt"
         interval = scores.interval(results, living.row.id, column)
+        assert interval is not None  # the row was evaluated
         lines.append({"label": living.row.label, **interval._asdict(), "kind": kind})
     return pd.DataFrame(lines) if lines else empty
 
@@ -136,7 +141,9 @@ def facts(results: Results) -> dict[str, Any]:
 def section(results: Results) -> str:
     """The table in Markdown; empty where no row has a mechanism that was measured."""
     column = column_of(results)
-    rows = [] if column is None else read(results, column)
+    if column is None:
+        return ""
+    rows = read(results, column)
     measured = [living for living in rows if living.alive]
     if not measured:
         return ""

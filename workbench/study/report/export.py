@@ -70,9 +70,9 @@ def lines(results: Results, prices: Prices | None = None) -> pd.DataFrame:
                 value = {"seed": seed, "value": values.get(seed), "published": row.published.get(column.key)}
                 rows.append({**about, **value, "cell": entry.cell, **took, "reason": reason})
         for column in results.table.costs:
-            value = (prices or {}).get(row.label, {}).get(column.metric)
-            about = {"row": row.id, "column": column.key, "metric": column.metric, "value": value}
-            rows.append({**about, "published": row.published.get(column.key)})
+            price = (prices or {}).get(row.label, {}).get(column.metric)
+            cost = {"row": row.id, "column": column.key, "metric": column.metric, "value": price}
+            rows.append({**cost, "published": row.published.get(column.key)})
     return pd.DataFrame(rows)
 
 

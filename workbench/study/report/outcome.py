@@ -26,7 +26,7 @@ HELD_OUT = {"subject": "person", "view": "view", "camera": "camera", "setup": "s
 LEAVE_OUT = "leave-out:"
 
 
-def told(run: Run, command: str) -> list[str]:
+def sentences(run: Run, command: str) -> list[str]:
     """Sentences on a run that ``command`` trained: its accuracy with a 95 % interval, what was held out, and the
     commands that go on from here. Empty in all processes but the first."""
     if hardware.process() or os.environ.get("LOCAL_RANK", "0") != "0":
@@ -50,15 +50,15 @@ def told(run: Run, command: str) -> list[str]:
 def each_person(config: dict[str, Any]) -> Iterator[Run]:
     """Runs of ``config``, each tested on one person of its data and trained on the others; each is finished, or not
     repeated, when it is given. ValueError where fewer than three persons are known, or somebody isn't."""
-    asked = parse(config)
-    table = open_split(asked, "all").table
+    parsed = parse(config)
+    table = open_split(parsed, "all").table
     names = sorted({str(name) for name in table["subject"]}) if "subject" in table else []
     unknown = int((table["subject"].map(str) == "").sum()) if names else len(table)
     if unknown or len(names) < 3:
         whom = f"{unknown} of {len(table)} clips have no subject" if unknown else f"there are {len(names)} subjects"
         raise ValueError(f"leaving out each person in turn needs a subject for every clip, and 3 or more: {whom}")
     for name in names:
-        yield open_run(fit({**config, "protocol": f"{LEAVE_OUT}{name}", "evaluate": ["test"]}), asked.runs)
+        yield open_run(fit({**config, "protocol": f"{LEAVE_OUT}{name}", "evaluate": ["test"]}), parsed.runs)
 
 
 def in_turn(runs: Sequence[Run]) -> list[str]:
@@ -81,18 +81,18 @@ def in_turn(runs: Sequence[Run]) -> list[str]:
 
 def _right(run: Run, split: str) -> np.ndarray:
     """bool [S]"""
-    found = run.predictions(split)
-    return np.asarray(metrics.hits(found.scores, found.labels, 1), bool)
+    predictions = run.predictions(split)
+    return np.asarray(metrics.hits(predictions.scores, predictions.labels, 1), bool)
 
 
 def _held_out(run: Run, data: Data) -> str:
     """What ``data`` show that training has never seen."""
     trained = run.dataset("train")
-    for column, what in HELD_OUT.items():
+    for column, role in HELD_OUT.items():
         mine, theirs = _values(data, column), _values(trained, column)
         if mine and theirs and not mine & theirs:
             few = ", ".join(sorted(mine)[:6]) + (", ..." if len(mine) > 6 else "")
-            return f"held out: {what} {few}; training has {len(trained)} clips of {len(theirs)} other {what}(s)"
+            return f"held out: {role} {few}; training has {len(trained)} clips of {len(theirs)} other {role}(s)"
     shared = _values(data, "subject") & _values(trained, "subject")
     who = f"{len(shared)} person(s), such as {min(shared)}, are in training too" if shared else "nobody knows of whom"
     return f"held out: clips, but {who}; expect less on new persons"

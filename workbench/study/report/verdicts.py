@@ -246,9 +246,9 @@ def _of_costs(results: Results, column: Column, better: str, worse: str, prices:
         [costs.get(f"{column.metric}{end}", costs[column.metric]) for end in ("_q1", "", "_q3")]
         for costs in (ours, theirs)
     )
-    ends = sorted([sign * (low - high2), sign * (high - low2)])
-    p = 0.0 if ends[0] > 0 or ends[1] < 0 else 1.0
-    effect = metrics.Effect(sign * (value - value2), *ends, p, float("nan"), float("nan"))
+    least, most = sorted([sign * (low - high2), sign * (high - low2)])
+    p = 0.0 if least > 0 or most < 0 else 1.0
+    effect = metrics.Effect(sign * (value - value2), least, most, p, float("nan"), float("nan"))
     ahead, behind = int(effect.value > 0), int(effect.value < 0)
     return Test("", better, worse, (column.key,), effect, p, float("nan"), 1, ahead, behind)
 

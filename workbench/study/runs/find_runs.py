@@ -108,11 +108,11 @@ def _elsewhere(fitting: list[Run], data: Origin, root: str | Path, system: str) 
     """Where the runs are that were found but are about other data, and the command that trains one on ``data``."""
     where: str | None
     if isinstance(data, Run):
-        about, root_here, where = data.config, data.known["root"], f"the data of {data.id}"
+        about, root_here, where = data.config, data.data_record["root"], f"the data of {data.id}"
     else:
         root_here = None if data is None else str(Path(data).resolve())
         dataset = next(
-            (run.config.dataset for run in all_runs(root) if run.known["root"] == root_here is not None), AUTO
+            (run.config.dataset for run in all_runs(root) if run.data_record["root"] == root_here is not None), AUTO
         )
         about = TrainConfig(system=system, dataset=dataset, root=None if data is None else str(data))
         where = root_here
@@ -122,7 +122,7 @@ def _elsewhere(fitting: list[Run], data: Origin, root: str | Path, system: str) 
     if not isinstance(data, Run) and not Path(data).exists():
         open_split(about, "train")  # says what is missing, and how it is made
     since = {root_here: ", which has changed since or was parted by another protocol"}
-    named = [(run.id, run.known["root"]) for run in fitting[:3]]
+    named = [(run.id, run.data_record["root"]) for run in fitting[:3]]
     others = "; ".join(f"{name} of {root or fitting[0].config.dataset}{since.get(root, '')}" for name, root in named)
     return f" on {where}, only on other data ({others}); {train}"
 

@@ -36,8 +36,8 @@ def device(wanted: str) -> str:
     if wanted == "auto":
         return next(name for name, available in there.items() if available)
     if not there[wanted]:
-        found = ", ".join(name for name, available in there.items() if available)
-        raise RuntimeError(f"device {wanted!r} was asked for but this machine has: {found}")
+        devices = ", ".join(name for name, available in there.items() if available)
+        raise RuntimeError(f"device {wanted!r} was asked for but this machine has: {devices}")
     return wanted
 
 
@@ -101,10 +101,10 @@ def _check_processes(experiment: Experiment) -> None:
         return
     everywhere, here = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
     if everywhere != experiment.devices * experiment.nodes:
-        asked = f"devices={experiment.devices} nodes={experiment.nodes}"
+        request = f"devices={experiment.devices} nodes={experiment.nodes}"
         right = f"devices={here}" + (f" nodes={everywhere // here}" if everywhere > here else "")
         started = f"torchrun started {everywhere} process{'es' if everywhere > 1 else ''}"
-        raise ValueError(f"{started} and the run asks for {asked}; say --set {right}")
+        raise ValueError(f"{started} and the run asks for {request}; say --set {right}")
 
 
 def _meet_again(kind: str) -> None:
@@ -154,7 +154,7 @@ def environment() -> dict[str, Any]:
         "processor": _processor(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "versions": {name: release for name in PACKAGES if (release := _version(name))},
     }
 
 

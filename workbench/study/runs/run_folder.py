@@ -23,7 +23,7 @@ from torch import Tensor
 
 from safefiles import checksums
 from safefiles.reading import Unreadable, present, reading
-from workbench.data import ClipSpec, Dataset
+from workbench.data import ClipSpec, Dataset, Untrimmed
 from workbench.nets import weights
 from workbench.study import files
 from workbench.study.config.data_of import open_split
@@ -78,7 +78,7 @@ class Run:
         return self._facts["classes"]
 
     @property
-    def known(self) -> dict[str, Any]:
+    def data_record(self) -> dict[str, Any]:
         """What it learnt from: root, the absolute path that it had; train and validation, their ``contents``."""
         return {"root": None, **self._facts["data"]}
 
@@ -89,15 +89,15 @@ class Run:
 
     def learnt_from(self, data: str | Path, seen: dict | None = None) -> bool:
         """Whether its training and validation clips are those at ``data``, a folder or manifest, as they are now."""
-        return training_data.trained_on(self.config, self.known, data, seen)
+        return training_data.trained_on(self.config, self.data_record, data, seen)
 
     def about_the_same(self, other: Run) -> bool:
         """Whether it learnt from the clips that ``other`` learnt from, parted by the same protocol."""
         if (self.config.dataset, self.config.protocol) != (other.config.dataset, other.config.protocol):
             return False
-        kept = [[run.known.get(part) for part in training_data.PARTS] for run in (self, other)]
-        place = other.known["root"] or other.config.root
-        return (kept[0] == kept[1] and None not in kept[0]) or (place is not None and self.learnt_from(place))
+        kept = [[run.data_record.get(part) for part in training_data.PARTS] for run in (self, other)]
+        root = other.data_record["root"] or other.config.root
+        return (kept[0] == kept[1] and None not in kept[0]) or (root is not None and self.learnt_from(root))
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -185,6 +185,20 @@ class Run:
     def dataset(self, split: str = "test") -> Data:
         """The data of a split, as the run has read it."""
         return open_split(self.experiment, split, root=self._facts["data"]["root"])
+
+    def clips(self, split: str = "test") -> Dataset:
+        """The data of a run that labels clips; ValueError for a detector."""
+        clips = self.dataset(split)
+        if not isinstance(clips, Dataset):
+            raise ValueError(f"run {self.id} labels moments of videos, not clips")
+        return clips
+
+    def videos(self, split: str = "test") -> Untrimmed:
+        """The data of a detector; ValueError for a run that labels clips."""
+        videos = self.dataset(split)
+        if not isinstance(videos, Untrimmed):
+            raise ValueError(f"run {self.id} labels clips, not moments of videos")
+        return videos
 
     def system(self) -> System:
         """The trained system with its best weights, on the CPU, in evaluation mode; RuntimeError if unfinished."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from safefiles.reading import present
@@ -28,7 +29,7 @@ def run_of(experiment: Experiment, dataset: Data, validation: Data) -> Run:
         words.append(_contents(experiment.snippets))
     digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:8]
     protocol = re.sub(r"[^a-zA-Z0-9]+", "-", dataset.protocol).strip("-")[:40]
-    system = re.sub(r"[^a-zA-Z0-9_]+", "-", experiment.asked.title.replace(".py:", "-"))
+    system = re.sub(r"[^a-zA-Z0-9_]+", "-", experiment.config.title.replace(".py:", "-"))
     name = f"{system}-{protocol}-s{experiment.seed}-{digest}"
     return Run(name, Path(experiment.runs) / name)
 
@@ -36,28 +37,28 @@ def run_of(experiment: Experiment, dataset: Data, validation: Data) -> Run:
 def outdated(run: Run) -> list[str]:
     """One sentence for each finished run of the same configuration whose training or validation clips have changed
     since: ``run``, which is not made yet, takes its place."""
-    mine, sentences = run.known, []
+    mine, sentences = run.data_record, []
     for other in finished(run.folder.parent):
         if other.id == run.id or not other.id.startswith(run.id.rpartition("-")[0]):
             continue
-        theirs = other.known
+        theirs = other.data_record
         changed = [split for split in ("train", "validation") if theirs.get(split) != mine[split]]
         same = other.config.identity() == run.experiment.identity and theirs.get("root") == mine["root"]
         if same and changed and "train" in theirs:
-            what = " and ".join({"train": "training", "validation": "validation"}[split] for split in changed)
+            splits = " and ".join({"train": "training", "validation": "validation"}[split] for split in changed)
             sentences.append(
-                f"run {other.id} has this configuration, but its {what} clips (labels, videos or poses) have changed "
+                f"run {other.id} has this configuration, but its {splits} clips (labels, videos or poses) have changed "
                 f"since: it is trained anew as {run.id}"
             )
     return sentences
 
 
-def create(run: Run, experiment: Experiment, train: Data, validation: Data, features: dict[str, int] | None) -> None:
+def create(run: Run, experiment: Experiment, train: Data, validation: Data, features: Mapping[str, int] | None) -> None:
     """Writes config.json of a new run, with the channels of snippets' features if it reads such; ValueError
     where the folder holds another configuration."""
     facts = {
         "id": run.id,
-        "config": experiment.asked.model_dump(mode="json"),
+        "config": experiment.config.model_dump(mode="json"),
         "classes": train.classes,
         "skeleton": train.skeleton.name if train.skeleton else None,
         "features": features,

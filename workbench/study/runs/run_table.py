@@ -82,7 +82,7 @@ def _learnt_from(run: Run) -> str:
     """How many clips it was trained on; of a network that comes with the workbench, those of its card."""
     if run.ready_made:
         return f"{files.read_json(weights.card_of(run.ready_made))['data']['clips']['train']:,} clips, ready-made"
-    return f"{run.known['clips']:,} clips" if "clips" in run.known else ""
+    return f"{run.data_record['clips']:,} clips" if "clips" in run.data_record else ""
 
 
 def _of_what(clips: set[int], classes: set[int]) -> str:

@@ -16,12 +16,12 @@ from workbench.study.config.train_config import TrainConfig
 PARTS = ("train", "validation")
 
 
-def trained_on(config: TrainConfig, known: dict[str, Any], root: str | Path, seen: dict | None = None) -> bool:
+def trained_on(config: TrainConfig, record: dict[str, Any], root: str | Path, seen: dict | None = None) -> bool:
     """Whether a run of ``config`` learnt from the data at ``root``: by their contents, or, where an old run did not
-    keep what it learnt from (``known``, the "data" of its config.json), by the path. ``seen`` remembers contents."""
+    keep what it learnt from (``record``, the "data" of its config.json), by the path. ``seen`` remembers contents."""
     root = Path(root)
-    here = known.get("root") == str(root.resolve())
-    if "train" not in known:
+    here = record.get("root") == str(root.resolve())
+    if "train" not in record:
         return here
     if not here and guess(root) != config.dataset and {guess(root), config.dataset} & {"manifest", "shards", "pyskl"}:
         return False
@@ -29,7 +29,7 @@ def trained_on(config: TrainConfig, known: dict[str, Any], root: str | Path, see
     key = config.dataset, config.kind, config.protocol, json.dumps(config.limit), str(root)
     if key not in seen:
         seen[key] = _contents(config, root)
-    return seen[key] == [known[part] for part in PARTS]
+    return seen[key] == [record[part] for part in PARTS]
 
 
 def _contents(config: TrainConfig, root: Path) -> list[str]:
@@ -43,17 +43,17 @@ def _contents(config: TrainConfig, root: Path) -> list[str]:
 def how_to_train(system: str, about: TrainConfig, runs: str | Path) -> str:
     """The command line that trains ``system`` on the data that ``about`` is about, into the run store ``runs``."""
     root, store = about.root, [] if str(runs) == "runs" else [f"--runs {quote(str(runs))}"]
-    place = [] if root is None else [f"--root {quote(root)}"]
+    where = [] if root is None else [f"--root {quote(root)}"]
     # The teachers of the others read features of encoders, which a table trains too.
     if kind_of(system) is VIDEOS and system != "detector":
-        return " ".join(["python -m workbench sweep notebooks/ablations/detection.yaml --seeds 1", *place, *store])
+        return " ".join(["python -m workbench sweep notebooks/ablations/detection.yaml --seeds 1", *where, *store])
     if about.dataset not in (TrainConfig(system=system, root=root).dataset, "synthadl", "synthadl_u"):
-        place.insert(0, f"--data {about.dataset}")
+        where.insert(0, f"--data {about.dataset}")
     poses, first = _facts(system, about.dataset, root)
     pairs = [] if poses else ["preset.crop=frame"]
     if about.protocol not in (None, first):
         pairs.append(f"protocol={quote(about.protocol)}")
-    return " ".join(["python -m workbench train", quote(system), *place, *store, *(["--set", *pairs] if pairs else [])])
+    return " ".join(["python -m workbench train", quote(system), *where, *store, *(["--set", *pairs] if pairs else [])])
 
 
 def _facts(system: str, dataset: str, root: str | None) -> tuple[bool, str | None]:

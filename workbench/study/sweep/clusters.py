@@ -57,15 +57,15 @@ async def _who(address: str) -> str:
 def first_worker(client: Client, waiting: str, jobs: Any = None) -> None:
     """Returns when the cluster has a worker. It may take as long as a queue is; after a while people are told what is
     ``waiting``. RuntimeError where all ``jobs`` (a SLURMCluster) ended and none became a worker."""
-    start, told = time.monotonic(), False
+    start, announced = time.monotonic(), False
     while not client.scheduler_info()["workers"]:
         outputs = {} if jobs is None else _outputs(jobs)
         if outputs and not _queued(outputs) and not client.scheduler_info()["workers"]:
             ids, where = ", ".join(outputs), next(iter(outputs.values()))
             raise RuntimeError(f"SLURM's jobs ({ids}) ended before they could work; see their output, {where}")
-        if not told and time.monotonic() - start > PATIENCE:
+        if not announced and time.monotonic() - start > PATIENCE:
             print(f"no worker after {PATIENCE} s, waiting for the first: {waiting}", file=sys.stderr, flush=True)
-            told = True
+            announced = True
         time.sleep(LOOK)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,9 @@ def side_by_side(
     second which cells are being executed."""
     from workbench.study.notebooks import warm_kernels
 
-    waiting, records, running = list(cells), {}, {}
+    waiting = list(cells)
+    records: dict[str, Record] = {}
+    running: dict[Future[Record], Cell] = {}
     keys = {cell.key for cell in waiting}
     with starting(limits.threads), warm_kernels.pool(max(1, cores() // limits.threads)) as pool:
         while waiting or running:

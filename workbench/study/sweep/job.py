@@ -117,8 +117,8 @@ def run_cell(cell: Cell, limits: Limits, *needed: Record) -> Record:
     broken = [record["key"] for record in needed if record["status"] != DONE]
     if broken:
         return _write(cell, {"status": SKIPPED, "error": f"it starts from {broken[0]}, which failed", "attempts": 0})
-    if found := done(cell):
-        return found
+    if outcome := done(cell):
+        return outcome
     # Two sweeps that need it execute it once.
     with turn(folder(cell) / f".{cell.key}.lock", f"the cell {cell.key}"):
         return done(cell) or _run(cell, limits)
@@ -184,8 +184,8 @@ def _attempt(cell: Cell, limits: Limits) -> Record:
 def _write(cell: Cell, record: Record) -> Record:
     from workbench.study.runs import hardware
 
-    known = asdict(cell)
-    about = {name: known[name] for name in ("key", "label", "notebook", "parameters", "code", "source", "needs")}
+    fields = asdict(cell)
+    about = {name: fields[name] for name in ("key", "label", "notebook", "parameters", "code", "source", "needs")}
     here = hardware.environment()
     machine = {"host": platform.node(), **{name: here[name] for name in ("processor", "gpu", "git")}}
     run = run_of(cell)

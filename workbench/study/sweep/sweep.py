@@ -64,13 +64,13 @@ def sweep(
         ValueError: a bad file, or an unknown row.
         RuntimeError: a row failed; all others are done.
     """
-    options = {"seeds": seeds, "rows": rows, "protocols": protocols, "where": where}
+    options: dict[str, Any] = {"seeds": seeds, "rows": rows, "protocols": protocols, "where": where}
     if engine == "serial":
         return _in_process([path], **options).results[0].frame()
     if engine == "processes":
         swept = sweep_files([path], **options, limits=Limits(retries=0), distributed=False)
     else:
-        swept = sweep_files([path], **options, **({} if engine == "dask" else {"scheduler": engine}))
+        swept = sweep_files([path], **options, scheduler=None if engine == "dask" else engine)
     if swept.failed:
         first = swept.failed[0]
         raise RuntimeError(

@@ -20,8 +20,9 @@ WORLDS: dict[str, dict[str, Any]] = {
 def draw_missing(files: Iterable[str | Path]) -> None:
     """Draws those of WORLDS that the table ``files`` name and that are missing or incomplete, and says so."""
     tables = [read_table(path) for path in files]
-    given = [values for t in tables for values in (t.base, *(part.parameters for part in (*t.rows, *t.columns)))]
-    roots = {values.get("root") for values in given}
+    roots = {table.base.get("root") for table in tables}
+    roots |= {row.parameters.get("root") for table in tables for row in table.rows}
+    roots |= {column.parameters.get("root") for table in tables for column in table.columns}
     for root, how in WORLDS.items():
         if root in roots and not (Path(root) / "index.parquet").exists():
             print(f"{root} is missing or incomplete; drawing it first")

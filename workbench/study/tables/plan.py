@@ -20,7 +20,8 @@ from workbench.study import files
 from workbench.study.config.data_of import open_split
 from workbench.study.config.kinds import Data, kind_of
 from workbench.study.config.notebook_config import CONFIGS, Train
-from workbench.study.config.train_config import TrainConfig, preset_numbers
+from workbench.study.config.preset_fields import preset_numbers
+from workbench.study.config.train_config import TrainConfig
 from workbench.study.features.encoders import settled
 from workbench.study.runs import code_fingerprint
 from workbench.study.runs.run_identity import run_of
@@ -106,10 +107,10 @@ def plan(
     whole = Plan()
     opened: dict[tuple, Data] = {}
     for table in tables:
-        known = [row.id for row in table.rows]
-        wanted = known if rows is None else list(rows)
-        if strangers := [name for name in wanted if name not in known]:
-            raise ValueError(f"{table.title!r} has no row {strangers[0]!r}; it has: {', '.join(known)}")
+        ids = [row.id for row in table.rows]
+        wanted = ids if rows is None else list(rows)
+        if strangers := [name for name in wanted if name not in ids]:
+            raise ValueError(f"{table.title!r} has no row {strangers[0]!r}; it has: {', '.join(ids)}")
         entries = []
         for seed in range(table.seeds if seeds is None else seeds):
             maker = Maker(table, seed, dict(where or {}), protocols, whole.cells, opened)
@@ -130,7 +131,7 @@ class Maker:
     protocols: Iterable[str] | None
     cells: dict[str, Cell]
     opened: dict[tuple, Data]
-    made: dict[tuple[str, str], Cell] = field(default_factory=dict)
+    by_setting: dict[tuple[str, str], Cell] = field(default_factory=dict)
 
     def entry(self, row: Row, column: Column) -> Entry:
         """The entry of a row and a column: what has to be run for it, or why it can't."""
@@ -146,30 +147,30 @@ class Maker:
         """The cell of a row under what ``column`` changes."""
         row, path = self._row(name, within), (*within, name)
         setting = (name, json.dumps([column.protocol, column.parameters], sort_keys=True))
-        if setting not in self.made:
+        if setting not in self.by_setting:
             _is_there(row, {**self.table.base, **self.where})
-            made = self._training(row, column, path) if Path(row.notebook).stem == TRAIN else self._other(row)
-            self.made[setting] = self.cells[made.key] = self.cells.get(made.key, made).joined(made)
-        return self.made[setting]
+            cell = self._training(row, column, path) if Path(row.notebook).stem == TRAIN else self._other(row)
+            self.by_setting[setting] = self.cells[cell.key] = self.cells.get(cell.key, cell).joined(cell)
+        return self.by_setting[setting]
 
     def _row(self, name: str, within: tuple[str, ...]) -> Row:
         if name in within:
             raise ValueError(f"rows of {self.table.title!r} start from each other: {' <- '.join((*within, name))}")
-        found = [row for row in self.table.rows if row.id == name]
-        if not found:
+        rows = [row for row in self.table.rows if row.id == name]
+        if not rows:
             raise ValueError(f"row {within[-1]!r} starts from row {name!r}, which is not in {self.table.title!r}")
-        return found[0]
+        return rows[0]
 
     def _asked_for(self, column: Column) -> None:
-        own = {**self.table.base, **self.where}.get("protocol")
-        wanted = self.protocols or self.table.protocols or [own]
-        if (column.protocol or own) not in wanted:
-            raise NotHere(f"the protocol {column.protocol or own} was not requested")
+        own: str | None = {**self.table.base, **self.where}.get("protocol")
+        protocol, wanted = column.protocol or own, self.protocols or self.table.protocols
+        if (protocol is None or protocol not in wanted) if wanted else protocol != own:
+            raise NotHere(f"the protocol {protocol} was not requested")
 
     def _training(self, row: Row, column: Column, path: tuple[str, ...]) -> Cell:
         values = self._values(row, column, start=len(path) > 1)
         needs: dict[str, Cell] = {}
-        tied = {
+        tied: dict[str, dict[str, str]] = {
             field: {part: self._source(text, column, path, needs) for part, text in values[field].items()}
             for field in ("init", "snippets")
             if field in values
@@ -197,13 +198,13 @@ class Maker:
         values = {**self.table.base, **row.parameters}
         changes = dict(column.parameters)
         if start and "options" in changes:
-            known = variants(values["system"])
-            changes["options"] = {key: value for key, value in changes["options"].items() if key in known}
+            options = variants(values["system"])
+            changes["options"] = {key: value for key, value in changes["options"].items() if key in options}
         for name, change in changes.items():
             old = values.get(name)
             values[name] = {**old, **change} if isinstance(old, dict) and isinstance(change, dict) else change
         # A column that is about other data keeps them, whatever data the sweep is told.
-        other = {name: column.parameters[name] for name in ("dataset", "root") if name in column.parameters}
+        other = {name: value for name, value in column.parameters.items() if name in ("dataset", "root")}
         values = {"seed": self.seed, **values, **_at_preset(values, self.where), **other}
         return values if column.protocol is None else {**values, "protocol": column.protocol}
 
@@ -236,11 +237,11 @@ class Maker:
     def _other(self, row: Row) -> Cell:
         """The cell of a notebook that trains nothing by itself, or more than one thing."""
         config, source = CONFIGS.get(Path(row.notebook).stem), source_digest(row.notebook)
-        given = {"seed": self.seed, **self.where}
-        known = (
-            given if config is None else {name: value for name, value in given.items() if name in config.model_fields}
+        values = {"seed": self.seed, **self.where}
+        shared = (
+            values if config is None else {name: value for name, value in values.items() if name in config.model_fields}
         )
-        parameters = {**row.parameters, **known}
+        parameters = {**row.parameters, **shared}
         if config is not None:
             config(**parameters)
         words = json.dumps([source, parameters], sort_keys=True)

@@ -9,7 +9,9 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from safefiles.reading import read_yaml
-from workbench.study.config.train_config import Config, Preset, TrainConfig
+from workbench.study.config.checked import Config
+from workbench.study.config.preset_fields import Preset
+from workbench.study.config.train_config import TrainConfig
 
 #: What a row may need that not everybody has.
 NEEDS = ("dataset", "system", "file")
@@ -143,9 +145,9 @@ class Table(Config):
     @model_validator(mode="after")
     def _names_fit(self) -> Table:
         columns, rows = [column.key for column in (*self.columns, *self.costs)], [row.id for row in self.rows]
-        for what, names in (("column", columns), ("row", rows), ("claim", [claim.id for claim in self.claims])):
+        for kind, names in (("column", columns), ("row", rows), ("claim", [claim.id for claim in self.claims])):
             if twice := [name for name in names if names.count(name) > 1]:
-                raise ValueError(f"two {what}s have the id {twice[0]!r}")
+                raise ValueError(f"two {kind}s have the id {twice[0]!r}")
         for row in self.rows:
             _check_names(f"row {row.id!r} has a published value for", row.published, "column", columns)
         visible = [row.id for row in self.rows if not row.hidden]
@@ -169,10 +171,10 @@ class Table(Config):
         return [c for c in (*self.columns, *self.costs) if claim.columns == "all" or c.key in claim.columns]
 
 
-def _check_names(subject: str, names: Iterable[str], what: str, valid: list[str]) -> None:
+def _check_names(subject: str, names: Iterable[str], kind: str, valid: list[str]) -> None:
     for name in names:
         if name not in valid:
-            raise ValueError(f"{subject} the {what} {name!r}; there are: {', '.join(valid)}")
+            raise ValueError(f"{subject} the {kind} {name!r}; there are: {', '.join(valid)}")
 
 
 def read_table(path: str | Path) -> Table:

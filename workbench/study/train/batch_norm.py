@@ -25,13 +25,13 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
     the mean and the variance over the rows of all processes, and evaluation by the running ones."""
 
     @classmethod
-    def of(cls, one: nn.modules.batchnorm._BatchNorm) -> SharedBatchNorm:
-        """The same layer with shared statistics; it takes over the tensors of ``one``."""
-        made = cls(one.num_features, one.eps, one.momentum, one.affine, one.track_running_stats)
-        made.weight, made.bias = one.weight, one.bias
-        for name, buffer in one.named_buffers():
-            setattr(made, name, buffer)
-        return made.train(one.training)
+    def of(cls, layer: nn.modules.batchnorm._BatchNorm) -> SharedBatchNorm:
+        """The same layer with shared statistics; it takes over its tensors."""
+        shared = cls(layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats)
+        shared.weight, shared.bias = layer.weight, layer.bias
+        for name, buffer in layer.named_buffers():
+            setattr(shared, name, buffer)
+        return shared.train(layer.training)
 
     def _check_input_dim(self, x: Tensor) -> None:
         """Any number of dimensions."""
@@ -47,6 +47,8 @@ class SharedBatchNorm(nn.modules.batchnorm._BatchNorm):
         centred = wide - mean.view(shape)
         variance = Sum.apply(centred.square().sum(axes)) / count
         with torch.no_grad():
+            assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
+            assert self.num_batches_tracked is not None
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * count / (count - 1), self.momentum)  # unbiased, as torch's

@@ -47,7 +47,8 @@ def applying(path: Path) -> Iterator[None]:
 def random_state() -> dict[str, Any]:
     """The states of Python's, numpy's, torch's and CUDA's generators, as tensors and plain values."""
     version, words, gauss = random.getstate()
-    name, keys, position, has_gauss, cached = np.random.get_state()
+    state: tuple[Any, ...] = tuple(np.random.get_state())
+    name, keys, position, has_gauss, cached = state
     return {
         "python": [version, list(words), gauss],
         "numpy": [name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],

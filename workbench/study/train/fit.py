@@ -99,18 +99,25 @@ def mend(run: Run) -> None:
 
 def _complete(run: Run) -> bool:
     """Whether there is nothing to train, nor to write again from the last checkpoint."""
-    told = all((run.folder / name).is_file() for name in ("config.json", "environment.json", "history.csv"))
-    return run.finished and (told or not (run.folder / "checkpoint.pt").is_file())
+    recorded = all((run.folder / name).is_file() for name in ("config.json", "environment.json", "history.csv"))
+    return run.finished and (recorded or not (run.folder / "checkpoint.pt").is_file())
 
 
-def _evaluate(run: Run, split: str, asked: Experiment) -> None:
+def _evaluate(run: Run, split: str, experiment: Experiment) -> None:
     """Unless another process did meanwhile."""
     contents = run.dataset(split).contents
     if run.measured_on(split, contents):
         return
     if run.metrics.get(split, {}).get("data", contents) != contents:
         warnings.warn(f"the {split} clips have changed since {run.id} was evaluated: evaluated anew", stacklevel=3)
-    evaluate(run, split, device=asked.device, cache=asked.cache, workers=asked.workers, progress=asked.progress)
+    evaluate(
+        run,
+        split,
+        device=experiment.device,
+        cache=experiment.cache,
+        workers=experiment.workers,
+        progress=experiment.progress,
+    )
 
 
 def _train(
@@ -122,9 +129,9 @@ def _train(
     stages: list[Stage],
     facts: dict[str, Any],
 ) -> None:
-    what = fabric, experiment, run, data, system, stages, facts["channels_last"]
+    parts = fabric, experiment, run, data, system, stages, facts["channels_last"]
     if not fabric.is_global_zero:
-        Training(*what, store=None).run_all()
+        Training(*parts, store=None).run_all()
         return
     with _alone(run):
         if _complete(run):  # by the process that was waited for
@@ -139,7 +146,7 @@ def _train(
         facts["store"] = store.where
         files.write_json(run.folder / "environment.json", facts)
         try:
-            training = Training(*what, store)
+            training = Training(*parts, store)
             training.run_all()
         except BaseException:
             store.finish({}, "FAILED")

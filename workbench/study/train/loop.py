@@ -12,6 +12,7 @@ import torch.distributed as dist
 from tqdm import tqdm
 
 from safefiles.reading import present
+from workbench.nets.modules import submodule
 from workbench.study import files
 from workbench.study.config.experiment import Experiment
 from workbench.study.config.kinds import Data
@@ -19,7 +20,7 @@ from workbench.study.runs import hardware
 from workbench.study.runs.run_folder import Run
 from workbench.study.runs.store import Store
 from workbench.study.train import batch_norm, checkpoint, optim
-from workbench.study.train.progress import Place, add, counted
+from workbench.study.train.progress import Position, add, counted
 from workbench.study.train.stage_data import Feed, feed
 from workbench.study.train.step import Step
 from workbench.systems.common.base import Stage, System
@@ -52,7 +53,8 @@ class Training:
             )
         self.datasets = {"train": train} | ({"validation": validation} if len(validation) else {})
         self.system.to(fabric.device)
-        self.place, self.saved = Place(), None
+        self.position = Position()
+        self.saved: dict[str, Any] | None = None
         self.skipped: list[tuple[str, str]] = []
         self.checked, self.steps_since = time.monotonic(), 0
         if self.channels_last:
@@ -63,15 +65,15 @@ class Training:
         self._resume()
 
     def run_all(self) -> None:
-        """Every stage from the place on, then what ends a run."""
-        while self.place.stage < len(self.stages):
-            self._stage(self.stages[self.place.stage])
+        """Every stage from the position on, then what ends a run."""
+        while self.position.stage < len(self.stages):
+            self._stage(self.stages[self.position.stage])
         if self.fabric.is_global_zero:
             self._finish()
         self.fabric.barrier()
 
     def _stage(self, stage: Stage) -> None:
-        module = self.system.get_submodule(stage.part)
+        module = submodule(self.system, stage.part, System)
         optim.freeze(self.system, stage)
         optim.remember(self.system, self.experiment.augment or not stage.fixed)
         self.feed = self._feed(stage, module)
@@ -80,10 +82,10 @@ class Training:
         else:
             self._descend(stage, module)
         self.skipped += [pair for pair in self.feed.skipped if pair not in self.skipped]
-        if self.place.best is not None:
-            self.system.load_state_dict(self.place.best)
-        self.place = Place(stage=self.place.stage + 1, history=self.place.history)
-        if self.place.stage < len(self.stages):
+        if self.position.best is not None:
+            self.system.load_state_dict(self.position.best)
+        self.position = Position(stage=self.position.stage + 1, history=self.position.history)
+        if self.position.stage < len(self.stages):
             self._save(between=True)
 
     def _feed(self, stage: Stage, module: System) -> Feed:
@@ -97,13 +99,13 @@ class Training:
         with torch.no_grad():
             numbers = getattr(module, stage.solve)(self.feed.train, self.feed.validation)
         self.step = Step(module, stage.loss)
-        row = {"epoch": len(self.place.history) + 1, "stage": stage.name, "learning_rate": 0.0}
+        row = {"epoch": len(self.position.history) + 1, "stage": stage.name, "learning_rate": 0.0}
         row |= numbers | self._validate()
-        self.place.history.append({**row, "seconds": round(time.perf_counter() - started, 3)})
+        self.position.history.append({**row, "seconds": round(time.perf_counter() - started, 3)})
         self._tell()
 
     def _descend(self, stage: Stage, module: System) -> None:
-        place, self.loader = self.place, self.feed.train
+        position, self.loader = self.position, self.feed.train
         optimizer = optim.make_optimizer(self.system, stage.optimizer, fused=self.experiment.precision != "fp16")
         self.schedule = optim.Schedule(optimizer, stage.schedule, stage.epochs, len(self.loader))
         self.inner = Step(module, stage.loss)
@@ -113,54 +115,55 @@ class Training:
                 self._restore(self.saved)
             self.saved = None
         else:
-            self.loader.set_epoch(len(place.history))
-        done = place.epoch * len(self.loader) + self.loader.state_dict()["position"]
+            self.loader.set_epoch(len(position.history))
+        done = position.epoch * len(self.loader) + self.loader.state_dict()["position"]
         total, hidden = stage.epochs * len(self.loader), not (self.experiment.progress and self.fabric.is_global_zero)
         with tqdm(
             total=total, initial=done, desc=f"{self.run.id} {stage.name}", unit="step", disable=hidden
         ) as self.bar:
             patience = self.experiment.patience or math.inf
-            while place.epoch < stage.epochs and place.stale < patience:
+            while position.epoch < stage.epochs and position.stale < patience:
                 self._epoch(stage)
 
     def _epoch(self, stage: Stage) -> None:
-        place, started = self.place, time.perf_counter()
+        position, started = self.position, time.perf_counter()
         optim.train_mode(self.step)
-        self.loader.set_epoch(len(place.history))
+        self.loader.set_epoch(len(position.history))
         for batch in self.loader:
             self._step(stage, batch)
             if self._due():
                 self._save()
-        row = {
-            "epoch": len(place.history) + 1,
+        row: dict[str, Any] = {
+            "epoch": len(position.history) + 1,
             "stage": stage.name,
-            "learning_rate": place.rate,
-            **_means(place.sums, "train"),
+            "learning_rate": position.rate,
+            **_means(position.sums, "train"),
         }
         if self._validates(stage):
             row |= self._validate()
             self._compare(row)
         self.schedule.epoch(row.get("validation_total", row["train_total"]))
-        row |= place.shares
-        place.epoch, place.sums, place.shares = place.epoch + 1, {}, {}
-        place.history.append({**row, "seconds": round(time.perf_counter() - started, 3)})
-        self.loader.set_epoch(len(place.history))
+        row |= position.shares
+        position.epoch, position.sums, position.shares = position.epoch + 1, {}, {}
+        position.history.append({**row, "seconds": round(time.perf_counter() - started, 3)})
+        self.loader.set_epoch(len(position.history))
         self._save()
         self._tell()
 
     def _tell(self) -> None:
         """The history, for people."""
         if self.fabric.is_global_zero:
-            empty = None if self.place.history else ["epoch", "stage", "seconds"]
-            history = pd.DataFrame(self.place.history, columns=empty).to_csv(index=False)
+            empty = None if self.position.history else ["epoch", "stage", "seconds"]
+            history = pd.DataFrame(self.position.history, columns=empty).to_csv(index=False)
             files.write(self.run.folder / "history.csv", history.encode())
-            self.store.epochs(self.place.history)
+            assert self.store is not None  # the first process keeps one
+            self.store.epochs(self.position.history)
 
     def _step(self, stage: Stage, batch: Batch) -> None:
         batch = self._on_device(batch)
         self.inner.measures = self._measures(stage)
         terms, logits = self.step(batch)
-        self.place.shares |= self.inner.shares
+        self.position.shares |= self.inner.shares
         values = dict(zip(terms, torch.stack([term.detach() for term in terms.values()]).tolist(), strict=True))
         sums = self._of_all(counted(values, self.goal.hits(logits, batch), len(batch)))
         for name in values:
@@ -176,23 +179,23 @@ class Training:
                 raise self._diverged(stage, f"the gradient's norm became {float(norm)}")
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.place.rate = self.optimizer.param_groups[0]["lr"]
+        self.position.rate = self.optimizer.param_groups[0]["lr"]
         self.schedule.step()
-        add(self.place.sums, sums)
+        add(self.position.sums, sums)
         self._report(stage)
 
     def _measures(self, stage: Stage) -> float:
         """Not 0 in the first step of a stage's first and last epochs (with patience of each, as any may be the last):
         what ``Step`` measures with. Every process does, as a loss may gather gradients of all."""
-        ends = self.experiment.patience is not None or self.place.epoch in (0, stage.epochs - 1)
+        ends = self.experiment.patience is not None or self.position.epoch in (0, stage.epochs - 1)
         scaler = getattr(self.fabric.strategy.precision, "scaler", None)
-        return (scaler.get_scale() if scaler else 1.0) if ends and not self.place.sums else 0.0
+        return (scaler.get_scale() if scaler else 1.0) if ends and not self.position.sums else 0.0
 
     def _validates(self, stage: Stage) -> bool:
         """Whether the epoch ends with a validation; counted from the stage's last, which always does."""
         watched = self.experiment.patience is not None or stage.schedule["name"] == "plateau"
         every = 1 if watched else self.experiment.numbers.validate_every
-        return (stage.epochs - 1 - self.place.epoch) % every == 0
+        return (stage.epochs - 1 - self.position.epoch) % every == 0
 
     def _validate(self) -> dict[str, float]:
         """Loss terms and the goal's numbers on the validation clips, of all processes together; empty without
@@ -209,6 +212,7 @@ class Training:
                 terms, logits = module(batch)
                 values = {name: float(term) for name, term in terms.items()}
                 add(sums, counted(values, self.goal.hits(logits, batch), len(batch)))
+                assert batch.label is not None  # a loader for training gives it
                 answers.append((logits, batch.label, batch.mask))
         judged = {f"validation_{name}": value for name, value in self.goal.judge(answers).items()}
         return _means(self._of_all(sums), "validation") | judged
@@ -225,11 +229,11 @@ class Training:
         """Keeps the weights of the best validation epoch: a higher score (the goal's), then a lower loss."""
         if self.feed.validation is None:
             return
-        place, score = self.place, [row[f"validation_{self.goal.score}"], -row["validation_total"]]
-        better = place.score is None or score > place.score
-        place.stale = 0 if better else place.stale + 1
+        position, score = self.position, [row[f"validation_{self.goal.score}"], -row["validation_total"]]
+        better = position.score is None or score > position.score
+        position.stale = 0 if better else position.stale + 1
         if better:
-            place.score, place.best = score, checkpoint.copy_of(self.system.state_dict())
+            position.score, position.best = score, checkpoint.copy_of(self.system.state_dict())
 
     def _on_device(self, batch: Batch) -> Batch:
         batch = batch.to(self.fabric.device)
@@ -239,17 +243,17 @@ class Training:
                     setattr(batch, name, pictures.contiguous(memory_format=torch.channels_last_3d))
         return batch
 
-    def _diverged(self, stage: Stage, what: str) -> RuntimeError:
+    def _diverged(self, stage: Stage, problem: str) -> RuntimeError:
         rate = self.optimizer.param_groups[0]["lr"]
         return RuntimeError(
-            f"run {self.run.id} diverged: {what} in stage {stage.name!r}, epoch {self.place.epoch + 1}, step "
+            f"run {self.run.id} diverged: {problem} in stage {stage.name!r}, epoch {self.position.epoch + 1}, step "
             f"{self.loader.state_dict()['position']} at learning rate {rate:.2g}; lower the learning rate or clip_grad"
         )
 
     def _report(self, stage: Stage) -> None:
-        sums, last = self.place.sums, self.place.history[-1] if self.place.history else {}
+        sums, last = self.position.sums, self.position.history[-1] if self.position.history else {}
         words = {
-            "epoch": f"{self.place.epoch + 1}/{stage.epochs}",
+            "epoch": f"{self.position.epoch + 1}/{stage.epochs}",
             "loss": f"{sums['total'] / sums['clips']:.3f}",
         }
         if "top1" in sums:
@@ -280,7 +284,7 @@ class Training:
             }
         checkpoint.save(
             self.run.folder / "checkpoint.pt",
-            {"place": vars(self.place), "system": self.system.state_dict(), **moving},
+            {"place": vars(self.position), "system": self.system.state_dict(), **moving},
         )
 
     def _resume(self) -> None:
@@ -289,7 +293,7 @@ class Training:
             return
         state = checkpoint.load(path)
         with checkpoint.applying(path):
-            self.place = Place(**state["place"])
+            self.position = Position(**state["place"])
             self.system.load_state_dict(state["system"])
             if "optimizer" in state:
                 self.saved = state
@@ -308,7 +312,7 @@ class Training:
         else:
             # Only the first process writes checkpoints; the others go on with fresh, but settled, numbers.
             position = state.get("loader", {}).values()
-            checkpoint.seed_all(self.experiment.seed, self.fabric.global_rank, len(self.place.history), *position)
+            checkpoint.seed_all(self.experiment.seed, self.fabric.global_rank, len(self.position.history), *position)
 
     def _finish(self) -> None:
         from safetensors.torch import save

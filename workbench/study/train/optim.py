@@ -55,15 +55,15 @@ def make_optimizer(system: nn.Module, described: dict[str, Any], fused: bool = T
     """The optimiser over what the stage trains. "scale" multiplies the learning rate of modules by prefix, e.g.
     {"backbone": 0.1} for a backbone that was trained before; the longest prefix wins. fused steps all parameters at
     once, seven times as fast for an I3D on a CPU; fp16 can't have it, as its scaler unscales before clipping."""
-    given, scales = arguments(described), described.get("scale", {})
+    options, scales = arguments(described), described.get("scale", {})
     groups: dict[str, list[nn.Parameter]] = {}
     for name, parameter in system.named_parameters():
         if parameter.requires_grad:
             prefix = max((prefix for prefix in scales if matches(name, (prefix,))), key=len, default="")
             groups.setdefault(prefix, []).append(parameter)
-    rate = given.get("lr", 1e-3)
+    rate = options.get("lr", 1e-3)
     lists = [{"params": group, "lr": rate * scales.get(prefix, 1.0)} for prefix, group in groups.items()]
-    return OPTIMIZERS[described["name"]](lists, **{"fused": fused, **given})
+    return OPTIMIZERS[described["name"]](lists, **{"fused": fused, **options})
 
 
 class Schedule:
@@ -71,6 +71,7 @@ class Schedule:
 
     def __init__(self, optimizer: optim.Optimizer, described: dict[str, Any], epochs: int, steps: int) -> None:
         self.name = described["name"]
+        self.inner: lr_scheduler.LRScheduler
         if self.name == "step":
             self.inner = lr_scheduler.StepLR(optimizer, described["every"], described["factor"])
         elif self.name == "milestones":
@@ -91,7 +92,7 @@ class Schedule:
 
     def epoch(self, score: float) -> None:
         """``score``: what plateau watches, the validation loss (training loss where there is no validation)."""
-        if self.name == "plateau":
+        if isinstance(self.inner, lr_scheduler.ReduceLROnPlateau):
             self.inner.step(score)
         elif self.name != "cosine":
             self.inner.step()

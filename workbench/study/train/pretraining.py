@@ -95,20 +95,20 @@ def pretrain(
     ``epochs`` and ``limit`` (clips of each split) are for a try, whose weights don't ship. ValueError, before anything
     is drawn, for an unknown name, a folder that holds another world, or a try that would overwrite what ships.
     """
-    known = [name for name, recipe in RECIPES.items() if recipe.world == world]
-    chosen = known if names is None else names
+    valid = [name for name, recipe in RECIPES.items() if recipe.world == world]
+    chosen = valid if names is None else names
     for name in chosen:
-        if name not in known:
-            raise ValueError(f"unknown weights {name!r} of the world {world!r}; known: {', '.join(known) or 'none'}")
+        if name not in valid:
+            raise ValueError(f"unknown weights {name!r} of the world {world!r}; known: {', '.join(valid) or 'none'}")
     why = _trial(world, size, epochs, limit)
     if why and Path(out).resolve() == weights.PRETRAINED.resolve():
         raise ValueError(f"weights of a try ({why}) don't take the place of those that ship; say --out FOLDER")
     generate(root, size, world, workers=workers)
-    made: dict[str, Path] = {}
+    paths: dict[str, Path] = {}
     for name in chosen:
-        run = open_run(fit(config(name, root, runs, epochs, limit, made)), runs)
-        made[name] = export(name, run, Path(out), command)
-    return made
+        run = open_run(fit(config(name, root, runs, epochs, limit, paths)), runs)
+        paths[name] = export(name, run, Path(out), command)
+    return paths
 
 
 def config(
@@ -117,18 +117,18 @@ def config(
     runs: str | Path = "runs",
     epochs: int | None = None,
     limit: int | None = None,
-    made: Mapping[str, Path] | None = None,
+    paths: Mapping[str, Path] | None = None,
 ) -> TrainConfig:
-    """The run that the weights ``name`` are taken from, which starts from those that the recipe names: of ``made``, by
+    """The run that the weights ``name`` are taken from, which starts from those that the recipe names: of ``paths``, by
     name, or as they ship. SynthADL-P's clips are short: decoding them costs less than a cache."""
     recipe = RECIPES[name]
-    where = {"dataset": "synthadl", "root": str(root), "protocol": "cs", "runs": str(runs)}
+    where: dict[str, Any] = {"dataset": "synthadl", "root": str(root), "protocol": "cs", "runs": str(runs)}
     if recipe.world == "pretrain":
         where |= {"cache": None, "workers": 2}  # the next batches are read while one is learnt
-    numbers = {"preset": "study", "epochs": epochs or recipe.epochs, "limit": limit}
+    numbers: dict[str, Any] = {"preset": "study", "epochs": epochs or recipe.epochs, "limit": limit}
     changes = dict(recipe.changes)
     if "init" in changes:
-        changes["init"] = {part: _newest(source, made or {}) for part, source in changes["init"].items()}
+        changes["init"] = {part: _newest(source, paths or {}) for part, source in changes["init"].items()}
     return TrainConfig(system=recipe.system, **where, **numbers, **changes)
 
 
@@ -160,7 +160,8 @@ def export(name: str, run: Run, out: Path, command: str) -> Path:
 
 def card(path: Path, recipe: Recipe, run: Run, command: str) -> dict[str, Any]:
     """See the module."""
-    sizes, found = run.experiment.setting, files.read_json(run.folder / "environment.json")
+    sizes, environment = run.experiment.setting, files.read_json(run.folder / "environment.json")
+    assert run.config.root is not None  # a recipe names it
     world = files.read_json(Path(run.config.root) / "world.json")
     parts = {split: run.dataset(split) for split in ("train", "validation", "test")}
     measured = run.metrics["test"]
@@ -183,9 +184,14 @@ def card(path: Path, recipe: Recipe, run: Run, command: str) -> dict[str, Any]:
         "epochs": len(run.history),
         "seconds": round(float(run.history["seconds"].sum())),
         "machine": ", ".join(
-            [found["processor"], f"{found['threads']} threads", found["precision"], *filter(None, [found["gpu"]])]
+            [
+                environment["processor"],
+                f"{environment['threads']} threads",
+                environment["precision"],
+                *filter(None, [environment["gpu"]]),
+            ]
         ),
-        "git": found["git"],
+        "git": environment["git"],
         "held_out": {"clips": len(parts["test"]), **held_out, "chance": round(1 / len(run.classes), 4)},
     }
 
@@ -193,5 +199,5 @@ def card(path: Path, recipe: Recipe, run: Run, command: str) -> dict[str, Any]:
 def _trial(world: str, size: str | dict[str, Any], epochs: int | None, limit: int | None) -> str:
     """Why these weights are none to ship, "" if they are."""
     whole = [name for name in WORLD_SIZES[world] if (world, name) not in {("pretrain", "look"), ("adl", "tiny")}]
-    found = {"size": None if size in whole else size, "epochs": epochs, "limit": limit}
-    return ", ".join(f"{key}={value}" for key, value in found.items() if value is not None)
+    changes = {"size": None if size in whole else size, "epochs": epochs, "limit": limit}
+    return ", ".join(f"{key}={value}" for key, value in changes.items() if value is not None)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 @dataclass
-class Place:
+class Position:
     """Where training stands: what changes from step to step besides weights, optimiser, schedule and random states.
 
     stage; epoch within the stage; rate, the last step's learning rate; sums of the epoch so far, over all processes,

@@ -17,6 +17,7 @@ from safefiles import checksums
 from safefiles.reading import reading
 from workbench.data import DetectionBatches, Loader
 from workbench.data.clips.collate import generator
+from workbench.data.clips.epochs import Epochs
 from workbench.study import files
 from workbench.study.config.experiment import Experiment
 from workbench.study.config.kinds import Data
@@ -25,7 +26,7 @@ from workbench.systems.common.base import Stage, System
 from workbench.types import Batch
 
 
-class Kept:
+class Kept(Epochs):
     """``Loader``'s interface over features that are in memory: batches with ``features``, label and ids.
 
     In training every epoch has its own order and leaves out what is left over by full batches; otherwise the clips
@@ -42,24 +43,10 @@ class Kept:
             self._label = self._tensors.pop("label")
         self.seed, self.train, self._rank, self._world = seed, train, *shard
         self._size = min(batch_size, len(self._ids) // self._world) if train else batch_size
-        self.epoch = self._given = 0
 
     def __len__(self) -> int:
         batches = len(self._ids) // (self._size * self._world) if self.train else -(-len(self._ids) // self._size)
         return batches if self.train else len(range(self._rank, batches, self._world))
-
-    def set_epoch(self, epoch: int) -> None:
-        """Begins an epoch, in an order of its own."""
-        if epoch != self.epoch:
-            self.epoch, self._given = epoch, 0
-
-    def state_dict(self) -> dict[str, int]:
-        """What ``load_state_dict`` goes on from."""
-        return {"epoch": self.epoch, "position": self._given}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Goes on where ``state_dict`` was taken."""
-        self.epoch, self._given = state["epoch"], state["position"]
 
     def __iter__(self) -> Iterator[Batch]:
         order = torch.arange(len(self._ids))
@@ -67,8 +54,8 @@ class Kept:
             order = torch.from_numpy(generator(self.seed, self.epoch, "order").permutation(len(self._ids)))
             order = order[: len(self) * self._size * self._world]
         mine = order.split(self._size)[self._rank :: self._world]
-        start, self._given = self._given if self.train else 0, self._given if self.train else 0
-        for rows in mine[start:]:
+        self._given, self._start = self._start, 0
+        for rows in mine[self._given :]:
             self._given += 1
             features = {name: tensor[rows] for name, tensor in self._tensors.items()}
             yield Batch(features=features, label=self._label[rows], ids=[self._ids[i] for i in rows])
@@ -99,24 +86,25 @@ def feed(
     """What ``stage`` trains ``module`` on, of the splits "train" and "validation" that have clips. A stage that is
     solved gets its training clips in order, once, and all of them in every process. Features are kept in ``folder``."""
     shard = (0, 1) if stage.solve else shard
-    batches, size, made = batches_of(experiment), max(1, experiment.batch_size // shard[1]), {}
+    batches, size = batches_of(experiment), max(1, experiment.batch_size // shard[1])
+    feeds: dict[str, Loader | Kept | DetectionBatches] = {}
     for split, data in datasets.items():
         train = split == "train" and not stage.solve
         if not stage.cached:
-            made[split] = batches.load(data, module.wants(split == "train", stage), train, shard)
+            feeds[split] = batches.load(data, module.wants(split == "train", stage), train, shard)
             continue
         path = folder / f"{stage.name.replace('/', '-')}_{split}.safetensors"
         if not checksums.intact(path):
             clips = batches.load(data, module.wants(training=False))
             encode(module, getattr(module, stage.cached), clips, device, path, not experiment.progress)
-        made[split] = Kept(path, size, experiment.seed, train, shard)
-    return Feed(made["train"], made.get("validation"))
+        feeds[split] = Kept(path, size, experiment.seed, train, shard)
+    return Feed(feeds["train"], feeds.get("validation"))
 
 
 def encode(
     module: System,
     method: Callable[[Batch], dict[str, Tensor]],
-    clips: Loader,
+    clips: Loader | DetectionBatches,
     device: torch.device,
     path: Path,
     quiet: bool,

@@ -69,8 +69,8 @@ class AugmentedOptions(FilterOptions):
     def __post_init__(self) -> None:
         for name in ("teachers", "terms"):
             if len(set(getattr(self, name))) < len(getattr(self, name)):
-                given = ", ".join(getattr(self, name))
-                raise ValueError(f"augmented_rgb: {name} must differ from each other, got {given}")
+                choice = ", ".join(getattr(self, name))
+                raise ValueError(f"augmented_rgb: {name} must differ from each other, got {choice}")
 
 
 class AugmentedRGB(System):
@@ -142,8 +142,8 @@ class AugmentedRGB(System):
 
     def taught(self, output: Output) -> dict[str, Output]:
         """The teachers' outputs in ``output``; empty where they weren't asked."""
-        asked = any(name.startswith("teacher/") for name in output.aux)
-        return {name: unpack(f"teacher/{name}", output.aux) for name in self.teachers} if asked else {}
+        has_teachers = any(name.startswith("teacher/") for name in output.aux)
+        return {name: unpack(f"teacher/{name}", output.aux) for name in self.teachers} if has_teachers else {}
 
     def three_losses(self, student: Output, taught: dict[str, Output], batch: Batch) -> dict[str, Tensor]:
         """Each chosen term, not weighed yet: the sum over teachers and levels."""
@@ -151,9 +151,9 @@ class AugmentedRGB(System):
         videos = pairs(self.of_all(self.take(batch, "label"))) if "atomic" in values else None
         for teacher in taught.values():
             for mine, theirs in self.compared(student, teacher):
-                for name, found in values.items():
-                    found.append(self.term(name, mine, theirs, batch.mask, videos))
-        return {name: torch.stack(found).sum() for name, found in values.items()}
+                for name, terms in values.items():
+                    terms.append(self.term(name, mine, theirs, batch.mask, videos))
+        return {name: torch.stack(terms).sum() for name, terms in values.items()}
 
     def of_all(self, tensor: Tensor) -> Tensor:
         """The rows of all processes in training; each validates by itself."""

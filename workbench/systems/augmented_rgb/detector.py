@@ -104,10 +104,10 @@ class Detector(System):
     def forward(self, batch: Batch) -> Output:
         """Reads features and mask; logits [B,T,N], maps: see ``maps_of``."""
         features, mask = self.take(batch, "features"), batch.mask
-        made = {name: stream(features, mask) for name, stream in self.streams.items()}
-        sequence = torch.stack([f for f, _ in made.values()]).mean(0)  # F(i,t,c), [B,T,C]
-        logits = torch.stack([logits for _, logits in made.values()]).mean(0)  # [B,T,N]
-        aux = {"sequence": sequence} | {f"logits/{name}": logits for name, (_, logits) in made.items()}
+        outputs = {name: stream(features, mask) for name, stream in self.streams.items()}
+        sequence = torch.stack([f for f, _ in outputs.values()]).mean(0)  # F(i,t,c), [B,T,C]
+        logits = torch.stack([logits for _, logits in outputs.values()]).mean(0)  # [B,T,N]
+        aux = {"sequence": sequence} | {f"logits/{name}": logits for name, (_, logits) in outputs.items()}
         return Output(logits, pooled(sequence, mask), maps_of(sequence, logits, mask), aux)
 
     def loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:

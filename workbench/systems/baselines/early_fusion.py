@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from workbench.nets.modules import submodule
 from workbench.systems.common.base import Stage
 from workbench.systems.common.building import Setting
-from workbench.systems.common.composite import Composite, member_stages
+from workbench.systems.common.composite import Composite, MemberOptions, member_stages
 from workbench.types import Batch, Output
 
 # Where each member's own classifier is: what reads its features.
@@ -23,19 +23,11 @@ HEADS = {"rgb": "classifier", "agcn": "pose_backbone.fc", "pose_lstm": "classifi
 
 
 @dataclass(frozen=True)
-class EarlyFusionOptions:
-    """members: two or more networks; dropout before their common classifier.
-
-    The rest is handed on to members that have such an option. All members read the same poses: normalize="agcn" is
-    AGCN's, "thesis" pose_lstm's.
-    """
+class EarlyFusionOptions(MemberOptions):
+    """members: two or more networks; dropout before their common classifier."""
 
     members: tuple[Literal["rgb", "agcn", "pose_lstm"], ...] = ("rgb", "agcn")
     dropout: float = 0.3
-    normalize: Literal["agcn", "thesis", "none"] = "agcn"
-    persons: int = 2
-    hidden: int = 512
-    bn_momentum: float = 0.01
 
     def __post_init__(self) -> None:
         if len(self.members) < 2:
@@ -51,8 +43,7 @@ class EarlyFusion(Composite):
 
     def __init__(self, setting: Setting, options: EarlyFusionOptions) -> None:
         super().__init__()
-        handed_on = {name: getattr(options, name) for name in ("normalize", "persons", "hidden", "bn_momentum")}
-        self.add_members(setting, options.members, **handed_on)
+        self.add_members(setting, options.members, options)
         self.heads = [f"{path}.{HEADS[name]}" for path, name in zip(self.paths, options.members, strict=True)]
         self.dropout = nn.Dropout(options.dropout)
         features = sum(submodule(self, head, nn.Linear).in_features for head in self.heads)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from workbench.systems.common.base import Stage
 from workbench.systems.common.building import Setting
-from workbench.systems.common.composite import Combine, Composite, combine, member_stages
+from workbench.systems.common.composite import Combine, Composite, MemberOptions, combine, member_stages
 from workbench.types import TENSORS, Batch, Output
 
 Member = Literal[
@@ -37,20 +37,12 @@ Member = Literal[
 
 
 @dataclass(frozen=True)
-class LateFusionOptions:
+class LateFusionOptions(MemberOptions):
     """members: two or more systems, the same one twice too (rgb and rgb_2, of different random starts). combine: the
-    mean of softmax scores (VPN++) or the sum of logits (PERF-Net).
-
-    The rest is handed on to members that have such an option; their other options are their own defaults. All members
-    read the same poses: normalize="agcn" is AGCN's, "thesis" the other pose networks'.
-    """
+    mean of softmax scores (VPN++) or the sum of logits (PERF-Net)."""
 
     members: tuple[Member, ...] = ("rgb", "agcn")
     combine: Combine = "softmax_mean"
-    normalize: Literal["agcn", "thesis", "none"] = "agcn"
-    persons: int = 2
-    hidden: int = 512
-    bn_momentum: float = 0.01
 
     def __post_init__(self) -> None:
         if len(self.members) < 2:
@@ -67,8 +59,7 @@ class LateFusion(Composite):
     def __init__(self, setting: Setting, options: LateFusionOptions) -> None:
         super().__init__()
         self.how = options.combine
-        handed_on = {name: getattr(options, name) for name in ("normalize", "persons", "hidden", "bn_momentum")}
-        self.add_members(setting, options.members, **handed_on)
+        self.add_members(setting, options.members, options)
         for name in {stage.loss for stage in self.stages()} - {"loss"}:
             setattr(self, name, partial(self.member_losses, name=name))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, overload, runtime_checkable
 
 from torch import Tensor, nn
 
@@ -57,6 +57,14 @@ class Training(TypedDict):
     epochs: int
     optimizer: dict[str, Any]
     schedule: dict[str, Any]
+
+
+@runtime_checkable
+class Teacher(Protocol):
+    """A system that is distilled, and says what its teachers do."""
+
+    def teach(self, batch: Batch) -> dict[str, Output]:
+        """The teachers' outputs, by name."""
 
 
 class System(nn.Module):

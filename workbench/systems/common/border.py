@@ -33,12 +33,12 @@ def positive(name: str, value: Any) -> float:
     return float(value)
 
 
-def three(name: str, value: Any, what: str) -> tuple[int, int, int]:
+def three(name: str, value: Any, unit: str) -> tuple[int, int, int]:
     """(T,H,W), whole numbers above 0."""
     good = isinstance(value, Iterable) and not isinstance(value, str | Mapping)
     sizes = tuple(value) if good else ()
     if len(sizes) != 3 or any(isinstance(n, bool) or not isinstance(n, Integral) or n < 1 for n in sizes):
-        raise ValueError(f"{name} must be (T,H,W) in {what}, three whole numbers such as (16, 96, 96), got {value!r}")
+        raise ValueError(f"{name} must be (T,H,W) in {unit}, three whole numbers such as (16, 96, 96), got {value!r}")
     t, h, w = map(int, sizes)
     return t, h, w
 

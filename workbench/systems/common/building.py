@@ -91,10 +91,10 @@ def variants(options: type) -> dict[str, Option]:
     return {field.name: _option(field.default, hints[field.name]) for field in fields(options)}
 
 
-def choose(system: str, options: type, given: dict[str, Any]) -> Any:
-    """``options`` with the values ``given``; ValueError listing the valid ones for an unknown option or value."""
+def choose(system: str, options: type, values: dict[str, Any]) -> Any:
+    """``options`` with these ``values``; ValueError listing the valid ones for an unknown option or value."""
     table, hints, chosen = variants(options), get_type_hints(options), {}
-    for name, value in given.items():
+    for name, value in values.items():
         if name not in table:
             valid = f"valid options: {', '.join(table) or 'none'}{hint(name, table)}"
             raise ValueError(f"{system} has no option {name!r}; {valid}")

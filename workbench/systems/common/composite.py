@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from math import log
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -88,19 +88,31 @@ def _join(path: str, prefix: str) -> str:
     return f"{path}.{prefix}" if prefix else path
 
 
+@dataclass(frozen=True)
+class MemberOptions:
+    """What is handed on to members that have such an option; their other options are their own defaults. All members
+    read the same poses: normalize="agcn" is AGCN's, "thesis" the other pose networks'."""
+
+    normalize: Literal["agcn", "thesis", "none"] = "agcn"
+    persons: int = 2
+    hidden: int = 512
+    bn_momentum: float = 0.01
+
+
 class Composite(System):
     """A system of members, each a system of its own under the module name ``paths`` lists."""
 
     paths: list[str]
 
-    def add_members(self, setting: Setting, names: Iterable[str], **options: Any) -> None:
-        """Builds the systems called ``names``; of ``options`` each gets those that it has."""
-        names = list(names)
+    def add_members(self, setting: Setting, names: Sequence[str], options: MemberOptions) -> None:
+        """Builds the systems called ``names``."""
+        shared = {field.name for field in fields(MemberOptions)}
         self.paths = unique(names)
         for path, name in zip(self.paths, names, strict=True):
-            known = {field.name for field in fields(SYSTEMS[name].Options)}
-            own = {option: value for option, value in options.items() if option in known}
-            self.add_module(path, assemble(SYSTEMS[name], setting, **own))
+            own = shared & {field.name for field in fields(SYSTEMS[name].Options)}
+            self.add_module(
+                path, assemble(SYSTEMS[name], setting, **{option: getattr(options, option) for option in own})
+            )
         members = [self.member(path) for path in self.paths]
         self.needs_train = frozenset().union(*(member.needs_train for member in members))
         self.needs_test = frozenset().union(*(member.needs_test for member in members))

@@ -26,7 +26,7 @@ class Kept(NamedTuple):
         return Kept({name: value[chosen] for name, value in self.features.items()}, self.label[chosen])
 
 
-class Found(NamedTuple):
+class Classifier(NamedTuple):
     """weight [classes,F], bias [classes], the cost C and its accuracy on the validation clips."""
 
     weight: np.ndarray
@@ -73,15 +73,15 @@ def _gather(batches: Iterable[Batch]) -> Kept:
 
 def search(
     kind: str, train: tuple[np.ndarray, np.ndarray], validation: tuple[np.ndarray, np.ndarray], classes: int
-) -> Found:
+) -> Classifier:
     """The best linear classifier of features [n,F] and labels [n] over ``COSTS``; see ``fit``."""
-    found = []
+    classifiers = []
     for cost in COSTS:
         weight, bias = fit(kind, *train, classes, cost)
         scores = validation[0] @ weight.T + bias
         accuracy = float((scores.argmax(1) == validation[1]).mean())
-        found.append(Found(weight, bias, cost, accuracy))
-    return max(found, key=lambda one: one.accuracy)  # the first of equally good ones
+        classifiers.append(Classifier(weight, bias, cost, accuracy))
+    return max(classifiers, key=lambda classifier: classifier.accuracy)  # the first of equally good ones
 
 
 def fit(kind: str, features: np.ndarray, label: np.ndarray, classes: int, cost: float) -> tuple[np.ndarray, np.ndarray]:
@@ -103,8 +103,8 @@ def fit(kind: str, features: np.ndarray, label: np.ndarray, classes: int, cost: 
     else:
         model = SGDClassifier(loss="hinge", alpha=1 / (cost * len(label)), random_state=0)
     model.fit(features, label)
-    found, offset = model.coef_, model.intercept_
+    coefficients, offset = model.coef_, model.intercept_
     if len(present) == 2:  # of two classes scikit-learn keeps the second's scores alone
-        found, offset = np.concatenate([-found, found]), np.concatenate([-offset, offset])
-    weight[present], bias[present] = found, offset
+        coefficients, offset = np.concatenate([-coefficients, coefficients]), np.concatenate([-offset, offset])
+    weight[present], bias[present] = coefficients, offset
     return weight, bias

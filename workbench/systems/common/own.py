@@ -108,12 +108,12 @@ def short(name: str) -> str:
     return f"{_file(name).name}:{_function(name)}" if is_own(name) else name
 
 
-def means(asked: str, system: str) -> bool:
-    """Whether a run of ``system`` is meant by ``asked``: one of the same file and function, or, where there is no file
-    at ``asked``, one of a file of that name."""
-    if _file(asked).is_file() or not is_own(system):
-        return spelt(asked) == system
-    return short(asked) == short(system)
+def means(name: str, system: str) -> bool:
+    """Whether a run of ``system`` is meant by ``name``: one of the same file and function, or, where there is no file
+    at ``name``, one of a file of that name."""
+    if _file(name).is_file() or not is_own(system):
+        return spelt(name) == system
+    return short(name) == short(system)
 
 
 def parted(name: str) -> tuple[str, str | None]:
@@ -144,12 +144,12 @@ def load(name: str, setting: Setting, recorded: str | None = None) -> OwnNetwork
     there = vars(_executed(file, source, now))
     build = there.get(function)
     if not callable(build):
-        made = [key for key, value in there.items() if getattr(value, "__module__", None) == there["__name__"]]
-        near = hint(function, made)
-        raise ValueError(f"{file} has no function {function!r}; it has: {', '.join(made) or 'none'}{near}")
-    given, named = _arguments(build, setting, f"{function} of {file}")
+        names = [key for key, value in there.items() if getattr(value, "__module__", None) == there["__name__"]]
+        near = hint(function, names)
+        raise ValueError(f"{file} has no function {function!r}; it has: {', '.join(names) or 'none'}{near}")
+    positional, named = _arguments(build, setting, f"{function} of {file}")
     with _speaking(file, f"{function}(num_classes={setting.num_classes})"):
-        module = build(*given, **named)
+        module = build(*positional, **named)
     if not isinstance(module, nn.Module) or isinstance(module, System):
         kind = type(module).__name__
         raise ValueError(f"{function} of {file} must return a torch.nn.Module that reads video, got a {kind}")
@@ -205,24 +205,24 @@ def _executed(file: Path, source: bytes, sha256: str) -> ModuleType:
     return sys.modules[name]
 
 
-def _arguments(build: Callable[..., Any], setting: Setting, what: str) -> tuple[list[Any], dict[str, Any]]:
+def _arguments(build: Callable[..., Any], setting: Setting, title: str) -> tuple[list[Any], dict[str, Any]]:
     """With what ``build`` is called: the number of classes, and the setting where it asks for it."""
     try:
         signature = inspect.signature(build)
     except (TypeError, ValueError):
         return [setting.num_classes], {}
-    known = {"num_classes": setting.num_classes, "spec": setting}
-    named = {name: value for name, value in known.items() if name in signature.parameters}
-    given = [] if "num_classes" in named else [setting.num_classes]
+    values = {"num_classes": setting.num_classes, "spec": setting}
+    named = {name: value for name, value in values.items() if name in signature.parameters}
+    positional = [] if "num_classes" in named else [setting.num_classes]
     try:
-        signature.bind(*given, **named)
+        signature.bind(*positional, **named)
     except TypeError as problem:
-        raise ValueError(f"{what} must take (num_classes) or (num_classes, spec): {problem}") from None
-    return given, named
+        raise ValueError(f"{title} must take (num_classes) or (num_classes, spec): {problem}") from None
+    return positional, named
 
 
 @contextmanager
-def _speaking(file: Path, what: str) -> Iterator[None]:
+def _speaking(file: Path, subject: str) -> Iterator[None]:
     """What code of ``file`` raises becomes one sentence that names it (ValueError)."""
     try:
         yield
@@ -235,4 +235,4 @@ def _speaking(file: Path, what: str) -> Iterator[None]:
         line = problem.lineno if isinstance(problem, SyntaxError) else lines[-1] if lines else None
         words = " ".join(str(getattr(problem, "msg", problem)).split())[:300]
         where = file if line is None else f"{file}, line {line}"
-        raise ValueError(f"{where}: {what} raised {type(problem).__name__}: {words}") from problem
+        raise ValueError(f"{where}: {subject} raised {type(problem).__name__}: {words}") from problem

@@ -81,7 +81,7 @@ class PairMemory(nn.Module):
         choices = [chosen for count in range(1, len(names) + 1) for chosen in combinations(names, count)]
         for slot, (i, j, _) in enumerate(pairs[: len(self.pairs)]):
             parts = [(blocks, label, (label == i) | (label == j)) for blocks, label in (train, validation)]
-            found = []
+            candidates = []
             for chosen in choices:
                 fitted, held = [
                     (
@@ -90,16 +90,18 @@ class PairMemory(nn.Module):
                     )
                     for blocks, label, rows in parts
                 ]
-                found.append((chosen, linear.search(kind, fitted, held, 2)))
-            self.store(slot, (i, j), *max(found, key=lambda pair: pair[1].accuracy))  # the first of equally good ones
+                candidates.append((chosen, linear.search(kind, fitted, held, 2)))
+            self.store(
+                slot, (i, j), *max(candidates, key=lambda pair: pair[1].accuracy)
+            )  # the first of equally good ones
 
-    def store(self, slot: int, pair: tuple[int, int], chosen: tuple[str, ...], found: linear.Found) -> None:
+    def store(self, slot: int, pair: tuple[int, int], chosen: tuple[str, ...], classifier: linear.Classifier) -> None:
         """Writes one slot; the classifier's second row is the margin of the pair's second class."""
-        row = torch.from_numpy(found.weight[1]).to(self.weight).split([self.sizes[name] for name in chosen])
+        row = torch.from_numpy(classifier.weight[1]).to(self.weight).split([self.sizes[name] for name in chosen])
         parts = dict(zip(chosen, row, strict=True))
         self.weight[slot] = torch.cat(
             [parts.get(name, self.weight.new_zeros(size)) for name, size in self.sizes.items()]
         )
         self.pairs[slot] = torch.tensor(pair)
         self.cues[slot] = torch.tensor([name in chosen for name in self.sizes])
-        self.bias[slot] = float(found.bias[1])
+        self.bias[slot] = float(classifier.bias[1])

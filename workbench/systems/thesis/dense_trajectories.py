@@ -98,8 +98,8 @@ class Codebook(System):
         tracks, numbers = torch.empty(0, sum(SIZES.values())), torch.empty(0)
         new: list[Tensor] = []
         for batch in batches:
-            found = self.take(batch, "trajectories").float().cpu()
-            new.append(found[found.isfinite().all(2)])
+            trajectories = self.take(batch, "trajectories").float().cpu()
+            new.append(trajectories[trajectories.isfinite().all(2)])
             if sum(map(len, new)) > self.samples / 4:  # seldom enough that copying takes no time
                 tracks, numbers = self.smallest(tracks, numbers, new, generator)
                 new = []
@@ -165,9 +165,9 @@ class DenseTrajectories(System):
         """The SVM, with the C that is best on the validation clips (see ``linear.keep`` where there are none)."""
         kept, held = linear.keep(train, validation)
         fitted, chosen = [(split.features["fisher"], split.label) for split in (kept, held)]
-        found = linear.search(self.kind, fitted, chosen, self.classifier.out_features)
-        found.copy_to(self.classifier)
-        return {"cost": found.cost, "validation_accuracy": found.accuracy}
+        classifier = linear.search(self.kind, fitted, chosen, self.classifier.out_features)
+        classifier.copy_to(self.classifier)
+        return {"cost": classifier.cost, "validation_accuracy": classifier.accuracy}
 
     def stages(self) -> list[Stage]:
         """The codebook, then the classifier in closed form."""

@@ -82,19 +82,19 @@ class PI3DOptions:
 
 
 class PartNetwork(RGB):
-    """The video backbone of the body part at ``place`` in Batch.parts, with a classifier that serves its fine-tuning
+    """The video backbone of the body part at ``index`` in Batch.parts, with a classifier that serves its fine-tuning
     alone (algorithm 1, step 2)."""
 
     needs_train = frozenset({"parts", "label"})
     needs_test = frozenset({"parts"})
 
-    def __init__(self, setting: Setting, options: RGBOptions, place: int) -> None:
+    def __init__(self, setting: Setting, options: RGBOptions, index: int) -> None:
         super().__init__(setting, options)
-        self.place = place
+        self.index = index
 
     def forward(self, batch: Batch) -> Output:
-        """Reads the part at ``place`` as RGB reads the video."""
-        return super().forward(batch.replace(video=self.take(batch, "parts")[:, self.place]))
+        """Reads the part at ``index`` as RGB reads the video."""
+        return super().forward(batch.replace(video=self.take(batch, "parts")[:, self.index]))
 
     def part_loss(self, output: Output, batch: Batch) -> dict[str, Tensor]:
         """``loss``, under the name that the whole has too."""
@@ -171,7 +171,7 @@ class PI3D(System):
         crops = self.take(batch, "parts")
         if crops.shape[1] != len(self.parts):
             raise ValueError(f"batch.parts has {crops.shape[1]} parts a clip, expected {', '.join(self.parts)}")
-        seen = [self.halves(part)[0](crops[:, part.place]) for part in self.parts.values()]
+        seen = [self.halves(part)[0](crops[:, part.index]) for part in self.parts.values()]
         g = torch.stack(seen, dim=1).float()  # eq. 4.4: g_k [B,K,C,T',H',W']
         f = self.aggregate(g)
         maps, aux = {"feature_map": f}, {"g": g}

@@ -141,7 +141,7 @@ class SeparableSTA(System):
             if self.learns:
                 h = self.norm(h.float())
                 learned = {name: self.attend(name, h) for name in self.weights}
-            weights = learned if self.learns or not self.weights else self.known(batch, g)
+            weights = learned if self.learns or not self.weights else self.known_weights(batch, g)
             weights = {name: self.points[name](weight) for name, weight in weights.items()}
             weights = {name: stretch(weight, g.shape[3:]) for name, weight in weights.items()}
             modulated = self.modulate(g, weights)
@@ -169,13 +169,13 @@ class SeparableSTA(System):
         weights = torch.softmax(s, dim=1) if name == "temporal" else torch.sigmoid(s)
         return weights.unflatten(1, self.shapes[name])
 
-    def known(self, batch: Batch, g: Tensor) -> dict[str, Tensor]:
+    def known_weights(self, batch: Batch, g: Tensor) -> dict[str, Tensor]:
         """The truth in the place of the weights: as it is of those in one ("attention"), apart of others (see
         ``truth_apart``)."""
         truth = truth_weights(self.take(batch, "truth"), g.shape[2:])
         spatial, temporal = truth_apart(truth)
-        known = {"attention": truth, "spatial": spatial, "temporal": temporal}
-        return {name: known[name] for name in self.weights}
+        weights = {"attention": truth, "spatial": spatial, "temporal": temporal}
+        return {name: weights[name] for name in self.weights}
 
     def modulate(self, g: Tensor, weights: dict[str, Tensor]) -> Tensor:
         """Eq. 4.12: the modulated feature map [B,C,T',H',W']; of separable attention gs and gt, [B,2C,T',H',W'] (twice

@@ -124,17 +124,17 @@ class TwoLevelFusion(System):
 
     def forward(self, batch: Batch) -> Output:
         """Reads the fields of its cues, or features in their place; maps: parts, which region is read."""
-        found = self.read(batch, [int(self.region)]) if batch.features is None else batch.features
+        features = self.read(batch, [int(self.region)]) if batch.features is None else batch.features
         # What follows is small beside the networks, and is exact in fp32 whatever their precision.
         with torch.autocast(self.alpha.device.type, enabled=False):
-            blocks = self.blocks(found)  # F1, F2, F3, [B,F_i]
+            blocks = self.blocks(features)  # F1, F2, F3, [B,F_i]
             inputs = {name: join([blocks[cue] for cue in cues]) for name, cues in self.groups.items()}
             aux = {name: self.classifiers[name](x) for name, x in inputs.items()}  # [B,N]
             scores = self.memory(self.fuse(list(aux.values())), blocks)
-            if "pose" in found:
-                aux["steps"] = self.pose.classifier(self.pose.dropout(found["pose"]))  # [B,t_p,N]
+            if "pose" in features:
+                aux["steps"] = self.pose.classifier(self.pose.dropout(features["pose"]))  # [B,t_p,N]
         maps = {}
-        if "appearance" in found:
+        if "appearance" in features:
             chosen = F.one_hot(self.region, len(self.norms)).to(scores.dtype)
             maps["parts"] = chosen.expand(len(scores), -1)
         return Output(scores.clamp_min(1e-12).log(), torch.cat(list(inputs.values()), dim=1), maps, aux)
@@ -146,19 +146,21 @@ class TwoLevelFusion(System):
     def read(self, batch: Batch, regions: Sequence[int]) -> dict[str, Tensor]:
         """appearance [B,K,4C] and size [B,K], the mean norm of a time step, of the K ``regions``; motion [B,F2];
         pose [B,t_p,hidden], the LSTM's output."""
-        found = {}
+        features = {}
         if "appearance" in self.options.cues:
             parts = self.take(batch, "parts")
             if parts.shape[1] != len(self.norms):
                 names = ", ".join(self.options.regions)
                 raise ValueError(f"batch.parts has {parts.shape[1]} regions, expected {len(self.norms)}: {names}")
             described = [self.describe(parts[:, region]) for region in regions]
-            found["appearance"], found["size"] = (torch.stack(values, 1) for values in zip(*described, strict=True))
+            features["appearance"], features["size"] = (
+                torch.stack(values, 1) for values in zip(*described, strict=True)
+            )
         if "motion" in self.options.cues:
-            found["motion"] = self.fisher(batch).features
+            features["motion"] = self.fisher(batch).features
         if "pose" in self.options.cues:
-            found["pose"] = self.pose.pose_backbone(self.take(batch, "pose"))
-        return found
+            features["pose"] = self.pose.pose_backbone(self.take(batch, "pose"))
+        return features
 
     @torch.no_grad()
     def describe(self, video: Tensor) -> tuple[Tensor, Tensor]:
@@ -166,17 +168,17 @@ class TwoLevelFusion(System):
         z = self.backbone(video).float().mean((3, 4)).mT  # eq. 3.1, [B,T',C]
         return max_min(z, self.step), z.norm(dim=2).mean(1)  # eq. 3.2 to 3.4
 
-    def blocks(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
+    def blocks(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         """F1 of the chosen region, divided by the average norm of z_t; F2; F3, the LSTM's output at all steps."""
         blocks = {}
-        if "appearance" in found:
-            appearance = found["appearance"]
-            place = 0 if appearance.shape[1] == 1 else int(self.region)
-            blocks["appearance"] = appearance[:, place] / self.norms[self.region]
-        if "motion" in found:
-            blocks["motion"] = found["motion"]
-        if "pose" in found:
-            blocks["pose"] = found["pose"].detach().flatten(1)
+        if "appearance" in features:
+            appearance = features["appearance"]
+            index = 0 if appearance.shape[1] == 1 else int(self.region)
+            blocks["appearance"] = appearance[:, index] / self.norms[self.region]
+        if "motion" in features:
+            blocks["motion"] = features["motion"]
+        if "pose" in features:
+            blocks["pose"] = features["pose"].detach().flatten(1)
         return blocks
 
     def fuse(self, scores: list[Tensor]) -> Tensor:
@@ -213,9 +215,9 @@ class TwoLevelFusion(System):
             fitted, chosen = [
                 (join([blocks[cue] for cue in cues]).cpu().numpy(), label.cpu().numpy()) for blocks, label in splits
             ]
-            found = linear.search(self.options.classifier, fitted, chosen, self.classifiers[name].out_features)
-            found.copy_to(self.classifiers[name])
-            numbers |= {f"{name}_cost": found.cost, f"{name}_accuracy": found.accuracy}
+            classifier = linear.search(self.options.classifier, fitted, chosen, self.classifiers[name].out_features)
+            classifier.copy_to(self.classifiers[name])
+            numbers |= {f"{name}_cost": classifier.cost, f"{name}_accuracy": classifier.accuracy}
             blocks, label = splits[1]
             scores.append(self.classifiers[name](join([blocks[cue] for cue in cues])))
         numbers |= self.fit_weights(scores, label)
@@ -232,12 +234,12 @@ class TwoLevelFusion(System):
     def fit_region(self, kept: linear.Kept, held: linear.Kept) -> dict[str, float]:
         """The region whose own classifier is best on the validation clips, and the norms of all."""
         self.norms.copy_(torch.from_numpy(kept.features["size"].mean(0)).clamp_min(1e-12))
-        found = []
+        accuracies = []
         for region, norm in enumerate(self.norms.tolist()):
             fitted, chosen = [(split.features["appearance"][:, region] / norm, split.label) for split in (kept, held)]
-            found.append(linear.search(self.options.classifier, fitted, chosen, len(self.memory.pairs)).accuracy)
-        self.region.fill_(found.index(max(found)))
-        return {f"{name}_accuracy": score for name, score in zip(self.options.regions, found, strict=True)}
+            accuracies.append(linear.search(self.options.classifier, fitted, chosen, len(self.memory.pairs)).accuracy)
+        self.region.fill_(accuracies.index(max(accuracies)))
+        return {f"{name}_accuracy": score for name, score in zip(self.options.regions, accuracies, strict=True)}
 
     def fit_weights(self, scores: list[Tensor], label: Tensor) -> dict[str, float]:
         """How sure each classifier's scores [n,N] are, and alpha."""
@@ -251,8 +253,8 @@ class TwoLevelFusion(System):
     def on_device(self, split: linear.Kept) -> tuple[dict[str, Tensor], Tensor]:
         """F1, F2 and F3 of a split's clips, and their labels."""
         device = self.alpha.device
-        found = {name: torch.from_numpy(value).to(device) for name, value in split.features.items()}
-        return self.blocks(found), torch.from_numpy(split.label).to(device)
+        features = {name: torch.from_numpy(value).to(device) for name, value in split.features.items()}
+        return self.blocks(features), torch.from_numpy(split.label).to(device)
 
     def stages(self) -> list[Stage]:
         """The LSTM, the mixtures of the Fisher vectors, and all that follows in closed form."""
@@ -287,6 +289,6 @@ def best_alpha(first: Tensor, second: Tensor, label: Tensor) -> float:
     """The alpha in [0,1], in steps of 0.01, for which alpha first + (1 - alpha) second [n,N] are most often right; of
     several the middle one."""
     alphas = [step / 100 for step in range(101)]
-    found = [accuracy(alpha * first + (1 - alpha) * second, label) for alpha in alphas]
-    best = [alpha for alpha, score in zip(alphas, found, strict=True) if score == max(found)]
+    accuracies = [accuracy(alpha * first + (1 - alpha) * second, label) for alpha in alphas]
+    best = [alpha for alpha, score in zip(alphas, accuracies, strict=True) if score == max(accuracies)]
     return best[len(best) // 2]

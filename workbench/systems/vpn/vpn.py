@@ -234,7 +234,7 @@ class VPN(System):
                     latent = aux["spatial"] if self.options.embedding == "manhattan" else z1
                     aux["visual"], aux["pose"] = self.embedding(f, latent)
             else:
-                weights = self.known(truth_weights(guide, f.shape[2:]))
+                weights = self.known_weights(truth_weights(guide, f.shape[2:]))
             weights = {name: self.points[name](weights[name]) for name in self.weights}
             modulated, weights = self.modulate(f, weights)
             features = modulated.mean((2, 3, 4))  # global average pooling
@@ -243,7 +243,7 @@ class VPN(System):
             aux["backbone_logits"] = self.classifier(self.dropout(plain))
         return Output(logits, features, maps | weights | {"feature_map": f, "modulated": modulated}, aux)
 
-    def known(self, truth: Tensor) -> dict[str, Tensor]:
+    def known_weights(self, truth: Tensor) -> dict[str, Tensor]:
         """The truth [B,T',H',W'], from ``truth_weights``, in the place of A_ST; where A_S and A_T stand alone, of both
         (see ``truth_apart``)."""
         spatial, temporal = truth_apart(truth)

@@ -40,6 +40,6 @@ class VPFNPP(Students):
             "vfn_pp": assemble(VFNPP, setting, **flow),
         }
         teachers = {"pose": "vpn_pp.pose_teacher", "flow": "vfn_pp.teacher"}
-        asked = {"pose": options.with_pose, "flow": options.with_flow}
-        super().__init__(members, {name: path for name, path in teachers.items() if asked[name]}, options.combine)
+        switches = {"pose": options.with_pose, "flow": options.with_flow}
+        super().__init__(members, {name: path for name, path in teachers.items() if switches[name]}, options.combine)
         self.options = options

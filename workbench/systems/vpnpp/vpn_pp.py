@@ -135,9 +135,9 @@ class Students(Composite):
         for path, member in members.items():
             self.add_module(path, member)
         self.paths, self.streams, self.how = list(members), streams, how
-        asked = [self.member(path) for path in streams.values()]
+        systems = [self.member(path) for path in streams.values()]
         self.needs_train = frozenset().union(*(member.needs_train for member in members.values()))
-        self.needs_test = frozenset().union(*(system.needs_test for system in (*members.values(), *asked)))
+        self.needs_test = frozenset().union(*(system.needs_test for system in (*members.values(), *systems)))
         for name in {stage.loss for stage in self.stages()} - {"loss"}:
             setattr(self, name, partial(self.member_losses, name=name))
 
