@@ -16,7 +16,7 @@ from workbench.explain.interventions import Cover, Drop, Mirror, Move, Shuffle
 from workbench.explain.what_if import Redrawn, WhatIf
 from workbench.explain.what_if_clip import Subject
 from workbench.show import session as sessions
-from workbench.show.explorer import FOLLOWS, STAYS, Explorer, words
+from workbench.show.explorer import FOLLOWS, STAYS, Explorer, signed, words
 from workbench.show.linked_views import Linked
 from workbench.show.microscope import microscope, rms, stations
 from workbench.show.player import Player
@@ -190,8 +190,9 @@ def test_what_the_poses_do_and_what_the_picture_does_is_told_in_words():
     label = session.original.label
     scores = [one.scores[label] for one in (session.original, explorer.answers["one"], explorer.drawn["one"])]
     assert note.startswith("a dropped joint is not drawn; ")
-    poses, picture = (f"{step:+.2g}" if abs(step) >= 5e-4 else "nothing" for step in np.diff(scores))
-    told = f"{'abc'[label]} {scores[0]:.2f} → {scores[2]:.2f}: the poses do {poses}, the picture does {picture}"
+    steps = [signed(step) for step in np.diff(scores)]
+    assert min(abs(step) for step in np.diff(scores)) > 5e-4
+    told = f"{scores[0]:.2f} → {scores[2]:.2f}: the poses change it by {steps[0]}, the picture changes it by {steps[1]}"
     assert told in note
 
 
@@ -253,6 +254,10 @@ def test_headless_the_player_stands_alone(explorer, monkeypatch):
 def test_a_change_in_words():
     assert words(Mirror()) == "mirror" and words(Drop(("a", "b"))) == "drop a, b"
     assert words(Move("a", 3, (1.5, 2.25), reach=None)) == "move a 3 1.5, 2.25 0 joint"
+
+
+def test_a_change_of_a_score_has_two_digits():
+    assert [signed(change) for change in (-0.204, 0.01, 0.00512, -0.000123)] == ["−0.20", "+0.01", "+0.0051", "−0.00012"]
 
 
 def test_the_microscope_shows_every_station_and_its_numbers():

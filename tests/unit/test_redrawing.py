@@ -143,7 +143,7 @@ def test_the_explorer_shows_three_answers_a_run(session, redrawer):
     tracks = explorer.player._scene["tracks"]
     assert [track["title"] for track in tracks] == [f"toy: {what}" for what in PANES]
     assert len(explorer.player._frames) == 16 and [track["first"] for track in tracks] == [0, 0, 8]
-    assert "the poses do" in tracks[2]["note"] and "the picture does" in tracks[2]["note"]
+    assert "the poses change" in tracks[2]["note"] and "the picture changes" in tracks[2]["note"]
     assert tracks[2]["truth"]["box"] != explorer.player._scene["truth"]["box"]
 
 

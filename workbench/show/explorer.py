@@ -170,16 +170,17 @@ class Explorer(ipywidgets.VBox):
         scores = [(label, score, None) for label, score, _ in was.scores]
         drawn = self._track(name, f"{name}: poses and picture moved", self.drawn[name])
         if self._picture is not None:
-            drawn = replace(drawn, frames=self._picture.clip.frames, truth=self._picture.truth)
+            seen = self._picture
+            pixels = seen.pixels if self._current else None  # a dragged joint is seen on its way
+            drawn = replace(drawn, frames=seen.clip.frames, pixels=pixels, truth=seen.truth)
         if self._current:
             drawn = replace(drawn, note=self._share(name))
         else:
             drawn = replace(drawn, note="not drawn yet: the picture follows when you let go", scores=())
-        return [
-            replace(was, scores=scores, note="", before=True),
-            self._track(name, f"{name}: poses moved", self.answers[name]),
-            drawn,
-        ]
+        was = replace(was, scores=scores, note="", before=True)
+        panes = [was, self._track(name, f"{name}: poses moved", self.answers[name]), drawn]
+        seen = any(one is not None for one in was.maps.values())
+        return panes if seen else [replace(pane, maps={}, pin="") for pane in panes]  # the picture is to be seen
 
     def _share(self, name: str) -> str:
         """In words, what the poses and what the picture did to the score of the class that was the answer."""
@@ -191,8 +192,9 @@ class Explorer(ipywidgets.VBox):
         answers = [session.original, self.answers[name], self.drawn[name]]
         label, then = (self._classes(name)[answers[k].label] for k in (0, 2))
         scores = [answer.scores[answers[0].label] for answer in answers]
-        by = [f"{step:+.2g}" if abs(step) >= UNMOVED else "nothing" for step in np.diff(scores)]
-        words.append(f"{label} {scores[0]:.2f} → {scores[2]:.2f}: the poses do {by[0]}, the picture does {by[1]}")
+        by = [f"it by {signed(step)}" if abs(step) >= UNMOVED else "nothing" for step in np.diff(scores)]
+        told = f"the poses change {by[0]}, the picture changes {by[1]}"
+        words.append(f"{label} {scores[0]:.2f} → {scores[2]:.2f}: {told}")
         if answers[0].label != answers[2].label:
             already = ", as with the poses alone" if answers[1].label == answers[2].label else ""
             words.append(f"the answer is now {then}{already}")
@@ -294,6 +296,12 @@ class Explorer(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The explorer where somebody can use it; the player alone in a notebook that runs headless."""
         return super()._repr_mimebundle_(**kwargs) if attended() else self.player._repr_mimebundle_(**kwargs)
+
+
+def signed(change: float) -> str:
+    """A change of a score, with its sign and two digits that say something."""
+    size = f"{abs(change):.2f}" if abs(change) >= 0.01 else f"{abs(change):.2g}"
+    return ("−" if change < 0 else "+") + size
 
 
 def words(change: Change) -> str:

@@ -475,8 +475,8 @@ export class Player {
     if (truth && state.truth) this.drawBox(pen, zoom, truth);
     if (scene.pose && state.skeleton) {
       if (scene.ghost && !before) this.drawSkeleton(pen, zoom, scene.ghost, GHOST);
-      this.drawSkeleton(pen, zoom, (before && scene.ghost) || scene.pose.joints);
-      if (scene.tools.includes("joint") && !before) this.drawChosen(pen, zoom);
+      this.drawSkeleton(pen, zoom, this.joints(track));
+      if (scene.tools.includes("joint") && !before) this.drawChosen(pen, zoom, track);
     }
     if (this.held?.box && !before) this.drawDashed(pen, zoom, this.held.box);
     if (map && name === AFFINITY) this.drawQuery(pen, canvas);
@@ -520,8 +520,12 @@ export class Player {
     pen.setLineDash([]);
   }
 
-  drawChosen(pen, zoom) {
-    const place = this.scene.pose.joints[this.chosen.person]?.[this.state.frame][this.chosen.joint];
+  joints({ joints, before }) { // those that a pane shows
+    return joints ?? ((before && this.scene.ghost) || this.scene.pose.joints);
+  }
+
+  drawChosen(pen, zoom, track) {
+    const place = this.joints(track)[this.chosen.person]?.[this.state.frame][this.chosen.joint];
     if (!place || place[0] === null) return;
     this.ring(pen, place[0] * zoom, place[1] * zoom, pen.canvas.width / 60);
   }
@@ -676,10 +680,10 @@ export class Player {
     this.draw();
   }
 
-  grab([x, y], { canvas }) { // the nearest joint within a finger's breadth
+  grab([x, y], { canvas, track }) { // the nearest joint within a finger's breadth
     const reach = (14 * this.scene.size[0]) / canvas.clientWidth;
     const near = { distance: reach };
-    this.scene.pose?.joints.forEach((person, i) => person[this.state.frame].forEach(([left, top], joint) => {
+    if (this.scene.pose) this.joints(track).forEach((person, i) => person[this.state.frame].forEach(([left, top], joint) => {
       if (left === null) return;
       const distance = Math.hypot(left - x, top - y);
       if (distance < near.distance) Object.assign(near, { distance, person: i, joint });
@@ -691,7 +695,9 @@ export class Player {
 
   put(x, y, done) { // moves the chosen joint in view at once, and asks what that would change
     const { person, joint } = this.chosen, { frame } = this.state;
-    this.scene.pose.joints[person][frame][joint] = [x, y];
+    for (const joints of [this.scene.pose.joints, ...this.scene.tracks.map((track) => track.joints)]) {
+      if (joints) joints[person][frame][joint] = [x, y];
+    }
     this.readout.textContent = `${this.name(joint)} at ${short(x)}, ${short(y)}`;
     this.ask({ kind: "joint", person, joint, frame, x, y, done });
   }

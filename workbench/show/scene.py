@@ -29,8 +29,8 @@ class Track:
     block's float [P,P'] with the grids (T',H',W') of its P queries and its P' keys; a click on the picture then shows
     where that place looks. pin: the map that this pane shows whatever the others do ("" none). scores: (class name,
     score in [0,1], score before or None), drawn as bars; note: a sentence below them. frames: uint8 [T,H,W,3], the
-    pane's own pictures in place of the clip's, and truth the truth in them. before: the pane shows the clip as it was
-    before it was edited.
+    pane's own pictures in place of the clip's, and pixels and truth the joints and the truth in them, in clip pixels.
+    before: the pane shows the clip as it was before it was edited.
     """
 
     title: str = ""
@@ -41,6 +41,7 @@ class Track:
     scores: Sequence[tuple[str, float, float | None]] = ()
     note: str = ""
     frames: Any = None
+    pixels: Pose | None = None
     truth: Truth | None = None
     before: bool = False
 
@@ -194,6 +195,7 @@ def _track(track: Track, count: int) -> dict:
         "pin": track.pin,
         "scores": [_score(*score) for score in track.scores],
         "note": str(track.note),
+        "joints": None if track.pixels is None else _pose(track.pixels, count)["joints"],
         "truth": None if track.truth is None else _truth(track.truth, count),
         "before": track.before,
     }

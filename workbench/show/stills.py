@@ -57,7 +57,7 @@ def still(
     panes = []
     for track in tracks:
         shown, words = _first(tracks, track), []
-        done, body, region = edited, pixels, track.truth or truth
+        done, body, region = edited, track.pixels or pixels, track.truth or truth
         if track.before:
             done, body = Edited(), edited.before or pixels
         picture = _picture(clip, track, done, frame, zoom)
