@@ -257,7 +257,12 @@ def test_a_change_in_words():
 
 
 def test_a_change_of_a_score_has_two_digits():
-    assert [signed(change) for change in (-0.204, 0.01, 0.00512, -0.000123)] == ["−0.20", "+0.01", "+0.0051", "−0.00012"]
+    assert [signed(change) for change in (-0.204, 0.01, 0.00512, -0.000123)] == [
+        "−0.20",
+        "+0.01",
+        "+0.0051",
+        "−0.00012",
+    ]
 
 
 def test_the_microscope_shows_every_station_and_its_numbers():
