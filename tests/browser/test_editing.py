@@ -90,6 +90,17 @@ def test_when_nobody_answers_it_is_said_and_the_last_answer_stays(edited, pose):
     assert state(edited, "frame") == 1  # it can still be read
 
 
+def test_what_waited_is_asked_when_a_late_answer_comes(edited, player, pose):
+    seek(edited, 5)
+    edited.centre(PICTURE)
+    x, y = pose.joints[0, 5, 11]
+    edited.drag(on_page(edited, x, y), on_page(edited, 60, 20), on_page(edited, 70, 30))
+    edited.wait("document.querySelector('.wb-readout').textContent.startsWith('nobody answers')", 5)
+    assert [edit["done"] for edit in edited.run("edits")] == [False]
+    answer(edited, player)
+    assert [edit["done"] for edit in edited.run("edits")] == [False, True]
+
+
 def test_a_region_is_covered(edited):
     choose(edited, "tool", "cover")
     edited.centre(PICTURE)

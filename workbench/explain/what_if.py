@@ -179,7 +179,7 @@ class WhatIf:
 
 def _with_pictures(batch: Batch, drawn: Batch) -> Batch:
     """``batch`` with the pictures of ``drawn`` and what is made of them, in its segments too."""
-    held = {name: value for name in PICTURED if (value := getattr(drawn, name)) is not None}
+    held: dict[str, Any] = {name: value for name in PICTURED if (value := getattr(drawn, name)) is not None}
     if batch.segments is not None and drawn.segments is not None:
         held["segments"] = {g: _with_pictures(part, drawn.segments[g]) for g, part in batch.segments.items()}
     return batch.replace(**held)

@@ -733,20 +733,21 @@ export class Player {
 
   ask(detail) { // one question at a time: of those that come while an answer is due, only the latest counts
     if (this.asked) return (this.waiting = detail);
+    this.waiting = null;
     this.asked = performance.now();
     this.impatience = setTimeout(() => {
-      this.asked = this.waiting = null;
+      this.asked = null; // what waits is asked when the answer comes after all
       this.readout.textContent = "nobody answers: the last answer stays in view (is the kernel running?)";
     }, PATIENCE);
     this.root.dispatchEvent(new CustomEvent("edit", { detail }));
   }
 
   answered() {
-    if (!this.asked) return;
-    const detail = performance.now() - this.asked, { waiting } = this;
+    const { asked, waiting } = this;
     clearTimeout(this.impatience);
     this.asked = this.waiting = null;
-    this.root.dispatchEvent(new CustomEvent("answer", { detail })); // milliseconds from question to answer
+    const detail = performance.now() - asked; // milliseconds from question to answer
+    if (asked) this.root.dispatchEvent(new CustomEvent("answer", { detail }));
     if (waiting) this.ask(waiting);
   }
 
