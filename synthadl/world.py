@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,20 +111,26 @@ def _keep_checksums(root: Path, rows: list[dict], tables: list[Path]) -> None:
 
 
 def make_clip(
-    settings: Settings, world: str, seed: int, number: int, row: dict
+    settings: Settings, world: str, seed: int, number: int, row: dict, shift: np.ndarray | None = None
 ) -> tuple[Performance, Scene, Camera, Iterator]:
     """Clip ``number`` of a world, of which ``row`` is the plan: its performance, scene and camera, and an iterator over
-    frames and marks as render.draw gives them."""
-    motion, picture, grain = (np.random.default_rng(child) for child in sequence(seed, world, CLIP, number).spawn(3))
+    frames and marks as render.draw gives them. ``shift`` float [T,25,3], metres in the camera's space, is added to the
+    joints: things follow what holds them, and all else stays. ValueError for one of another shape."""
+    motion, *others = sequence(seed, world, CLIP, number).spawn(3)
+    picture, grain = map(np.random.default_rng, others)
     subject = Subject.sample(subject_seed(seed, world, row["subject"]))
     kinds = row["imposter"].split("+") if row["imposter"] else []
     laid = world == "pretrain" and row["action"] in PAIRS  # beside the thing that is handled, not on a table aside
-    performance = perform(row["action"], subject, motion, settings.fps, tuple(kinds) if laid or world == "adl" else ())
+    rivals = tuple(kinds) if laid or world == "adl" else ()
+    play = partial(perform, row["action"], subject, fps=settings.fps, rivals=rivals)
+    performance = play(np.random.default_rng(motion))
     elevation, distance = setup_camera(seed, world, row["setup"])
     camera = aim(row["view"], elevation, distance, picture, *settings.resolution, settings.framing)
     room = np.random.default_rng(sequence(seed, world, ROOM, row["background"]))
     aside = [] if laid else kinds[performance.carries :]
     scene = stage(room, picture, performance, aside, camera.position if row["blocked"] else None)
+    if shift is not None:  # the room was furnished around what happens without it
+        performance = play(np.random.default_rng(motion), shift=shift @ camera.extrinsics[:3, :3])
     actors = render.cast_actors(performance, subject, picture)
     film = render.Film(noise=float(picture.uniform(0.7, 1.6)), gamma=float(picture.uniform(2.1, 2.35)))
     return performance, scene, camera, render.draw(scene, camera, actors, film, grain)

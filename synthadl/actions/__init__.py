@@ -11,7 +11,7 @@ import numpy as np
 
 from synthadl.actions.daily import chores, desk, gestures, holding, idle, kitchen, wearing, whole_body
 from synthadl.actions.playing import setting
-from synthadl.actions.playing.rig import Rig, play
+from synthadl.actions.playing.rig import Rig, play, shifted
 from synthadl.actions.playing.score import Moment, Score
 from synthadl.actions.pretraining import moves, moves_with_things, postures
 from synthadl.actions.pretraining.pairs import PAIRS, VERBS
@@ -41,6 +41,11 @@ class Action:
     chair: bool = False
     backwards: bool = False
     long: bool = False
+
+    @property
+    def order(self) -> slice:
+        """From the moments of the score to the frames of the clip, and back."""
+        return slice(None, None, -1 if self.backwards else None)
 
 
 class Standing(TypedDict):
@@ -121,15 +126,17 @@ PRETRAIN_ACTIONS: tuple[str, ...] = tuple(PRETRAIN)
 
 
 def perform(
-    action: str, subject: Subject, rng: np.random.Generator, fps: float = 25.0, rivals: tuple[str, ...] = ()
-) -> Performance:
+    action: str, subject: Subject, rng: np.random.Generator, fps: float = 25.0, rivals: tuple[str, ...] = (),
+    shift: np.ndarray | None = None,
+) -> Performance:  # fmt: skip
     """One performance of ``action`` (a name of ACTIONS or PRETRAIN_ACTIONS) at ``fps`` frames a second, 2.4 to 6 s long
     (those of PRETRAIN_ACTIONS 2 to 3.2 s). ``rivals`` are kinds of things: in ACTIONS the first is offered to the hand
     that has nothing to do, which takes it or not; in actions of PAIRS (handling.RIVALS, two at most) they lie beside
-    the one that is handled.
+    the one that is handled. ``shift`` float [T,25,3], world metres, is added to the joints of the performance; things
+    follow the hand, the head or the foot that holds them, and turn as that turns.
 
     The number of frames is drawn before anything that knows the action, so no label can be read from it. Raises
-    ValueError naming the known actions if ``action`` is none of them.
+    ValueError naming the known actions if ``action`` is none of them, and for a ``shift`` that is not [T,25,3].
     """
     recipe = ADL.get(action) or PRETRAIN.get(action)
     if recipe is None:
@@ -143,8 +150,12 @@ def perform(
     score.rivals = tuple(rivals)
     moment = recipe.write(score)
     carries = offer is not None and len(rivals) > 0 and idle.carry(score, rivals[0], offer)
-    rig = play(score)
-    return replace(_performance(action, recipe, score, moment, rig, _world(rng), fps), carries=carries)
+    rig, world = play(score), _world(rng)
+    if shift is not None:
+        if np.shape(shift) != rig.joints.shape:
+            raise ValueError(f"shift must be {list(rig.joints.shape)}, as the joints are, got {list(np.shape(shift))}")
+        rig = shifted(rig, (shift @ world[:3, :3])[recipe.order])
+    return replace(_performance(action, recipe, score, moment, rig, world, fps), carries=carries)
 
 
 def _active(rng: np.random.Generator, recipe: Action, subject: Subject, seconds: float) -> tuple[float, float]:
@@ -168,8 +179,7 @@ def _performance(
     action: str, recipe: Action, score: Score, moment: Moment, rig: Rig, world: np.ndarray, fps: float
 ) -> Performance:
     """From the root frame and seconds to the world and frame numbers, turned round in time where the action is."""
-    order = slice(None, None, -1) if recipe.backwards else slice(None)
-    frames = rig.count
+    order, frames = recipe.order, rig.count
     joints = rig.joints[order] @ world[:3, :3].T + world[:3, 3]
     props = tuple(Prop(thing.kind, world @ thing.place(rig)[order], dict(thing.look)) for thing in score.things)
     furniture = tuple(Prop(thing.kind, world @ thing.place(rig), dict(thing.look)) for thing in score.setting.furniture)

@@ -67,6 +67,19 @@ def rotate(matrices: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     return np.einsum("tij,tj->ti", matrices, np.broadcast_to(vectors, (len(matrices), 3)))
 
 
+def turning(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """float64 [T,3,3]: the smallest rotations that turn directions [T,3] into others; exactly none where they are the
+    same."""
+    first, second = unit(before), unit(after)
+    x, y, z = across = np.cross(first, second).T
+    zero, cosine = np.zeros_like(x), (first * second).sum(-1)
+    cross = np.stack([np.stack(row, -1) for row in ((zero, -z, y), (z, zero, -x), (-y, x, zero))], -2)
+    # 1 / (1 + cosine), also near half a turn; from exactly there nothing says about which axis, and nothing turns.
+    weight = np.where(cosine > 0, 1.0 / (1.0 + np.abs(cosine)), (1.0 - cosine) / np.maximum((across**2).sum(0), 1e-300))
+    turned = np.eye(3) + cross + cross @ cross * weight[:, None, None]
+    return np.where((before == after).all(-1)[:, None, None], np.eye(3), turned)
+
+
 def orthonormal(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """``first`` [T,3] normalised, and the part of ``second`` at right angles to it, normalised."""
     first = unit(first)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -88,6 +90,17 @@ def test_when_nobody_answers_it_is_said_and_the_last_answer_stays(edited, pose):
     assert state(edited, "frame") == 1  # it can still be read
 
 
+def test_what_waited_is_asked_when_a_late_answer_comes(edited, player, pose):
+    seek(edited, 5)
+    edited.centre(PICTURE)
+    x, y = pose.joints[0, 5, 11]
+    edited.drag(on_page(edited, x, y), on_page(edited, 60, 20), on_page(edited, 70, 30))
+    edited.wait("document.querySelector('.wb-readout').textContent.startsWith('nobody answers')", 5)
+    assert [edit["done"] for edit in edited.run("edits")] == [False]
+    answer(edited, player)
+    assert [edit["done"] for edit in edited.run("edits")] == [False, True]
+
+
 def test_a_region_is_covered(edited):
     choose(edited, "tool", "cover")
     edited.centre(PICTURE)
@@ -110,6 +123,36 @@ def test_covers_and_another_order_are_drawn(edited, player):
     assert abs(pixel(edited, 80, 80) - [200, 0, 0]).max() <= 3
     seek(edited, 3)
     assert abs(pixel(edited, 80, 80) - (10 + 3 * 12)).max() <= 3
+
+
+def test_panes_as_it_was_and_as_it_is_drawn_stand_beside_the_edit(edited, clip, pose, truth, artifacts):
+    """The first pane can't be dragged; the last has pictures, joints and a truth of its own."""
+    light = np.full_like(clip.frames, 240)
+    aside = pose.with_joints(pose.joints + np.float32([40, 0]))
+    moved = replace(truth, box=truth.box - np.float32([50, 0, 50, 0]))
+    tracks = [Track("was", before=True), Track("now"), Track("drawn", frames=light, pixels=aside, truth=moved)]
+    given = Edited(("joint", "cover"), before=pose, covers=[((0, 70, 8, 90), (0, 16), (200, 0, 0))])
+    player = Player(clip, aside, truth=truth, tracks=tracks, edited=given)
+    frames = json.dumps([base64.b64encode(frame).decode() for frame in player._frames])
+    edited.run(f"document.querySelector('.wb-player').player.show({json.dumps(player._scene)}, {frames})")
+    edited.wait("document.querySelector('.wb-player').player.bitmaps.length === 32")
+    seek(edited, 5)
+    assert (
+        abs(pixel(edited, 4, 80) - (10 + 5 * 12)).max() <= 3 and abs(pixel(edited, 4, 80, 1) - [200, 0, 0]).max() <= 3
+    )
+    assert abs(pixel(edited, 80, 60, 2) - 240).max() <= 3
+    x, y = pose.joints[0, 5, 11].tolist()
+    for pane, edits in ((0, 0), (2, 1)):
+        place = x + (40 if pane else 0), y
+        box = f"document.querySelectorAll('{PICTURE}')[{pane}]"
+        edited.run(f"{box}.scrollIntoView({{ block: 'center', behavior: 'instant' }})")
+        left, top, wide = edited.run(f"(r => [r.x, r.y, r.width])({box}.getBoundingClientRect())")
+        start_at, end = ((left + a * wide / 96, top + b * wide / 96) for a, b in (place, (90, 10)))
+        edited.drag(start_at, end)
+        assert edited.run("edits.length") == edits
+    assert edited.run("edits[0].kind") == "joint"
+    edited.screenshot(artifacts / "player_three_panes.png")
+    assert edited.errors == []
 
 
 def test_scores_are_text_and_bars(edited):

@@ -270,7 +270,7 @@ def test_explorer(place):
         "Confusion of vpn",
     ]
     text = _text(book)
-    assert text.count("data-player role") == 3
+    assert text.count("data-player role") == 4
     assert "pose_backbone, dropout, pose_classifier" in text and "adds to action" in text
 
 

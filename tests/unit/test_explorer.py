@@ -13,10 +13,10 @@ from tests.whatif import SKELETON, Toy, sample
 from workbench import metrics
 from workbench.explain import embeddings
 from workbench.explain.interventions import Cover, Drop, Mirror, Move, Shuffle
-from workbench.explain.what_if import WhatIf
+from workbench.explain.what_if import Redrawn, WhatIf
 from workbench.explain.what_if_clip import Subject
 from workbench.show import session as sessions
-from workbench.show.explorer import Explorer, words
+from workbench.show.explorer import FOLLOWS, STAYS, Explorer, signed, words
 from workbench.show.linked_views import Linked
 from workbench.show.microscope import microscope, rms, stations
 from workbench.show.player import Player
@@ -131,6 +131,86 @@ def test_what_cannot_be_done_is_told_and_the_answer_stays(explorer):
     assert explorer.error is None and explorer._message.value == ""
 
 
+def followed(words: str = "") -> tuple[Explorer, list]:
+    """An explorer whose picture follows: drawn again, it is black; and what it was asked to draw."""
+    asked = []
+
+    def redraw(changes):
+        asked.append(list(changes))
+        return Redrawn("black" if changes else None, words)
+
+    def cut(source: str):
+        black = sample()
+        black.clip.frames[:], black.batch = 0, black.batch.replace(video=torch.zeros_like(black.batch.video))
+        return black
+
+    pair = {name: WhatIf(Toy(), sample(), SKELETON, ["a", "b", "c"], cut=cut) for name in ("one", "two")}
+    return Explorer(pair, redraw=redraw), asked
+
+
+def test_the_picture_follows_when_the_hand_lets_go():
+    explorer, asked = followed()
+    drag(explorer, 14.0, 3.0, done=True)
+    assert asked == [] and len(explorer.player._scene["tracks"]) == 2
+    explorer.follow.value = FOLLOWS
+    tracks = explorer.player._scene["tracks"]
+    assert asked == [explorer.changes] and [track["before"] for track in tracks] == [True, False, False] * 2
+    pictures = explorer.player._frames
+    assert len(pictures) == 16 and [track["first"] for track in tracks] == [0, 0, 8] * 2  # drawn once for both
+    for x in (12.0, 16.0):
+        drag(explorer, x, 3.0, done=False)
+    assert len(asked) == 1 and explorer.player._frames == pictures
+    last = explorer.player._scene["tracks"][2]
+    assert last["note"].startswith("not drawn yet") and last["scores"] == []
+    drag(explorer, 15.0, 3.0, done=True)
+    assert asked[1:] == [explorer.changes] and len(explorer.changes) == 2
+    name, session = "one", explorer.sessions["one"]
+    black = session.cut("black")
+    assert np.array_equal(explorer.drawn[name].logits, session.ask(explorer.changes, black).logits)
+    was, moved, drawn = (
+        {row["name"]: row for row in track["scores"]} for track in explorer.player._scene["tracks"][:3]
+    )
+    for letter, score in zip("abc", explorer.drawn[name].scores, strict=True):
+        assert drawn[letter]["value"] == pytest.approx(score, abs=1e-6)
+        assert drawn[letter]["before"] == pytest.approx(session.original.scores["abc".index(letter)], abs=1e-6)
+        assert was[letter]["before"] is None
+    explorer.reset()
+    assert "the picture is as it was" in explorer.player._scene["tracks"][2]["note"]
+    assert len(explorer.player._frames) == 8
+    explorer.follow.value = STAYS
+    assert [track["title"] for track in explorer.player._scene["tracks"]] == ["one", "two"]
+
+
+def test_what_the_poses_do_and_what_the_picture_does_is_told_in_words():
+    explorer, _ = followed("a dropped joint is not drawn")
+    explorer.follow.value = FOLLOWS
+    explorer.apply(Drop(SKELETON.joints))
+    note = explorer.player._scene["tracks"][2]["note"]
+    session = explorer.sessions["one"]
+    label = session.original.label
+    scores = [one.scores[label] for one in (session.original, explorer.answers["one"], explorer.drawn["one"])]
+    assert note.startswith("a dropped joint is not drawn; ")
+    steps = [signed(step) for step in np.diff(scores)]
+    assert min(abs(step) for step in np.diff(scores)) > 5e-4
+    told = f"{scores[0]:.2f} → {scores[2]:.2f}: the poses change it by {steps[0]}, the picture changes it by {steps[1]}"
+    assert told in note
+
+
+def test_what_cannot_be_drawn_again_is_told_and_the_poses_stay_moved():
+    explorer, _ = followed()
+
+    def fail(changes):
+        raise ValueError("the world is <gone>")
+
+    explorer._redraw = fail
+    explorer.follow.value = FOLLOWS
+    explorer.apply(Mirror())
+    assert str(explorer.error) == "the world is <gone>" and "&lt;gone&gt;" in explorer._message.value
+    assert explorer.changes == [Mirror()] and explorer.player._scene["tracks"][2]["note"].startswith("not drawn yet")
+    with pytest.raises(ValueError, match="the picture can't follow in toy: the session does not say how to cut it"):
+        Explorer({"toy": ask()}, redraw=fail)
+
+
 def test_runs_side_by_side_get_the_same_changes():
     other = Toy()
     torch.nn.init.zeros_(other.pose_backbone.weight)
@@ -174,6 +254,15 @@ def test_headless_the_player_stands_alone(explorer, monkeypatch):
 def test_a_change_in_words():
     assert words(Mirror()) == "mirror" and words(Drop(("a", "b"))) == "drop a, b"
     assert words(Move("a", 3, (1.5, 2.25), reach=None)) == "move a 3 1.5, 2.25 0 joint"
+
+
+def test_a_change_of_a_score_has_two_digits():
+    assert [signed(change) for change in (-0.204, 0.01, 0.00512, -0.000123)] == [
+        "−0.20",
+        "+0.01",
+        "+0.0051",
+        "−0.00012",
+    ]
 
 
 def test_the_microscope_shows_every_station_and_its_numbers():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import av
 import numpy as np
 import plotly.graph_objects as go
@@ -12,7 +14,7 @@ from tests.fixtures import fake_synthadl
 from workbench.commands import main
 from workbench.media import films, rendering
 from workbench.show import saving, stills
-from workbench.show.player import Player, Track
+from workbench.show.player import Edited, Player, Track
 from workbench.types import Clip, Pose, Skeleton, Truth
 
 RED, BLUE = (220, 30, 20), (20, 40, 230)
@@ -155,13 +157,53 @@ def test_panes_with_frames_of_their_own_stand_side_by_side(tmp_path):
     )
     with pytest.raises(ValueError, match="own frames must be those of the clip"):
         player_of(tracks=[Track("short", frames=frames["light"][:3])])
-    with pytest.raises(ValueError, match="can't be updated"):
-        player.update(title="other")
     for suffix in (".mp4", ".gif", ".png", ".html"):
         assert player.save(tmp_path / f"a{suffix}").stat().st_size > 500
     assert np.array(Image.open(tmp_path / "a.png")).shape == picture.shape
     text = (tmp_path / "a.html").read_text()
     assert "<b>dark" not in text and "http" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_pictures_are_exchanged_and_what_tracks_share_is_sent_once():
+    light, dark = (np.full((8, 60, 80, 3), value, np.uint8) for value in (240, 10))
+    player = player_of(tracks=[Track("was", before=True), Track("now")])
+    kept = player._frames
+    player.update(title="other")
+    assert player._frames is kept
+    now = [Track("was", before=True), Track("a", frames=light), Track("b", frames=light)]
+    player.update(tracks=now)
+    assert [track["first"] for track in player._scene["tracks"]] == [0, 8, 8] and player._frames[:8] == kept
+    assert len(player._frames) == 16
+    player.update(tracks=[*now[:2], Track("b", frames=dark)])
+    assert [track["first"] for track in player._scene["tracks"]] == [0, 8, 16] and len(player._frames) == 24
+    with pytest.raises(ValueError, match="one to twelve tracks side by side, got 13"):
+        player.update(tracks=[Track(before=True)] * 13)
+
+
+def test_a_pane_shows_the_clip_as_it_was_beside_what_was_done_to_it():
+    skeleton = Skeleton.named("kinect_v2")
+    left, right = (Pose(np.full((1, 8, 25, 2), x, np.float32), skeleton, "image", np.arange(8)) for x in (20, 60))
+    nowhere, mask = np.full((8, 4), np.nan, np.float32), np.zeros((8, 60, 80), bool)
+    truth = Truth(np.zeros(25, bool), mask, nowhere, (0, 8), np.arange(8))
+    moved = replace(truth, box=np.tile(np.array([30, 5, 50, 15], np.float32), (8, 1)))
+    light = np.full((8, 60, 80, 3), 240, np.uint8)
+    tracks = [Track("was", before=True), Track("now"), Track("drawn", frames=light, pixels=left, truth=moved)]
+    done = Edited(before=left, order=range(7, -1, -1), covers=[((0, 40, 80, 60), (0, 8), (200, 0, 0))])
+    frames = np.broadcast_to(np.arange(8, dtype=np.uint8)[:, None, None, None] * 20, (8, 60, 80, 3)).copy()
+    player = Player(Clip(frames, np.arange(8), 8.0), right, tracks=tracks, truth=truth, edited=done)
+    scene = player._scene["tracks"]
+    assert scene[2]["joints"][0][0][0] == [20, 20] and scene[0]["joints"] is None and scene[0]["before"]
+    assert scene[2]["truth"]["box"][0] == [30, 5, 50, 15] and scene[1]["truth"] is None
+    picture, zoom = player.still(0), -(-stills.WIDEST // 80)
+    wide, top = 80 * zoom + stills.GAP, stills.GAP + stills.LINE
+
+    def at(pane: int, x: int, y: int) -> list[int]:
+        return picture[top + y * zoom, stills.GAP + pane * wide + x * zoom].tolist()
+
+    assert at(0, 5, 50) == [0] * 3  # neither covered nor in another order
+    assert at(1, 5, 50) == [200, 0, 0] == at(2, 5, 50)
+    assert at(1, 5, 5) == [140] * 3 and at(2, 5, 30) == [240] * 3
+    assert at(2, 30, 10) == [255] * 3 != at(1, 30, 10)  # the drawn one's truth
 
 
 def test_a_long_text_ends_or_goes_on_below_and_never_leaves_the_picture():

@@ -29,7 +29,9 @@ class Reader(Protocol):
 
     A row has the verified ``frames`` and ``fps`` of its video, also where the table leaves them to be counted. A source
     whose videos lie in archives besides has ``video(row)``, which puts the file there before it is read; one whose
-    intervals were read off a player's clock has ``edges(row)``, as ``shown`` gives them.
+    intervals were read off a player's clock has ``edges(row)``, as ``shown`` gives them; one of a clip that was drawn
+    again has ``film`` uint8 [n,H,W,3], its pictures in place of the file's, and ``framing(row)``, the joints in its
+    picture that crops go by in place of ``pixels(row)``.
     """
 
     def pose(self, row: pd.Series) -> Pose | None:
@@ -166,6 +168,10 @@ class Dataset(Rows):
     def pixels(self, i: int) -> Pose | None:
         """Image space (source pixels, y down), joints float32 [M,T,V,2], all frames; None if it has none."""
         return self.reader.pixels(self.row(i))
+
+    def framing(self, i: int) -> Pose | None:
+        """The joints, as ``pixels`` gives them, that crops go by."""
+        return getattr(self.reader, "framing", self.reader.pixels)(self.row(i))
 
     def body(self, i: int) -> Pose | None:
         """What systems read as a pose: that in camera space, or, where clip i has none, its joints in pixels."""

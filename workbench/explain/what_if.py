@@ -24,6 +24,8 @@ from workbench.explain.what_if_clip import Subject
 from workbench.types import Batch, Skeleton, Truth
 
 Change = Callable[[Subject], Subject]
+#: What a batch holds of the picture.
+PICTURED = ("video", "flow", "parts", "rendered", "trajectories", "truth", "part_truth")
 #: What the loader makes of the poses, and of the picture: a change of these should reach those too.
 DERIVED = {
     "pose": {"rendered", "parts", "segments"},
@@ -59,13 +61,23 @@ class Answer:
         return int(self.logits.argmax())
 
 
+@dataclass(frozen=True)
+class Redrawn:
+    """A clip whose picture followed its body. source: what ``WhatIf.cut`` reads in place of the clip's data, None where
+    the picture stays as it was; words: what was not drawn, and why; "" where all was."""
+
+    source: Any = None
+    words: str = ""
+
+
 class WhatIf:
     """A session about one clip. ``original`` is the Answer to the clip as it is.
 
     system: in its own mode, which stays; sample: a data.Sample (clip, batch of one, pixels, truth, pose_numbers);
     grade: ``(attention, temporal, truth) -> dict`` such as metrics.attention.grade, None for none; redraw:
-    ``(frames, pose) -> frames``, how the loader draws poses, for systems that read ``batch.rendered``. A system's
-    logits must be [B,N].
+    ``(frames, pose) -> frames``, how the loader draws poses, for systems that read ``batch.rendered``; cut:
+    ``(source) -> sample``, how the sample was cut from the clip's data, so that other pictures of the clip can be. A
+    system's logits must be [B,N].
     """
 
     def __init__(
@@ -76,13 +88,14 @@ class WhatIf:
         classes: Sequence[str] | None = None,
         grade: Callable[..., dict[str, float]] | None = None,
         redraw: Callable[[np.ndarray, Any], np.ndarray] | None = None,
+        cut: Callable[[Any], Any] | None = None,
     ) -> None:
         batch = sample.batch.to(outputs.device(system))
         self.sample, self.skeleton, self.classes = sample, skeleton, None if classes is None else list(classes)
         self.subject = Subject(batch, skeleton, sample.pixels, sample.pose_numbers)
         self.reads = frozenset(getattr(system, "needs_test", ()))
         self.truth: Truth | None = sample.truth
-        self._reuse, self._grade, self._redraw = Reuse(system), grade, redraw
+        self._reuse, self._grade, self._redraw, self.cut = Reuse(system), grade, redraw, cut
         self.original = self.ask()
 
     @property
@@ -90,15 +103,20 @@ class WhatIf:
         """The system that is asked."""
         return self._reuse.system
 
-    def ask(self, changes: Sequence[Change] = ()) -> Answer:
+    def ask(self, changes: Sequence[Change] = (), drawn: Any = None) -> Answer:
         """The answer to the clip with ``changes``, applied in order; of a system that reads segments of the video, each
-        is changed like the clip. Raises what a change raises that does not fit, and ValueError for a change of single
-        moments where the system reads segments, which have other moments than the clip."""
+        is changed like the clip. drawn: a sample of the same clip, as ``cut`` makes it, whose pictures (with what is
+        made of them, and the truth) take the place of the clip's, before the changes. Raises what a change raises that
+        does not fit, and ValueError for a change of single moments where the system reads segments, which have other
+        moments than the clip."""
         start = time.perf_counter()
-        subject = self.subject
+        sample, subject = drawn or self.sample, self.subject
+        if drawn is not None:
+            pictures = drawn.batch.to(outputs.device(self.system))
+            subject = replace(subject, batch=_with_pictures(subject.batch, pictures))
         for change in changes:
             subject = change(subject)
-        subject = self._in_segments(self._redrawn(subject), changes)
+        subject = self._in_segments(self._with_drawings(subject, sample.clip.frames), changes)
         output = self._reuse(subject.batch)
         if output.logits.ndim != 2:
             raise ValueError(f"what if needs one answer a clip: logits [B,N], got {list(output.logits.shape)}")
@@ -107,7 +125,7 @@ class WhatIf:
             logits.cpu().numpy(),
             logits.softmax(-1).cpu().numpy(),
             maps,
-            self._graded(maps),
+            self._graded(maps, sample.truth),
             subject,
             1000 * (time.perf_counter() - start),
             tuple(dict.fromkeys(self._reuse.ran)),
@@ -115,12 +133,12 @@ class WhatIf:
             self._untouched(subject, changes),
         )
 
-    def _redrawn(self, subject: Subject) -> Subject:
+    def _with_drawings(self, subject: Subject, frames: np.ndarray) -> Subject:
         """With its poses drawn again where they were changed and the system reads drawings."""
         moved = subject.pixels is not self.subject.pixels
         if not moved or self._redraw is None or "rendered" not in self.reads or subject.batch.rendered is None:
             return subject
-        drawn = self._redraw(self.sample.clip.frames, subject.pixels)
+        drawn = self._redraw(frames, subject.pixels)
         pictures = torch.from_numpy(np.ascontiguousarray(drawn.transpose(3, 0, 1, 2)))[None]
         fresh = replace(subject.batch, rendered=pictures).to(subject.batch.rendered.device)
         return replace(subject, batch=subject.batch.replace(rendered=fresh.rendered))
@@ -145,17 +163,25 @@ class WhatIf:
             segments[g] = part.replace(**{k: torch.cat(v) for k, v in fields.items() if torch.is_tensor(v[0])})
         return replace(subject, batch=subject.batch.replace(segments=segments))
 
-    def _graded(self, maps: dict[str, np.ndarray]) -> dict[str, float]:
+    def _graded(self, maps: dict[str, np.ndarray], truth: Truth | None) -> dict[str, float]:
         attention = where_and_when(maps)
-        if self._grade is None or self.truth is None or (attention is None and "temporal" not in maps):
+        if self._grade is None or truth is None or (attention is None and "temporal" not in maps):
             return {}
-        return {name: float(value) for name, value in self._grade(attention, maps.get("temporal"), self.truth).items()}
+        return {name: float(value) for name, value in self._grade(attention, maps.get("temporal"), truth).items()}
 
     def _untouched(self, subject: Subject, changes: Sequence[Change]) -> tuple[str, ...]:
         changed = _changed_fields(self.subject.batch, subject.batch)
         meant = changed.union(*(getattr(change, "of", ()) for change in changes))
         due = meant.union(*(DERIVED.get(name, set()) for name in meant))
         return tuple(sorted((due - changed) & self.reads))
+
+
+def _with_pictures(batch: Batch, drawn: Batch) -> Batch:
+    """``batch`` with the pictures of ``drawn`` and what is made of them, in its segments too."""
+    held: dict[str, Any] = {name: value for name in PICTURED if (value := getattr(drawn, name)) is not None}
+    if batch.segments is not None and drawn.segments is not None:
+        held["segments"] = {g: _with_pictures(part, drawn.segments[g]) for g, part in batch.segments.items()}
+    return batch.replace(**held)
 
 
 def table(session: WhatIf, questions: Mapping[str, Sequence[Change]]) -> pd.DataFrame:

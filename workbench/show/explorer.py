@@ -4,14 +4,15 @@ systems answer to that, in step."""
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import ipywidgets
 import numpy as np
 
 from workbench.explain import interventions as made
-from workbench.explain.what_if import Answer, Change, WhatIf, where_and_when
+from workbench.explain.what_if import PICTURED, Answer, Change, Redrawn, WhatIf, where_and_when
 from workbench.explain.what_if_clip import Subject
 from workbench.show.player import Edited, Player, Track
 from workbench.show.session import attended
@@ -19,6 +20,8 @@ from workbench.show.widgets import STYLE, sentence
 
 #: What a drag moves: bones keep their lengths, but where the joint goes alone.
 WHAT_MOVES = {"the limb": "limb", "the joint alone": "joint", "the whole body": "body"}
+#: Whether the picture shows what was done to the joints.
+STAYS, FOLLOWS = "no", "drawn again"
 #: Below this change of every class score, in [0,1], an answer is said not to change.
 UNMOVED = 5e-4
 #: How many class scores are shown under a pane.
@@ -32,10 +35,18 @@ class Explorer(ipywidgets.VBox):
     may be transplanted. ``changes`` is the list of what was done, ``answers`` what each run says to that, ``player``
     the view, ``error`` what went wrong at the last change, or None (the picture is then that of the last answer). A
     change is made by hand, by a control, or by ``apply``. ValueError where the clips differ.
+
+    redraw: draws the clip again as changes say, or why nothing can, in a sentence. Where the choice ``follow`` is
+    FOLLOWS, each run has three panes: as it was, poses moved, poses and picture moved; ``drawn`` is what it says to the
+    last. A drag is drawn when it ends.
     """
 
     def __init__(
-        self, sessions: Mapping[str, WhatIf], donors: Mapping[str, Subject] | None = None, title: str = ""
+        self,
+        sessions: Mapping[str, WhatIf],
+        donors: Mapping[str, Subject] | None = None,
+        title: str = "",
+        redraw: Callable[[Sequence[Change]], Redrawn] | str = "",
     ) -> None:
         if not 1 <= len(sessions) <= 4:
             raise ValueError(f"an explorer shows one to four runs, got {len(sessions)}")
@@ -43,14 +54,20 @@ class Explorer(ipywidgets.VBox):
         self.clip = self._first.sample.clip
         if any(not np.array_equal(session.sample.clip.frames, self.clip.frames) for session in self.sessions.values()):
             raise ValueError("the runs of an explorer must have the same clip, with the same crop and frames")
+        if callable(redraw) and (lacks := [name for name, one in self.sessions.items() if one.cut is None]):
+            raise ValueError(f"the picture can't follow in {', '.join(lacks)}: the session does not say how to cut it")
         self.changes: list[Change] = []
         self.answers = {name: session.original for name, session in self.sessions.items()}
+        self.drawn = dict(self.answers)
         self.error: Exception | None = None
-        self._dragging = False
-        self.player = Player(self.clip, truth=self._first.truth, title=title, **self._drawn())
+        self._dragging, self._redraw = False, redraw
+        #: The sample that was drawn last, whether of the changes as they are now, and what of them it doesn't show.
+        self._picture, self._current, self._undrawn = None, True, ""
+        controls = self._controls()
+        self.player = Player(self.clip, truth=self._first.truth, title=title, **self._shown())
         self.player.on_edit(self.hear)
         self._message, self._list = ipywidgets.HTML(), ipywidgets.HTML()
-        super().__init__([self.player, self._controls(), self._list, self._message])
+        super().__init__([self.player, controls, self._list, self._message])
         self.add_class("wb-explorer")
         self._tell()
 
@@ -82,19 +99,46 @@ class Explorer(ipywidgets.VBox):
         to = (float(edit["x"]), float(edit["y"]))
         over = None if self.whole.value else reach
         last = made.Move(joint, int(edit["frame"]), to, int(edit["person"]), over, self.moves.value)
-        self._try([*before, last])
-        self._dragging = not edit.get("done", True) and self.error is None
+        done = edit.get("done", True)
+        self._try([*before, last], done)
+        self._dragging = not done and self.error is None
 
-    def _try(self, changes: list[Change]) -> None:
+    def _try(self, changes: list[Change], done: bool = True) -> None:
+        """Shows what the runs say to the poses at once, and then, of what is ``done``, to the picture."""
         try:
             self.answers = {name: session.ask(changes) for name, session in self.sessions.items()}
-            self.changes, self.error = changes, None
+            self.changes, self.error, self._current = changes, None, False
         except (ValueError, RuntimeError) as problem:
             self.error = problem
-        self.player.update(**self._drawn())
+        self._show()
+        if done and self.follows and self.error is None:
+            try:
+                self._draw()
+            except (ValueError, RuntimeError, OSError) as problem:
+                self.error = problem
+            self._show()
+
+    @property
+    def follows(self) -> bool:
+        """Whether the picture is drawn again."""
+        return callable(self._redraw) and self.follow.value == FOLLOWS
+
+    def _draw(self) -> None:
+        """Asks every run about the clip whose picture followed."""
+        assert callable(self._redraw)  # the choice is not offered where nothing can be drawn
+        redrawn = self._redraw(self.changes)
+        samples = {}
+        if redrawn.source is not None:
+            cuts = {name: session.cut for name, session in self.sessions.items() if session.cut is not None}
+            samples = {name: cut(redrawn.source) for name, cut in cuts.items()}
+        self.drawn = {name: session.ask(self.changes, samples.get(name)) for name, session in self.sessions.items()}
+        self._picture, self._undrawn, self._current = next(iter(samples.values()), None), redrawn.words, True
+
+    def _show(self) -> None:
+        self.player.update(**self._shown())
         self._tell()
 
-    def _drawn(self) -> dict[str, Any]:
+    def _shown(self) -> dict[str, Any]:
         """What the player shows of the answers."""
         subject, original = next(iter(self.answers.values())).subject, self._first.subject
         tools = ("joint", "cover") if original.pixels is not None else ("cover",)
@@ -109,7 +153,9 @@ class Explorer(ipywidgets.VBox):
                 for cover in covers
             ],
         )
-        tracks = [self._track(name, answer) for name, answer in self.answers.items()]
+        tracks = [self._track(name, name, answer) for name, answer in self.answers.items()]
+        if self.follows:
+            tracks = [track for name in self.sessions for track in self._three(name)]
         return {"pixels": subject.pixels, "tracks": tracks, "edited": edited}
 
     def _order(self) -> np.ndarray:
@@ -120,16 +166,56 @@ class Explorer(ipywidgets.VBox):
                 order = order[change.order(len(order))]
         return order
 
-    def _track(self, name: str, answer: Answer) -> Track:
+    def _three(self, name: str) -> list[Track]:
+        """The clip as it was, with its poses moved, and with its picture moved too."""
+        was = self._track(name, f"{name}: as it was", self.sessions[name].original)
+        scores = [(label, score, None) for label, score, _ in was.scores]
+        drawn = self._track(name, f"{name}: poses and picture moved", self.drawn[name])
+        if self._picture is not None:
+            seen = self._picture
+            pixels = seen.pixels if self._current else None  # a dragged joint is seen on its way
+            drawn = replace(drawn, frames=seen.clip.frames, pixels=pixels, truth=seen.truth)
+        if self._current:
+            drawn = replace(drawn, note=self._share(name))
+        else:
+            drawn = replace(drawn, note="not drawn yet: the picture follows when you let go", scores=())
+        was = replace(was, scores=scores, note="", before=True)
+        panes = [was, self._track(name, f"{name}: poses moved", self.answers[name]), drawn]
+        seen = any(one is not None for one in was.maps.values())
+        return panes if seen else [replace(pane, maps={}, pin="") for pane in panes]  # the picture is to be seen
+
+    def _share(self, name: str) -> str:
+        """In words, what the poses and what the picture did to the score of the class that was the answer."""
+        session, words = self.sessions[name], [self._undrawn] if self._undrawn else []
+        if self._picture is None:
+            return "; ".join([*words, "the picture is as it was"])
+        if not session.reads.intersection(PICTURED):
+            return "; ".join([*words, "this network does not read the picture: it answers to the poses alone"])
+        answers = [session.original, self.answers[name], self.drawn[name]]
+        label, then = (self._classes(name)[answers[k].label] for k in (0, 2))
+        scores = [answer.scores[answers[0].label] for answer in answers]
+        by = [f"it by {signed(step)}" if abs(step) >= UNMOVED else "nothing" for step in np.diff(scores)]
+        told = f"the poses change {by[0]}, the picture changes {by[1]}"
+        words.append(f"{label} {scores[0]:.2f} → {scores[2]:.2f}: {told}")
+        if answers[0].label != answers[2].label:
+            already = ", as with the poses alone" if answers[1].label == answers[2].label else ""
+            words.append(f"the answer is now {then}{already}")
+        return "; ".join([*words, *self._graded(name, answers[2])])
+
+    def _classes(self, name: str) -> list[str]:
+        session = self.sessions[name]
+        return session.classes or [f"class {i}" for i in range(len(session.original.scores))]
+
+    def _track(self, name: str, title: str, answer: Answer) -> Track:
         before = self.sessions[name].original
-        classes = self.sessions[name].classes or [f"class {i}" for i in range(len(answer.scores))]
+        classes = self._classes(name)
         best = list(dict.fromkeys([*np.argsort(-answer.scores)[: SHOWN - 1], before.label]))
         best = sorted(best, key=lambda label: -answer.scores[label])
         old = before.scores if self.changes else [None] * len(before.scores)
         scores = [(classes[label], answer.scores[label], old[label]) for label in best]
         maps = {"attention": where_and_when(answer.maps), "spatial": answer.maps.get("spatial")}
         return Track(
-            name, maps, {"temporal": answer.maps.get("temporal")}, scores=scores, note=self._note(name, answer)
+            title, maps, {"temporal": answer.maps.get("temporal")}, scores=scores, note=self._note(name, answer)
         )
 
     def _note(self, name: str, answer: Answer) -> str:
@@ -140,13 +226,15 @@ class Explorer(ipywidgets.VBox):
             words.append("ran everything again")
         if self.changes and (unmoved := self._unmoved(name, answer)):
             words.insert(0, unmoved)
-        before = self.sessions[name].original.grades
-        for grade, value in answer.grades.items():
-            if np.isfinite(value):
-                words.append(f"{grade.replace('_', ' ')} {before[grade]:.2f} → {value:.2f}")
+        words += self._graded(name, answer)
         if answer.untouched:
             words.append(f"unchanged, because only the loader can compute it: {', '.join(answer.untouched)}")
         return "; ".join(words)
+
+    def _graded(self, name: str, answer: Answer) -> list[str]:
+        before, after = self.sessions[name].original.grades, answer.grades
+        known = [grade for grade, value in after.items() if np.isfinite(value)]
+        return [f"{grade.replace('_', ' ')} {before[grade]:.2f} → {after[grade]:.2f}" for grade in known]
 
     def _unmoved(self, name: str, answer: Answer) -> str:
         """In words, where the changes move no class score by UNMOVED; "" where they do."""
@@ -169,6 +257,9 @@ class Explorer(ipywidgets.VBox):
         self.what = ipywidgets.Dropdown(description="shuffle", options=["both", "pose", "video"], **wide)
         self.fill = ipywidgets.Dropdown(description="cover with", options=["mean", "black", "blur"], **wide)
         self.donor = ipywidgets.Dropdown(description="other clip", options=list(self.donors), **wide)
+        self.follow = ipywidgets.Dropdown(description="picture follows", options=[STAYS, FOLLOWS], **wide)
+        self.follow.observe(lambda _: self._try(self.changes), "value")
+        offered = [self.follow] if callable(self._redraw) else [ipywidgets.HTML(html.escape(str(self._redraw)))]
         self.buttons = {
             "drop": self._button("drop joints", lambda: made.Drop(self.joints.value)),
             "freeze": self._button("freeze joints", lambda: made.Freeze(self.joints.value, self.player.frame)),
@@ -185,9 +276,8 @@ class Explorer(ipywidgets.VBox):
             self.buttons[name].disabled = not joints or (name == "transplant" and not self.donors)
         settings = [self.joints, self.moves, self.reach, self.whole, self.sigma, self.what, self.fill, self.donor]
         row = ipywidgets.Layout(flex_flow="row wrap", grid_gap="4px 12px", display="flex", max_width="1100px")
-        return ipywidgets.VBox(
-            [ipywidgets.Box(settings, layout=row), ipywidgets.Box(list(self.buttons.values()), layout=row)]
-        )
+        rows = [[*settings, *offered], list(self.buttons.values())]
+        return ipywidgets.VBox([ipywidgets.Box(widgets, layout=row) for widgets in rows])
 
     def _button(self, label: str, change: Callable[[], Change]) -> ipywidgets.Button:
         button = ipywidgets.Button(description=label)
@@ -208,6 +298,12 @@ class Explorer(ipywidgets.VBox):
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The explorer where somebody can use it; the player alone in a notebook that runs headless."""
         return super()._repr_mimebundle_(**kwargs) if attended() else self.player._repr_mimebundle_(**kwargs)
+
+
+def signed(change: float) -> str:
+    """A change of a score, with its sign and two digits that say something."""
+    size = f"{abs(change):.2f}" if abs(change) >= 0.01 else f"{abs(change):.2g}"
+    return ("−" if change < 0 else "+") + size
 
 
 def words(change: Change) -> str:

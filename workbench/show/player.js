@@ -113,6 +113,7 @@ function enlarge(values, rows, columns) { // bilinear, to about 64 cells on the 
 export class Player {
   constructor(root, scene, frames) {
     this.root = root;
+    this.given = frames;
     this.jpegs = frames.map(bytes);
     this.count = scene.numbers.length;
     this.bitmaps = [];
@@ -133,7 +134,7 @@ export class Player {
     root.player = this;
   }
 
-  show(given) { // draws another scene over the same pictures; what the viewer has chosen stays chosen
+  show(given, frames = this.given) { // draws another scene, over other pictures where there are; what the viewer has chosen stays chosen
     const decode = ([name, map]) => [name, { ...map, cells: bytes(map.data) }];
     const decoded = (maps) => Object.fromEntries(Object.entries(maps).map(decode));
     const tracks = given.tracks.map((track) => ({ ...track, maps: decoded(track.maps) }));
@@ -156,7 +157,14 @@ export class Player {
     else this.build((this.shape = shape));
     this.panes.forEach((pane) => this.fillAnswer(pane));
     this.answered();
+    if (frames !== this.given) this.exchange(frames);
     this.draw();
+  }
+
+  exchange(frames) { // the old pictures stay until the new ones are decoded
+    this.given = frames;
+    this.jpegs = frames.map(bytes);
+    if (this.bitmaps.length || this.loading) this.load(true);
   }
 
   measure() { // one range a map name, over all tracks
@@ -383,13 +391,14 @@ export class Player {
     if (this.state.playing) this.timer = requestAnimationFrame(this.tick); // a listener may have paused it
   };
 
-  async load() { // pictures are decoded only while the player is near the screen
-    if (this.bitmaps.length || this.loading) return;
+  async load(again = false) { // pictures are decoded only while the player is near the screen
+    if (!again && (this.bitmaps.length || this.loading)) return;
     const loading = (this.loading = Symbol("load"));
     const decode = (jpeg) => createImageBitmap(new Blob([jpeg], { type: "image/jpeg" }));
     const bitmaps = await Promise.all(this.jpegs.map(decode));
     if (this.loading !== loading) return bitmaps.forEach((bitmap) => bitmap.close());
     this.loading = null;
+    this.bitmaps.forEach((bitmap) => bitmap.close());
     this.bitmaps = bitmaps;
     this.draw();
   }
@@ -451,7 +460,8 @@ export class Player {
 
   drawPicture({ track, pen, canvas, blank, zoom }) {
     const { scene, state } = this, name = this.shown(track), map = track.maps[name];
-    const bitmap = this.bitmaps[(track.first ?? 0) + (scene.order ? scene.order[state.frame] : state.frame)];
+    const { before } = track, order = before ? null : scene.order, truth = track.truth ?? scene.truth;
+    const bitmap = this.bitmaps[(track.first ?? 0) + (order ? order[state.frame] : state.frame)];
     const missing = Boolean(name && !map), shown = `${scene.title || "Clip"}, frame ${state.frame + 1}`;
     blank.hidden = !missing;
     const who = track.pin === null && track.title ? track.title : "This run";
@@ -460,13 +470,15 @@ export class Player {
     if (!bitmap) return; // the last picture stays until this one is decoded
     pen.imageSmoothingEnabled = true;
     pen.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
-    for (const cover of scene.covers) this.drawCover(pen, cover, zoom);
+    if (!before) for (const cover of scene.covers) this.drawCover(pen, cover, zoom);
     if (map) this.drawMap(pen, map, name, canvas);
-    if (scene.truth && state.truth) this.drawBox(pen, zoom);
-    if (scene.ghost && state.skeleton) this.drawSkeleton(pen, zoom, scene.ghost, GHOST);
-    if (scene.pose && state.skeleton) this.drawSkeleton(pen, zoom, scene.pose.joints);
-    if (scene.pose && scene.tools.includes("joint") && state.skeleton) this.drawChosen(pen, zoom);
-    if (this.held?.box) this.drawDashed(pen, zoom, this.held.box);
+    if (truth && state.truth) this.drawBox(pen, zoom, truth);
+    if (scene.pose && state.skeleton) {
+      if (scene.ghost && !before) this.drawSkeleton(pen, zoom, scene.ghost, GHOST);
+      this.drawSkeleton(pen, zoom, this.joints(track));
+      if (scene.tools.includes("joint") && !before) this.drawChosen(pen, zoom, track);
+    }
+    if (this.held?.box && !before) this.drawDashed(pen, zoom, this.held.box);
     if (map && name === AFFINITY) this.drawQuery(pen, canvas);
   }
 
@@ -508,8 +520,12 @@ export class Player {
     pen.setLineDash([]);
   }
 
-  drawChosen(pen, zoom) {
-    const place = this.scene.pose.joints[this.chosen.person]?.[this.state.frame][this.chosen.joint];
+  joints({ joints, before }) { // those that a pane shows
+    return joints ?? ((before && this.scene.ghost) || this.scene.pose.joints);
+  }
+
+  drawChosen(pen, zoom, track) {
+    const place = this.joints(track)[this.chosen.person]?.[this.state.frame][this.chosen.joint];
     if (!place || place[0] === null) return;
     this.ring(pen, place[0] * zoom, place[1] * zoom, pen.canvas.width / 60);
   }
@@ -559,8 +575,8 @@ export class Player {
     pen.setLineDash([]);
   }
 
-  drawBox(pen, zoom) { // whole during the moment, dashed outside it
-    const { box, moment } = this.scene.truth, corners = box[this.state.frame], width = pen.canvas.width / 160;
+  drawBox(pen, zoom, { box, moment }) { // whole during the moment, dashed outside it
+    const corners = box[this.state.frame], width = pen.canvas.width / 160;
     if (corners.includes(null)) return;
     const [left, top, right, bottom] = corners.map((value) => value * zoom);
     const dash = moment[this.state.frame] ? [] : [2 * width, 2.5 * width];
@@ -633,7 +649,7 @@ export class Player {
   }
 
   touch(pane, event) {
-    const place = this.place(pane, event), { tool } = this.state;
+    const place = this.place(pane, event), tool = pane.track.before ? "none" : this.state.tool; // what was stays
     if (event.button) return;
     if (tool === "joint" && this.grab(place, pane)) this.held = { ...this.chosen };
     else if (tool === "cover") this.held = { start: place, box: [...place, ...place] };
@@ -664,10 +680,10 @@ export class Player {
     this.draw();
   }
 
-  grab([x, y], { canvas }) { // the nearest joint within a finger's breadth
+  grab([x, y], { canvas, track }) { // the nearest joint within a finger's breadth
     const reach = (14 * this.scene.size[0]) / canvas.clientWidth;
     const near = { distance: reach };
-    this.scene.pose?.joints.forEach((person, i) => person[this.state.frame].forEach(([left, top], joint) => {
+    if (this.scene.pose) this.joints(track).forEach((person, i) => person[this.state.frame].forEach(([left, top], joint) => {
       if (left === null) return;
       const distance = Math.hypot(left - x, top - y);
       if (distance < near.distance) Object.assign(near, { distance, person: i, joint });
@@ -679,7 +695,9 @@ export class Player {
 
   put(x, y, done) { // moves the chosen joint in view at once, and asks what that would change
     const { person, joint } = this.chosen, { frame } = this.state;
-    this.scene.pose.joints[person][frame][joint] = [x, y];
+    for (const joints of [this.scene.pose.joints, ...this.scene.tracks.map((track) => track.joints)]) {
+      if (joints) joints[person][frame][joint] = [x, y];
+    }
     this.readout.textContent = `${this.name(joint)} at ${short(x)}, ${short(y)}`;
     this.ask({ kind: "joint", person, joint, frame, x, y, done });
   }
@@ -715,20 +733,21 @@ export class Player {
 
   ask(detail) { // one question at a time: of those that come while an answer is due, only the latest counts
     if (this.asked) return (this.waiting = detail);
+    this.waiting = null;
     this.asked = performance.now();
     this.impatience = setTimeout(() => {
-      this.asked = this.waiting = null;
+      this.asked = null; // what waits is asked when the answer comes after all
       this.readout.textContent = "nobody answers: the last answer stays in view (is the kernel running?)";
     }, PATIENCE);
     this.root.dispatchEvent(new CustomEvent("edit", { detail }));
   }
 
   answered() {
-    if (!this.asked) return;
-    const detail = performance.now() - this.asked, { waiting } = this;
+    const { asked, waiting } = this;
     clearTimeout(this.impatience);
     this.asked = this.waiting = null;
-    this.root.dispatchEvent(new CustomEvent("answer", { detail })); // milliseconds from question to answer
+    const detail = performance.now() - asked; // milliseconds from question to answer
+    if (asked) this.root.dispatchEvent(new CustomEvent("answer", { detail }));
     if (waiting) this.ask(waiting);
   }
 
@@ -760,7 +779,7 @@ export function boot(page) { // starts every player of a static page that has no
 function render({ model, el }) {
   const root = el.appendChild(document.createElement("div"));
   const player = new Player(root, { ...model.get("_scene"), frame: model.get("frame") }, model.get("_frames"));
-  const shown = () => player.show(model.get("_scene"));
+  const shown = () => player.show(model.get("_scene"), model.get("_frames"));
   const heard = () => { // JupyterLab keeps the view of a kernel that is gone, and sending to that raises
     const manager = model.widget_manager;
     if (!manager || !("kernel" in manager)) return true;

@@ -52,8 +52,8 @@ class Player(Live, anywidget.AnyWidget):
         title: text, never HTML.
         caption: text, never HTML.
         tracks: two to four runs side by side on the same clip (up to six panes where each pins a map of its own, up to
-            24 where each has frames of its own), instead of maps and temporal; maps of one name share a colour
-            scale.
+            24 where each has frames of its own, up to 12 where some show the clip as it was before it was edited),
+            instead of maps and temporal; maps of one name share a colour scale.
         quality: of the JPEG pictures, 1 to 100.
         edited: what was done to the clip, and the tools that the viewer gets.
 
@@ -90,7 +90,7 @@ class Player(Live, anywidget.AnyWidget):
         shown = _tracks(maps, temporal, tracks)
         self._parts: dict[str, Any] = {"clip": clip, "pixels": pixels, "truth": truth, "title": title}
         self._parts |= {"caption": caption, "tracks": shown, "edited": edited or Edited()}
-        self._updates = 0
+        self._updates, self._quality = 0, quality
         scene = describe(**self._parts)
         super().__init__(_frames=pictures(clip, shown, quality), _scene=scene, frame=peak(clip, truth, shown))
 
@@ -105,7 +105,7 @@ class Player(Live, anywidget.AnyWidget):
         tracks: Sequence[Track] | None = None,
         **parts: Any,
     ) -> None:
-        """Draws other maps, weights, pixels, truth, edits, title or caption over the same pictures; the rest stays.
+        """Draws other maps, weights, pixels, truth, edits, title or caption over the same clip; the rest stays.
 
         maps and temporal belong to a player of one run; one that shows several takes ``tracks``.
         """
@@ -126,10 +126,13 @@ class Player(Live, anywidget.AnyWidget):
             changes = {name: value for name, value in changes.items() if value is not None}
             parts["tracks"] = [replace(self._parts["tracks"][0], **changes)]
         merged = {**self._parts, **parts}
-        if any(track.frames is not None for track in merged["tracks"]):
-            raise ValueError("a player whose tracks have frames of their own can't be updated; make another")
         self._updates += 1  # an answer that looks like the last one is an answer all the same
-        self._scene = {**describe(**merged), "update": self._updates}
+        scene = {**describe(**merged), "update": self._updates}
+        shown = [[id(track.frames) for track in tracks] for tracks in (self._parts["tracks"], merged["tracks"])]
+        with self.hold_sync():  # pictures and what is drawn over them change together
+            if shown[0] != shown[1]:
+                self._frames = pictures(merged["clip"], merged["tracks"], self._quality)
+            self._scene = scene
         self._parts = merged
 
     def to_html(self, script: bool = True) -> str:
@@ -234,6 +237,7 @@ def _tracks(maps: Any, temporal: Any, tracks: Sequence[Track] | None) -> list[Tr
         raise ValueError("a player takes either maps and temporal, or tracks that bring their own")
     own, pinned = ([getattr(track, name) is not None for track in tracks] for name in ("frames", "pin"))
     most, words = (24, "24") if all(own) else (6, "six pinned") if all(pinned) else (4, "four")
+    most, words = (12, "twelve") if any(track.before for track in tracks) else (most, words)
     if not 1 <= len(tracks) <= most:
         raise ValueError(f"a player shows one to {words} tracks side by side, got {len(tracks)}")
     return list(tracks)

@@ -29,7 +29,8 @@ class Track:
     block's float [P,P'] with the grids (T',H',W') of its P queries and its P' keys; a click on the picture then shows
     where that place looks. pin: the map that this pane shows whatever the others do ("" none). scores: (class name,
     score in [0,1], score before or None), drawn as bars; note: a sentence below them. frames: uint8 [T,H,W,3], the
-    pane's own pictures in place of the clip's.
+    pane's own pictures in place of the clip's, and pixels and truth the joints and the truth in them, in clip pixels.
+    before: the pane shows the clip as it was before it was edited.
     """
 
     title: str = ""
@@ -40,6 +41,9 @@ class Track:
     scores: Sequence[tuple[str, float, float | None]] = ()
     note: str = ""
     frames: Any = None
+    pixels: Pose | None = None
+    truth: Truth | None = None
+    before: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,18 +92,26 @@ def describe(
 def pictures(clip: Clip, tracks: Sequence[Track], quality: int) -> list[bytes]:
     """One JPEG per frame, of the clip and then of each track that has its own (see ``starts``): decoded once, a short
     clip can then be shown frame by frame, exactly and in any order."""
-    own = [track.frames for track in tracks if track.frames is not None]
+    own = _own(tracks)
     if wrong := [np.shape(frames) for frames in own if np.shape(frames) != clip.frames.shape]:
         raise ValueError(f"a track's own frames must be those of the clip, {clip.frames.shape}, got {wrong[0]}")
-    shown = own if len(own) == len(tracks) else [clip.frames, *own]
+    shown = [*([] if _all_own(tracks) else [clip.frames]), *own]
     return [jpeg(frame, quality) for frames in shown for frame in frames]
 
 
 def starts(tracks: Sequence[Track], count: int) -> list[int]:
     """Where the pictures of each track begin among ``pictures``; the clip's are there where a track shows them."""
-    own = [track.frames is not None for track in tracks]
-    places = np.cumsum(own) - 1 + (not all(own))
-    return [int(number) * count if mine else 0 for number, mine in zip(places, own, strict=True)]
+    places = {id(frames): place for place, frames in enumerate(_own(tracks), not _all_own(tracks))}
+    return [places.get(id(track.frames), 0) * count for track in tracks]
+
+
+def _own(tracks: Sequence[Track]) -> list[Any]:
+    """The pictures that tracks bring, those that several share once."""
+    return list({id(track.frames): track.frames for track in tracks if track.frames is not None}.values())
+
+
+def _all_own(tracks: Sequence[Track]) -> bool:
+    return all(track.frames is not None for track in tracks)
 
 
 def jpeg(frame: np.ndarray, quality: int = 85) -> bytes:
@@ -183,6 +195,9 @@ def _track(track: Track, count: int) -> dict:
         "pin": track.pin,
         "scores": [_score(*score) for score in track.scores],
         "note": str(track.note),
+        "joints": None if track.pixels is None else _pose(track.pixels, count)["joints"],
+        "truth": None if track.truth is None else _truth(track.truth, count),
+        "before": track.before,
     }
 
 

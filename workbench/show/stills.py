@@ -57,7 +57,10 @@ def still(
     panes = []
     for track in tracks:
         shown, words = _first(tracks, track), []
-        picture = _picture(clip, track, edited, frame, zoom)
+        done, body, region = edited, track.pixels or pixels, track.truth or truth
+        if track.before:
+            done, body = Edited(), edited.before or pixels
+        picture = _picture(clip, track, done, frame, zoom)
         if track.maps.get(shown) is not None:
             same = [cells(other.maps[shown]) for other in tracks if other.maps.get(shown) is not None]
             low, high = span(np.concatenate([array.ravel() for array in same]))
@@ -65,12 +68,12 @@ def still(
             words.append(f"{shown}: {low:.3g} to {high:.3g}")
         elif shown in track.maps:
             _write(picture, f"no map “{shown}”", GAP, picture.shape[0] // 2, FAINT)
-        if truth is not None:
-            _box(picture, truth.box[frame] * zoom, bool(truth.moment[frame]))
-        if edited.before is not None:
-            _skeleton(picture, edited.before, frame, zoom, GHOST)
-        if pixels is not None:
-            _skeleton(picture, pixels, frame, zoom)
+        if region is not None:
+            _box(picture, region.box[frame] * zoom, bool(region.moment[frame]))
+        if done.before is not None:
+            _skeleton(picture, done.before, frame, zoom, GHOST)
+        if body is not None:
+            _skeleton(picture, body, frame, zoom)
         rows = [picture, *(_strip(name, values, truth, frame, picture.shape[1], len(clip.frames))
                            for name, values in list(_known(track.temporal).items())[:1])]  # fmt: skip
         words += [f"{name} {score:.2f}" for name, score, _ in track.scores] + _wrapped(track.note, picture.shape[1] - 4)

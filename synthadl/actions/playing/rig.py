@@ -21,6 +21,15 @@ ELBOW_SMOOTH = 0.07
 ABOVE_TABLE = 0.03
 #: By how much an elbow's pole may be turned outward.
 OUTWARD = (0.0, 0.4, 0.8, 1.4, 2.2)
+#: What carries things: frame -> the joint at its origin, and where the bone begins that ends there or leads on.
+CARRIERS = {
+    "pelvis": ("spine_base", "spine_base", "spine_mid"),
+    "chest": ("spine_shoulder", "spine_mid", "spine_shoulder"),
+    "neck": ("neck", "spine_shoulder", "neck"),
+    "head": ("head", "neck", "head"),
+    **{f"{side}_foot": (f"ankle_{side}", f"ankle_{side}", f"foot_{side}") for side in SIDES},
+    **{f"{side}_hand": (f"hand_{side}", f"wrist_{side}", f"hand_{side}") for side in SIDES},
+}
 
 
 @dataclass
@@ -62,6 +71,20 @@ def play(score: Score) -> Rig:
     for side in SIDES:
         _arm(rig, score, side, life)
     return rig
+
+
+def shifted(rig: Rig, shift: np.ndarray) -> Rig:
+    """The rig with ``shift`` float64 [T,25,3] (root frame, metres) added to its joints. Frames and hands go with their
+    joint and turn with their bone (``CARRIERS``), and what they carry goes with them; the root frame stays."""
+    joints, frames, hands = rig.joints + shift, dict(rig.frames), dict(rig.hands)
+    for name, (at, start, end) in CARRIERS.items():
+        bones = [points[:, JOINT[end]] - points[:, JOINT[start]] for points in (rig.joints, joints)]
+        turn, (turns, origin) = motion.turning(*bones), rig.frames[name]
+        frames[name] = turn @ turns, origin + shift[:, JOINT[at]]
+        if (side := name.removesuffix("_hand")) in SIDES:
+            palm, fingers, normal = rig.hands[side]
+            hands[side] = palm + shift[:, JOINT[at]], motion.rotate(turn, fingers), motion.rotate(turn, normal)
+    return Rig(rig.t, joints, frames, hands, rig.travel)
 
 
 class _Life:

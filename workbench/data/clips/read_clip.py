@@ -111,8 +111,10 @@ class Cut:
 
     def _read(self, numbers: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """(positions in ``numbers``, their frames uint8 [n,H,W,3]), piece by piece."""
+        film = getattr(self.dataset.reader, "film", None)
         for positions in np.array_split(np.arange(len(numbers)), math.ceil(len(numbers) / PIECE)):
-            yield positions, video.read(self.info, numbers[positions]).frames
+            chosen = numbers[positions]
+            yield positions, video.read(self.info, chosen).frames if film is None else film[chosen]
 
     @cached_property
     def boxes(self) -> list[np.ndarray | None]:
@@ -196,7 +198,7 @@ def area_box(dataset: Dataset, spec: ClipSpec, i: int) -> tuple[int, int, int, i
     info = verified(dataset, i)
     if spec.crop in ("frame", "centre"):
         return picture_box(info, spec)
-    pixels = dataset.pixels(i)
+    pixels = dataset.framing(i)
     if pixels is None:
         raise ValueError(
             f"{dataset.ids[i]} has no joints in pixels to crop by; use crop='frame' (--set preset.crop=frame)"

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import shlex
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -122,7 +123,7 @@ class Arrays:
 
     def truth(self, row: pd.Series) -> Truth:
         """What the world knows of a clip."""
-        arrays = read_arrays(row["arrays"], ("truth_joints", "truth_mask", "truth_box", "interval"))
+        arrays = self._stored(row, ("truth_joints", "truth_mask", "truth_box", "interval"))
         start, end = arrays["interval"].tolist()
         return Truth(
             joints=arrays["truth_joints"],
@@ -137,7 +138,33 @@ class Arrays:
         return [Path(row["video"]), Path(row["arrays"])]
 
     def _load(self, row: pd.Series, name: str) -> np.ndarray:
-        values = read_arrays(row["arrays"], (name,))[name]
+        values = self._stored(row, (name,))[name]
         if len(values) != row["frames"]:
             raise ValueError(f"{row['arrays']}: {name} has {len(values)} frames, the index says {row['frames']}")
         return values
+
+    def _stored(self, row: pd.Series, names: Iterable[str]) -> Mapping[str, np.ndarray]:
+        return read_arrays(row["arrays"], names)
+
+
+@dataclass(frozen=True)
+class DrawnAgain(Arrays):
+    """Reads one clip from memory: ``film`` uint8 [n,H,W,3] and ``arrays``, as its npz would hold them. Crops stay where
+    its files put them, so that what did not change is at the same place."""
+
+    film: np.ndarray
+    arrays: Mapping[str, np.ndarray]
+
+    def framing(self, row: pd.Series) -> Pose:
+        """The joints in the picture as the file has them."""
+        return Arrays(self.pose_quality).pixels(row)
+
+    def _stored(self, row: pd.Series, names: Iterable[str]) -> Mapping[str, np.ndarray]:
+        return self.arrays
+
+
+def drawn_again(dataset: Dataset, i: int, film: np.ndarray, arrays: Mapping[str, np.ndarray]) -> Dataset:
+    """Clip ``i`` of SynthADL alone, with other pictures uint8 [n,H,W,3] and arrays (see ``synthadl.redraw``)."""
+    reader = dataset.reader
+    assert isinstance(reader, Arrays)  # a data set of SynthADL has no other
+    return replace(dataset.subset([i]), reader=DrawnAgain(reader.pose_quality, film, arrays))

@@ -82,11 +82,12 @@ def where(run: Run, split: str, change: str) -> Path:
 
 def session(run: Run, system: System, dataset: data.Dataset, i: int) -> WhatIf:
     """A what-if session about clip ``i`` of ``dataset``, cut as the run cuts it, with graded attention."""
-    sample = data.sample(dataset, i, run.spec, needs=system.needs_test | {"label"})
-    spec = run.spec
+    spec, needs = run.spec, system.needs_test | {"label"}
+    sample = data.sample(dataset, i, spec, needs=needs)
     options = {name: getattr(spec, name) for name in ("background", "marker", "colors", "ratio_aware")}
     redraw = partial(rendering.draw, **options)
-    return WhatIf(system, sample, dataset.skeleton, dataset.classes, metrics.attention.grade, redraw)
+    cut = partial(data.sample, i=0, spec=spec, needs=needs)
+    return WhatIf(system, sample, dataset.skeleton, dataset.classes, metrics.attention.grade, redraw, cut)
 
 
 def _clip(
