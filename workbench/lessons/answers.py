@@ -30,8 +30,8 @@ class Question:
     """A question with one right answer: a number, or the word of one of the choices.
 
     needs: what the answer rests on. measure: finds the answer anew, from the library or the shipped weights. Where it
-    needs the demo's runs, the lab measures a number, and ``read`` says which choice it means. why: told with the right
-    answer. slips: by wrong answer, a hint.
+    needs the demo's runs, the lab measures a number, and ``read`` says which choice it means; ``answer`` is then that
+    of the networks that come with the workbench. why: told with the right answer. slips: by wrong answer, a hint.
     """
 
     text: str
@@ -222,6 +222,7 @@ QUESTIONS = {
     "exchange": Question(
         f"Read the share of predictions that changed. With a floor of {CHANGED:.0%}, what does it say?",
         "this is the library's verdict too; an attention map that changes no prediction explains none",
+        "acts",
         choices={
             "idle": "the attention is computed and hardly used",
             "acts": "the attention acts on the prediction; whether it helps is another question",
@@ -266,6 +267,7 @@ QUESTIONS = {
     "same_map": Question(
         f"Read the loss of the best constant for the run's attention. Below {SAME_MAP}, call it one map for all clips.",
         "where the loss of the best constant is near 0, a student can have it without seeing the video",
+        "differs",
         choices={
             "same": "the attention is one map for all clips",
             "differs": "the attention differs from clip to clip",
