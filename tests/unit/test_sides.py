@@ -74,6 +74,18 @@ def test_the_players_script_has_them():
 def test_figures_have_them():
     joints = np.random.default_rng(0).uniform(size=(KINECT.count, 3)).astype(np.float32)
     spaces = {"a": Pose(joints[None, None], KINECT, "camera", np.arange(1))}
-    for figure in (figures.schema(KINECT, joints), flow.pose_spaces(spaces, 0)):
+    for figure in (figures.schema(spaces["a"]), flow.pose_spaces(spaces, 0)):
         colors = {trace.marker.color for trace in figure.data if trace.mode and "markers" in trace.mode}
         assert colors == {f"rgb{color}" for color in SIDE_COLORS}
+
+
+def test_a_schema_stands_upright_in_any_space():
+    """In space y points up, in a picture down; the head is above the feet in both."""
+    joints = np.full((1, 3, KINECT.count, 3), np.nan, np.float32)
+    joints[0, 1] = np.random.default_rng(0).uniform(size=(KINECT.count, 3))
+    joints[0, 1, KINECT.index("head"), 1], joints[0, 1, KINECT.index("foot_left"), 1] = 2, -2
+    stands = figures.schema(Pose(joints, KINECT, "camera", np.arange(3)))
+    assert stands.layout.yaxis.autorange is True and stands.layout.yaxis.title.text == "y (metres, up)"
+    assert max(y for trace in stands.data[1:] for y in trace.y) == 2
+    flat = figures.schema(Pose(joints[..., :2] * [1, -1], KINECT, "image", np.arange(3)))
+    assert flat.layout.yaxis.autorange == "reversed" and flat.layout.yaxis.title.text == "y (pixels, down)"

@@ -11,7 +11,7 @@ from plotly.subplots import make_subplots
 
 from workbench.media.skeletons import SIDE_COLORS, SIDES, joint_sides
 from workbench.show.figures import common, training
-from workbench.types import Clip, Skeleton
+from workbench.types import Clip, Pose
 
 
 def variants(clip: Clip, drawn: Mapping[str, np.ndarray], heading: str, below: str = "", columns: int = 6) -> go.Figure:
@@ -20,11 +20,14 @@ def variants(clip: Clip, drawn: Mapping[str, np.ndarray], heading: str, below: s
     return common.sheet(dict(drawn), labels, heading, below, columns, "frame of the source video (seconds)")
 
 
-def schema(skeleton: Skeleton, joints: np.ndarray) -> go.Figure:
-    """A joint schema drawn on a body: ``joints`` [V,2+] with y up, each joint's index beside it, its name on hovering.
+def schema(pose: Pose) -> go.Figure:
+    """The joint schema of ``pose``, drawn on its first person in the frame that has most of their joints: each joint's
+    index, its name on hovering.
 
     Joints have the colours of the body's sides, as in every drawing.
     """
+    skeleton, flat = pose.skeleton, pose.space == "image"
+    joints = max(pose.joints[0, ..., :2], key=lambda places: np.isfinite(places).sum())
     x, y = common.skeleton_lines(joints, skeleton.bones)
     figure = go.Figure(go.Scatter(x=x, y=y, mode="lines", line={"color": "#9AA5B1", "width": 4}, showlegend=False))
     for place, name in enumerate(("left", "right", "middle")):
@@ -33,8 +36,8 @@ def schema(skeleton: Skeleton, joints: np.ndarray) -> go.Figure:
         names = [common.text(skeleton.joints[index].replace("_", " ")) for index in mine]
         listed = "".join(f"<br>{index}  {name}" for index, name in zip(mine, names, strict=True))
         figure.add_scatter(
-            x=np.asarray(joints)[mine, 0],
-            y=np.asarray(joints)[mine, 1],
+            x=joints[mine, 0],
+            y=joints[mine, 1],
             mode="markers+text",
             marker=common.side_markers(side, 21),
             text=[str(index) for index in mine],
@@ -52,7 +55,10 @@ def schema(skeleton: Skeleton, joints: np.ndarray) -> go.Figure:
             ysizemode="pixel", x0=0, x1=14, y0=-18, y1=-4, fillcolor=f"rgb{SIDE_COLORS[side]}", line_width=1,
         )  # fmt: skip
     figure.update_xaxes(domain=[0, 0.58])
-    figure.update_xaxes(title_text="x (metres)").update_yaxes(title_text="y (metres, up)", scaleanchor="x")
+    unit = "pixels" if flat else "metres"
+    figure.update_xaxes(title_text=f"x ({unit})").update_yaxes(
+        title_text=f"y ({unit}, {'down' if flat else 'up'})", scaleanchor="x", autorange="reversed" if flat else True
+    )
     below = f"{skeleton.count} joints, {len(skeleton.bones)} bones; numbers are positions in every pose array"
     return common.finish(figure, f"The schema {skeleton.name}", below, 640)
 
