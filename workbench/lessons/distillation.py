@@ -73,8 +73,8 @@ def learn_projection(
 
 
 def class_means(rows: Tensor, labels: Tensor) -> Tensor:
-    """float [S,P]: for each clip the mean, of unit length, of the unit rows of the other clips of its class, zeros where
-    there is none; rows float [S,P], labels int64 [S]."""
+    """float [S,P]: for each clip the mean, of unit length, of the unit rows of its class's other clips; zeros where
+    there is none. rows float [S,P], labels int64 [S]."""
     same = (labels[:, None] == labels).to(rows.dtype).fill_diagonal_(0)
     return F.normalize(same @ F.normalize(rows, dim=1), dim=1)
 
