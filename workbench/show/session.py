@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 
 def attended() -> bool:
     """True where a front end runs the cell by hand (JupyterLab, VS Code); False under papermill or in plain Python.
@@ -15,6 +17,15 @@ def attended() -> bool:
     if kernel is None:
         return False
     return bool(kernel.get_parent().get("content", {}).get("allow_stdin", True))
+
+
+def pictured() -> bool:
+    """Whether figures are kept as pictures too, for viewers that can't draw them: in a notebook that runs headless,
+    unless WORKBENCH_PICTURES is 0, as it is where the gallery draws them itself."""
+    from IPython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    return kernel is not None and not attended() and os.environ.get("WORKBENCH_PICTURES") != "0"
 
 
 class Live:

@@ -197,6 +197,7 @@ class Provisioner(LocalProvisioner):
             self.started(self.pid)
             return connection
         env = {name: value for name, value in kwargs["env"].items() if name != "JPY_PARENT_PID"}
+        env.setdefault("WORKBENCH_PICTURES", "0")  # the gallery draws figures itself (see show.session)
         self.process = Forked(self.source, cmd, env, str(kwargs.get("cwd") or Path.cwd()))
         self.pid, self.pgid = self.process.pid, self.process.pid
         self.started(self.pid)
