@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.fixtures import fake_synthadl
 from workbench.data import Dataset, open_dataset
+
+#: Headless notebooks of the tests make no pictures of their figures, which takes Chrome seconds each.
+os.environ.setdefault("WORKBENCH_PICTURES", "0")
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,7 @@ def browser(chromium: Browser) -> Browser:
 @pytest.fixture
 def artifacts() -> Path:
     """Where screenshots are kept for a person to look at."""
+    ARTIFACTS.mkdir(exist_ok=True)
     return ARTIFACTS
 
 

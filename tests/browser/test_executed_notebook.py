@@ -1,5 +1,5 @@
 """A notebook that papermill has executed, read by others: as nbconvert's page offline, and in JupyterLab without
-running a cell, untrusted and trusted."""
+running a cell, untrusted and trusted; players play there, and figures are seen."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from PIL import Image
 
 from tests.browser.cdp import Browser
 from tests.browser.lab import open_notebook, server
+from workbench.show.figures.pictures import PLOTLY, WIDE
 from workbench.show.player import STILL
 
 pytestmark = pytest.mark.xdist_group("jupyterlab")
@@ -45,18 +46,25 @@ shown = panel(Config(), draw)
 shown.exercise()
 shown
 """,
+    """
+import plotly.graph_objects as go
+from workbench.show.figures import common
+common.finish(go.Figure(go.Bar(y=[1, 2])), "A figure", height=300)
+""",
 ]
 
 
 @pytest.fixture(scope="module")
 def executed(tmp_path_factory) -> Path:
-    """Two players, one of them in a panel whose controls were all tried."""
+    """Two players, one of them in a panel whose controls were all tried, and a figure."""
     folder = tmp_path_factory.mktemp("executed")
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     cells = list(map(nbformat.v4.new_code_cell, CELLS))
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / "in.ipynb")
     (folder / "work").mkdir()
-    papermill.execute_notebook(folder / "in.ipynb", folder / "work/out.ipynb", progress_bar=False, log_output=False)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("WORKBENCH_PICTURES", "1")
+        papermill.execute_notebook(folder / "in.ipynb", folder / "work/out.ipynb", progress_bar=False, log_output=False)
     return folder / "work/out.ipynb"
 
 
@@ -65,8 +73,10 @@ def outputs(path: Path) -> list[dict]:
 
 
 def test_every_player_is_a_page_and_a_still_at_its_peak_and_asks_the_network_for_nothing(executed, artifacts):
-    shown = outputs(executed)
+    *shown, figure = outputs(executed)
     assert [set(data) for data in shown] == [{"text/plain", "text/html", "image/png"}] * 2
+    assert set(figure) == {PLOTLY, "image/png"}
+    assert Image.open(io.BytesIO(base64.b64decode(figure["image/png"]))).size == (WIDE, 300)
     for data in shown:
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", data["text/html"])
         assert STILL in data["text/html"] and STILL in data["text/plain"]
@@ -84,7 +94,7 @@ def test_the_notebook_keeps_no_second_copy_of_its_players(executed):
 
 def test_where_scripts_are_taken_out_a_line_and_the_still_remain(executed):
     """What stays of it under rules such as GitHub's: no script, no style; pictures and words."""
-    for data in outputs(executed):
+    for data in outputs(executed)[:2]:
         kept = bleach.clean(
             re.sub(r"<(script|style)\b.*?</\1>", "", data["text/html"], flags=re.DOTALL),
             tags={"div", "figure", "figcaption", "img"}, attributes={"img": ["src", "alt"]},
@@ -111,6 +121,8 @@ def test_nbconverts_page_plays_offline(browser: Browser, executed: Path, tmp_pat
         browser.wait("document.querySelector('.wb-player').player.state.frame < 5")
         browser.run("document.querySelector('.wb-player').player.pause()")
         assert browser.run("document.querySelectorAll('.wb-player figcaption').length") == 2  # the panes' names
+        widths = "[...document.querySelectorAll('.jp-OutputArea-output > img')].map(picture => picture.naturalWidth)"
+        assert browser.run(widths) == [WIDE]
         browser.screenshot(artifacts / "nbconvert.png", whole=True)
     finally:
         browser.call("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1,

@@ -126,6 +126,16 @@ def test_it_fits_every_screen(shown, width):
     shown.run("document.querySelectorAll('.plot').forEach(draw)")
     shown.wait("document.querySelector('.plot .main-svg')")
     assert shown.run("document.documentElement.scrollWidth") <= width
+    box, sheet = shown.run("(box => [box.clientWidth, box.scrollWidth])(document.querySelector('.plot'))")
+    assert sheet >= 760 and (sheet > box) == (width < 760)  # on a phone a figure is scrolled, not squeezed
+
+
+def test_a_dark_page_has_light_figures(shown):
+    color = "getComputedStyle(document.querySelector({!r})).backgroundColor"
+    assert shown.run(color.format("body")) == "rgb(255, 255, 255)"
+    shown.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    assert shown.run(color.format("body")) == "rgb(17, 23, 29)"
+    assert shown.run(color.format(".plot")) == "rgb(255, 255, 255)"
 
 
 def test_nbconvert_shows_the_same_players(browser, page, tmp_path):

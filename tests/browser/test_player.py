@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from tests.browser.stage import PICTURE, choose, look, pixel, seek, start, state, tell
+from workbench.media.skeletons import SIDE_COLORS
 from workbench.show.player import Player, Track
+from workbench.types import Pose, Skeleton
 
 pytestmark = pytest.mark.xdist_group("player")
 
@@ -218,3 +220,17 @@ def test_runs_side_by_side_move_in_lock_step_and_a_lacking_map_is_a_labelled_bla
         seek(browser, frame)
         assert abs(pixel(browser, 5, 5, 0) - pixel(browser, 5, 5, 1)).max() <= 1
     assert browser.errors == []
+
+
+def test_the_skeleton_and_its_legend_have_the_colours_of_the_sides(browser, tmp_path, clip):
+    skeleton = Skeleton.named("kinect_v2")
+    joints = np.full((1, len(clip.frames), skeleton.count, 2), np.nan, np.float32)
+    joints[:, :, skeleton.index("spine_shoulder")] = 40, 20
+    for side, x in (("left", 60), ("right", 20)):
+        joints[:, :, skeleton.index(f"shoulder_{side}")] = x, 20
+        joints[:, :, skeleton.index(f"elbow_{side}")] = x, 60
+    start(browser, tmp_path / "page.html", Player(clip, Pose(joints, skeleton, "image", clip.frame_numbers)))
+    shown = [tuple(map(int, pixel(browser, x, y))) for x, y in ((50, 20), (60, 40), (20, 40))]
+    assert shown == list(SIDE_COLORS)
+    swatches = "[...document.querySelectorAll('[name=skeleton] ~ i')].map(dot => getComputedStyle(dot).backgroundColor)"
+    assert browser.run(swatches) == [f"rgb{color}" for color in SIDE_COLORS[1:]]

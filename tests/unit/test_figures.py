@@ -112,7 +112,7 @@ FIGURES = {
     "terms": lambda: training.terms(HISTORY),
     "results": lambda: training.results(RESULTS, chance=0.25),
     "variants": lambda: pose.variants(CLIP, {NASTY: CLIP.frames}, "Rendering"),
-    "schema": lambda: pose.schema(KINECT, POSE.joints[0, 0]),
+    "schema": lambda: pose.schema(POSE),
 }
 
 

@@ -171,6 +171,15 @@ def test_descent_and_embedding_tell_own_from_other():
         lessons.distillation.learn_projection(WORKED["contrast"], teacher, student, labels * 0)
 
 
+def test_the_mean_of_a_class_leaves_the_clip_itself_out():
+    """Of two clips each has the row of the other, of three the mean direction of the others, one alone none."""
+    rows = torch.tensor([[2.0, 0.0], [0.0, 3.0], [4.0, 0.0], [0.0, 5.0], [1.0, 0.0], [1.0, 1.0]])
+    means = lessons.distillation.class_means(rows, torch.tensor([0, 0, 1, 1, 1, 2]))
+    half = 2**-0.5
+    wanted = [[0, 1], [1, 0], [half, half], [1, 0], [half, half], [0, 0]]
+    torch.testing.assert_close(means, torch.tensor(wanted))
+
+
 def test_solving_fills_in_functions_and_answers(tmp_path):
     for lab in LABS:
         source = "\n".join(_code(solving.solve(lab, tmp_path / lab.name)))

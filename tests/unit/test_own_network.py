@@ -21,7 +21,7 @@ from workbench.commands import main
 from workbench.explain import gradcam
 from workbench.explain.methods import METHODS
 from workbench.plain import Plain, fits
-from workbench.study import fit
+from workbench.study import fit, sweep
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs import find_runs
 from workbench.study.runs.init_weights import initialise, spelt
@@ -418,12 +418,27 @@ def test_the_page_runs_as_it_is_printed(tmp_path, monkeypatch, capsys):
             (tmp_path / "mine.py").write_text(code)
         elif kind == "python":
             exec(compile(code, str(PAGE), "exec"), names)
-        elif code.startswith("python -m workbench"):
+        elif code.startswith("python -m workbench train"):
             short = ["--set", "preset.clip=[8,32,32]", "preset.batch_size=4", "epochs=1", "cache=null"]
             assert main([*code.split()[3:], *short]) == 0
     assert (tmp_path / "clip.html").is_file() and names["features"].shape == (1, 32)
     assert names["system"].setting.num_classes == 10 and list((tmp_path / "runs").glob("mine-build-*/metrics.json"))
-    table = re.search(r"^```yaml\n- (.*?)\n```", PAGE.read_text(), re.MULTILINE)[1]
-    import yaml
 
-    assert TrainConfig(**yaml.safe_load(table)["parameters"]).title == "mine.py:build"
+
+def test_a_table_trains_it_beside_others(tmp_path, monkeypatch):
+    """The page's table, on a few clips; when the file changes, its row alone is trained again."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "records"))
+    fake_synthadl(tmp_path / "data/synthadl/tiny", actions=2, views=1, frames=12, size=(48, 64))
+    Path("mine.yaml").write_text(re.search(r"^```yaml\n(# mine.*?)^```", PAGE.read_text(), re.M | re.S)[1])
+    small = {"preset": PRESET | {"batch_size": 4}, "epochs": 1, "cache": None, "progress": False, "runs": "runs"}
+    seen: set[str] = set()
+    for version, trained in (("", 2), ("# another\n", 1)):
+        Path("mine.py").write_text(LINEAR + version)
+        measured = sweep("mine.yaml", 1, **small).set_index("system")["top-1"]
+        fresh = [run for run in find_runs.finished("runs") if run.id not in seen]
+        seen |= {run.id for run in fresh}
+        (mine,) = [run for run in fresh if run.id.startswith("mine-build")]
+        answers = mine.predictions()
+        assert len(fresh) == trained and len(mine.history) == 1 and measured["I3D"] >= 0
+        assert measured["my network"] == 100 * (answers.logits.argmax(1) == answers.labels).mean()

@@ -11,7 +11,8 @@ import pytest
 from pydantic import BaseModel, Field, model_validator
 
 from workbench.show import session, widgets
-from workbench.show.widgets import PLOTLY, panel
+from workbench.show.figures.pictures import PLOTLY
+from workbench.show.widgets import panel
 
 
 class Config(BaseModel):

@@ -30,8 +30,8 @@ class Question:
     """A question with one right answer: a number, or the word of one of the choices.
 
     needs: what the answer rests on. measure: finds the answer anew, from the library or the shipped weights. Where it
-    needs the demo's runs, the lab measures a number, and ``read`` says which choice it means. why: told with the right
-    answer. slips: by wrong answer, a hint.
+    needs the demo's runs, the lab measures a number, and ``read`` says which choice it means; ``answer`` is then that
+    of the networks that come with the workbench. why: told with the right answer. slips: by wrong answer, a hint.
     """
 
     text: str
@@ -224,8 +224,9 @@ QUESTIONS = {
         slips={-1.0: "that is the range of the video; which function does the last unit end in?"},
     ),
     "exchange": Question(
-        f"Read the share of predictions that changed. With a floor of {CHANGED:.0%}, what does it say?",
-        "this is the library's verdict too; an attention map that changes no prediction explains none",
+        f"Read the share of predictions that changed. What does it say, if less than {CHANGED:.0%} counts as idle?",
+        "this is the library's verdict too; an attention that changes few predictions explains few",
+        "acts",
         choices={
             "idle": "the attention is computed and hardly used",
             "acts": "the attention acts on the prediction; whether it helps is another question",
@@ -269,7 +270,8 @@ QUESTIONS = {
     ),
     "same_map": Question(
         f"Read the loss of the best constant for the run's attention. Below {SAME_MAP}, call it one map for all clips.",
-        "where the loss of the best constant is near 0, a student can have it without seeing the video",
+        "near 0, a student could have this loss without seeing a video; the larger it is, the more there is to learn",
+        "differs",
         choices={
             "same": "the attention is one map for all clips",
             "differs": "the attention differs from clip to clip",
@@ -289,7 +291,12 @@ QUESTIONS = {
         "'Put on glasses' backwards looks like 'take off glasses'. Which rendering tells them apart in a single frame?",
         "each frame is drawn from its own pose, which both actions have; only the order in time differs",
         "none",
-        {"colours": "13 colours", "widths": "ratio-aware widths", "frame": "bars on the video", "none": "none"},
+        {
+            "colours": "13 colours",
+            "widths": "ratio-aware widths",
+            "frame": "bars on the video",
+            "none": "none of these",
+        },
         measure=_single_frame,
         slips={"frame": "the video frame, too, occurs in both", "colours": "left and right arm do the same in both"},
     ),

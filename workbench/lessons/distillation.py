@@ -72,6 +72,13 @@ def learn_projection(
         return with_own, F.cosine_similarity(teacher[_others(labels, rest, draw)], own, dim=1)
 
 
+def class_means(rows: Tensor, labels: Tensor) -> Tensor:
+    """float [S,P]: for each clip the mean, of unit length, of the unit rows of its class's other clips; zeros where
+    there is none. rows float [S,P], labels int64 [S]."""
+    same = (labels[:, None] == labels).to(rows.dtype).fill_diagonal_(0)
+    return F.normalize(same @ F.normalize(rows, dim=1), dim=1)
+
+
 def _others(labels: Tensor, clips: Tensor, draw: torch.Generator) -> Tensor:
     """For each of ``clips`` one of them of another class."""
     different = labels[clips, None] != labels[clips]

@@ -29,8 +29,7 @@ def bar_width(points: np.ndarray, size: tuple[int, int]) -> float:
 def bone_sides(joints: Sequence[str], bones: Sequence[tuple[int, int]]) -> list[str]:
     """The names of joints, (child, parent) pairs of a Kinect's schema -> left, right or middle for each bone."""
     skeleton = next(one for one in map(Skeleton.named, Skeleton.names()) if one.joints == tuple(joints))
-    words = [skeletons.COARSE[part].split()[0] for part in skeletons.bone_limbs(skeleton)[1]]
-    return [word if word in ("left", "right") else "middle" for word in words]
+    return [skeletons.SIDES[side] for side in skeletons.bone_sides(skeleton)]
 
 
 def coarse_colors(skeleton: Skeleton) -> list[tuple[int, int, int]]:
@@ -159,7 +158,7 @@ TASKS = {
     ),
     "bone_sides": Task(
         bone_sides,
-        "workbench.media.skeletons.bone_limbs",
+        "workbench.media.skeletons.bone_sides",
         ("joints", "bones"),
         ("a word for each bone: left, right or middle",),
         _schemas,

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from workbench.media.skeletons import bone_limbs, joint_limbs
+from workbench.media.skeletons import SIDE_COLORS, bone_limbs, joint_limbs
 from workbench.types import Pose
 
 OPTIONS = {"background": ("frame", "black"), "marker": ("bar", "dot"), "colors": ("fine", "coarse")}
@@ -20,19 +20,21 @@ WORDS |= {"ratio": {"ratio_aware": True}, "uniform": {"ratio_aware": False}}
 #: The variant that is the video itself, without a skeleton.
 VIDEO = "video"
 
+_MIDDLE, _LEFT, _RIGHT = SIDE_COLORS
+
 #: RGB of skeletons.COARSE: head, body, left arm, right arm, left leg, right leg.
-COARSE_COLORS = ((255, 225, 60), (235, 235, 235), (255, 80, 60), (70, 130, 255), (255, 150, 30), (50, 220, 200))
+COARSE_COLORS = ((255, 225, 60), _MIDDLE, _LEFT, _RIGHT, (255, 150, 30), (50, 220, 200))
 
 #: RGB of skeletons.FINE: warm hues on the body's left, cool ones on its right.
 FINE_COLORS = (
     (255, 225, 60),
-    (235, 235, 235),
+    _MIDDLE,
     (150, 150, 150),
     (205, 170, 120),
     (125, 175, 125),
-    (255, 80, 60),
+    _LEFT,
     (255, 150, 190),
-    (70, 130, 255),
+    _RIGHT,
     (150, 195, 255),
     (255, 150, 30),
     (190, 100, 20),

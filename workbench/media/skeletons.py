@@ -11,6 +11,10 @@ from workbench.types import Pose, Skeleton
 #: Parts of the body in the order in which heat maps list them (as in VPN, fig. 5a).
 PARTS = ("head", "trunk", "left arm", "right arm", "left leg", "right leg")
 
+#: The sides of a body, left and right its own, and the RGB of each wherever a skeleton is drawn.
+SIDES = ("middle", "left", "right")
+SIDE_COLORS = ((235, 235, 235), (255, 80, 60), (70, 130, 255))
+
 #: PERF-Net section 3.1: 6 coarse colours, which it lists, and 13 fine ones, of which it gives examples. Here the trunk
 #: has two limbs of its own among the thirteen: its sides where a schema joins shoulders to hips, else two of the spine.
 COARSE = ("head", "body", "left arm", "right arm", "left leg", "right leg")
@@ -134,6 +138,20 @@ def _joint_and_side(name: str) -> tuple[str, str]:
     """("elbow", "left") of "elbow_left"; the side is "" in the middle of the body."""
     joint, _, side = name.rpartition("_")
     return (joint, side) if side in ("left", "right") else (name, "")
+
+
+def joint_sides(skeleton: Skeleton) -> np.ndarray:
+    """int64 [V]: for each joint its index in SIDES."""
+    sides = np.zeros(skeleton.count, np.int64)
+    for left, right in skeleton.pairs:
+        sides[left], sides[right] = SIDES.index("left"), SIDES.index("right")
+    return sides
+
+
+def bone_sides(skeleton: Skeleton) -> np.ndarray:
+    """int64 [bones]: for each bone its index in SIDES; one that joins a side to the middle is in the middle."""
+    ends = joint_sides(skeleton)[np.array(skeleton.bones, np.int64).reshape(-1, 2)]
+    return np.where(ends[:, 0] == ends[:, 1], ends[:, 0], SIDES.index("middle"))
 
 
 def body_order(skeleton: Skeleton) -> np.ndarray:

@@ -14,6 +14,7 @@ import numpy as np
 from workbench.explain import interventions as made
 from workbench.explain.what_if import PICTURED, Answer, Change, Redrawn, WhatIf, where_and_when
 from workbench.explain.what_if_clip import Subject
+from workbench.show import saving
 from workbench.show.player import Edited, Player, Track
 from workbench.show.session import attended
 from workbench.show.widgets import STYLE, sentence
@@ -67,7 +68,8 @@ class Explorer(ipywidgets.VBox):
         self.player = Player(self.clip, truth=self._first.truth, title=title, **self._shown())
         self.player.on_edit(self.hear)
         self._message, self._list = ipywidgets.HTML(), ipywidgets.HTML()
-        super().__init__([self.player, controls, self._list, self._message])
+        saved = saving.control(lambda: self.player)
+        super().__init__([self.player, controls, self._list, self._message, saved])
         self.add_class("wb-explorer")
         self._tell()
 

@@ -2,7 +2,7 @@
 // module is an anywidget (default export) and the script of a static page (boot). Text that comes from data only ever
 // becomes a text node, so a class name that holds HTML shows as text. A page listens to "frame" events on the element
 // and may call its ``player``. Where the scene offers tools, "edit" events say what the viewer did to the clip; whoever
-// answers them shows another scene.
+// answers them shows another scene. player.py puts SIDES in front, the colours of the body's middle, left and right.
 
 const STOPS = {
   cividis: "00224e 123570 3b496c 575d6d 707173 8a8678 a59c74 c3b369 e1cc55 fee838".split(" "),
@@ -14,7 +14,6 @@ const MISSING = 255; // the byte that stands for "not a number"; the others coun
 const LAST = MISSING - 1;
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 const PALETTES = Object.fromEntries(Object.entries(STOPS).map(([name, stops]) => [name, palette(stops)]));
-const SIDES = ["#ffffff", "#ffd23f", "#5bd1ff"]; // middle, left, right
 const [INK, FAINT, ACCENT, PALE, TRUTH] = ["#1b2733", "#4a5866", "#0b5cad", "#8fb8de", "#c2410c"];
 const RIM = "rgba(0, 0, 0, 0.65)"; // around bright lines: they read on any picture
 const GHOST = "rgba(255, 255, 255, 0.55)";
@@ -555,7 +554,8 @@ export class Player {
         pen.beginPath();
         pen.moveTo(...pose[child]);
         pen.lineTo(...pose[parent]);
-        Object.assign(pen, { strokeStyle: colour ?? SIDES[sides[child]], lineWidth: thick, lineCap: "round" });
+        const side = sides[child] === sides[parent] ? sides[child] : 0; // what joins a side to the middle is in the middle
+        Object.assign(pen, { strokeStyle: colour ?? SIDES[side], lineWidth: thick, lineCap: "round" });
         pen.stroke();
       });
       const dots = (colour, radius) => pose.forEach((place, joint) => {

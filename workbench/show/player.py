@@ -18,6 +18,7 @@ from torch import Tensor
 
 from safefiles import drafts
 from workbench.media import films
+from workbench.media.skeletons import SIDE_COLORS
 from workbench.show.scene import Edited, Track, as_clip, describe, jpeg, pictures
 from workbench.show.session import Live, attended
 from workbench.show.stills import peak, still
@@ -31,6 +32,12 @@ SUFFIXES = (".html", *films.SUFFIXES)
 #: What stands below the still where no script takes its place.
 STILL = "A still of a player: it plays where scripts may run (JupyterLab and VS Code: trust this notebook first)."
 _OPEN, _CLOSE = "<!--player script-->", "<!--/player script-->"
+
+
+def module() -> str:
+    """The player's JavaScript, with the colours that sides of the body have everywhere."""
+    colors = [f"rgb{color}" for color in SIDE_COLORS]
+    return f"const SIDES = {json.dumps(colors)};\n{(HERE / 'player.js').read_text()}"
 
 
 class Player(Live, anywidget.AnyWidget):
@@ -61,7 +68,7 @@ class Player(Live, anywidget.AnyWidget):
         ValueError: sizes that do not fit, or a clip without frames.
     """
 
-    _esm = HERE / "player.js"
+    _esm = module()
     _css = HERE / "player.css"
     _frames: traitlets.List[Any] = traitlets.List().tag(sync=True)
     _scene = traitlets.Dict().tag(sync=True)
@@ -205,8 +212,8 @@ def made_again(text: str) -> str | None:
 
 def page_script() -> str:
     """The player's module and style; players on the page start when they scroll into view."""
-    style, module = ((HERE / name).read_text() for name in ("player.css", "player.js"))
-    return f'{_OPEN}<style>{style}</style><script type="module">{module}\nboot(document);</script>{_CLOSE}'
+    style = (HERE / "player.css").read_text()
+    return f'{_OPEN}<style>{style}</style><script type="module">{module()}\nboot(document);</script>{_CLOSE}'
 
 
 def page(body: str, title: str) -> str:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from workbench.media.skeletons import joint_sides
 from workbench.plain import array
 from workbench.types import Clip, Pose, Truth
 
@@ -135,14 +136,11 @@ def _pose(pixels: Pose, count: int) -> dict:
     if pixels.joints.shape[1] != count:
         raise ValueError(f"the pose has {pixels.joints.shape[1]} frames, the clip {count}")
     skeleton = pixels.skeleton
-    sides = np.zeros(skeleton.count, int)
-    for left, right in skeleton.pairs:
-        sides[left], sides[right] = 1, 2
     return {
         "joints": _numbers(pixels.joints[..., :2], 1),
         "bones": [list(bone) for bone in skeleton.bones],
         "names": list(skeleton.joints),
-        "sides": sides.tolist(),
+        "sides": joint_sides(skeleton).tolist(),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +23,15 @@ def attended() -> bool:
     if kernel is None:
         return False
     return bool(kernel.get_parent().get("content", {}).get("allow_stdin", True))
+
+
+def pictured() -> bool:
+    """Whether figures are kept as pictures too, for viewers that can't draw them: in a notebook that runs headless,
+    unless WORKBENCH_PICTURES is 0, as it is where the gallery draws them itself."""
+    from IPython import get_ipython
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    return kernel is not None and not attended() and os.environ.get("WORKBENCH_PICTURES") != "0"
 
 
 class Live(Widget):

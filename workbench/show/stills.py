@@ -10,6 +10,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from workbench.media.skeletons import SIDE_COLORS, SIDES, bone_sides
 from workbench.show.scene import Edited, Track, span
 from workbench.types import Clip, Pose, Truth
 
@@ -18,8 +19,8 @@ WIDEST, LINE, GAP, STRIP = 360, 24, 12, 56
 INK, FAINT, PAPER, PALE, ACCENT, MOMENT = (
     (27, 39, 51), (74, 88, 102), (243, 245, 248), (143, 184, 222), (11, 92, 173), (194, 65, 12),
 )  # fmt: skip
-#: Middle, left, right of the body, and the rim that makes them read on any picture.
-SIDES, RIM, GHOST = ((255, 255, 255), (255, 210, 63), (91, 209, 255)), (30, 30, 30), (190, 190, 190)
+#: Around a skeleton, so that it reads on any picture; the skeleton as it was.
+RIM, GHOST = (30, 30, 30), (190, 190, 190)
 #: The player's colours: inferno, and for what has negative values blue to orange.
 INFERNO = "000004 1b0c41 4a0c6b 781c6d a52c60 cf4446 ed6925 fb9b06 f7d13d fcffa4"
 SIGNED = "08306b 2171b5 6baed6 c6dbef f7f7f7 fdd0a2 fd8d3c d94801 7f2704"
@@ -54,6 +55,8 @@ def still(
 ) -> np.ndarray:
     """uint8 [H,W,3] RGB: the panes of a player at ``frame``, with titles, temporal weights and answers."""
     zoom, tracks = -(-WIDEST // clip.frames.shape[2]), [_aimed(track, frame, len(clip.frames)) for track in tracks]
+    key = {} if pixels is None else dict(zip(SIDES[1:], SIDE_COLORS[1:], strict=True))
+    key |= {} if truth is None else {"true region": (255, 255, 255), "true moment": MOMENT}
     panes = []
     for track in tracks:
         shown, words = _first(tracks, track), []
@@ -77,6 +80,7 @@ def still(
         rows = [picture, *(_strip(name, values, truth, frame, picture.shape[1], len(clip.frames))
                            for name, values in list(_known(track.temporal).items())[:1])]  # fmt: skip
         words += [f"{name} {score:.2f}" for name, score, _ in track.scores] + _wrapped(track.note, picture.shape[1] - 4)
+        rows += [_key(key, picture.shape[1])] * bool(key)
         panes.append(np.concatenate([*rows, *(_line(text, picture.shape[1]) for text in words if text)]))
     return page(panes, [track.title for track in tracks], title, caption)
 
@@ -101,6 +105,17 @@ def page(panes: Sequence[np.ndarray], titles: Sequence[str], heading: str = "", 
     for i, text in enumerate(under):
         _write(sheet, text, GAP, len(sheet) - LINE * (len(under) - i) + 13, FAINT)
     return sheet
+
+
+def _key(colors: Mapping[str, tuple[int, int, int]], width: int) -> np.ndarray:
+    """What colours mean: a swatch, its name, the next swatch."""
+    row, x = np.full((LINE, width, 3), 255, np.uint8), 2
+    for name, color in colors.items():
+        cv2.rectangle(row, (x, 6), (x + 12, 18), color, -1)
+        cv2.rectangle(row, (x, 6), (x + 12, 18), INK, 1)
+        _write(row, name, x + 18, 17, INK)
+        x += 18 + _wide(name, 15) + GAP
+    return row
 
 
 def _line(text: str, width: int) -> np.ndarray:
@@ -177,20 +192,15 @@ def _box(picture: np.ndarray, box: np.ndarray, inside: bool) -> None:
 
 
 def _skeleton(picture: np.ndarray, pose: Pose, frame: int, zoom: int, only: tuple | None = None) -> None:
-    sides = np.zeros(pose.skeleton.count, int)
-    for left, right in pose.skeleton.pairs:
-        sides[left], sides[right] = 1, 2
+    colors = [only or SIDE_COLORS[side] for side in bone_sides(pose.skeleton)]
     width = max(2, picture.shape[1] // 130)
     for joints in pose.joints[:, frame, :, :2] * zoom:
-        bones = [bone for bone in pose.skeleton.bones if np.isfinite(joints[list(bone)]).all()]
         places = np.clip(np.nan_to_num(joints), -9999, 9999).round().astype(int).tolist()
-        for rim in () if only else (True, False):
-            for child, parent in bones:
-                color = RIM if rim else SIDES[sides[child]]
-                cv2.line(picture, places[child], places[parent], color, width * (1 + rim), cv2.LINE_AA)
-        if only:
-            for child, parent in bones:
-                cv2.line(picture, places[child], places[parent], only, width, cv2.LINE_AA)
+        for rim in (False,) if only else (True, False):
+            for (child, parent), color in zip(pose.skeleton.bones, colors, strict=True):
+                if np.isfinite(joints[[child, parent]]).all():
+                    ends = places[child], places[parent]
+                    cv2.line(picture, *ends, RIM if rim else color, width * (1 + rim), cv2.LINE_AA)
 
 
 def _strip(name: str, values: Any, truth: Truth | None, frame: int, width: int, count: int) -> np.ndarray:

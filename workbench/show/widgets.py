@@ -14,9 +14,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from workbench.show import saving
+from workbench.show.figures import pictures
 from workbench.show.session import Live, attended
 
-PLOTLY = "application/vnd.plotly.v1+json"
 STYLE = {"description_width": "110px"}
 NONE = ""  # stands for None in a menu
 #: A menu with more entries than this is one to type into: it lists those that hold what was typed.
@@ -283,7 +283,7 @@ def bundle(drawn: Any) -> tuple[dict, dict]:
     if drawn is None:
         raise ValueError("draw returned nothing; it must return the figure or widget to show")
     if hasattr(drawn, "to_plotly_json"):
-        return {PLOTLY: json.loads(drawn.to_json()), "text/plain": "plotly figure"}, {}
+        return pictures.bundle(drawn), {}
     if hasattr(drawn, "_repr_mimebundle_"):
         mimes = drawn._repr_mimebundle_()
         return mimes if isinstance(mimes, tuple) else (mimes, {})

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import plotly.graph_objects as go
 
+from workbench.media.skeletons import SIDE_COLORS
 from workbench.types import Clip
 
 #: Okabe and Ito's eight colours, told apart with every common kind of colour blindness; the faint yellow is last.
@@ -177,6 +178,11 @@ def mark_interval(figure: go.Figure, start: float, end: float, label: str = "tru
         x0=start, x1=end, fillcolor=TRUTH, opacity=0.15, line_width=0, layer="below",
         annotation_text=text(label), annotation_position="outside top", annotation_font_color=TRUTH, **where,
     )  # fmt: skip
+
+
+def side_markers(side: int, size: float) -> dict:
+    """Markers of joints on a side of the body (an index in ``skeletons.SIDES``), rimmed to read on white."""
+    return {"color": f"rgb{SIDE_COLORS[side]}", "size": size, "line": {"color": INK, "width": 1}}
 
 
 def skeleton_lines(joints: np.ndarray, bones: Sequence[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:

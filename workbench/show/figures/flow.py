@@ -12,6 +12,7 @@ from torch import Tensor
 
 from workbench.explain import joints as kernels
 from workbench.explain import maps
+from workbench.media.skeletons import SIDES, joint_sides
 from workbench.show.figures import common
 from workbench.types import Clip, Pose
 
@@ -148,17 +149,22 @@ def pose_spaces(spaces: Mapping[str, Pose], frame: int) -> go.Figure:
     for column, pose in enumerate(spaces.values(), 1):
         joints = pose.joints[0, min(frame, pose.joints.shape[1] - 1)]
         x, y = common.skeleton_lines(joints, pose.skeleton.bones)
-        figure.add_scatter(x=x, y=y, mode="lines", line={"color": common.COLORS[0], "width": 3}, row=1, col=column)
-        figure.add_scatter(
-            x=joints[:, 0],
-            y=joints[:, 1],
-            mode="markers",
-            marker={"color": common.COLORS[1], "size": 8},
-            text=[common.text(name) for name in pose.skeleton.joints],
-            hovertemplate="%{text}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
-            row=1,
-            col=column,
-        )
+        bones = {"color": common.SOFT, "width": 3}
+        figure.add_scatter(x=x, y=y, mode="lines", line=bones, row=1, col=column, showlegend=False)
+        for side, name in enumerate(SIDES):
+            mine = np.flatnonzero(joint_sides(pose.skeleton) == side)
+            figure.add_scatter(
+                x=joints[mine, 0],
+                y=joints[mine, 1],
+                mode="markers",
+                marker=common.side_markers(side, 9),
+                name=f"the body's {name}",
+                showlegend=column == 1,
+                text=[common.text(pose.skeleton.joints[index]) for index in mine],
+                hovertemplate="%{text}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
+                row=1,
+                col=column,
+            )
         unit = units[pose.space]
         turned = "reversed" if pose.space == "image" else True
         figure.update_xaxes(title_text=f"x ({unit})", row=1, col=column)
@@ -170,7 +176,7 @@ def pose_spaces(spaces: Mapping[str, Pose], frame: int) -> go.Figure:
             col=column,
         )
     below = "the same body in the same frame: in metres of the sensor, in pixels, and centred on the hip"
-    return common.finish(figure, "One pose, three spaces", below, 500, showlegend=False)
+    return common.finish(figure, "One pose, three spaces", below, 500, legend={"orientation": "h", "y": -0.2})
 
 
 def pose_samples(pose: Pose, spread: float = 1.1) -> go.Figure:

@@ -9,8 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from workbench.media.skeletons import SIDE_COLORS, SIDES, joint_sides
 from workbench.show.figures import common, training
-from workbench.types import Clip, Skeleton
+from workbench.types import Clip, Pose
 
 
 def variants(clip: Clip, drawn: Mapping[str, np.ndarray], heading: str, below: str = "", columns: int = 6) -> go.Figure:
@@ -19,37 +20,45 @@ def variants(clip: Clip, drawn: Mapping[str, np.ndarray], heading: str, below: s
     return common.sheet(dict(drawn), labels, heading, below, columns, "frame of the source video (seconds)")
 
 
-def schema(skeleton: Skeleton, joints: np.ndarray) -> go.Figure:
-    """A joint schema drawn on a body: ``joints`` [V,2+] with y up, each joint's index beside it, its name on hovering.
+def schema(pose: Pose) -> go.Figure:
+    """The joint schema of ``pose``, drawn on its first person in the frame that has most of their joints: each joint's
+    index, its name on hovering.
 
-    Joints on the body's left are blue, on its right orange, in the middle green.
+    Joints have the colours of the body's sides, as in every drawing.
     """
-    sides = np.full(skeleton.count, 2)
-    for left, right in skeleton.pairs:
-        sides[left], sides[right] = 0, 1
+    skeleton, flat = pose.skeleton, pose.space == "image"
+    joints = max(pose.joints[0, ..., :2], key=lambda places: np.isfinite(places).sum())
     x, y = common.skeleton_lines(joints, skeleton.bones)
     figure = go.Figure(go.Scatter(x=x, y=y, mode="lines", line={"color": "#9AA5B1", "width": 4}, showlegend=False))
-    for side, name in enumerate(("left", "right", "middle")):
-        mine = np.flatnonzero(sides == side)
+    for place, name in enumerate(("left", "right", "middle")):
+        side = SIDES.index(name)
+        mine = np.flatnonzero(joint_sides(skeleton) == side)
         names = [common.text(skeleton.joints[index].replace("_", " ")) for index in mine]
         listed = "".join(f"<br>{index}  {name}" for index, name in zip(mine, names, strict=True))
         figure.add_scatter(
-            x=np.asarray(joints)[mine, 0],
-            y=np.asarray(joints)[mine, 1],
+            x=joints[mine, 0],
+            y=joints[mine, 1],
             mode="markers+text",
-            marker={"size": 21, "color": common.COLORS[side]},
+            marker=common.side_markers(side, 21),
             text=[str(index) for index in mine],
-            textfont={"size": 11, "color": "white"},
+            textfont={"size": 11, "color": common.INK},
             customdata=names,
             hovertemplate="%{text} %{customdata}<extra></extra>",
             showlegend=False,
         )
         figure.add_annotation(
-            text=f"<b>{name}</b>{listed}", xref="paper", yref="paper", x=0.62 + 0.14 * side, y=0.98, xanchor="left",
-            yanchor="top", align="left", showarrow=False, font={"size": 13, "color": common.COLORS[side]},
+            text=f"<b>{name}</b>{listed}", xref="paper", yref="paper", x=0.62 + 0.14 * place, y=0.98, xanchor="left",
+            yanchor="top", align="left", showarrow=False, font={"size": 13}, xshift=18,
+        )  # fmt: skip
+        figure.add_shape(
+            type="circle", xref="paper", yref="paper", xanchor=0.62 + 0.14 * place, yanchor=0.98, xsizemode="pixel",
+            ysizemode="pixel", x0=0, x1=14, y0=-18, y1=-4, fillcolor=f"rgb{SIDE_COLORS[side]}", line_width=1,
         )  # fmt: skip
     figure.update_xaxes(domain=[0, 0.58])
-    figure.update_xaxes(title_text="x (metres)").update_yaxes(title_text="y (metres, up)", scaleanchor="x")
+    unit = "pixels" if flat else "metres"
+    figure.update_xaxes(title_text=f"x ({unit})").update_yaxes(
+        title_text=f"y ({unit}, {'down' if flat else 'up'})", scaleanchor="x", autorange="reversed" if flat else True
+    )
     below = f"{skeleton.count} joints, {len(skeleton.bones)} bones; numbers are positions in every pose array"
     return common.finish(figure, f"The schema {skeleton.name}", below, 640)
 

@@ -200,6 +200,7 @@ class Provisioner(LocalProvisioner):
             self.started(self.pid)
             return connection
         env = {name: value for name, value in kwargs["env"].items() if name != "JPY_PARENT_PID"}
+        env.setdefault("WORKBENCH_PICTURES", "0")  # the gallery draws figures itself (see show.session)
         forked = Forked(self.source, cmd, env, str(kwargs.get("cwd") or Path.cwd()))
         self.process = forked  # type: ignore[assignment]  # has what is asked of a Popen
         self.pid, self.pgid = forked.pid, forked.pid
