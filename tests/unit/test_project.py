@@ -24,6 +24,7 @@ from synthadl.settings import WORLD_SIZES, settle
 from tests.installed import ONLY, TORCHS_OWN
 from workbench import extras, shipped
 from workbench.data import doctor
+from workbench.nets import weights
 from workbench.study.tables import table_file
 
 ROOT = Path(__file__).parents[2]
@@ -262,13 +263,25 @@ def test_the_findings_print_what_the_committed_study_measured_of_detection():
     assert f"after ten it stands {value:.1f} above, from {-low:.1f} below to {high:.1f} above" in text
 
 
-def test_readme_prints_the_numbers_of_the_committed_study():
-    """The table under "What comes out": mean and standard deviation over seeds, rounded; – where there is none."""
+def test_readme_prints_what_the_cards_of_the_ready_made_networks_say():
+    text = (ROOT / "README.md").read_text()
+    for label, name in {"Pose LSTM": "pose_lstm", "I3D": "rgb", "VPN": "vpn"}.items():
+        facts = json.loads(weights.card_of(weights.SHIPPED[f"{name}_synthadl"]).read_text())
+        value, low, high = (f"{100 * facts['held_out'][key]:.1f}" for key in ("top1", "top1_low", "top1_high"))
+        assert re.search(rf"^\| {label} \| [\w, ]+ \| {value} \[{low}, {high}\] \|", text, re.MULTILINE), label
+        clips = facts["data"]["clips"]
+        assert f"{clips['train']:,} clips" in text and f"{clips['test']:,} clips" in text
+
+
+def test_the_findings_print_the_numbers_of_the_committed_study():
+    """Mean and standard deviation over seeds, rounded; – where there is none."""
     labels = {row.label: row.id for row in table_file.read_table(ROOT / "notebooks/ablations/systems.yaml").rows}
     study = pd.read_csv(ROOT / "docs/study/systems.csv").groupby(["row", "column"])["value"]
     mean, spread = study.mean(), study.std()
     columns = {"top-1": "top1", "where": "ranking", "when": "temporal_overlap"}
-    lines = (ROOT / "README.md").read_text().split("| million weights | ms |\n")[1].split("\n\n")[0].splitlines()[1:]
+    lines = (
+        (ROOT / "docs/findings.md").read_text().split("| million weights | ms |\n")[1].split("\n\n")[0].splitlines()[1:]
+    )
     assert len(lines) > 10
     for line in lines:
         label, _, *printed, weights, ms = (cell.strip() for cell in line.strip("|").split("|"))
