@@ -154,7 +154,8 @@ def environment() -> dict[str, Any]:
         "processor": _processor(),
         "threads": torch.get_num_threads(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "versions": {name: release for name in PACKAGES if (release := _version(name))},
+        # Of torch with its build, such as +cpu, which the package's own record may leave out.
+        "versions": {**{name: v for name in PACKAGES if (v := _version(name))}, "torch": str(torch.__version__)},
     }
 
 
