@@ -84,8 +84,8 @@ def _recipe(root: Path) -> dict[str, Any]:
     if world not in CLIPS:
         raise ValueError(f"{path}: a world {world!r} has no clips that are drawn again; known: {', '.join(CLIPS)}")
     if recipe["version"] != VERSIONS[world]:
-        known = f"version {VERSIONS[world]} is drawn now"
-        raise ValueError(f"{path}: these clips are of version {recipe['version']} of the world, and {known}")
+        drawn = f"version {VERSIONS[world]} is drawn now"
+        raise ValueError(f"{path}: these clips are of version {recipe['version']} of the world, and {drawn}")
     with reading(path, "the settings of a world"):
         settle(recipe["settings"], world)
     return {**recipe, "world": world}

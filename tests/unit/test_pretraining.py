@@ -15,13 +15,16 @@ from synthadl.actions import PRETRAIN_ACTIONS
 from synthadl.plan import plan
 from synthadl.settings import WORLDS
 from synthadl.world import VERSIONS
+from tests.fixtures import fake_synthadl
 from workbench.nets import I3D, weights
 from workbench.nets.weights import SHIPPED, card_of
 from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs import init_weights
-from workbench.study.runs.find_runs import finished
+from workbench.study.runs.find_runs import finished, open_run
+from workbench.study.runs.run_folder import Run
 from workbench.study.train import pretraining
+from workbench.study.train.fit import fit
 from workbench.study.train.pretraining import LARGEST, RECIPES, pretrain
 
 FEW = {"actions": ["lift_cup", "nod"], "subjects": 12, "repetitions": 1, "setups": 3, "fps": 12.5}
@@ -164,3 +167,15 @@ def test_what_a_release_can_not_carry_is_refused(made, monkeypatch):
     with pytest.raises(ValueError, match=r"lstm_synthadl_p has \d\.\d MB, more than the 0.001 that a release carries"):
         pretraining.export("lstm_synthadl_p", run, root / "elsewhere", "")
     assert not (root / "elsewhere").exists()
+
+
+def test_a_network_is_ready_made_for_its_own_classes_alone(tmp_path, monkeypatch):
+    world = fake_synthadl(tmp_path / "world", actions=2, views=2, frames=12, size=(48, 64))
+    where = {"root": str(world), "runs": str(tmp_path / "runs"), "cache": None, "progress": False}
+    run = open_run(
+        fit({"system": "pose_lstm", "preset": "study", "init": {"": "pose_lstm_synthadl"}, "epochs": 0, **where}),
+        tmp_path / "runs",
+    )
+    assert run.history.empty and run.ready_made is None, "its classifier is of other actions"
+    monkeypatch.setattr(Run, "classes", card(SHIPPED["pose_lstm_synthadl"])["data"]["classes"])
+    assert run.ready_made == SHIPPED["pose_lstm_synthadl"]

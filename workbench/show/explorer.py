@@ -197,8 +197,8 @@ class Explorer(ipywidgets.VBox):
         label, then = (self._classes(name)[answers[k].label] for k in (0, 2))
         scores = [answer.scores[answers[0].label] for answer in answers]
         by = [f"it by {signed(step)}" if abs(step) >= UNMOVED else "nothing" for step in np.diff(scores)]
-        told = f"the poses change {by[0]}, the picture changes {by[1]}"
-        words.append(f"{label} {scores[0]:.2f} → {scores[2]:.2f}: {told}")
+        parts = f"the poses change {by[0]}, the picture changes {by[1]}"
+        words.append(f"{label} {scores[0]:.2f} → {scores[2]:.2f}: {parts}")
         if answers[0].label != answers[2].label:
             already = ", as with the poses alone" if answers[1].label == answers[2].label else ""
             words.append(f"the answer is now {then}{already}")
@@ -235,8 +235,8 @@ class Explorer(ipywidgets.VBox):
 
     def _graded(self, name: str, answer: Answer) -> list[str]:
         before, after = self.sessions[name].original.grades, answer.grades
-        known = [grade for grade, value in after.items() if np.isfinite(value)]
-        return [f"{grade.replace('_', ' ')} {before[grade]:.2f} → {after[grade]:.2f}" for grade in known]
+        finite = [grade for grade, value in after.items() if np.isfinite(value)]
+        return [f"{grade.replace('_', ' ')} {before[grade]:.2f} → {after[grade]:.2f}" for grade in finite]
 
     def _unmoved(self, name: str, answer: Answer) -> str:
         """In words, where the changes move no class score by UNMOVED; "" where they do."""

@@ -102,8 +102,8 @@ class Body:
         self.joints, self.pixels = seen.joints[0].astype(np.float64), pixels
         self.subject = subject_of(seen, pixels)
         self._before = self.subject.bodies[0].astype(np.float64)
-        known = np.concatenate([self._before, np.ones((*self._before.shape[:2], 1))], axis=2)
-        fits = [np.linalg.lstsq(*pair, rcond=None)[0] for pair in zip(known, self.joints, strict=True)]
+        homogeneous = np.concatenate([self._before, np.ones((*self._before.shape[:2], 1))], axis=2)
+        fits = [np.linalg.lstsq(*pair, rcond=None)[0] for pair in zip(homogeneous, self.joints, strict=True)]
         #: float64 [T,3,3]: the axes of the body in the camera's space.
         self.axes = np.stack(fits)[:, :3]
         self._focal = arrays["intrinsics"][[0, 1], [0, 1]] * (1, -1)
@@ -202,9 +202,10 @@ def everywhere(way: np.ndarray, numbers: np.ndarray, count: int) -> np.ndarray:
     """float64 [count,V,3]: ``way`` [T,V,3] in the frames ``numbers``, straight between them, and held before the first
     and after the last. Of a frame that stands there more than once, the longest way counts."""
     order = np.argsort(np.abs(way).max((1, 2)), kind="stable")
-    known, flat = np.unique(numbers), np.empty((len(np.unique(numbers)), way[0].size))
-    flat[np.searchsorted(known, numbers[order])] = way[order].reshape(len(way), -1)  # the last one stays
-    steps = [np.interp(np.arange(count), known, column) for column in flat.T]
+    moments = np.unique(numbers)
+    flat = np.empty((len(moments), way[0].size))
+    flat[np.searchsorted(moments, numbers[order])] = way[order].reshape(len(way), -1)  # the last one stays
+    steps = [np.interp(np.arange(count), moments, column) for column in flat.T]
     return np.stack(steps, axis=1).reshape(count, *way.shape[1:])
 
 

@@ -84,8 +84,12 @@ class Run:
 
     @property
     def ready_made(self) -> Path | None:
-        """The file that all its weights came from with the workbench; None where it was trained."""
-        return weights.SHIPPED.get(self.config.init.get("", "")) if self.history.empty else None
+        """The file that all its weights came from with the workbench, of a network of these very classes; None where it
+        was trained."""
+        file = weights.SHIPPED.get(self.config.init.get("", ""))
+        if file is None or not self.history.empty:
+            return None
+        return file if files.read_json(weights.card_of(file))["data"].get("classes") == self.classes else None
 
     def learnt_from(self, data: str | Path, seen: dict | None = None) -> bool:
         """Whether its training and validation clips are those at ``data``, a folder or manifest, as they are now."""

@@ -79,10 +79,10 @@ def _contents(sources: dict[str, str]) -> dict[str, str]:
     """What stands behind ``init`` or ``snippets``: a file counts by its bytes, a run by its id."""
 
     def content(source: str) -> str:
-        found = weights.file_of(source)
-        if found is None:
+        source_file = weights.file_of(source)
+        if source_file is None:
             return source
-        file, module = found
+        file, module = source_file
         return hashlib.sha256(file.read_bytes()).hexdigest() + (f":{module}" if module else "")
 
     return {name: content(source) for name, source in sources.items()}
