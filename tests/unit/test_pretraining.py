@@ -17,7 +17,7 @@ from synthadl.settings import WORLDS
 from synthadl.world import VERSIONS
 from tests.fixtures import fake_synthadl
 from workbench.nets import I3D, weights
-from workbench.nets.weights import SHIPPED, card_of
+from workbench.nets.weights import PRETRAINED, SHIPPED, card_of
 from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs import init_weights
@@ -91,6 +91,12 @@ def test_the_card_says_how_the_weights_were_made(made):
     kept = load_file(path)
     for name, tensor in run.system().pose_backbone.state_dict().items():
         assert torch.equal(kept[name], tensor)
+
+
+def test_a_release_folder_has_weights_and_cards_only(made):
+    for folder, names in ((made[2].parent, ["lstm_synthadl_p"]), (PRETRAINED, SHIPPED)):
+        wanted = {f"{name}.{ending}" for name in names for ending in ("json", "safetensors")}
+        assert {path.name for path in folder.iterdir()} == wanted
 
 
 def test_a_second_command_makes_the_same_and_trains_nothing(made):

@@ -17,6 +17,7 @@ from typing import Any
 
 from torch import nn
 
+from safefiles import drafts
 from synthadl.settings import WORLD_SIZES
 from synthadl.world import generate
 from workbench.nets import weights
@@ -155,7 +156,7 @@ def export(name: str, run: Run, out: Path, command: str) -> Path:
     if size > LARGEST:
         raise ValueError(f"{name} has {size / 1e6:.1f} MB, more than the {LARGEST / 1e6:g} that a release carries")
     path = weights.save(module, out / f"{name}.safetensors")
-    files.write_json(weights.card_of(path), card(path, RECIPES[name], run, command))
+    drafts.write(weights.card_of(path), files.json_bytes(card(path, RECIPES[name], run, command)))
     return path
 
 
