@@ -6,6 +6,8 @@ Module names, padding and batch norm are those of the public PyTorch I3D, so tha
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -127,26 +129,38 @@ class I3D(VideoBackbone):
             self.add_module(f"Mixed_{name}", module)
             channels = module.channels
         self.channels = channels
-        #: Where the first layers are frozen, what they make of a clip may be kept.
+        #: Inception blocks behind those layers whose output for a clip is kept (see ``remember``), and what keeps it.
+        self.behind = len(MIXED)
         self.memory: Memory | None = None
         self.logits = nn.ModuleDict({"conv3d": nn.Conv3d(channels, num_classes, 1)}) if num_classes else None
 
     def forward(self, video: Tensor) -> Tensor:
         """video [B,C,T,H,W] -> Mixed_5c [B,channels,T',H',W']; the shapes beside are for 64 x 224 x 224 at width 1."""
-        x = self.first_layers(video) if self.memory is None else self.memory(video)
-        x = self.Mixed_4d(self.Mixed_4c(self.Mixed_4b(x)))  # 512
-        x = self.Mixed_4f(self.Mixed_4e(x))  # 832
-        x = self.MaxPool3d_5a_2x2(x)  # 832, 8 x 7 x 7
-        return self.Mixed_5c(self.Mixed_5b(x))  # 1024
-
-    def first_layers(self, video: Tensor) -> Tensor:
-        """What comes before Mixed_4b, where a grid cell is half as wide as that of Mixed_5c."""
+        if self.memory is not None:
+            return self.halves(self.behind)[1](self.memory(video))
         x = self.Conv3d_1a_7x7(video)  # 64 channels, 32 x 112 x 112
         x = self.MaxPool3d_2a_3x3(x)  # 64, 32 x 56 x 56
         x = self.Conv3d_2c_3x3(self.Conv3d_2b_1x1(x))  # 192
         x = self.MaxPool3d_3a_3x3(x)  # 192, 32 x 28 x 28
         x = self.Mixed_3c(self.Mixed_3b(x))  # 480
-        return self.MaxPool3d_4a_3x3(x)  # 480, 16 x 14 x 14
+        x = self.MaxPool3d_4a_3x3(x)  # 480, 16 x 14 x 14
+        x = self.Mixed_4d(self.Mixed_4c(self.Mixed_4b(x)))  # 512
+        x = self.Mixed_4f(self.Mixed_4e(x))  # 832
+        x = self.MaxPool3d_5a_2x2(x)  # 832, 8 x 7 x 7
+        return self.Mixed_5c(self.Mixed_5b(x))  # 1024
+
+    def remember(self, frozen: Collection[str], folder: Path | None = None) -> None:
+        """From now on, computes what the first layers make of a clip only once, up to the first inception block that is
+        not among the ``frozen`` layers, by their names here; where none is, each time anew. See Memory for ``folder``.
+        """
+        firsts = {blocks: self.halves(blocks)[0].named_children() for blocks in range(len(MIXED) + 1)}
+        kept = [
+            blocks
+            for blocks, layers in firsts.items()
+            if all(name in frozen or not list(layer.parameters()) for name, layer in layers)
+        ]
+        self.behind = min(kept, default=len(MIXED))
+        self.memory = Memory(self.halves(self.behind)[0], folder) if kept else None
 
     def classify(self, feature_map: Tensor) -> Tensor:
         """Class scores [B,N] of a feature map of any size, by the public head: means over windows of HEAD cells that

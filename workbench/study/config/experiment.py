@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from workbench.data import ClipSpec
+from workbench.data import Augment, ClipSpec
 from workbench.study.config.kinds import Kind, kind_of
 from workbench.study.config.preset_fields import Preset, preset_numbers
 from workbench.study.config.stages import Procedure
@@ -75,6 +75,12 @@ class Experiment:
     def one_window(self) -> ClipSpec:
         """How one clip, the middle one, is cut of each video: for validation, and for what is kept of a clip."""
         return replace(self.clip, windows=1, test_area="centre")
+
+    @property
+    def augmentation(self) -> Augment | None:
+        """What is drawn for each training clip, if anything."""
+        numbers = self.numbers.augment if self.augment else None
+        return None if numbers is None else Augment(**numbers)
 
     def reading(self, channels: dict[str, int] | None) -> Experiment:
         """The same, of a system that reads features of snippets with so many ``channels`` by modality."""

@@ -44,7 +44,8 @@ class Preset(Config):
     cut says how clips are cut, for a detector those that an encoder from a file of weights reads; width of the
     backbone; output_stride (T,H,W) of its feature map; batch_size over all devices together; epochs as a factor on each
     stage's published number and optimizer as in ``TrainConfig``, both by stage ("": the others); schedule as in
-    ``TrainConfig``; augment, fields of data.Augment; clip_grad of all stages, None: what each one's paper prints;
+    ``TrainConfig``; augment, fields of data.Augment, or None: clips as they are; freeze as in ``TrainConfig``, of the
+    systems that have such layers; clip_grad of all stages, None: what each one's paper prints;
     validate_every so many epochs of a stage, the last one among them: the best weights are chosen among those epochs
     (patience and the schedule plateau watch every epoch); options of the systems that have them, or of one system
     ("vpn_f.alpha"), where the configuration says nothing, or one value for each choice of the option ``teachers``
@@ -60,7 +61,8 @@ class Preset(Config):
     epochs: dict[str, float] = {}
     optimizer: dict[str, dict[str, Any]] = {}
     schedule: dict[str, Any] | None = None
-    augment: dict[str, float] = {}
+    augment: dict[str, float] | None = {}
+    freeze: list[str] = []
     clip_grad: float | None = Field(default=None, gt=0)
     validate_every: int = Field(default=1, gt=0)
     options: dict[str, Plain | dict[str, Plain]] = {}
@@ -75,12 +77,12 @@ class Preset(Config):
 
     @field_validator("augment")
     @classmethod
-    def _augments(cls, augment: dict[str, float]) -> dict[str, float]:
+    def _augments(cls, augment: dict[str, float] | None) -> dict[str, float] | None:
         valid = [field.name for field in fields(Augment)]
-        for name in augment:
+        for name in augment or {}:
             if name not in valid:
                 raise ValueError(f"Preset.augment has no {name!r}; valid names: {', '.join(valid)}{hint(name, valid)}")
-        Augment(**augment)
+        Augment(**(augment or {}))
         return augment
 
     @model_serializer(mode="wrap")

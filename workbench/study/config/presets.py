@@ -69,6 +69,13 @@ STUDY: dict[str, Any] = {
     "sampling": "uniform",
     "phases": 2,
 }
+#: For many rows: the study, but the layers of I3D before Mixed_5b stay as they start, so that what they make of a clip
+#: is computed once. Clips therefore come as they are. Rows of RGB, that start from weights that know the things.
+FROZEN: dict[str, Any] = STUDY | {
+    "freeze": ["Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x3", "Mixed_3b", "Mixed_3c"]
+    + ["Mixed_4b", "Mixed_4c", "Mixed_4d", "Mixed_4e", "Mixed_4f"],
+    "augment": None,
+}
 #: For networks that read poses alone, as a Kinect gives them (docs/findings.md says what was tried).
 #: The other presets train them as the parts of larger systems, which read 16 poses and have their own normalisation.
 POSES: dict[str, Any] = STUDY | {
@@ -92,6 +99,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "tiny": STUDY
     | {"epochs": STUDY["epochs"] | {"": 2 / 9}, "schedule": {"name": "cosine", "warmup": 2}, "validate_every": 2},
     "study": STUDY,
+    "frozen": FROZEN,
     "paper": {
         "clip": (64, 224, 224),
         "width": 1.0,

@@ -38,6 +38,11 @@ class Procedure:
     freeze: tuple[str, ...]
     begun: bool
 
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """Names of layers that keep the values they start with, in the systems that have them."""
+        return (*self.freeze, *self.preset.freeze)
+
     def of(self, stages: Sequence[Stage]) -> list[Stage]:
         """The published ``stages`` with these epochs, optimiser, schedule and clip_grad.
 
@@ -66,7 +71,8 @@ class Procedure:
         arguments(optimizer)
         published = stage.clip_grad if self.preset.clip_grad is None else self.preset.clip_grad
         clip = published if isinstance(self.clip_grad, str) else self.clip_grad
-        return replace(stage, epochs=epochs, optimizer=optimizer, schedule=schedule, clip_grad=clip, fixed=self.freeze)
+        changes = {"epochs": epochs, "optimizer": optimizer, "schedule": schedule, "clip_grad": clip}
+        return replace(stage, **changes, fixed=self.frozen)
 
 
 def amend(published: dict[str, Any], *changes: dict[str, Any] | None) -> dict[str, Any]:

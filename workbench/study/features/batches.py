@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from workbench.data import Augment, ClipSpec, Dataset, DetectionBatches, Loader, Untrimmed
+from workbench.data import ClipSpec, Dataset, DetectionBatches, Loader, Untrimmed
 from workbench.data.clips.loader import check_needs
 from workbench.study.config.experiment import Experiment
 from workbench.study.config.kinds import CLIPS
@@ -63,7 +63,7 @@ class ClipBatches:
             train=train,
             workers=experiment.workers,
             needs=wants,
-            augment=Augment(**experiment.numbers.augment) if train and experiment.augment else None,
+            augment=experiment.augmentation if train else None,
             cache=cache_folder(experiment.cache, spec, wants),
             shard=shard,
         )

@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from workbench.data.sources import synthadl, synthadl_u
+from workbench.nearest import hint
 from workbench.nets import weights
+from workbench.study.config.experiment import Experiment
 from workbench.study.runs.find_runs import LATEST, open_run
 from workbench.systems.common import own
 
 #: Where the data of a set are that is trained on without a root.
 DEFAULTS = {"synthadl": synthadl.DEFAULT_ROOT, "synthadl_u": synthadl_u.DEFAULT_ROOT}
+
+
+def begin(system: nn.Module, experiment: Experiment) -> dict[str, str]:
+    """Gives ``system`` the weights that it starts from; returns, by module, an account of what was loaded.
+
+    ValueError as ``initialise``, for a layer to freeze that has no parameters, and for one that would keep the random
+    weights it was built with.
+    """
+    weights_of = dict(system.named_parameters())
+    layers = {part: None for name in weights_of for part in name.split(".")[:-1]}
+    for layer in experiment.procedure.freeze:
+        if layer not in layers:
+            raise ValueError(f"freeze names {layer!r}, which has no parameters here{hint(layer, layers)}")
+    fixed = set(experiment.procedure.frozen)
+    kept = {name: weight for name, weight in weights_of.items() if weight.dim() > 1 and fixed & set(name.split("."))}
+    random = {name: weight.detach().clone() for name, weight in kept.items()}
+    account = initialise(system, experiment.init, experiment.runs)
+    for name, weight in kept.items():
+        if torch.equal(weight, random[name]):
+            raise ValueError(f"{name} is frozen, and nothing in init gives it a value: it would stay random")
+    return account
 
 
 def initialise(system: nn.Module, init: dict[str, str], runs: str) -> dict[str, str]:

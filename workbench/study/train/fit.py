@@ -22,7 +22,7 @@ from workbench.study.evaluate.evaluate import evaluate
 from workbench.study.features import encoders
 from workbench.study.features.batches import batches_of
 from workbench.study.runs import code_fingerprint, hardware
-from workbench.study.runs.init_weights import initialise
+from workbench.study.runs.init_weights import begin
 from workbench.study.runs.run_folder import Run
 from workbench.study.runs.run_identity import create, outdated, run_of
 from workbench.study.runs.store import row_of
@@ -67,7 +67,7 @@ def fit(config: TrainConfig | dict[str, Any]) -> str:
         stages = experiment.stages(system)
         for part in data:
             batches.check(part, system)
-        facts = hardware.suits(experiment, system) | {"init": initialise(system, experiment.init, experiment.runs)}
+        facts = hardware.suits(experiment, system) | {"init": begin(system, experiment)}
         for name, account in facts["init"].items():
             tqdm.write(f"init of {name or 'the system'}: {account}", file=sys.stderr)
         fabric = hardware.make_fabric(experiment, facts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -16,6 +17,7 @@ from workbench.nets.modules import submodule
 from workbench.study import files
 from workbench.study.config.experiment import Experiment
 from workbench.study.config.kinds import Data
+from workbench.study.features.frozen_layers import remembered
 from workbench.study.runs import hardware
 from workbench.study.runs.run_folder import Run
 from workbench.study.runs.store import Store
@@ -66,8 +68,10 @@ class Training:
 
     def run_all(self) -> None:
         """Every stage from the position on, then what ends a run."""
-        while self.position.stage < len(self.stages):
-            self._stage(self.stages[self.position.stage])
+        again = self.experiment.augmentation is None  # the clips come as they are
+        with remembered(self.system, self.experiment) if again else nullcontext():
+            while self.position.stage < len(self.stages):
+                self._stage(self.stages[self.position.stage])
         if self.fabric.is_global_zero:
             self._finish()
         self.fabric.barrier()
@@ -75,7 +79,6 @@ class Training:
     def _stage(self, stage: Stage) -> None:
         module = submodule(self.system, stage.part, System)
         optim.freeze(self.system, stage)
-        optim.remember(self.system, self.experiment.augment or not stage.fixed)
         self.feed = self._feed(stage, module)
         if stage.solve:
             self._solve(stage, module)

@@ -7,15 +7,12 @@ from typing import Any
 from torch import nn, optim
 from torch.optim import lr_scheduler
 
-from workbench.nearest import hint
-from workbench.nets import I3D
-from workbench.nets.video.memory import Memory
 from workbench.study.config.stages import OPTIMIZERS, arguments, matches
 from workbench.systems.common.base import Stage
 
 
 def freeze(system: nn.Module, stage: Stage) -> None:
-    """Marks which parameters ``stage`` trains; ValueError for a prefix or a layer that names no parameter."""
+    """Marks which parameters ``stage`` trains; ValueError for a prefix that names no parameter."""
     names = [name for name, _ in system.named_parameters()]
     for prefix in (*stage.trains, *stage.freezes):
         if not any(matches(name, (prefix,)) for name in names):
@@ -23,23 +20,9 @@ def freeze(system: nn.Module, stage: Stage) -> None:
             raise ValueError(
                 f"stage {stage.name!r} names {prefix!r}, which has no parameters; there are: {', '.join(tops)}"
             )
-    layers = {part: None for name in names for part in name.split(".")[:-1]}
-    for layer in stage.fixed:
-        if layer not in layers:
-            raise ValueError(f"freeze names {layer!r}, which has no parameters here{hint(layer, layers)}")
     for name, parameter in system.named_parameters():
         kept = matches(name, stage.freezes) or not set(stage.fixed).isdisjoint(name.split("."))
         parameter.requires_grad_(matches(name, stage.trains) and not kept)
-
-
-def remember(system: nn.Module, varies: bool) -> None:
-    """Lets each I3D whose first layers are frozen keep what they make of a clip, where clips come again as they are
-    (not ``varies``) and lie in the processor's memory."""
-    for module in system.modules():
-        if isinstance(module, I3D):
-            first = [parameter for half in module.halves(7)[:1] for parameter in half.parameters()]
-            frozen = not any(parameter.requires_grad for parameter in first) and first[0].device.type == "cpu"
-            module.memory = Memory(module.first_layers) if frozen and not varies else None
 
 
 def train_mode(system: nn.Module) -> None:
