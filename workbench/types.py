@@ -213,7 +213,8 @@ class Batch:
     segments of each video in turn, whose pictures stay bytes until ``segment`` picks some; features, what frozen parts
     of a system made of the clips, by name [B,...], in place of the clips; label int64 [B] (detection: float [B,T,N]);
     ids the B clip names; frame_numbers int64 [B,T] in the source (-1 where padded); mask bool [B,T], True where a
-    snippet is real, of videos that are padded to one length.
+    snippet is real, of videos that are padded to one length. encoded says that video is
+    what frozen first layers made of it, [B,C,T',H',W'].
     """
 
     video: Tensor | None = None
@@ -230,6 +231,7 @@ class Batch:
     ids: list[str] = field(default_factory=list)
     frame_numbers: Tensor | None = None
     mask: Tensor | None = None
+    encoded: bool = False
 
     def __len__(self) -> int:
         for name in (*TENSORS, "label"):

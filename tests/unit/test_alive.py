@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -88,7 +89,9 @@ def batches(size: int = 4) -> list[Batch]:
 
 
 def ask(system: System) -> dict[str, Answers]:
-    return exchanges.ask_all(system.eval(), batches(), "cpu", exchanges.pose_change(batches(), 0), 0)
+    return exchanges.ask_all(
+        system.eval(), batches(), partial(Batch.to, device="cpu"), exchanges.pose_change(batches(), 0), 0
+    )
 
 
 def test_a_system_that_ignores_poses_changes_nothing_and_one_that_reads_only_poses_everything():

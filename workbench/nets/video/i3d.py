@@ -6,8 +6,6 @@ Module names, padding and batch norm are those of the public PyTorch I3D, so tha
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +14,6 @@ from torch import Tensor, nn
 from workbench.nets.modules import classifier_of
 from workbench.nets.video.convolution import SamePool, StemConv
 from workbench.nets.video.layers import VideoBackbone
-from workbench.nets.video.memory import Memory
 from workbench.nets.video.sizes import Axes, scaled, thinned, total
 
 # Channels of the branches b0, b1a, b1b, b2a, b2b, b3b at width 1.
@@ -39,6 +36,8 @@ POOLS = {
     "4a_3x3": ((3, 3, 3), (2, 2, 2)),
     "5a_2x2": ((2, 2, 2), (2, 2, 2)),
 }
+#: The layers before Mixed_4b that learn.
+FIRST = ("Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x3", "Mixed_3b", "Mixed_3c")
 #: Cells (time, height, width) over which the public classifier averages.
 HEAD = (2, 7, 7)
 FULL_STRIDE = total([STEM, *(stride for _, stride in POOLS.values())])  # (8, 32, 32)
@@ -113,6 +112,7 @@ class I3D(VideoBackbone):
         super().__init__()
         pools = pool_table(output_stride)
         self.output_stride = total([STEM, *(stride for _, stride in pools.values())])
+        self.in_channels = in_channels
         stem, wide = scaled(64, width), scaled(192, width)
         self.Conv3d_1a_7x7 = Unit3D(in_channels, stem, 7, bn_momentum)
         self.MaxPool3d_2a_3x3 = SamePool(*pools["2a_3x3"])
@@ -129,38 +129,25 @@ class I3D(VideoBackbone):
             self.add_module(f"Mixed_{name}", module)
             channels = module.channels
         self.channels = channels
-        #: Inception blocks behind those layers whose output for a clip is kept (see ``remember``), and what keeps it.
-        self.behind = len(MIXED)
-        self.memory: Memory | None = None
         self.logits = nn.ModuleDict({"conv3d": nn.Conv3d(channels, num_classes, 1)}) if num_classes else None
 
     def forward(self, video: Tensor) -> Tensor:
         """video [B,C,T,H,W] -> Mixed_5c [B,channels,T',H',W']; the shapes beside are for 64 x 224 x 224 at width 1."""
-        if self.memory is not None:
-            return self.halves(self.behind)[1](self.memory(video))
-        x = self.Conv3d_1a_7x7(video)  # 64 channels, 32 x 112 x 112
-        x = self.MaxPool3d_2a_3x3(x)  # 64, 32 x 56 x 56
-        x = self.Conv3d_2c_3x3(self.Conv3d_2b_1x1(x))  # 192
-        x = self.MaxPool3d_3a_3x3(x)  # 192, 32 x 28 x 28
-        x = self.Mixed_3c(self.Mixed_3b(x))  # 480
-        x = self.MaxPool3d_4a_3x3(x)  # 480, 16 x 14 x 14
+        # In training, what frozen first layers make of a clip may have been computed before.
+        x = self.first_layers(video) if video.shape[1] == self.in_channels else video
         x = self.Mixed_4d(self.Mixed_4c(self.Mixed_4b(x)))  # 512
         x = self.Mixed_4f(self.Mixed_4e(x))  # 832
         x = self.MaxPool3d_5a_2x2(x)  # 832, 8 x 7 x 7
         return self.Mixed_5c(self.Mixed_5b(x))  # 1024
 
-    def remember(self, frozen: Collection[str], folder: Path | None = None) -> None:
-        """From now on, computes what the first layers make of a clip only once, up to the first inception block that is
-        not among the ``frozen`` layers, by their names here; where none is, each time anew. See Memory for ``folder``.
-        """
-        firsts = {blocks: self.halves(blocks)[0].named_children() for blocks in range(len(MIXED) + 1)}
-        kept = [
-            blocks
-            for blocks, layers in firsts.items()
-            if all(name in frozen or not list(layer.parameters()) for name, layer in layers)
-        ]
-        self.behind = min(kept, default=len(MIXED))
-        self.memory = Memory(self.halves(self.behind)[0], folder) if kept else None
+    def first_layers(self, video: Tensor) -> Tensor:
+        """FIRST and the pools between them, after which a cell of the grid is half as wide as one of Mixed_5c."""
+        x = self.Conv3d_1a_7x7(video)  # 64 channels, 32 x 112 x 112
+        x = self.MaxPool3d_2a_3x3(x)  # 64, 32 x 56 x 56
+        x = self.Conv3d_2c_3x3(self.Conv3d_2b_1x1(x))  # 192
+        x = self.MaxPool3d_3a_3x3(x)  # 192, 32 x 28 x 28
+        x = self.Mixed_3c(self.Mixed_3b(x))  # 480
+        return self.MaxPool3d_4a_3x3(x)  # 480, 16 x 14 x 14
 
     def classify(self, feature_map: Tensor) -> Tensor:
         """Class scores [B,N] of a feature map of any size, by the public head: means over windows of HEAD cells that

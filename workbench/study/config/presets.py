@@ -69,11 +69,10 @@ STUDY: dict[str, Any] = {
     "sampling": "uniform",
     "phases": 2,
 }
-#: For many rows: the study, but the layers of I3D before Mixed_5b stay as they start, so that what they make of a clip
-#: is computed once. Clips therefore come as they are. Rows of RGB, that start from weights that know the things.
+#: For many rows of RGB: the study, but the layers of I3D before Mixed_4b stay as they start. What they make of a clip
+#: is computed once, for all rows and seeds; clips therefore come as they are.
 FROZEN: dict[str, Any] = STUDY | {
-    "freeze": ["Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x3", "Mixed_3b", "Mixed_3c"]
-    + ["Mixed_4b", "Mixed_4c", "Mixed_4d", "Mixed_4e", "Mixed_4f"],
+    "freeze": ["Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x3", "Mixed_3b", "Mixed_3c"],
     "augment": None,
 }
 #: For networks that read poses alone, as a Kinect gives them (docs/findings.md says what was tried).

@@ -37,8 +37,8 @@ class TrainConfig(Config):
       optimizer, schedule  replace (with "name") or amend (without) those of every stage, e.g. {"lr": 0.001}
       clip_grad            largest gradient norm, None for no clipping; "preset": the preset's
       freeze               names of layers that keep the values they start with, wherever they are in the system, such
-                           as Conv3d_1a_7x7; what the first layers of an I3D make of a clip is then computed once, up to
-                           the first inception block that learns, if augment is off
+                           as Conv3d_1a_7x7; where these are all of an I3D's before Mixed_4b, and augment is off, what
+                           they make of a clip is computed once
       patience             epochs without a better validation score before a stage ends early, None to never
       init                 weights to start from, by module: {"backbone": "file.safetensors"} (in a module that holds
                            others, "" among them, each network that fits the file best, see nets.fitting), a name of

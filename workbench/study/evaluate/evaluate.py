@@ -21,7 +21,7 @@ from workbench.study.evaluate.exchanges import OWN, ask_all, effects, pose_chang
 from workbench.study.evaluate.gradient_shares import by_stage
 from workbench.study.evaluate.inference import Answers, gather, predict
 from workbench.study.features.batches import ClipBatches
-from workbench.study.features.frozen_layers import remembered
+from workbench.study.features.frozen_layers import FrozenLayers
 from workbench.study.runs import hardware
 from workbench.study.runs.run_folder import Run
 from workbench.study.runs.run_table import flat
@@ -66,8 +66,9 @@ def _evaluate(run: Run, experiment: Experiment, split: str) -> dict[str, Any]:
     wants, others = system.wants(training=False), None
     if "pose" in wants:
         others = pose_change(bar(load(wants & {"pose", "segments", "label"}), "poses of"), experiment.seed)
-    with remembered(system, experiment):
-        answers = ask_all(system, bar(load(wants), "predicting"), device, others, experiment.seed)
+    frozen = FrozenLayers(system, experiment.procedure.frozen, experiment.cache, device)
+    answers = ask_all(system, bar(load(wants), "predicting"), frozen, others, experiment.seed)
+    frozen.share()
     own = answers[OWN]
     # Maps are kept and graded, and attention is exchanged, for one window a clip, at the clip's own size.
     if experiment.clip != experiment.one_window:

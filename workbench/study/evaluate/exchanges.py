@@ -4,6 +4,7 @@ attention: each question once, for the grades of its attention and for whether t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 import torch
@@ -37,11 +38,11 @@ def pose_change(batches: Iterable[Batch], seed: int) -> Change | None:
 
 
 def ask_all(
-    system: System, batches: Iterable[Batch], device: str, others: Change | None = None, seed: int = 0
+    system: System, batches: Iterable[Batch], ready: Change, others: Change | None = None, seed: int = 0
 ) -> dict[str, Answers]:
     """What ``system`` says of every clip: OWN, as the clip is; and where the system reads poses or has attention also
     TIME, its moments in another order; POSE, with the poses that ``others`` gives; and UNIFORM, with uniform weights at
-    every ``AttentionPoint``, where there are any.
+    every ``AttentionPoint``, where there are any. ``ready`` makes of a loader's batch what the system reads.
 
     The questions about a batch follow each other, and modules whose inputs a change leaves alone are not run again
     (``Reuse``): the video backbone of a system that reads poses is run once.
@@ -49,18 +50,20 @@ def ask_all(
     with uniform_attention(system) as points:
         pass
     reads_poses = "pose" in system.needs_test
-    changes = {TIME: shuffle_time(seed)} | ({POSE: others} if reads_poses and others is not None else {})
+    shuffled = shuffle_time(seed)
     reuse = Reuse(system) if points or reads_poses else None
     ask: Callable[[Batch], Output] = system if reuse is None else reuse
     gathered = {OWN: Gathering()}
     with torch.no_grad():  # inference mode doesn't count what is written to a tensor, which Reuse must know
         for batch in batches:
-            batch = batch.to(device)
+            as_read, batch = batch, ready(batch)
             own = ask(batch)
             gathered[OWN].add(batch, own)
             if points or reads_poses or attends(own):
-                for name, change in changes.items():
-                    gathered.setdefault(name, Gathering()).add(batch, ask(change(batch)))
+                mixed = shuffled(batch) if reads_poses else ready(shuffled(as_read))
+                gathered.setdefault(TIME, Gathering()).add(batch, ask(mixed))
+            if reads_poses and others is not None:
+                gathered.setdefault(POSE, Gathering()).add(batch, ask(others(batch)))
             if points:
                 with uniform_attention(system):
                     gathered.setdefault(UNIFORM, Gathering()).add(batch, ask(batch))
@@ -75,7 +78,7 @@ def of_clip(system: System, dataset: Dataset, i: int, spec: ClipSpec, seed: int 
     clips = [i, partner(dataset, i, seed)] if "pose" in system.needs_test and len(dataset) > 1 else [i]
     batches = [sample(dataset, clip, spec, needs=system.needs_test | {"label"}).batch for clip in clips]
     others = pose_change(batches, seed) if len(clips) > 1 else None
-    return ask_all(system, batches[:1], "cpu", others, seed)
+    return ask_all(system, batches[:1], partial(Batch.to, device="cpu"), others, seed)
 
 
 def partner(dataset: Dataset, i: int, seed: int = 0) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -17,7 +16,7 @@ from workbench.nets.modules import submodule
 from workbench.study import files
 from workbench.study.config.experiment import Experiment
 from workbench.study.config.kinds import Data
-from workbench.study.features.frozen_layers import remembered
+from workbench.study.features.frozen_layers import FrozenLayers
 from workbench.study.runs import hardware
 from workbench.study.runs.run_folder import Run
 from workbench.study.runs.store import Store
@@ -63,15 +62,16 @@ class Training:
             hardware.channels_last(system)
         if fabric.world_size > 1:
             batch_norm.share(system, fabric.device)
+        frozen = () if experiment.augmentation else experiment.procedure.frozen  # clips must come as they are
+        self.frozen = FrozenLayers(system, frozen, experiment.cache, fabric.device)
         checkpoint.seed_all(experiment.seed, fabric.global_rank)
         self._resume()
 
     def run_all(self) -> None:
         """Every stage from the position on, then what ends a run."""
-        again = self.experiment.augmentation is None  # the clips come as they are
-        with remembered(self.system, self.experiment) if again else nullcontext():
-            while self.position.stage < len(self.stages):
-                self._stage(self.stages[self.position.stage])
+        while self.position.stage < len(self.stages):
+            self._stage(self.stages[self.position.stage])
+        self.frozen.share()
         if self.fabric.is_global_zero:
             self._finish()
         self.fabric.barrier()
@@ -239,7 +239,7 @@ class Training:
             position.score, position.best = score, checkpoint.copy_of(self.system.state_dict())
 
     def _on_device(self, batch: Batch) -> Batch:
-        batch = batch.to(self.fabric.device)
+        batch = self.frozen(batch)
         if self.channels_last:
             for name in ("video", "flow", "rendered"):
                 if (pictures := getattr(batch, name)) is not None:

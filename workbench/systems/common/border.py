@@ -73,7 +73,8 @@ def check_batch(system: str, batch: Any, reads: frozenset[str], skeleton: Skelet
         if value is None or name not in reads:
             continue
         sizes = axes.split()
-        fixed = {i: int(size) for i, size in enumerate(sizes) if size.isdigit()}
+        free = name == "video" and batch.encoded
+        fixed = {i: int(size) for i, size in enumerate(sizes) if size.isdigit() and not free}
         if value.dim() != len(sizes) or any(value.shape[i] != size for i, size in fixed.items()):
             raise ValueError(f"batch.{name} must be [{','.join(sizes)}], got {list(value.shape)}")
     if skeleton is not None and "pose" in reads and batch.pose is not None and batch.pose.shape[3] != skeleton.count:
