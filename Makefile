@@ -60,7 +60,7 @@ test-cluster: $(VENV)/installed  ## test sweeps with SLURM and Dask, and trainin
 	  echo "Installing slurm-wlm and munge ..."; \
 	  SUDO=$$(test "$$(id -u)" = 0 || echo sudo); $$SUDO apt-get update -q >/dev/null && \
 	  $$SUDO env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends slurm-wlm munge >/dev/null; }
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster tests/cluster
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster
 
 test-gpu: $(VENV)/installed  ## measure speed, memory, DDP and parity on the GPUs of this machine for docs/bench.md; without a GPU a dry run
 	@PYTHONPATH=. $(BIN)/python bench/gpu.py

@@ -137,6 +137,7 @@ def test_side_by_side_without_dask_is_interrupted_at_once_and_goes_on(place):
     assert swept.results[0].frame()["number"].tolist() == [0, 1] and not swept.failed
 
 
+@pytest.mark.cluster
 def test_workers_started_by_hand_give_the_same_and_one_that_is_killed_costs_a_retry(place):
     path = _table(place, "a", "b", "c", "d", wait=2.0)
     address = "tcp://127.0.0.1:18786"
