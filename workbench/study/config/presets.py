@@ -70,8 +70,8 @@ STUDY: dict[str, Any] = {
     "phases": 2,
 }
 #: For many rows of RGB: the study, but the layers of I3D before Mixed_4b stay as they start. What they make of a clip
-#: is computed once, for all rows and seeds; clips therefore come as they are. For the world's size small: of thousands of
-#: clips, networks of poses and heads need fewer epochs.
+#: is computed once, for all rows and seeds; clips therefore come as they are. For the world's size small: of thousands
+#: of clips, networks of poses and heads need fewer epochs.
 FROZEN: dict[str, Any] = STUDY | {
     "epochs": {"": 1 / 3, "pose": 1 / 2, "head": 1 / 2},
     "freeze": ["Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x3", "Mixed_3b", "Mixed_3c"],
