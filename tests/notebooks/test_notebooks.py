@@ -13,8 +13,11 @@ import yaml
 from tests.tiny_runs import PRESET, Place
 from workbench.lessons import solving
 from workbench.study import fit, notebooks
+from workbench.study.notebooks import warm_kernels
 
 BOOKS = Path(__file__).parents[2] / "notebooks"
+#: What their kernels have from the start, which are forked from one process.
+IMPORTED = warm_kernels.imports_of(*BOOKS.glob("*.ipynb"), *BOOKS.glob("labs/*.ipynb"))
 PLOTLY = "application/vnd.plotly.v1+json"
 QUICK = {"preset": PRESET, "epochs": 1, "progress": False}
 OWN = """
@@ -52,7 +55,11 @@ def _run(place: Path, stem: str, **parameters: object) -> nbformat.NotebookNode:
     known = set(notebooks.CONFIGS[stem].model_fields) - set(notebooks.CONFIGS[stem].own)
     where = {"root": str(place / "world"), "runs": str(place / "runs")}
     given = {name: value for name, value in where.items() if name in known} | parameters
-    out = notebooks.execute(BOOKS / f"{stem}.ipynb", place / "executed" / f"{stem}.ipynb", given, 1, progress=False)
+    return _executed(BOOKS / f"{stem}.ipynb", place / "executed" / f"{stem}.ipynb", given)
+
+
+def _executed(source: Path, out: Path, given: dict) -> nbformat.NotebookNode:
+    notebooks.execute(source, out, given, 1, progress=False, imported=IMPORTED)
     return nbformat.read(out, as_version=4)
 
 
@@ -279,8 +286,7 @@ def _lab(place: Path, stem: str, source: Path, **parameters: object) -> tuple[st
     known = notebooks.LABS[stem].model_fields
     where = {"root": str(place / "world"), "runs": str(place / "runs")}
     given = {name: value for name, value in where.items() if name in known} | parameters
-    out = notebooks.execute(source, place / "executed" / source.name, given, 1, progress=False)
-    book = nbformat.read(out, as_version=4)
+    book = _executed(source, place / "executed" / source.name, given)
     return "\n".join(_figures(book)), _text(book)
 
 
