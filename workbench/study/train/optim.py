@@ -28,9 +28,13 @@ def freeze(system: nn.Module, stage: Stage) -> None:
 def train_mode(system: nn.Module) -> None:
     """Training mode, but evaluation mode for frozen modules: no dropout, and batch statistics that stay as they are."""
     system.train()
-    for module in system.modules():
-        parameters = list(module.parameters())
-        if parameters and not any(parameter.requires_grad for parameter in parameters):
+    learns: dict[str, bool] = {}  # by the name of a module that holds parameters: whether one of them is trained
+    for name, parameter in system.named_parameters(remove_duplicate=False):
+        parts = name.split(".")
+        for above in (".".join(parts[:depth]) for depth in range(len(parts))):
+            learns[above] = learns.get(above, False) or parameter.requires_grad
+    for name, module in system.named_modules(remove_duplicate=False):
+        if not learns.get(name, True):
             module.eval()
 
 
