@@ -102,7 +102,7 @@ def sweep(
         files: table files, such as those in notebooks/ablations
         seeds: number of seeds for each row (default: the file's, or 3)
         rows: only these rows, and the rows that they start from
-        preset: tiny, study or paper (default: the files')
+        preset: tiny, study, frozen or paper (default: the files')
         protocols: protocols, such as cs cv setup (default: the files')
         dataset: name of the data set (default: the files')
         root: folder or manifest file of the data set (default: the files')
