@@ -71,8 +71,8 @@ class Procedure:
         arguments(optimizer)
         published = stage.clip_grad if self.preset.clip_grad is None else self.preset.clip_grad
         clip = published if isinstance(self.clip_grad, str) else self.clip_grad
-        changes = {"epochs": epochs, "optimizer": optimizer, "schedule": schedule, "clip_grad": clip}
-        return replace(stage, **changes, fixed=self.frozen)
+        stage = replace(stage, epochs=epochs, optimizer=optimizer, schedule=schedule, clip_grad=clip)
+        return replace(stage, fixed=self.frozen)
 
 
 def amend(published: dict[str, Any], *changes: dict[str, Any] | None) -> dict[str, Any]:

@@ -74,7 +74,9 @@ class FrozenLayers:
             return self._rows[key]
         assert self.network is not None
         with torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
-            row = self.network.first_layers(Batch(video=clip[None]).to("cpu").video)[0].movedim(0, -1).contiguous()
+            video = Batch(video=clip[None]).to("cpu").video
+            assert video is not None
+            row = self.network.first_layers(video)[0].movedim(0, -1).contiguous()
         if row.nbytes <= self.room:
             self._rows[key] = self._new[key] = row
             self.room -= row.nbytes
@@ -84,8 +86,9 @@ class FrozenLayers:
 def _network(system: nn.Module) -> I3D | None:
     """A copy of the I3D whose first layers are those of all video networks of ``system``."""
     networks = [module for module in system.modules() if isinstance(module, VideoBackbone)]
-    alike = all(isinstance(network, I3D) for network in networks) and len(set(map(_digest, networks))) == 1
-    return copy.deepcopy(networks[0]).eval().float() if alike else None
+    i3ds = [network for network in networks if isinstance(network, I3D)]
+    alike = len(i3ds) == len(networks) and len({_digest(network) for network in i3ds}) == 1
+    return copy.deepcopy(i3ds[0]).eval().float() if alike else None
 
 
 def _digest(network: I3D) -> str:
