@@ -38,7 +38,7 @@ SMALLEST = {"clip": (16, 32, 32), "width": 0.125, "poses": 4}
         ({"system": "rgb", "precision": "half"}, "precision should be 'auto', 'fp32', 'bf16' or 'fp16', got 'half'"),
         ({"system": "rgb", "epochs": 2.5}, "epochs should be a valid integer .*got 2.5"),
         ({"system": "rgb", "epochs": -1}, "epochs should be 0 or more, got -1"),
-        ({"system": "rgb", "preset": "huge"}, "unknown preset 'huge'; known: tiny, study, paper"),
+        ({"system": "rgb", "preset": "huge"}, "unknown preset 'huge'; known: tiny, study, frozen, paper"),
         ({"system": "rgb", "preset": {"widht": 1.0}}, "Preset has no parameter 'widht'; valid names: clip"),
         ({"seed": 1}, "TrainConfig needs the parameter 'system'"),
     ],
