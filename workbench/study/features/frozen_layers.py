@@ -15,7 +15,6 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from safefiles import checksums
-from safefiles.locks import turn
 from workbench.nets import I3D
 from workbench.nets.video.i3d import FIRST
 from workbench.nets.video.layers import VideoBackbone
@@ -61,10 +60,8 @@ class FrozenLayers:
         """Writes what this process has computed to the cache, if there is one, for those that come later."""
         if self.network is None or self.folder is None or not self._new:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with turn(self.folder / ".turn.lock"):
-            name = f"{len(list(self.folder.glob('*.safetensors')))}.safetensors"
-            checksums.write(self.folder / name, save(self._new))
+        name = hashlib.sha256("".join(self._new).encode()).hexdigest()[:32]
+        checksums.write(self.folder / f"{name}.safetensors", save(self._new))
         self._new.clear()
 
     def _row(self, clip: Tensor) -> Tensor:

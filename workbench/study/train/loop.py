@@ -71,9 +71,9 @@ class Training:
         """Every stage from the position on, then what ends a run."""
         while self.position.stage < len(self.stages):
             self._stage(self.stages[self.position.stage])
-        self.frozen.share()
         if self.fabric.is_global_zero:
             self._finish()
+        self.frozen.share()
         self.fabric.barrier()
 
     def _stage(self, stage: Stage) -> None:
