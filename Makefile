@@ -14,8 +14,8 @@ STUDY  ?= mechanisms attention_ceiling augmented_rgb_weights sensitivity systems
   vpnpp_table1 vpnpp_table3 vpnpp_table4 vpnpp_table6 thesis_table4_4 thesis_table5_1 joint_attention perfnet_table2 \
   perfnet_table4 augmented_rgb_table1
 
-# One test process per core, one thread each: two threads on two cores slow each other down.
-CORES  := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+# Test processes of one thread each: one a core, and one that works while others wait for a kernel or a browser.
+TESTERS := $(shell echo $$(( $$(nproc 2>/dev/null || sysctl -n hw.ncpu) + 1 )))
 export MPLBACKEND := agg
 
 .DEFAULT_GOAL := help
@@ -48,7 +48,7 @@ pose-env: .venv-pose/installed  ## MediaPipe in a separate environment, for pose
 	@touch $@
 
 test: lint                ## every test except the slow ones (browser tests need Chromium)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(CORES) --dist loadgroup
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist loadgroup
 
 test-lab: $(VENV)/installed  ## open every notebook in JupyterLab and move every control; pictures in tests/artifacts
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
