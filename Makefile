@@ -8,11 +8,11 @@ TORCH  := $(shell grep '^torch==' requirements.lock)
 # Another build of torch: make demo TORCH_INDEX=<address of a wheel index>
 TORCH_INDEX ?=
 WORLD  := data/synthadl/tiny
-# What `make study` runs, at the preset study: what other tables rest on, all systems, then the papers' tables. A quick
-# look: STUDY_FLAGS="--preset tiny"
-STUDY  ?= mechanisms attention_ceiling augmented_rgb_weights sensitivity systems detection vpn_table1 vpn_table2 vpn_table3 vpn_table4 \
-  vpnpp_table1 vpnpp_table3 vpnpp_table4 vpnpp_table6 thesis_table4_4 thesis_table5_1 joint_attention perfnet_table2 \
-  perfnet_table4 augmented_rgb_table1
+# What `make study` runs on the world's size small: tables of RGB and poses, whose first layers are frozen. Those that draw
+# poses or read optical flow, on tiny: make study STUDY="perfnet_table2 perfnet_table4 augmented_rgb_table1" STUDY_FLAGS=
+STUDY  ?= vpn_table1 attention_ceiling vpn_table2 vpn_table3 vpn_table4 vpnpp_table1 vpnpp_table3 vpnpp_table4 vpnpp_table6 \
+  thesis_table4_4 thesis_table5_1 joint_attention mechanisms
+STUDY_FLAGS ?= --preset frozen --root data/synthadl/small
 
 # Test processes of one thread each: one a core, and one that works while others wait for a kernel or a browser.
 TESTERS := $(shell echo $$(( $$(nproc 2>/dev/null || sysctl -n hw.ncpu) + 1 )))
@@ -77,7 +77,8 @@ lab: $(VENV)/installed    ## open JupyterLab on the notebooks
 bench: $(VENV)/installed  ## measure speed and memory on this machine
 	@for script in $(filter-out bench/gpu.py,$(wildcard bench/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-study: $(VENV)/installed  ## run every system and the tables with claims for docs/results.md, three seeds or more: hours on two cores
+study: $(VENV)/installed  ## draw SynthADL small and run the tables for docs/results.md: days on two cores; resumes after an interruption
+	@$(RUN) synth data/synthadl/small --size small
 	@$(RUN) sweep $(STUDY:%=notebooks/ablations/%.yaml) --protocols cs $(STUDY_FLAGS) --report docs/results.md
 
 pretrain: $(VENV)/installed  ## draw SynthADL-P and SynthADL and train the shipped weights: hours; resumes after an interruption
