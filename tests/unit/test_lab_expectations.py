@@ -1,4 +1,5 @@
-"""What the labs expect of runs, measured with the networks that come with the workbench, on a few clips of SynthADL."""
+"""What the labs and an exercise expect of runs, measured with the networks that come with the workbench, on a few clips
+of SynthADL."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from synthadl.settings import settle
 from tests.unit.test_lessons import LABS, WORKED
 from workbench import data, lessons
 from workbench.commands.pages import READY_MADE
+from workbench.explain import faithfulness, methods
 from workbench.explain.reuse import Reuse
 from workbench.nets import weights
 from workbench.study.config.experiment import Experiment, resolve
@@ -114,3 +116,18 @@ def test_what_ships_answers_these_clips(row, request):
         answers = [int(system(batch).logits[0].argmax()) for batch in batches_of(clips, experiment, system)]
     named = [ACTIONS[answer] == clips.classes[label] for answer, label in zip(answers, clips.labels, strict=True)]
     assert np.mean(named) > 10 / len(ACTIONS)
+
+
+@pytest.mark.parametrize("row", ["vpn"], indirect=True)
+def test_saliency_beats_the_baselines_and_attention_does_not(row, clips):
+    """Exercise 14 of notebooks/README.md, on a quarter of the clips."""
+    experiment, system = ready_made(row)
+    tables = []
+    for batch in batches_of(clips, experiment, system)[::4]:
+        maps = methods.explain(system, batch, ["attention", "saliency"])
+        tables.append(faithfulness.curves(system, batch, maps, steps=3).areas().set_index("map"))
+    difference = pd.concat(tables).groupby("map").difference.mean()
+    insertion = pd.concat(tables).groupby("map").insertion.mean()
+    assert insertion["uniform"] == insertion[list(faithfulness.BASELINES)].max()
+    assert difference["saliency"] > difference["centre"] > difference["attention"] + 0.1
+    assert abs(difference["uniform"]) < 1e-6 and abs(difference["random"]) < 0.1
