@@ -45,7 +45,7 @@ def areas(measured: Curves) -> go.Figure:
         colors = [common.SOFT if name in BASELINES else common.COLORS[0] for name in rows["map"]]
         figure.add_bar(
             x=rows[kind], y=[common.text(name) for name in rows["map"]], orientation="h", marker_color=colors,
-            text=[f"{value:.3f}" for value in rows[kind]], hovertemplate="%{x:.3f}<extra></extra>", row=1, col=column,
+            text=[f"{value:z.3f}" for value in rows[kind]], hovertemplate="%{x:.3f}<extra></extra>", row=1, col=column,
         )  # fmt: skip
         figure.add_vline(getattr(rivals[kind], best)(), line_dash="dot", row=1, col=column)
     figure.update_xaxes(title_text="area under the curve (0 to 1)").update_yaxes(autorange="reversed")
