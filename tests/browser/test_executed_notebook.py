@@ -1,5 +1,5 @@
-"""A notebook that papermill has executed, read by others: as nbconvert's page offline, and in JupyterLab without
-running a cell, untrusted and trusted; players play there, and figures are seen."""
+"""A notebook that papermill has executed, read by others: as nbconvert's page without a network, and in JupyterLab
+without running a cell, untrusted and trusted; players play there, and figures and formulas are seen."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bleach
-import nbconvert
 import nbformat
 import numpy as np
 import papermill
@@ -21,9 +20,11 @@ from PIL import Image
 from tests.browser.cdp import Browser
 from tests.browser.lab import open_notebook, server
 from workbench.show.figures.pictures import PLOTLY, WIDE
+from workbench.show.offline_page import OfflinePage
 from workbench.show.player import STILL
 
 pytestmark = pytest.mark.xdist_group("jupyterlab")
+TEXT = "# Seen\n\nThe weights $A_{st} < 1$ of `$HOME`, and\n\n$$f' = f + A f$$"
 CELLS = [
     """
 import numpy as np
@@ -59,7 +60,7 @@ def executed(tmp_path_factory) -> Path:
     """Two players, one of them in a panel whose controls were all tried, and a figure."""
     folder = tmp_path_factory.mktemp("executed")
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    cells = list(map(nbformat.v4.new_code_cell, CELLS))
+    cells = [nbformat.v4.new_markdown_cell(TEXT), *map(nbformat.v4.new_code_cell, CELLS)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), folder / "in.ipynb")
     (folder / "work").mkdir()
     with pytest.MonkeyPatch.context() as patched:
@@ -69,13 +70,17 @@ def executed(tmp_path_factory) -> Path:
 
 
 def outputs(path: Path) -> list[dict]:
-    return [output["data"] for cell in nbformat.read(path, 4).cells for output in cell.outputs if "data" in output]
+    cells = nbformat.read(path, 4).cells
+    return [output["data"] for cell in cells for output in cell.get("outputs", []) if "data" in output]
 
 
 def test_every_player_is_a_page_and_a_still_at_its_peak_and_asks_the_network_for_nothing(executed, artifacts):
     *shown, figure = outputs(executed)
     assert [set(data) for data in shown] == [{"text/plain", "text/html", "image/png"}] * 2
     assert set(figure) == {PLOTLY, "image/png"}
+    assert "stream" not in {
+        output.output_type for cell in nbformat.read(executed, 4).cells for output in cell.get("outputs", [])
+    }  # nothing is said beside them
     assert Image.open(io.BytesIO(base64.b64decode(figure["image/png"]))).size == (WIDE, 300)
     for data in shown:
         assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", data["text/html"])
@@ -106,8 +111,8 @@ def test_where_scripts_are_taken_out_a_line_and_the_still_remain(executed):
         assert width >= 384 and height >= 384
 
 
-def test_nbconverts_page_plays_offline(browser: Browser, executed: Path, tmp_path, artifacts):
-    text, _ = nbconvert.HTMLExporter().from_filename(str(executed))
+def test_nbconverts_page_plays_and_has_its_formulas_without_a_network(browser: Browser, executed, tmp_path, artifacts):
+    text, _ = OfflinePage().from_filename(str(executed))
     page = tmp_path / "out.html"
     page.write_text(text)
     browser.call("Network.emulateNetworkConditions", offline=True, latency=0, downloadThroughput=0, uploadThroughput=0)
@@ -123,6 +128,12 @@ def test_nbconverts_page_plays_offline(browser: Browser, executed: Path, tmp_pat
         assert browser.run("document.querySelectorAll('.wb-player figcaption').length") == 2  # the panes' names
         widths = "[...document.querySelectorAll('.jp-OutputArea-output > img')].map(picture => picture.naturalWidth)"
         assert browser.run(widths) == [WIDE]
+        formulas = "[...document.querySelectorAll('math')].map(formula => formula.getBoundingClientRect().height > 9)"
+        assert browser.run(formulas) == [True, True]
+        assert browser.run("document.querySelector('.jp-MarkdownCell code').textContent") == "$HOME"
+        loaded = "[...document.querySelectorAll('[src], link')].map(node => node.src ?? node.href)"
+        assert [one for one in browser.run(loaded) if not one.startswith(("data:", "blob:"))] == []
+        assert browser.requests == [page.as_uri()] and browser.errors == []
         browser.screenshot(artifacts / "nbconvert.png", whole=True)
     finally:
         browser.call("Network.emulateNetworkConditions", offline=False, latency=0, downloadThroughput=-1,

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+from PIL import Image
 
 from tests.browser.cdp import Browser
 from tests.browser.lab import NOTEBOOK, kernel, open_notebook, server
+from tests.whatif import FRAMES
+from workbench.media import video
 
 pytestmark = pytest.mark.xdist_group("jupyterlab")  # one server serves all of them
 V4 = nbformat.v4
@@ -73,6 +78,13 @@ def lab(chromium: Browser, address: str) -> Browser:
     chromium.wait("document.querySelector('.wb-panel .js-plotly-plot .main-svg')", 90)
     chromium.wait("document.querySelector('.wb-explorer .wb-player')?.player?.bitmaps.length", 90)
     return chromium
+
+
+@pytest.fixture
+def browser_of_files() -> Iterator[Browser]:
+    """A second browser, so that the notebook stays open."""
+    with Browser() as browser:
+        yield browser
 
 
 def bars(lab: Browser) -> int:
@@ -209,6 +221,55 @@ def test_each_button_changes_what_is_shown(lab, label, told):
     assert explored(lab, "player.panes[0].canvas.toDataURL()") != picture
     press_button(lab, "undo")
     lab.wait(f"{EXPLORED}.player.panes[0].canvas.toDataURL() === {json.dumps(picture)}")
+
+
+def save_as(lab: Browser, name: str) -> str:
+    """Types a file's name below the explorer, presses Save, and returns what is said."""
+    row = "document.querySelector('.wb-explorer .wb-save')"
+    lab.drag(lab.centre(".wb-explorer .wb-save input"))
+    lab.press("a", modifiers=2)
+    lab.call("Input.insertText", text=name)
+    lab.drag(lab.centre(".wb-explorer .wb-save button"))
+    lab.wait(f"{row}.textContent.includes({json.dumps(name)}) && !{row}.querySelector('button').disabled", 60)
+    return lab.run(f"{row}.querySelector('.widget-html').textContent.trim()")
+
+
+@pytest.mark.slow
+def test_what_the_explorer_shows_is_saved(lab, browser_of_files, artifacts):
+    """As a film, a GIF, a picture and a page, with what was done to the clip, beside the notebook."""
+    kernel(lab, "explorer.reset()")
+    explored(lab, "player.seek(3)")
+    told = explored(lab, "player.scene.update")
+    press_button(lab, "mirror body")
+    lab.wait(f"{EXPLORED}.player.scene.update > {told}")
+    lab.wait(f"{EXPLORED}.player.state.frame === 3")
+    time.sleep(0.5)  # the kernel hears of the frame when the player rests
+    work = Path(kernel(lab, "import os; print(os.getcwd())"))
+    there = set(work.iterdir())
+    said = save_as(lab, "shown.txt")
+    assert said == "shown.txt must end in one of .html, .mp4, .gif, .png"
+    for name in ("film.mp4", "film.gif", "picture.png", "new/page.html"):
+        assert save_as(lab, name) == f"saved: {work / name}"
+    lab.screenshot(artifacts / "jupyterlab_saved.png")
+    names = {path.name for path in set(work.iterdir()) - there}
+    assert names == {"film.mp4", "film.gif", "picture.png", "new"}
+    film = video.read(work / "film.mp4")
+    animation, picture = Image.open(work / "film.gif"), np.array(Image.open(work / "picture.png"))
+    assert len(film.frames) == animation.n_frames == FRAMES
+    height, width = picture.shape[:2]
+    assert animation.size == (width, height) and film.frames.shape[1:3] == (height + height % 2, width + width % 2)
+    assert np.abs(film.frames[3][:height, :width].astype(int) - picture).mean() < 6  # the frame in view
+    assert np.abs(film.frames[3].astype(int) - film.frames[0]).mean() > 1  # it moves
+    browser_of_files.open(work / "new/page.html")
+    browser_of_files.wait("document.querySelector('.wb-player')?.player?.bitmaps.length")
+    played = "document.querySelector('.wb-player').player"
+    assert browser_of_files.run(f"[{played}.state.frame, {played}.count]") == [3, FRAMES]
+    same = "JSON.stringify([player.scene.pose.joints, player.scene.ghost, player.scene.tracks])"
+    mine = explored(lab, same)
+    assert browser_of_files.run(f"(player => {same})({played})") == mine
+    browser_of_files.screenshot(artifacts / "explorer_saved.png")
+    assert browser_of_files.errors == []
+    kernel(lab, "explorer.reset()")
 
 
 def test_a_dead_kernel_leaves_the_last_answer_readable(lab):

@@ -100,6 +100,8 @@ def test_curves_tell_a_faithful_map_from_one_that_is_not():
     assert areas.deletion_gain["right"] > 0.1 and areas.insertion_gain["right"] > 0.1
     assert areas.insertion["wrong"] < 0.95 and areas.insertion_gain["wrong"] < 0.5 * areas.insertion_gain["right"]
     assert np.all(np.diff(found.deletion["uniform"]) <= 1e-6)
+    np.testing.assert_allclose(found.insertion["uniform"], found.deletion["uniform"][::-1], atol=1e-6)
+    assert areas.difference["right"] > 0.9 and abs(areas.difference["uniform"]) < 1e-6
     with pytest.raises(ValueError, match="maps of one grid"):
         faithfulness.curves(Corner(), batch, {"a": right, "b": right[:1]})
 

@@ -144,6 +144,28 @@ def test_a_still_shows_the_map_where_it_is_hot():
     assert np.ptp(player.still(0)[top + 30 * zoom, left + 70 * zoom].astype(int)) < 20
 
 
+def test_a_missing_map_is_said_below_the_picture_and_scores_with_their_change():
+    """As the player does: what is said never lies over the picture."""
+    track = Track("rgb", scores=[("clap", 0.98, 1.0)])
+    plain = player_of(tracks=[track]).still()
+    lacking = player_of(tracks=[replace(track, maps={"attention": None})]).still()
+    assert lacking.shape == (plain.shape[0] + stills.LINE, *plain.shape[1:])
+    top, tall = stills.GAP + stills.LINE, 60 * (stills.WIDEST // 80 + 1)
+    np.testing.assert_array_equal(lacking[: top + tall], plain[: top + tall])
+    assert stills._answer("clap", 0.98, 1.0) == "clap 0.98 (−0.02)"
+    assert stills._answer("stir", 0.00082, 0.0003) == "stir 0.00082 (+0.00052)"
+    assert stills._answer("sit", 0.0, None) == "sit 0.00"
+
+
+def test_a_picture_draws_its_frame_alone(tmp_path, monkeypatch):
+    player, drawn = player_of(), []
+    player.frame = 6
+    still = Player.still
+    monkeypatch.setattr(Player, "still", lambda self, frame: drawn.append(frame) or still(self, frame))
+    np.testing.assert_array_equal(np.array(Image.open(player.save(tmp_path / "a.png"))), still(player, 6))
+    assert drawn == [6]
+
+
 def test_panes_with_frames_of_their_own_stand_side_by_side(tmp_path):
     frames = {name: np.full((8, 60, 80, 3), value, np.uint8) for name, value in (("<b>dark", 10), ("light", 240))}
     player = player_of(tracks=[Track(name, frames=one) for name, one in frames.items()], title="Zwei Gläser 漢字")

@@ -1,4 +1,5 @@
-"""What the labs expect of runs, measured with the networks that come with the workbench, on a few clips of SynthADL."""
+"""What the labs and an exercise expect of runs, measured with the networks that come with the workbench, on a few clips
+of SynthADL."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from synthadl.settings import settle
 from tests.unit.test_lessons import LABS, WORKED
 from workbench import data, lessons
 from workbench.commands.pages import READY_MADE
+from workbench.explain import faithfulness, methods
 from workbench.explain.reuse import Reuse
 from workbench.nets import weights
 from workbench.study.config.experiment import Experiment, resolve
@@ -64,10 +66,10 @@ def ready_made(row: str) -> tuple[Experiment, System]:
     return experiment, system.eval()
 
 
-def batches_of(clips: data.Dataset, experiment: Experiment, system: System) -> list[Batch]:
-    """A batch a clip."""
-    needs = system.needs_test | {"label"}
-    return [data.sample(clips, i, experiment.one_window, needs=needs).batch.to("cpu") for i in range(len(clips))]
+def batches_of(clips: data.Dataset, experiment: Experiment, system: System, step: int = 1) -> list[Batch]:
+    """A batch a clip, of every ``step``-th."""
+    needs, chosen = system.needs_test | {"label"}, range(0, len(clips), step)
+    return [data.sample(clips, i, experiment.one_window, needs=needs).batch.to("cpu") for i in chosen]
 
 
 def changed(system: System, batches: list[Batch]) -> float:
@@ -114,3 +116,19 @@ def test_what_ships_answers_these_clips(row, request):
         answers = [int(system(batch).logits[0].argmax()) for batch in batches_of(clips, experiment, system)]
     named = [ACTIONS[answer] == clips.classes[label] for answer, label in zip(answers, clips.labels, strict=True)]
     assert np.mean(named) > 10 / len(ACTIONS)
+
+
+@pytest.mark.parametrize("row", ["vpn"], indirect=True)
+def test_saliency_beats_the_baselines_and_attention_does_not(row, clips, monkeypatch):
+    """Exercise 14 of notebooks/README.md, on a quarter of the clips."""
+    monkeypatch.setattr(faithfulness, "DRAWS", 1)
+    experiment, system = ready_made(row)
+    tables = []
+    for batch in batches_of(clips, experiment, system, step=4):
+        maps = methods.explain(system, batch, ["attention", "saliency"])
+        tables.append(faithfulness.curves(system, batch, maps, steps=3).areas().set_index("map"))
+    difference = pd.concat(tables).groupby("map").difference.mean()
+    insertion = pd.concat(tables).groupby("map").insertion.mean()
+    assert insertion["uniform"] == insertion[list(faithfulness.BASELINES)].max()
+    assert difference["saliency"] > difference["centre"] > difference["attention"] + 0.1
+    assert abs(difference["uniform"]) < 1e-6 and abs(difference["random"]) < 0.1 < difference["centre"]

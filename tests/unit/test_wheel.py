@@ -7,12 +7,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
 
 from tests.installed import ONLY, TORCHS_OWN
 from workbench.nets import weights
+from workbench.show.offline_page import OfflinePage
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.xdist_group("wheel")
@@ -75,9 +77,13 @@ def test_nothing_else_travels(site):
     assert (site / "workbench/py.typed").is_file()
 
 
-def test_it_brings_the_command_workbench(site):
+def test_it_brings_the_command_workbench_and_nbconverts_offline_page(site):
     (points,) = site.glob("*.dist-info/entry_points.txt")
-    assert points.read_text().split() == ["[console_scripts]", "workbench", "=", "workbench.__main__:run"]
+    read = ConfigParser()
+    read.read(points)
+    assert dict(read["console_scripts"]) == {"workbench": "workbench.__main__:run"}
+    page = f"{OfflinePage.__module__}:{OfflinePage.__name__}"
+    assert dict(read["nbconvert.exporters"]) == {"workbench": page}
 
 
 def test_it_trains_a_step_with_torch_and_numpy_alone_and_has_weights_notebooks_and_numbers(site, tmp_path):

@@ -4,7 +4,8 @@ Cells of the video are taken away in the order of a map, the highest first (dele
 video in that order (insertion), while the class score is watched: a faithful map makes it fall, or rise, early. The
 area under the curve over the share of cells, in [0,1], sums that up: low is good for deletion, high for insertion. A
 number alone says little, so that three maps that know nothing of the system run beside: a random order, the centre
-first, and uniform, under which all cells fade together.
+first, and uniform, under which all cells fade together. A clip that is half faded in is still recognised, so that
+uniform is high in both: its curves mirror each other, and insertion minus deletion is 0.
 """
 
 from __future__ import annotations
@@ -42,13 +43,15 @@ class Curves:
     target: int
 
     def areas(self) -> pd.DataFrame:
-        """A row a map, baselines last: its areas under the ``deletion`` and ``insertion`` curves, and by how much each
-        is better than the best of the baselines (``deletion_gain``, ``insertion_gain``; positive is better)."""
+        """A row a map, baselines last: its areas under the ``deletion`` and ``insertion`` curves, their ``difference``
+        (insertion minus deletion: 0 for uniform, about 0 for a random order), and by how much each area is better than
+        the best of the baselines (``deletion_gain``, ``insertion_gain``; positive is better)."""
         rows = {
             name: [np.trapezoid(self.deletion[name], self.shares), np.trapezoid(self.insertion[name], self.shares)]
             for name in self.deletion
         }
         table = pd.DataFrame.from_dict(rows, orient="index", columns=["deletion", "insertion"])
+        table["difference"] = table["insertion"] - table["deletion"]
         baselines = table.loc[list(BASELINES)]
         table["deletion_gain"] = baselines["deletion"].min() - table["deletion"]
         table["insertion_gain"] = table["insertion"] - baselines["insertion"].max()

@@ -17,6 +17,7 @@ from workbench.explain.what_if_clip import Subject
 from workbench.show import saving
 from workbench.show.player import Edited, Player, Track
 from workbench.show.session import attended
+from workbench.show.stills import readable
 from workbench.show.widgets import STYLE, sentence
 
 #: What a drag moves: bones keep their lengths, but where the joint goes alone.
@@ -304,8 +305,7 @@ class Explorer(ipywidgets.VBox):
 
 def signed(change: float) -> str:
     """A change of a score, with its sign and two digits that say something."""
-    size = f"{abs(change):.2f}" if abs(change) >= 0.01 else f"{abs(change):.2g}"
-    return ("−" if change < 0 else "+") + size
+    return ("−" if change < 0 else "+") + readable(abs(change))
 
 
 def words(change: Change) -> str:

@@ -210,17 +210,22 @@ def markdown(text: str) -> Markup:
 
 
 def formula(match: re.Match) -> str:
-    """A formula of TeX as MathML, or its TeX where it can't be read."""
-    tex = html.unescape(match[1] or match[2]).strip()
+    """What stands between dollars in HTML, as MathML."""
+    return mathml(html.unescape(match[1] or match[2]), block=bool(match[1]))
+
+
+def mathml(tex: str, block: bool = False) -> str:
+    """A formula of TeX as MathML, within a line or on a line of its own; its TeX where it can't be read."""
+    tex = tex.strip()
     try:
         spelled = tex.replace("<", r"\lt ").replace(">", r"\gt ")
-        mathml = latex2mathml.converter.convert(spelled, display="block" if match[1] else "inline")
-        nodes = [*ElementTree.fromstring(mathml).iter()]
+        made = latex2mathml.converter.convert(spelled, display="block" if block else "inline")
+        nodes = [*ElementTree.fromstring(made).iter()]
     except Exception:  # whatever a formula of somebody else's leads its reader to
         nodes = [ElementTree.Element("unread")]
     tags = {node.tag.rpartition("}")[2] for node in nodes}
     links = {name for node in nodes for name in node.attrib if name.startswith("on") or "href" in name or "src" in name}
-    return f"<code>{html.escape(tex)}</code>" if tags - MATH or links else mathml.replace(f' xmlns="{NAMESPACE}"', "")
+    return f"<code>{html.escape(tex)}</code>" if tags - MATH or links else made.replace(f' xmlns="{NAMESPACE}"', "")
 
 
 def clean(text: str) -> Markup:

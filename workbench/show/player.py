@@ -160,10 +160,11 @@ class Player(Live, anywidget.AnyWidget):
         clip's own speed. ValueError for another suffix, OSError where the file can't be written.
         """
         path = Path(path)
-        if films.check(path, SUFFIXES) == ".html":
+        suffix = films.check(path, SUFFIXES)
+        if suffix == ".html":
             return write(path, page(self.to_html(), str(self._parts["title"]) or "Clip"))
-        stills = map(self.still, range(len(self._parts["clip"].frames)))
-        return films.write(path, stills, 1 / self._scene["interval"], self.frame)
+        frames = [self.frame] if suffix == ".png" else range(len(self._parts["clip"].frames))
+        return films.write(path, map(self.still, frames), 1 / self._scene["interval"])
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict, dict]:
         """The static page always, and a still for viewers that take no HTML; the live view too where somebody is there

@@ -25,6 +25,8 @@ RIM, GHOST = (30, 30, 30), (190, 190, 190)
 INFERNO = "000004 1b0c41 4a0c6b 781c6d a52c60 cf4446 ed6925 fb9b06 f7d13d fcffa4"
 SIGNED = "08306b 2171b5 6baed6 c6dbef f7f7f7 fdd0a2 fd8d3c d94801 7f2704"
 OPACITY = 0.8
+#: What pales a picture's own colours: a quarter of them, and three quarters of their mean.
+PALED = np.float32(0.25) * (np.eye(3, dtype=np.float32) + 1)
 _FACE = cv2.FontFace("sans")
 
 
@@ -70,7 +72,7 @@ def still(
             picture = _heated(picture, at(cells(track.maps[shown]), frame, len(clip.frames)), low, high)
             words.append(f"{shown}: {low:.3g} to {high:.3g}")
         elif shown in track.maps:
-            _write(picture, f"no map “{shown}”", GAP, picture.shape[0] // 2, FAINT)
+            words.append(f"{track.title or 'this run'} has no map “{shown}”")
         if region is not None:
             _box(picture, region.box[frame] * zoom, bool(region.moment[frame]))
         if done.before is not None:
@@ -79,10 +81,23 @@ def still(
             _skeleton(picture, body, frame, zoom)
         rows = [picture, *(_strip(name, values, truth, frame, picture.shape[1], len(clip.frames))
                            for name, values in list(_known(track.temporal).items())[:1])]  # fmt: skip
-        words += [f"{name} {score:.2f}" for name, score, _ in track.scores] + _wrapped(track.note, picture.shape[1] - 4)
+        words += [_answer(*score) for score in track.scores]
+        lines = [line for text in (*words, track.note) if text for line in _wrapped(text, picture.shape[1] - 4)]
         rows += [_key(key, picture.shape[1])] * bool(key)
-        panes.append(np.concatenate([*rows, *(_line(text, picture.shape[1]) for text in words if text)]))
+        panes.append(np.concatenate([*rows, *(_line(text, picture.shape[1]) for text in lines)]))
     return page(panes, [track.title for track in tracks], title, caption)
+
+
+def readable(value: float) -> str:
+    """A share in [0,1] with two digits that say something, however small."""
+    return f"{value:.2f}" if value >= 0.01 or value < 5e-8 else f"{value:.2g}"
+
+
+def _answer(name: str, score: float, before: float | None) -> str:
+    """A class score and, where there was one before, its change."""
+    if before is None:
+        return f"{name} {readable(score)}"
+    return f"{name} {readable(score)} ({'−' if score < before else '+'}{readable(abs(score - before))})"
 
 
 def page(panes: Sequence[np.ndarray], titles: Sequence[str], heading: str = "", below: str = "") -> np.ndarray:
@@ -171,15 +186,20 @@ def _picture(clip: Clip, track: Track, edited: Edited, frame: int, zoom: int) ->
 
 def _heated(picture: np.ndarray, values: np.ndarray, low: float, high: float) -> np.ndarray:
     """The picture, its own colours paled, under the map's."""
-    fine = cv2.resize(values, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    share = np.clip((np.nan_to_num(fine) - low) / (high - low), 0, 1)
+    fine = cv2.resize(np.asarray(values, np.float32), picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    share = np.clip((np.nan_to_num(fine) - np.float32(low)) / np.float32(high - low), 0, 1)
     strength = np.abs(2 * share - 1) if low < 0 else share
-    alpha = (OPACITY * (0.12 + 0.88 * np.sqrt(strength)) * np.isfinite(fine))[..., None]
-    stops = np.array([list(bytes.fromhex(stop)) for stop in (SIGNED if low < 0 else INFERNO).split()], float)
-    places = np.linspace(0, 1, len(stops))
-    colours = np.stack([np.interp(share, places, stops[:, channel]) for channel in range(3)], axis=-1)
-    grey = 0.25 * picture + 0.75 * picture.mean(2, keepdims=True)
-    return np.rint(grey * (1 - alpha) + colours * alpha).astype(np.uint8)
+    alpha = OPACITY * (0.12 + 0.88 * np.sqrt(strength)) * np.isfinite(fine)
+    colours = _palette(SIGNED if low < 0 else INFERNO)[np.rint(share * 255).astype(np.uint8)]
+    return cv2.blendLinear(colours, cv2.transform(picture, PALED), alpha, 1 - alpha)
+
+
+@functools.cache
+def _palette(stops: str) -> np.ndarray:
+    """uint8 [256,3]: colours between the stops, RGB in hexadecimal."""
+    colours = np.array([list(bytes.fromhex(stop)) for stop in stops.split()], np.float32)
+    shares, places = np.linspace(0, 1, 256), np.linspace(0, 1, len(colours))
+    return np.rint([np.interp(shares, places, channel) for channel in colours.T]).T.astype(np.uint8)
 
 
 def _box(picture: np.ndarray, box: np.ndarray, inside: bool) -> None:
@@ -224,9 +244,10 @@ def _strip(name: str, values: Any, truth: Truth | None, frame: int, width: int, 
 def _write(picture: np.ndarray, text: str, x: int, y: int, color: tuple[int, int, int], size: int = 15) -> None:
     """Text in any script on ``picture``, from x on along the base line y; what has no room ends in an ellipsis."""
     first, *rest = _wrapped(text, picture.shape[1] - x - 2, size)
-    shown = np.ascontiguousarray(picture)
-    cv2.putText(shown, f"{first}…" if rest else first, (x, y), color, _FACE, size, 400)
-    picture[:] = shown
+    top = max(y - 2 * size, 0)
+    band = np.ascontiguousarray(picture[top : y + size])
+    cv2.putText(band, f"{first}…" if rest else first, (x, y - top), color, _FACE, size, 400)
+    picture[top : y + size] = band
 
 
 @functools.lru_cache(256)

@@ -34,21 +34,23 @@ def curves(measured: Curves, classes: list[str]) -> go.Figure:
 
 
 def areas(measured: Curves) -> go.Figure:
-    """The areas under the curves of every map, best insertion first; lines at the best of the baselines."""
+    """The areas under the curves of every map and their difference, the largest first; lines at the best baseline."""
     table = measured.areas()
-    mine = table[~table["map"].isin(BASELINES)].sort_values("insertion", ascending=False)
+    mine = table[~table["map"].isin(BASELINES)].sort_values("difference", ascending=False)
     rivals = table[table["map"].isin(BASELINES)]
-    figure = make_subplots(1, 2, shared_yaxes=True, subplot_titles=["deletion (low is better)", "insertion (high)"])
-    for column, (kind, best) in enumerate((("deletion", "min"), ("insertion", "max")), 1):
+    titles = ["deletion (low is better)", "insertion (high)", "insertion − deletion (high)"]
+    figure = make_subplots(1, 3, shared_yaxes=True, subplot_titles=titles)
+    for column, (kind, best) in enumerate((("deletion", "min"), ("insertion", "max"), ("difference", "max")), 1):
         rows = pd.concat([mine, rivals])
         colors = [common.SOFT if name in BASELINES else common.COLORS[0] for name in rows["map"]]
         figure.add_bar(
             x=rows[kind], y=[common.text(name) for name in rows["map"]], orientation="h", marker_color=colors,
-            text=[f"{value:.3f}" for value in rows[kind]], hovertemplate="%{x:.3f}<extra></extra>", row=1, col=column,
+            text=[f"{value:z.3f}" for value in rows[kind]], hovertemplate="%{x:.3f}<extra></extra>", row=1, col=column,
         )  # fmt: skip
         figure.add_vline(getattr(rivals[kind], best)(), line_dash="dot", row=1, col=column)
     figure.update_xaxes(title_text="area under the curve (0 to 1)").update_yaxes(autorange="reversed")
-    below = "dotted: the best of the grey maps, which know nothing about the network"
+    figure.update_xaxes(title_text="difference (−1 to 1)", col=3)
+    below = "dotted: the best of the grey maps, which know nothing about the network; uniform is high in both areas"
     return common.finish(figure, "Areas under the curves", below, 200 + 30 * len(table), showlegend=False)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import atexit
 import base64
 import json
+import warnings
 from functools import cache
 from typing import Any
 
@@ -40,7 +41,9 @@ def picture(figure: dict) -> dict[str, str]:
         return {}
     try:
         _browser()
-        drawn = pio.to_image(figure, "png", width=figure["layout"].get("width") or WIDE, validate=False)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="The kopts argument")  # plotly's way to start a browser
+            drawn = pio.to_image(figure, "png", width=figure["layout"].get("width") or WIDE, validate=False)
     except Exception as problem:  # whatever kaleido or the browser raises
         lacks = f"a picture of it needs Chrome or Chromium, which gave none ({type(problem).__name__})"
         return {"text/plain": f"plotly figure: JupyterLab and VS Code draw it; {lacks}"}
