@@ -123,6 +123,10 @@ def test_the_report_says_how_each_row_ran_as_the_sweep_was_told(tmp_path):
     assert "similarity = temperature (" in found.loc["student", "reading"]
     # The preset tiny has two thirds of the study's epochs: 5 of 8 and 4 of 6.
     assert found.loc["vpn", "training"] == "backbone 9 epochs, from i3d_synthadl_p; classifier 9 epochs, new"
+    (frozen,) = sweep.read([path], 1, where={"root": root, "runs": runs, "preset": "frozen"})
+    words = conditions.readings(frozen).set_index("row")["training"]
+    assert words["vpn"].endswith("; frozen: Conv3d_1a_7x7, Conv3d_2b_1x1, Conv3d_2c_3x3, Mixed_3b, Mixed_3c")
+    assert "frozen" not in words["pose"]
     text = markdown.section(results, "a command")
     line = next(
         line for line in text.splitlines() if line.startswith("| New classifier |") and "embedding = none" in line

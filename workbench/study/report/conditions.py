@@ -121,16 +121,18 @@ def of_cell(cells: Mapping[str, Cell], key: str) -> tuple[TrainConfig, Budget]:
 
 def readings(results: Results) -> pd.DataFrame:
     """One line a row that is shown and trains: row, label, reading (options that are not the paper's, or "as printed",
-    see ``reading``), training (of the video backbone and the classifier, what they start from counted) and
-    differs, the reason that the table states where a row's training is another. As the sweep was told, and in the
-    first column that is run."""
+    see ``reading``), training (of the video backbone and the classifier, what they start from counted, and the layers
+    that stay as they start) and differs, the reason that the table states where a row's training is another. As the
+    sweep was told, and in the first column that is run."""
     rows = []
     for row in (row for row in results.table.rows if not row.hidden):
         keys = [entry.cell for entry in results.entries if entry.row == row.id and entry.cell]
         keys = [key for key in keys if results.plan.cells[key].trains]
         if keys:
             config, budget = of_cell(results.plan.cells, keys[0])
-            words = {"reading": reading(config), "training": str(budget), "differs": row.differs}
+            frozen = resolve(config).procedure.frozen if budget.backbones else ()
+            training = "; ".join([str(budget), *([f"frozen: {', '.join(frozen)}"] if frozen else [])])
+            words = {"reading": reading(config), "training": training, "differs": row.differs}
             rows.append({"row": row.id, "label": row.label, **words})
     return pd.DataFrame(rows, columns=["row", "label", "reading", "training", "differs"])
 
