@@ -120,8 +120,11 @@ def cluster(
         "distributed.worker.memory.pause": False,
         "distributed.worker.memory.terminate": False,
         "distributed.comm.timeouts.connect": "10s",
-        # It samples every worker a hundred times a second, which two cores notice.
+        # Every process would sample its worker a hundred times a second, itself fifty and the system two times, which
+        # two cores notice.
         "distributed.worker.profile.enabled": False,
+        "distributed.admin.tick.interval": "1s",
+        "distributed.admin.system-monitor.interval": "5s",
     }
     resources = {"GPU": 1} if gpus else {}
     with dask.config.set(settings):
