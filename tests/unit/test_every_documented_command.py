@@ -43,7 +43,7 @@ DOCUMENTS = [
     "docs/howto/long_videos.md",
     "docs/howto/world.md",
     "docs/mechanisms.md",
-    "docs/results.md",
+    "docs/results_version_1.md",
     "docs/systems.md",
     "data/README.md",
 ]
