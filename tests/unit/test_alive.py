@@ -18,6 +18,7 @@ from workbench.show.figures import alive as figures
 from workbench.study import fit
 from workbench.study.evaluate import alive, exchanges, gradient_shares
 from workbench.study.evaluate.alignment import alignment, lesson_of, of_snippets, squared_error
+from workbench.study.evaluate.attention_grades import shuffle_time
 from workbench.study.evaluate.exchanges import OWN, POSE, TIME, UNIFORM
 from workbench.study.evaluate.inference import Answers
 from workbench.study.report import alive_report, export, markdown
@@ -116,6 +117,20 @@ def test_time_is_shuffled_in_the_poses_of_a_system_that_reads_them():
     moved = [not np.array_equal(a, b) for a, b in zip(asked[OWN].logits, asked[TIME].logits, strict=True)]
     assert any(moved)
     assert exchanges.effects(asked)[TIME]["changed"]["value"] == pytest.approx(np.mean(moved))
+
+
+def test_time_is_shuffled_in_what_was_filmed_and_not_in_what_was_made_of_it():
+    def ready(batch: Batch) -> Batch:
+        return batch.replace(video=batch.video.cumsum(2))
+
+    given, system, shuffled = [batch.replace(pose=None) for batch in batches()], Attentive(10.0).eval(), shuffle_time(0)
+    asked = exchanges.ask_all(system, given, ready)
+    right, wrong = (
+        torch.cat([system(batch).logits for batch in changed]).detach().numpy()
+        for changed in ([ready(shuffled(batch)) for batch in given], [shuffled(ready(batch)) for batch in given])
+    )
+    np.testing.assert_allclose(asked[TIME].logits, right)
+    assert not np.allclose(right, wrong)
 
 
 def test_what_does_not_depend_on_the_poses_is_run_once_a_batch():

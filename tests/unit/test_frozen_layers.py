@@ -45,6 +45,13 @@ def test_a_batch_goes_past_the_first_layers_and_the_network_says_the_same():
     assert torch.equal(again.video, ready.video.flip(0))
 
 
+def test_what_is_computed_depends_on_neither_mode_nor_precision():
+    before = FrozenLayers(system(), FIRST, cache=None)(clips(2)).video
+    with torch.autocast("cpu", torch.bfloat16):
+        in_training = FrozenLayers(system().train(), FIRST, cache=None)(clips(2)).video
+    assert in_training.dtype == torch.float32 and torch.equal(in_training, before)
+
+
 @pytest.mark.parametrize("names", [(), FIRST[1:]])
 def test_what_learns_is_not_gone_past(names):
     ready = FrozenLayers(system(), names, cache=None)(clips(2))
@@ -140,8 +147,10 @@ def test_the_preset_frozen_trains_what_comes_behind_and_computes_the_rest_once(t
     counts = computed(monkeypatch)
     preset, cache = PRESET | {"base": "frozen", "width": 0.25}, str(tmp_path / "cache")
     shared = {"root": str(world), "runs": str(tmp_path / "runs"), "cache": cache, "progress": False, "preset": preset}
-    rgb = {"system": "rgb", "init": {"backbone": "i3d_synthadl_p"}, "epochs": 2, "evaluate": ["validation", "test"]}
-    run = open_run(fit({**shared, **rgb}), tmp_path / "runs")
+    rgb = {"system": "rgb", "init": {"backbone": "i3d_synthadl_p"}, "epochs": 2}
+    run = open_run(fit({**shared, **rgb, "evaluate": []}), tmp_path / "runs")
+    assert len(counts) >= len(run.dataset("train")) + len(run.dataset("validation"))
+    fit({**shared, **rgb, "evaluate": ["validation", "test"]})
     before, after = load_file(SHIPPED["i3d_synthadl_p"]), run.state()
     for name, value in before.items():
         if name.endswith("conv3d.weight"):

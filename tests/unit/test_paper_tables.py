@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from torch import nn
 
+from workbench.nets import I3D
 from workbench.study.config.experiment import resolve
+from workbench.study.config.stages import matches
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.runs.init_weights import fitted
 from workbench.study.tables import table_file
 
 SNIPPETS = {"rgb": 8, "flow": 8, "pose": 8}
-FILES = sorted((Path(__file__).parents[2] / "notebooks/ablations").glob("*.yaml"))
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "notebooks/ablations").glob("*.yaml"))
+#: What `make study` runs, with frozen first layers.
+(FROZEN,) = re.findall(r"^STUDY +\?= ((?:.*\\\n)*.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -37,3 +43,8 @@ def test_every_row_can_be_configured(path):
             _, other, *inside = source.split(":")
             theirs = made[other].get_submodule(inside[0] if inside else part)
             fitted(mine, theirs.state_dict())  # ValueError where the part does not start from it
+    if path.stem in FROZEN.split():
+        for row, system in made.items():
+            parts = [part for other, part, _ in starts if other == row]
+            networks = [name for name, module in system.named_modules() if isinstance(module, I3D)]
+            assert all(matches(name, parts) for name in networks), f"{row} would freeze random layers"

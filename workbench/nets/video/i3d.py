@@ -112,7 +112,6 @@ class I3D(VideoBackbone):
         super().__init__()
         pools = pool_table(output_stride)
         self.output_stride = total([STEM, *(stride for _, stride in pools.values())])
-        self.in_channels = in_channels
         stem, wide = scaled(64, width), scaled(192, width)
         self.Conv3d_1a_7x7 = Unit3D(in_channels, stem, 7, bn_momentum)
         self.MaxPool3d_2a_3x3 = SamePool(*pools["2a_3x3"])
@@ -133,8 +132,9 @@ class I3D(VideoBackbone):
 
     def forward(self, video: Tensor) -> Tensor:
         """video [B,C,T,H,W] -> Mixed_5c [B,channels,T',H',W']; the shapes beside are for 64 x 224 x 224 at width 1."""
-        # In training, what frozen first layers make of a clip may have been computed before.
-        x = self.first_layers(video) if video.shape[1] == self.in_channels else video
+        # What frozen first layers make of a clip may have been computed before (see Batch.encoded).
+        encoded = video.shape[1] == self.Mixed_4b.b0.conv3d.in_channels
+        x = video if encoded else self.first_layers(video)
         x = self.Mixed_4d(self.Mixed_4c(self.Mixed_4b(x)))  # 512
         x = self.Mixed_4f(self.Mixed_4e(x))  # 832
         x = self.MaxPool3d_5a_2x2(x)  # 832, 8 x 7 x 7
