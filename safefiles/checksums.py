@@ -74,9 +74,17 @@ def note(home: Path, states: Mapping[str, State]) -> None:
 def damage(path: str | os.PathLike, read: bool = True) -> str:
     """What is wrong with ``path``, as words that follow its name; "" where it is as it was written, isn't there, or
     nothing is known of it. The size is compared, and the bytes where the time of change isn't that of the writing; with
-    ``read`` the bytes are compared in any case, once in a process for each state of the file."""
-    states = _states(Path(path))
-    return _damage(Path(path), states, read) if states else ""
+    ``read`` the bytes are compared in any case, once in a process for each state of the file.
+
+    A file may be written while it is looked at. What it is going to be is noted before it is there, so that only what
+    differs from notes that have not changed meanwhile is damaged."""
+    path = Path(path)
+    states = _states(path)
+    while states and (problem := _damage(path, states, read)):
+        before, states = states, _states(path)
+        if states == before:
+            return problem
+    return ""
 
 
 def known(path: str | os.PathLike) -> bool:
