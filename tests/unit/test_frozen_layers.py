@@ -116,15 +116,16 @@ def test_a_damaged_file_is_computed_again(tmp_path, monkeypatch):
     assert counts == [1, 1]
 
 
-def test_a_run_keeps_what_it_is_told_to_freeze(tmp_path):
+@pytest.mark.parametrize("names", [FIRST, ("Mixed_3b",)])
+def test_a_run_keeps_what_it_is_told_to_freeze(tmp_path, names):
     world = fake_synthadl(tmp_path / "world", actions=2, views=2, frames=12, size=(48, 64))
     shared = {"system": "rgb", "root": str(world), "runs": str(tmp_path / "runs"), "cache": None, "progress": False}
     shared |= {"preset": PRESET, "augment": False}
     start = open_run(fit({**shared, "epochs": 1}), tmp_path / "runs")
-    run = open_run(fit({**shared, "epochs": 2, "freeze": list(FIRST), "init": {"": f"{start.id}:"}}), tmp_path / "runs")
+    run = open_run(fit({**shared, "epochs": 2, "freeze": list(names), "init": {"": f"{start.id}:"}}), tmp_path / "runs")
     before, after = start.state(), run.state()
     for name, value in after.items():
-        kept = name.split(".")[1] in FIRST
+        kept = name.split(".")[1] in names
         if kept or name.endswith("conv3d.weight"):
             assert torch.equal(value, before[name]) == kept, name
 
