@@ -160,9 +160,8 @@ def gradients(stages: Mapping[str, Mapping[str, Mapping[str, float]]]) -> go.Fig
     for index, term in enumerate(terms):
         values = [shares.get(term, 0.0) for shares in bars.values()]
         written = [f"{share:.0%}" if share >= 0.04 else "" for share in values]
-        style = {"name": common.text(term), "marker_color": common.color(index)}
-        style |= {"text": written, "insidetextanchor": "middle"}
-        figure.add_trace(common.bars(values, bars, hover="%{x:.2%}", **style))
+        style = {"name": common.text(term), "marker_color": common.color(index), "insidetextanchor": "middle"}
+        figure.add_trace(common.bars(values, bars, hover="%{x:.2%}", text=written, **style))
     figure.update_yaxes(autorange="reversed", title_text="stage")
     figure.update_xaxes(title_text="share of the weighted gradient of each term", range=[0, 1], tickformat=".0%")
     below = "norms at the epoch's first batch, on the weights that the classification also reaches"

@@ -217,9 +217,8 @@ def agreement(measured: Mapping[str, Mapping[str, Sequence[float]]], teacher: st
     figure = common.panels(measured, shared_yaxes=True)
     for column, networks in enumerate(measured.values(), 1):
         value, low, high = np.array([list(numbers) for numbers in networks.values()]).T
-        style = {"marker_color": [common.COLORS[0], *[common.GREY] * (len(networks) - 1)]}
-        style |= {"error_x": common.whiskers(value, low, high)}
-        figure.add_trace(common.bars(value, networks, "{:.2f}", **style), 1, column)
+        colors, ends = [common.COLORS[0], *[common.GREY] * (len(networks) - 1)], common.whiskers(value, low, high)
+        figure.add_trace(common.bars(value, networks, "{:.2f}", marker_color=colors, error_x=ends), 1, column)
         figure.update_xaxes(range=[min(0.0, float(np.nanmin(low, initial=0)) - 0.05), 1.02], row=1, col=column)
     figure.update_yaxes(autorange="reversed").update_xaxes(title_text="1: always the same")
     rows = max(len(networks) for networks in measured.values())

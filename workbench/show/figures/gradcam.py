@@ -63,7 +63,7 @@ def weights(per_step: np.ndarray, over_time: np.ndarray, count: int = 16) -> go.
         )
     )
     figure.update_xaxes(title_text="time step of the feature map", tickvals=ticks, ticktext=columns, showgrid=False)
-    common.rows(figure, channels, "channel")
+    common.rows(figure, channels.tolist(), "channel")
     figure.update_yaxes(showgrid=False)
     below = f"the {len(channels)} of {len(over_time)} channels that change most over time; orange supports the class"
     return common.finish(figure, "The weights behind the maps", below, 130 + 26 * max(8, len(channels)))

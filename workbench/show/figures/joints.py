@@ -104,7 +104,7 @@ def kernels(feature_map: np.ndarray | None, clip: Clip, count: int = 5) -> go.Fi
     rows, columns = np.nonzero(led.leads)
     ring = {"symbol": "circle-open", "size": 13, "color": "#D55E00", "line": {"width": 3}}
     figure.add_scatter(x=columns, y=rows, mode="markers", marker=ring, hoverinfo="skip", showlegend=False, row=2, col=1)
-    common.rows(figure, led.channels, "channel (kernel)", row=2, col=1)
+    common.rows(figure, led.channels.tolist(), "channel (kernel)", row=2, col=1)
     figure.update_yaxes(showgrid=False, row=2, col=1)
     figure.update_xaxes(
         title_text="time step of the feature map",
