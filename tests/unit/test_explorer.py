@@ -16,7 +16,7 @@ from workbench.explain.interventions import Cover, Drop, Mirror, Move, Shuffle
 from workbench.explain.what_if import Redrawn, WhatIf
 from workbench.explain.what_if_clip import Subject
 from workbench.show import session as sessions
-from workbench.show.explorer import FOLLOWS, STAYS, Explorer, signed, words
+from workbench.show.explorer import FOLLOWS, STAYS, Explorer, signed, summary
 from workbench.show.linked_views import Linked
 from workbench.show.microscope import microscope, rms, stations
 from workbench.show.player import Player
@@ -252,8 +252,8 @@ def test_headless_the_player_stands_alone(explorer, monkeypatch):
 
 
 def test_a_change_in_words():
-    assert words(Mirror()) == "mirror" and words(Drop(("a", "b"))) == "drop a, b"
-    assert words(Move("a", 3, (1.5, 2.25), reach=None)) == "move a 3 1.5, 2.25 0 joint"
+    assert summary(Mirror()) == "mirror" and summary(Drop(("a", "b"))) == "drop a, b"
+    assert summary(Move("a", 3, (1.5, 2.25), reach=None)) == "move a 3 1.5, 2.25 0 joint"
 
 
 def test_a_change_of_a_score_has_two_digits():

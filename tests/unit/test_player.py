@@ -114,7 +114,7 @@ def test_a_failed_write_keeps_the_old_page(tmp_path, monkeypatch):
     path.write_text("old")
     monkeypatch.setattr(drafts.os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        module.write(path, "new")
+        Player(clip_of(2)).save(path)
     assert path.read_text() == "old" and len(list(tmp_path.iterdir())) == 1
 
 

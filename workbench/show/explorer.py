@@ -18,7 +18,7 @@ from workbench.show import saving
 from workbench.show.player import Edited, Player, Track
 from workbench.show.session import attended
 from workbench.show.stills import readable
-from workbench.show.widgets import STYLE, sentence
+from workbench.show.widgets import STYLE, alert
 
 #: What a drag moves: bones keep their lengths, but where the joint goes alone.
 WHAT_MOVES = {"the limb": "limb", "the joint alone": "joint", "the whole body": "body"}
@@ -56,7 +56,7 @@ class Explorer(ipywidgets.VBox):
         self.clip = self._first.sample.clip
         if any(not np.array_equal(session.sample.clip.frames, self.clip.frames) for session in self.sessions.values()):
             raise ValueError("the runs of an explorer must have the same clip, with the same crop and frames")
-        if callable(redraw) and (lacks := [name for name, one in self.sessions.items() if one.cut is None]):
+        if callable(redraw) and (lacks := [name for name, session in self.sessions.items() if session.cut is None]):
             raise ValueError(f"the picture can't follow in {', '.join(lacks)}: the session does not say how to cut it")
         self.changes: list[Change] = []
         self.answers = {name: session.original for name, session in self.sessions.items()}
@@ -97,11 +97,10 @@ class Explorer(ipywidgets.VBox):
             self._dragging = False
             self._try([*self.changes, made.Cover(tuple(edit["box"]), fill=self.fill.value)])
             return
-        skeleton, reach = self._first.subject.schema, self.reach.value
-        joint = skeleton.joints[int(edit["joint"])]
+        joint = self._first.subject.schema.joints[int(edit["joint"])]
         to = (float(edit["x"]), float(edit["y"]))
-        over = None if self.whole.value else reach
-        last = made.Move(joint, int(edit["frame"]), to, int(edit["person"]), over, self.moves.value)
+        reach = None if self.all_frames.value else self.reach.value
+        last = made.Move(joint, int(edit["frame"]), to, int(edit["person"]), reach, self.moves.value)
         done = edit.get("done", True)
         self._try([*before, last], done)
         self._dragging = not done and self.error is None
@@ -147,15 +146,12 @@ class Explorer(ipywidgets.VBox):
         tools = ("joint", "cover") if original.pixels is not None else ("cover",)
         covers = [change for change in self.changes if isinstance(change, made.Cover)]
         colour = self.clip.frames.mean((0, 1, 2))
-        edited = Edited(
-            tools,
-            original.pixels if subject.pixels is not original.pixels else None,
-            self._order(),
-            [
-                (cover.box, cover.frames or (0, subject.frames), (0, 0, 0) if cover.fill == "black" else colour)
-                for cover in covers
-            ],
-        )
+        before = original.pixels if subject.pixels is not original.pixels else None
+        regions = [
+            (cover.box, cover.frames or (0, subject.frames), (0, 0, 0) if cover.fill == "black" else colour)
+            for cover in covers
+        ]
+        edited = Edited(tools, before, self._order(), regions)
         tracks = [self._track(name, name, answer) for name, answer in self.answers.items()]
         if self.follows:
             tracks = [track for name in self.sessions for track in self._three(name)]
@@ -175,35 +171,35 @@ class Explorer(ipywidgets.VBox):
         scores = [(label, score, None) for label, score, _ in was.scores]
         drawn = self._track(name, f"{name}: poses and picture moved", self.drawn[name])
         if self._picture is not None:
-            seen = self._picture
-            pixels = seen.pixels if self._current else None  # a dragged joint is seen on its way
-            drawn = replace(drawn, frames=seen.clip.frames, pixels=pixels, truth=seen.truth)
+            pixels = self._picture.pixels if self._current else None  # a dragged joint is seen on its way
+            drawn = replace(drawn, frames=self._picture.clip.frames, pixels=pixels, truth=self._picture.truth)
         if self._current:
             drawn = replace(drawn, note=self._share(name))
         else:
             drawn = replace(drawn, note="not drawn yet: the picture follows when you let go", scores=())
         was = replace(was, scores=scores, note="", before=True)
         panes = [was, self._track(name, f"{name}: poses moved", self.answers[name]), drawn]
-        seen = any(one is not None for one in was.maps.values())
-        return panes if seen else [replace(pane, maps={}, pin="") for pane in panes]  # the picture is to be seen
+        if any(values is not None for values in was.maps.values()):
+            return panes
+        return [replace(pane, maps={}, pin="") for pane in panes]  # the picture is to be seen
 
     def _share(self, name: str) -> str:
         """In words, what the poses and what the picture did to the score of the class that was the answer."""
-        session, words = self.sessions[name], [self._undrawn] if self._undrawn else []
+        session, sentences = self.sessions[name], [self._undrawn] if self._undrawn else []
         if self._picture is None:
-            return "; ".join([*words, "the picture is as it was"])
+            return "; ".join([*sentences, "the picture is as it was"])
         if not session.reads.intersection(PICTURED):
-            return "; ".join([*words, "this network does not read the picture: it answers to the poses alone"])
+            return "; ".join([*sentences, "this network does not read the picture: it answers to the poses alone"])
         answers = [session.original, self.answers[name], self.drawn[name]]
         label, then = (self._classes(name)[answers[k].label] for k in (0, 2))
         scores = [answer.scores[answers[0].label] for answer in answers]
-        by = [f"it by {signed(step)}" if abs(step) >= UNMOVED else "nothing" for step in np.diff(scores)]
-        parts = f"the poses change {by[0]}, the picture changes {by[1]}"
-        words.append(f"{label} {scores[0]:.2f} → {scores[2]:.2f}: {parts}")
+        steps = [f"it by {signed(step)}" if abs(step) >= UNMOVED else "nothing" for step in np.diff(scores)]
+        parts = f"the poses change {steps[0]}, the picture changes {steps[1]}"
+        sentences.append(f"{label} {scores[0]:.2f} → {scores[2]:.2f}: {parts}")
         if answers[0].label != answers[2].label:
             already = ", as with the poses alone" if answers[1].label == answers[2].label else ""
-            words.append(f"the answer is now {then}{already}")
-        return "; ".join([*words, *self._graded(name, answers[2])])
+            sentences.append(f"the answer is now {then}{already}")
+        return "; ".join([*sentences, *self._graded(name, answers[2])])
 
     def _classes(self, name: str) -> list[str]:
         session = self.sessions[name]
@@ -217,22 +213,21 @@ class Explorer(ipywidgets.VBox):
         old = before.scores if self.changes else [None] * len(before.scores)
         scores = [(classes[label], answer.scores[label], old[label]) for label in best]
         maps = {"attention": where_and_when(answer.maps), "spatial": answer.maps.get("spatial")}
-        return Track(
-            title, maps, {"temporal": answer.maps.get("temporal")}, scores=scores, note=self._note(name, answer)
-        )
+        temporal = {"temporal": answer.maps.get("temporal")}
+        return Track(title, maps, temporal, scores=scores, note=self._note(name, answer))
 
     def _note(self, name: str, answer: Answer) -> str:
-        words = [f"answered in {answer.milliseconds:.0f} ms"]
+        sentences = [f"answered in {answer.milliseconds:.0f} ms"]
         if self.changes and answer.kept:
-            words.append(f"ran {', '.join(answer.ran) or 'nothing'} again, kept {', '.join(answer.kept)}")
+            sentences.append(f"ran {', '.join(answer.ran) or 'nothing'} again, kept {', '.join(answer.kept)}")
         elif self.changes:
-            words.append("ran everything again")
+            sentences.append("ran everything again")
         if self.changes and (unmoved := self._unmoved(name, answer)):
-            words.insert(0, unmoved)
-        words += self._graded(name, answer)
+            sentences.insert(0, unmoved)
+        sentences += self._graded(name, answer)
         if answer.untouched:
-            words.append(f"unchanged, because only the loader can compute it: {', '.join(answer.untouched)}")
-        return "; ".join(words)
+            sentences.append(f"unchanged, because only the loader can compute it: {', '.join(answer.untouched)}")
+        return "; ".join(sentences)
 
     def _graded(self, name: str, answer: Answer) -> list[str]:
         before, after = self.sessions[name].original.grades, answer.grades
@@ -244,8 +239,8 @@ class Explorer(ipywidgets.VBox):
         moved = float(np.abs(answer.scores - self.sessions[name].original.scores).max())
         if moved >= UNMOVED or answer.untouched:
             return ""
-        of = {kind for change in self.changes for kind in getattr(change, "of", ())}
-        what = {frozenset({"pose"}): "the pose", frozenset({"video"}): "the changed picture"}.get(frozenset(of), "this")
+        changed = frozenset(kind for change in self.changes for kind in getattr(change, "of", ()))
+        what = {frozenset({"pose"}): "the pose", frozenset({"video"}): "the changed picture"}.get(changed, "this")
         return f"this network does not use {what} here: no score changes by {UNMOVED} (the largest by {moved:.1g})"
 
     def _controls(self) -> ipywidgets.Widget:
@@ -255,7 +250,7 @@ class Explorer(ipywidgets.VBox):
         self.joints = ipywidgets.SelectMultiple(description="joints", options=joints, value=joints[-1:], rows=6, **wide)
         self.moves = ipywidgets.Dropdown(description="drag moves", options=WHAT_MOVES, **wide)
         self.reach = ipywidgets.FloatSlider(description="drag reaches", value=2, min=0, max=8, step=0.5, **wide)
-        self.whole = ipywidgets.Checkbox(description="drag in all frames", value=False, **wide)
+        self.all_frames = ipywidgets.Checkbox(description="drag in all frames", value=False, **wide)
         self.sigma = ipywidgets.FloatSlider(description="jitter", value=0.03, min=0, max=0.2, step=0.01, **wide)
         self.what = ipywidgets.Dropdown(description="shuffle", options=["both", "pose", "video"], **wide)
         self.fill = ipywidgets.Dropdown(description="cover with", options=["mean", "black", "blur"], **wide)
@@ -266,9 +261,13 @@ class Explorer(ipywidgets.VBox):
         self.buttons = {
             "drop": self._button("drop joints", lambda: made.Drop(self.joints.value)),
             "freeze": self._button("freeze joints", lambda: made.Freeze(self.joints.value, self.player.frame)),
-            "jitter": self._button("jitter joints", self._jitter),
+            "jitter": self._button(
+                "jitter joints", lambda: made.Jitter(self.joints.value, self.sigma.value, len(self.changes))
+            ),
             "mirror": self._button("mirror body", made.Mirror),
-            "transplant": self._button("transplant joints", self._transplant),
+            "transplant": self._button(
+                "transplant joints", lambda: made.Transplant(self.joints.value, self.donors[self.donor.value])
+            ),
             "shuffle": self._button("shuffle time", lambda: made.Shuffle(self.what.value, len(self.changes))),
             "undo": ipywidgets.Button(description="undo"),
             "reset": ipywidgets.Button(description="reset"),
@@ -277,7 +276,7 @@ class Explorer(ipywidgets.VBox):
         self.buttons["reset"].on_click(lambda _: self.reset())
         for name in ("drop", "freeze", "jitter", "mirror", "transplant"):
             self.buttons[name].disabled = not joints or (name == "transplant" and not self.donors)
-        settings = [self.joints, self.moves, self.reach, self.whole, self.sigma, self.what, self.fill, self.donor]
+        settings = [self.joints, self.moves, self.reach, self.all_frames, self.sigma, self.what, self.fill, self.donor]
         row = ipywidgets.Layout(flex_flow="row wrap", grid_gap="4px 12px", display="flex", max_width="1100px")
         rows = [[*settings, *offered], list(self.buttons.values())]
         return ipywidgets.VBox([ipywidgets.Box(widgets, layout=row) for widgets in rows])
@@ -287,16 +286,9 @@ class Explorer(ipywidgets.VBox):
         button.on_click(lambda _: self.apply(change()))
         return button
 
-    def _jitter(self) -> Change:
-        return made.Jitter(self.joints.value, self.sigma.value, len(self.changes))
-
-    def _transplant(self) -> Change:
-        return made.Transplant(self.joints.value, self.donors[self.donor.value])
-
     def _tell(self) -> None:
-        self._list.value = html.escape("; ".join(map(words, self.changes)) or "nothing changed yet")
-        message = "" if self.error is None else html.escape(sentence(self.error))
-        self._message.value = message and f'<span role="alert" style="color:#a61b1b;font-weight:600">{message}</span>'
+        self._list.value = html.escape("; ".join(map(summary, self.changes)) or "nothing changed yet")
+        self._message.value = "" if self.error is None else alert(self.error)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The explorer where somebody can use it; the player alone in a notebook that runs headless."""
@@ -308,7 +300,7 @@ def signed(change: float) -> str:
     return ("−" if change < 0 else "+") + readable(abs(change))
 
 
-def words(change: Change) -> str:
+def summary(change: Change) -> str:
     """A change in a few words, for people."""
 
     def text(value: Any) -> str:

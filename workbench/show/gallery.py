@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import bleach
@@ -18,6 +18,7 @@ import latex2mathml.converter
 import nbformat
 from markupsafe import Markup
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
+from plotly.offline import get_plotlyjs
 
 import workbench
 from safefiles import checksums
@@ -92,28 +93,33 @@ def build(
     executed or that ended in an error.
     """
     out, sections = Path(out), [section(Path(path), number) for number, path in enumerate(notebooks, 1)]
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True)
-    template, shared = environment.get_template("gallery.html"), {"title": title, "sections": sections}
     for part in sections:
         kinds = {item.kind for item in part.items}
-        text = template.render(**shared, home=out.name, section=part, **_scripts("player" in kinds, "plot" in kinds))
-        checksums.write(out.parent / part.page, text.encode())
-    text = template.render(
-        **shared,
+        page = render("gallery.html", kinds, title=title, sections=sections, home=out.name, section=part)
+        checksums.write(out.parent / part.page, page)
+    page = render(
+        "gallery.html",
+        {"player"} if exhibit else set(),
+        title=title,
+        sections=sections,
         description=description,
         note=note,
         table=None if results is None else table(results),
         left_out={name: markdown(missing) for name, missing in (left_out or {}).items()},
         exhibit=exhibit,
         playing=Markup(exhibit.player.to_html(script=False)) if exhibit else "",
-        **_scripts(exhibit is not None, False),
     )
-    checksums.write(out, text.encode())
+    checksums.write(out, page)
     return out
 
 
-def _scripts(player: bool, plots: bool) -> dict[str, Markup]:
-    return {"player": Markup(page_script() if player else ""), "plotly": Markup(plotly_source() if plots else "")}
+def render(template: str, kinds: set[str], **context: Any) -> bytes:
+    """The page of a template of this folder, with the scripts that items of these ``kinds`` need."""
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True)
+    player = page_script() if "player" in kinds else ""
+    plotly = get_plotlyjs().replace("</script", "<\\/script") if "plot" in kinds else ""
+    page = environment.get_template(template)
+    return page.render(**context, player=Markup(player), plotly=Markup(plotly)).encode()
 
 
 def section(path: Path, number: int) -> Section:
@@ -159,24 +165,24 @@ def outputs(cell: nbformat.NotebookNode, path: Path) -> list[Item]:
                 f"{path} ended in an error: {output.ename}: {output.evalue.splitlines()[0] if output.evalue else ''}"
             )
         data = output.get("data", {})
-        words = text_of(data, "text/html")
-        player = made_again(words) if "data-player" in words else None
+        page = text_of(data, "text/html")
+        player = made_again(page) if "data-player" in page else None
         if isinstance(data.get(PLOTLY), dict):
             shown += [] if blank(data[PLOTLY]) else [plot(data[PLOTLY], path)]
         elif player is not None:
             shown.append(Item("player", Markup(player)))
         elif picture := next((kind for kind in ("image/png", "image/jpeg") if kind in data), None):
-            letters = re.sub(r"[^A-Za-z0-9+/=]", "", text_of(data, picture))
-            shown.append(Item("image", f"data:{picture};base64,{letters}"))
-        elif "<table" in words:
-            shown.append(Item("table", clean(words)))
+            encoded = re.sub(r"[^A-Za-z0-9+/=]", "", text_of(data, picture))
+            shown.append(Item("image", f"data:{picture};base64,{encoded}"))
+        elif "<table" in page:
+            shown.append(Item("table", clean(page)))
     return shown
 
 
 def text_of(data: Mapping, kind: str) -> str:
     """What an output says in this kind of text, which notebooks may keep line by line."""
-    said = data.get(kind, "")
-    return "".join(map(str, said)) if isinstance(said, list) else str(said)
+    lines = data.get(kind, "")
+    return "".join(map(str, lines)) if isinstance(lines, list) else str(lines)
 
 
 def plot(figure: dict, path: Path) -> Item:
@@ -206,12 +212,11 @@ def heading(source: str) -> str:
 def markdown(text: str) -> Markup:
     """HTML of Markdown with formulas as MathML; what could run a script is taken out."""
     page = re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html_mistune(text), flags=re.DOTALL) if text else ""
+
+    def formula(dollars: re.Match) -> str:
+        return mathml(html.unescape(dollars[1] or dollars[2]), block=bool(dollars[1]))
+
     return Markup(re.sub(r"\$\$(.+?)\$\$|\$([^$<\n]+)\$", formula, clean(page), flags=re.DOTALL))
-
-
-def formula(match: re.Match) -> str:
-    """What stands between dollars in HTML, as MathML."""
-    return mathml(html.unescape(match[1] or match[2]), block=bool(match[1]))
 
 
 def mathml(tex: str, block: bool = False) -> str:
@@ -219,13 +224,13 @@ def mathml(tex: str, block: bool = False) -> str:
     tex = tex.strip()
     try:
         spelled = tex.replace("<", r"\lt ").replace(">", r"\gt ")
-        made = latex2mathml.converter.convert(spelled, display="block" if block else "inline")
-        nodes = [*ElementTree.fromstring(made).iter()]
+        formula = latex2mathml.converter.convert(spelled, display="block" if block else "inline")
+        nodes = [*ElementTree.fromstring(formula).iter()]
     except Exception:  # whatever a formula of somebody else's leads its reader to
         nodes = [ElementTree.Element("unread")]
     tags = {node.tag.rpartition("}")[2] for node in nodes}
     links = {name for node in nodes for name in node.attrib if name.startswith("on") or "href" in name or "src" in name}
-    return f"<code>{html.escape(tex)}</code>" if tags - MATH or links else made.replace(f' xmlns="{NAMESPACE}"', "")
+    return f"<code>{html.escape(tex)}</code>" if tags - MATH or links else formula.replace(f' xmlns="{NAMESPACE}"', "")
 
 
 def clean(text: str) -> Markup:
@@ -249,12 +254,8 @@ def table(results: pd.DataFrame) -> dict:
         ["_".join(filter(None, map(str, name))) if isinstance(name, tuple) else str(name) for name in frame.columns],
         axis=1,
     )
-    spreads = {}
-    for column in frame.columns:
-        base = column.removesuffix("_mean")
-        partner = next((base + ending for ending in SPREAD if base + ending in frame.columns), None)
-        if partner:
-            spreads[column] = partner
+    names = [(column, column.removesuffix("_mean") + ending) for column in frame.columns for ending in SPREAD[::-1]]
+    spreads = {column: spread for column, spread in names if spread in frame.columns}
     shown = [column for column in frame.columns if column not in spreads.values()]
 
     def cell(row: dict, column: str) -> tuple[str, str]:
@@ -277,10 +278,3 @@ def number(value: object, digits: int | None = None) -> str:
 def digits_of(value: float) -> int:
     """Decimals with which a value is printed."""
     return 1 if abs(value) >= 10 else 3
-
-
-def plotly_source() -> str:
-    """plotly.js, once for the whole page."""
-    from plotly.offline import get_plotlyjs
-
-    return get_plotlyjs().replace("</script", "<\\/script")

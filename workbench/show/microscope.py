@@ -20,11 +20,10 @@ def stations(
     logits: np.ndarray,
     classes: Sequence[str],
     label: int | None = None,
-    against: int | None = None,
 ) -> list[Track]:
     """Six panes: the clip; the feature map and the modulated map as the root mean square over their channels, and their
-    difference; the weights in space and time; and what each cell adds to the logit of ``label`` (None: the answer), or
-    to its lead over class ``against``. What a system lacks is a labelled blank.
+    difference; the weights in space and time; and what each cell adds to the logit of ``label`` (None: the answer).
+    What a system lacks is a labelled blank.
 
     maps (outputs.arrays) and logits [N] are those of one clip.
     """
@@ -32,9 +31,8 @@ def stations(
     plain, weighed = strength.values()
     change = None if plain is None or weighed is None or plain.shape != weighed.shape else weighed - plain
     try:
-        shares = contributions(system, maps, logits, label, against)
-        question = classes[shares.label] + ("" if against is None else f" over {classes[against]}")
-        heading, cells = f"adds to {question}", shares.cells
+        shares = contributions(system, maps, logits, label)
+        heading, cells = f"adds to {classes[shares.label]}", shares.cells
         total = f"sums to {cells.sum():+.3f}, with the bias {shares.bias:+.3f} the logit {shares.logit:+.3f}"
     except ValueError as problem:
         heading, cells, total = "adds to the logit", None, str(problem)
@@ -49,14 +47,14 @@ def stations(
     temporal = {"temporal": maps.get("temporal")}
     return [
         Track(title, {} if name == "clip" else {name: values}, temporal, pin="" if name == "clip" else name, note=note)
-        for name, (title, values, words) in panes.items()
-        for note in [_note(values, words)]
+        for name, (title, values, quantity) in panes.items()
+        for note in [_note(values, quantity)]
     ]
 
 
-def microscope(sample: Any, tracks: list[Track], title: str = "", caption: str = "") -> Player:
+def microscope(sample: Any, tracks: list[Track], title: str = "") -> Player:
     """A player of the ``stations`` of a data.Sample; its strip shows the temporal weights."""
-    return Player(sample.clip, sample.pixels, truth=sample.truth, title=title, caption=caption, tracks=tracks)
+    return Player(sample.clip, sample.pixels, truth=sample.truth, title=title, tracks=tracks)
 
 
 def rms(values: np.ndarray) -> np.ndarray:
@@ -64,8 +62,9 @@ def rms(values: np.ndarray) -> np.ndarray:
     return np.sqrt(np.square(np.asarray(values, np.float32)).mean(0))
 
 
-def _note(values: np.ndarray | None, words: str) -> str:
+def _note(values: np.ndarray | None, quantity: str) -> str:
     if values is None:
-        return words
+        return quantity
     low, high = span(np.asarray(values, np.float32))
-    return f"dark {low:.3g}, bright {high:.3g}: {words}" if low == 0 else f"blue {low:.3g}, orange {high:.3g}: {words}"
+    colors = ("dark", "bright") if low == 0 else ("blue", "orange")
+    return f"{colors[0]} {low:.3g}, {colors[1]} {high:.3g}: {quantity}"

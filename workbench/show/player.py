@@ -162,7 +162,8 @@ class Player(Live, anywidget.AnyWidget):
         path = Path(path)
         suffix = films.check(path, SUFFIXES)
         if suffix == ".html":
-            return write(path, page(self.to_html(), str(self._parts["title"]) or "Clip"))
+            drafts.write(path, page(self.to_html(), str(self._parts["title"]) or "Clip").encode())
+            return path
         frames = [self.frame] if suffix == ".png" else range(len(self._parts["clip"].frames))
         return films.write(path, map(self.still, frames), 1 / self._scene["interval"])
 
@@ -203,10 +204,10 @@ def made_again(text: str) -> str | None:
     if data is None or poster is None:
         return None
     try:
-        found = json.loads(data[1])
-        if not all(isinstance(frame, str) and re.fullmatch(r"[A-Za-z0-9+/=]*", frame) for frame in found["frames"]):
+        player = json.loads(data[1])
+        if not all(isinstance(frame, str) and re.fullmatch(r"[A-Za-z0-9+/=]*", frame) for frame in player["frames"]):
             return None
-        return fragment(found["scene"], found["frames"], poster[1])
+        return fragment(player["scene"], player["frames"], poster[1])
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
 
@@ -226,15 +227,11 @@ def page(body: str, title: str) -> str:
     )
 
 
-def write(path: Path, text: str) -> Path:
-    """Writes text atomically: a reader sees the old page or the new one, never half of it."""
-    drafts.write(path, text.encode())
-    return path
-
-
 def _arrays(maps: Mapping[str, Any]) -> dict[str, Any]:
     """Tensors as arrays, whatever they are needed for."""
-    return {name: one.detach().cpu().numpy() if isinstance(one, Tensor) else one for name, one in maps.items()}
+    return {
+        name: values.detach().cpu().numpy() if isinstance(values, Tensor) else values for name, values in maps.items()
+    }
 
 
 def _tracks(maps: Any, temporal: Any, tracks: Sequence[Track] | None) -> list[Track]:
@@ -243,9 +240,9 @@ def _tracks(maps: Any, temporal: Any, tracks: Sequence[Track] | None) -> list[Tr
         return [Track("", _arrays(named), _arrays(temporal or {}))]
     if maps is not None or temporal is not None:
         raise ValueError("a player takes either maps and temporal, or tracks that bring their own")
-    own, pinned = ([getattr(track, name) is not None for track in tracks] for name in ("frames", "pin"))
-    most, words = (24, "24") if all(own) else (6, "six pinned") if all(pinned) else (4, "four")
-    most, words = (12, "twelve") if any(track.before for track in tracks) else (most, words)
+    framed, pinned = ([getattr(track, name) is not None for track in tracks] for name in ("frames", "pin"))
+    most, number = (24, "24") if all(framed) else (6, "six pinned") if all(pinned) else (4, "four")
+    most, number = (12, "twelve") if any(track.before for track in tracks) else (most, number)
     if not 1 <= len(tracks) <= most:
-        raise ValueError(f"a player shows one to {words} tracks side by side, got {len(tracks)}")
+        raise ValueError(f"a player shows one to {number} tracks side by side, got {len(tracks)}")
     return list(tracks)

@@ -38,8 +38,8 @@ def save(shown: Any, path: str | Path) -> Path:
     try:
         drawn = shown.to_image("png", width=shown.layout.width or WIDE, scale=2)
     except Exception as problem:  # whatever kaleido or the browser raises
-        words = "a figure is made a picture by Chrome or Chromium, which gave none"
-        raise RuntimeError(f"{path}: {words} ({type(problem).__name__}); as .html it needs no browser") from problem
+        missing = "a figure is made a picture by Chrome or Chromium, which gave none"
+        raise RuntimeError(f"{path}: {missing} ({type(problem).__name__}); as .html it needs no browser") from problem
     picture = np.asarray(Image.open(io.BytesIO(drawn)).convert("RGB"))
     return films.write(path, [picture] * LASTS, 1)
 
@@ -52,10 +52,10 @@ def control(shown: Callable[[], Any]) -> ipywidgets.HBox:
     def pressed(_: Any) -> None:
         button.disabled, message.value = True, "saving …"
         try:
-            words = f"saved: {save(shown(), name.value).absolute()}"
+            outcome = f"saved: {save(shown(), name.value).absolute()}"
         except Exception as problem:  # whatever it is must reach the reader, who goes on
-            words = str(problem) or type(problem).__name__
-        button.disabled, message.value = False, html.escape(words)
+            outcome = str(problem) or type(problem).__name__
+        button.disabled, message.value = False, html.escape(outcome)
 
     button.on_click(pressed)
     return ipywidgets.HBox([name, button, message]).add_class("wb-save")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
@@ -93,25 +93,25 @@ def describe(
 def pictures(clip: Clip, tracks: Sequence[Track], quality: int) -> list[bytes]:
     """One JPEG per frame, of the clip and then of each track that has its own (see ``starts``): decoded once, a short
     clip can then be shown frame by frame, exactly and in any order."""
-    own = _own(tracks)
-    if wrong := [np.shape(frames) for frames in own if np.shape(frames) != clip.frames.shape]:
+    brought = _track_frames(tracks)
+    if wrong := [np.shape(frames) for frames in brought if np.shape(frames) != clip.frames.shape]:
         raise ValueError(f"a track's own frames must be those of the clip, {clip.frames.shape}, got {wrong[0]}")
-    shown = [*([] if _all_own(tracks) else [clip.frames]), *own]
+    shown = [*([] if _all_bring_frames(tracks) else [clip.frames]), *brought]
     return [jpeg(frame, quality) for frames in shown for frame in frames]
 
 
 def starts(tracks: Sequence[Track], count: int) -> list[int]:
     """Where the pictures of each track begin among ``pictures``; the clip's are there where a track shows them."""
-    places = {id(frames): place for place, frames in enumerate(_own(tracks), not _all_own(tracks))}
+    places = {id(frames): place for place, frames in enumerate(_track_frames(tracks), not _all_bring_frames(tracks))}
     return [places.get(id(track.frames), 0) * count for track in tracks]
 
 
-def _own(tracks: Sequence[Track]) -> list[Any]:
+def _track_frames(tracks: Sequence[Track]) -> list[Any]:
     """The pictures that tracks bring, those that several share once."""
     return list({id(track.frames): track.frames for track in tracks if track.frames is not None}.values())
 
 
-def _all_own(tracks: Sequence[Track]) -> bool:
+def _all_bring_frames(tracks: Sequence[Track]) -> bool:
     return all(track.frames is not None for track in tracks)
 
 
@@ -164,30 +164,26 @@ def as_clip(frames: Any) -> Clip:
     shape = list(pictures.shape)
     if pictures.ndim == 4 and shape[3] == 3 and pictures.dtype == np.uint8:
         return Clip(pictures, np.arange(shape[0]), 25.0)
-    way = ""
+    hint = ""
     if pictures.ndim == 5 and shape[1] == 3:
-        way = ": the frames of a video [B,3,T,H,W] are video[0].permute(1, 2, 3, 0)"
+        hint = ": the frames of a video [B,3,T,H,W] are video[0].permute(1, 2, 3, 0)"
     elif pictures.ndim == 4 and shape[3] != 3 and 3 in shape[:2]:
-        way = (
-            f": the colours come last, as {'permute(1, 2, 3, 0)' if shape[0] == 3 else 'permute(0, 2, 3, 1)'} puts them"
-        )
+        order = "permute(1, 2, 3, 0)" if shape[0] == 3 else "permute(0, 2, 3, 1)"
+        hint = f": the colours come last, as {order} puts them"
     numbers = np.issubdtype(pictures.dtype, np.number)
     if numbers and pictures.dtype != np.uint8 and pictures.size:
         low, high = pictures.min(), pictures.max()
         scale = "((x + 1) * 127.5)" if -1 <= low < 0 and high <= 1 else "(x * 255)" if low >= 0 and high <= 1 else "x"
-        way += f"{';' if way else ':'} values from {low:.3g} to {high:.3g} become bytes with {scale}.astype('uint8')"
+        hint += f"{';' if hint else ':'} values from {low:.3g} to {high:.3g} become bytes with {scale}.astype('uint8')"
     problem = f"{pictures.dtype} {shape}" if numbers else f"a {type(frames).__name__}"
-    raise ValueError(f"a player shows a Clip, or frames uint8 [T,H,W,3], got {problem}{way}")
+    raise ValueError(f"a player shows a Clip, or frames uint8 [T,H,W,3], got {problem}{hint}")
 
 
 def _track(track: Track, count: int) -> dict:
-    def coded(layers: Mapping[str, Any], code: Callable[[str, Any], Any]) -> dict:
-        return {str(name): code(name, value) for name, value in layers.items() if value is not None}
-
     return {
         "title": str(track.title),
-        "maps": coded(track.maps, lambda name, value: _map(name, value, count)),
-        "temporal": coded(track.temporal, _weights),
+        "maps": {str(name): _map(name, value, count) for name, value in track.maps.items() if value is not None},
+        "temporal": {str(name): _weights(name, value) for name, value in track.temporal.items() if value is not None},
         "lacks": [str(name) for name, value in track.maps.items() if value is None],
         "affinity": None if track.affinity is None else _affinity(*track.affinity),
         "pin": track.pin,

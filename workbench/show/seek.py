@@ -29,7 +29,7 @@ def moment(trace: Any, clicked: list) -> float | None:
     return float(np.ravel(np.asarray(trace.customdata)[index])[0])
 
 
-def seek(player: Player, times: np.ndarray, at: float | None) -> None:
-    """Shows the frame that is nearest to the second ``at``."""
-    if at is not None:
-        player.frame = int(np.abs(times - at).argmin())
+def seek(player: Player, times: np.ndarray, second: float | None) -> None:
+    """Shows the frame that is nearest to the ``second``."""
+    if second is not None:
+        player.frame = int(np.abs(times - second).argmin())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import jinja2
 import nbformat
 from markupsafe import Markup
 from nbconvert.filters.highlight import Highlight2HTML
@@ -13,7 +12,6 @@ from nbconvert.filters.highlight import Highlight2HTML
 from safefiles import drafts
 from safefiles.reading import reading
 from workbench.show import gallery
-from workbench.show.player import page_script
 
 #: What a cell's metadata may say: "-" goes on with the slide, and a fragment is shown at the next key.
 TYPES = ("slide", "subslide", "fragment", "skip", "notes", "-")
@@ -42,16 +40,8 @@ def build(notebook: str | Path, out: str | Path) -> Path:
         nbformat.validate(book)
     slides = _slides(book, notebook)
     kinds = {item.kind for slide in slides for part in slide for item in part.items}
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True)
-    page = environment.get_template("slides.html").render(
-        title=next(
-            (gallery.heading(cell.source) for cell in book.cells if cell.cell_type == "markdown"), notebook.stem
-        ),
-        slides=slides,
-        player=Markup(page_script()) if "player" in kinds else "",
-        plotly=Markup(gallery.plotly_source()) if "plot" in kinds else "",
-    )
-    drafts.write(out, page.encode())
+    headings = (gallery.heading(cell.source) for cell in book.cells if cell.cell_type == "markdown")
+    drafts.write(out, gallery.render("slides.html", kinds, title=next(headings, notebook.stem), slides=slides))
     return Path(out)
 
 

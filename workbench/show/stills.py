@@ -61,28 +61,28 @@ def still(
     key |= {} if truth is None else {"true region": (255, 255, 255), "true moment": MOMENT}
     panes = []
     for track in tracks:
-        shown, words = _first(tracks, track), []
-        done, body, region = edited, track.pixels or pixels, track.truth or truth
+        shown, notes = _first(tracks, track), []
+        edits, body, region = edited, track.pixels or pixels, track.truth or truth
         if track.before:
-            done, body = Edited(), edited.before or pixels
-        picture = _picture(clip, track, done, frame, zoom)
+            edits, body = Edited(), edited.before or pixels
+        picture = _picture(clip, track, edits, frame, zoom)
         if track.maps.get(shown) is not None:
-            same = [cells(other.maps[shown]) for other in tracks if other.maps.get(shown) is not None]
-            low, high = span(np.concatenate([array.ravel() for array in same]))
-            picture = _heated(picture, at(cells(track.maps[shown]), frame, len(clip.frames)), low, high)
-            words.append(f"{shown}: {low:.3g} to {high:.3g}")
+            maps = [cells(pane.maps[shown]) for pane in tracks if pane.maps.get(shown) is not None]
+            low, high = span(np.concatenate([values.ravel() for values in maps]))
+            picture = _heated(picture, at_frame(cells(track.maps[shown]), frame, len(clip.frames)), low, high)
+            notes.append(f"{shown}: {low:.3g} to {high:.3g}")
         elif shown in track.maps:
-            words.append(f"{track.title or 'this run'} has no map “{shown}”")
+            notes.append(f"{track.title or 'this run'} has no map “{shown}”")
         if region is not None:
             _box(picture, region.box[frame] * zoom, bool(region.moment[frame]))
-        if done.before is not None:
-            _skeleton(picture, done.before, frame, zoom, GHOST)
+        if edits.before is not None:
+            _skeleton(picture, edits.before, frame, zoom, GHOST)
         if body is not None:
             _skeleton(picture, body, frame, zoom)
         rows = [picture, *(_strip(name, values, truth, frame, picture.shape[1], len(clip.frames))
                            for name, values in list(_known(track.temporal).items())[:1])]  # fmt: skip
-        words += [_answer(*score) for score in track.scores]
-        lines = [line for text in (*words, track.note) if text for line in _wrapped(text, picture.shape[1] - 4)]
+        notes += [_answer(*score) for score in track.scores]
+        lines = [line for text in (*notes, track.note) if text for line in _wrapped(text, picture.shape[1] - 4)]
         rows += [_key(key, picture.shape[1])] * bool(key)
         panes.append(np.concatenate([*rows, *(_line(text, picture.shape[1]) for text in lines)]))
     return page(panes, [track.title for track in tracks], title, caption)
@@ -145,7 +145,7 @@ def cells(value: Any) -> np.ndarray:
     return values[None] if values.ndim == 2 else values
 
 
-def at(values: np.ndarray, frame: int, count: int) -> np.ndarray:
+def at_frame(values: np.ndarray, frame: int, count: int) -> np.ndarray:
     """The map [T',H',W'] at one of ``count`` frames, between the middles of its steps as the player has it."""
     position = min(max((frame + 0.5) * len(values) / count - 0.5, 0), len(values) - 1)
     low = int(position)

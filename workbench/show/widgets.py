@@ -30,16 +30,16 @@ GRID = {
 
 
 class Search(ipywidgets.Combobox):
-    """A long menu that is searched by typing. ``meant``: what it says -> the value."""
+    """A long menu that is searched by typing. ``value_of``: label -> value."""
 
     def __init__(self, labelled: Sequence[tuple[str, Any]], value: Any, appearance: dict) -> None:
-        self.meant = dict(labelled)
-        options = {"options": list(self.meant), "ensure_option": True, "continuous_update": False}
-        super().__init__(value=self.said(value), placeholder="type to search", **options, **appearance)
+        self.value_of = dict(labelled)
+        options = {"options": list(self.value_of), "ensure_option": True, "continuous_update": False}
+        super().__init__(value=self.label_of(value), placeholder="type to search", **options, **appearance)
 
-    def said(self, value: Any) -> str:
+    def label_of(self, value: Any) -> str:
         """What the menu says of a value."""
-        return next(words for words, meant in self.meant.items() if meant == value)
+        return next(label for label, labelled in self.value_of.items() if labelled == value)
 
 
 class Checked(NamedTuple):
@@ -55,15 +55,26 @@ class Stage(Live, ipywidgets.VBox):
 
 
 class Panel(Live, ipywidgets.VBox):
-    """Controls above a picture. ``config`` is the configuration in view, ``drawn`` what was last drawn from it,
-    ``controls`` field name -> widget, ``error`` what went wrong at the last change, or None."""
+    """Controls for a pydantic model, and the picture that ``draw(config)`` returns: a plotly Figure, a Player, any
+    widget or anything a notebook can display.
+
+    bool becomes a checkbox; Literal or a field named in ``choices`` a menu (of a list field several may be chosen); a
+    number with both bounds a slider; other numbers and text a box; anything else a box that takes JSON. ``fields``
+    limits the controls to some. A choice is a value or a pair (what the menu says, value); a long menu is searched by
+    typing. shortcuts: what a button says -> (field, value that it sets). A widget that ``draw`` returned is closed when
+    the next one takes its place, which frees its memory in the browser. ValueError where choices or fields name what
+    the model lacks.
+
+    ``config`` is the configuration in view, ``drawn`` what was last drawn from it, ``controls`` field name -> widget,
+    ``error`` what went wrong at the last change, or None.
+    """
 
     def __init__(
         self,
         config: BaseModel,
         draw: Callable[[Any], Any],
-        choices: Mapping[str, Sequence] | None,
-        fields: Sequence[str] | None,
+        choices: Mapping[str, Sequence] | None = None,
+        fields: Sequence[str] | None = None,
         shortcuts: Mapping[str, tuple[str, Any]] | None = None,
     ) -> None:
         names = list(type(config).model_fields)
@@ -78,7 +89,7 @@ class Panel(Live, ipywidgets.VBox):
         self._message = ipywidgets.HTML()
         self._picture = Stage()
         controls = ipywidgets.Box(list(self.controls.values()), layout=ipywidgets.Layout(**GRID, padding="4px 0 8px"))
-        self.shortcuts = [self._shortcut(words, *target) for words, target in (shortcuts or {}).items()]
+        self.shortcuts = [self._shortcut(label, *target) for label, target in (shortcuts or {}).items()]
         buttons = ipywidgets.Box(self.shortcuts, layout=ipywidgets.Layout(flex_flow="row wrap"))
         super().__init__([controls, buttons, self._message, self._picture, saving.control(lambda: self.drawn)])
         self.add_class("wb-panel")
@@ -86,11 +97,11 @@ class Panel(Live, ipywidgets.VBox):
             widget.observe(self._changed, "value")
         self._changed()
 
-    def _shortcut(self, words: str, name: str, value: Any) -> ipywidgets.Button:
+    def _shortcut(self, label: str, name: str, value: Any) -> ipywidgets.Button:
         """A button that sets the control called ``name``."""
-        button = ipywidgets.Button(description=words, tooltip=f"{name}: {value}", layout={"width": "auto"})
+        button = ipywidgets.Button(description=label, tooltip=f"{name}: {value}", layout={"width": "auto"})
         widget = self.controls[name]
-        shown = widget.said(value) if isinstance(widget, Search) else value
+        shown = widget.label_of(value) if isinstance(widget, Search) else value
         button.on_click(lambda _: setattr(widget, "value", shown))
         return button
 
@@ -128,10 +139,7 @@ class Panel(Live, ipywidgets.VBox):
             drawn = self.draw(config)
             shown = view(drawn)
         except Exception as error:  # whatever a drawing raises must reach the reader, not end the panel
-            self.error = error
-            self._message.value = (
-                f'<span role="alert" style="color:#a61b1b;font-weight:600">{html.escape(sentence(error))}</span>'
-            )
+            self.error, self._message.value = error, alert(error)
             return
         self.config, self.drawn, self.error, self._message.value = config, drawn, None, ""
         last, self._picture.children = self._picture.children, (shown,)
@@ -148,24 +156,8 @@ class Panel(Live, ipywidgets.VBox):
         return bundle(self.drawn)
 
 
-def panel(
-    config: BaseModel,
-    draw: Callable[[Any], Any],
-    choices: Mapping[str, Sequence] | None = None,
-    fields: Sequence[str] | None = None,
-    shortcuts: Mapping[str, tuple[str, Any]] | None = None,
-) -> Panel:
-    """Controls for a pydantic model, and the picture that ``draw(config)`` returns: a plotly Figure, a Player, any
-    widget or anything a notebook can display.
-
-    bool becomes a checkbox; Literal or a field named in ``choices`` a menu (of a list field several may be chosen); a
-    number with both bounds a slider; other numbers and text a box; anything else a box that takes JSON. ``fields``
-    limits the controls to some. A choice is a value or a pair (what the menu says, value); a long menu is searched by
-    typing. shortcuts: what a button says -> (field, value that it sets). A widget that ``draw`` returned is closed when
-    the next one takes its place, which frees its memory in the browser. ValueError where choices or fields name what
-    the model lacks.
-    """
-    return Panel(config, draw, choices, fields, shortcuts)
+#: As notebooks call it.
+panel = Panel
 
 
 def control(
@@ -186,11 +178,11 @@ def control(
     if choices is not None:
         return menu(list(choices), value, several, optional, appearance)
     if not optional and kind is bool:
-        return ipywidgets.Checkbox(value=value, **appearance), same
+        return ipywidgets.Checkbox(value=value, **appearance), bool
     if not optional and kind in (int, float):
-        return number(kind, info, value, appearance), same
+        return number(kind, info, value, appearance), kind
     if not optional and kind in (str, Path):
-        return ipywidgets.Text(value=str(value), continuous_update=False, **appearance), same
+        return ipywidgets.Text(value=str(value), continuous_update=False, **appearance), str
     text = json.dumps(TypeAdapter(Any if info.annotation is None else info.annotation).dump_python(value, mode="json"))
     return ipywidgets.Text(value=text, continuous_update=False, **appearance), json.loads
 
@@ -199,17 +191,17 @@ def menu(
     options: list, value: Any, several: bool, optional: bool, appearance: dict
 ) -> tuple[ipywidgets.Widget, Callable[[Any], Any]]:
     """A menu of the options and the present value; of a list field several may be chosen. Options that are pairs of
-    words and value are all that there are: none is no choice among them."""
+    label and value are all that there are: none is no choice among them."""
     optional = optional and not any(isinstance(option, tuple) for option in options)
     present = list(value or []) if several else [value]
-    words = {option[1]: option[0] for option in options if isinstance(option, tuple)}
+    labels = {option[1]: option[0] for option in options if isinstance(option, tuple)}
     options = [option[1] if isinstance(option, tuple) else option for option in options]
     options = list(dict.fromkeys([*([None] if optional and not several else []), *options, *present]))
     # A menu takes the value None for "nothing is chosen" and shows a blank: here it is a choice like any other.
-    labelled = [("none", NONE) if option is None else (words.get(option, str(option)), option) for option in options]
+    labelled = [("none", NONE) if option is None else (labels.get(option, str(option)), option) for option in options]
     if len(labelled) > MOST and not several:
         search = Search(labelled, NONE if value is None else value, appearance)
-        return search, lambda text: chosen(search.meant[text])
+        return search, lambda text: chosen(search.value_of[text])
     if several:
         return ipywidgets.SelectMultiple(
             options=labelled, value=tuple(present), rows=min(6, len(labelled)), **appearance
@@ -220,21 +212,12 @@ def menu(
 def number(kind: type, info: FieldInfo, value: float, appearance: dict) -> ipywidgets.Widget:
     """A slider between the field's bounds, or a box where a side is open."""
     low, high = bounds(kind, info)
+    settings = {"value": value, "continuous_update": False, **appearance}
     if low is None or high is None:
-        return (ipywidgets.IntText if kind is int else ipywidgets.FloatText)(
-            value=value, continuous_update=False, **appearance
-        )
+        return ipywidgets.IntText(**settings) if kind is int else ipywidgets.FloatText(**settings)
     if kind is int:
-        return ipywidgets.IntSlider(value=value, min=low, max=high, continuous_update=False, **appearance)
-    return ipywidgets.FloatSlider(
-        value=value,
-        min=low,
-        max=high,
-        step=(high - low) / 100,
-        readout_format=".3g",
-        continuous_update=False,
-        **appearance,
-    )
+        return ipywidgets.IntSlider(min=low, max=high, **settings)
+    return ipywidgets.FloatSlider(min=low, max=high, step=(high - low) / 100, readout_format=".3g", **settings)
 
 
 def bounds(kind: type, info: FieldInfo) -> tuple[float | None, float | None]:
@@ -300,6 +283,11 @@ def sentence(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
 
 
+def alert(error: BaseException) -> str:
+    """HTML of what an error says."""
+    return f'<span role="alert" style="color:#a61b1b;font-weight:600">{html.escape(sentence(error))}</span>'
+
+
 def without_none(annotation: Any) -> tuple[Any, bool]:
     """The annotation without ``| None``, and whether it had that."""
     if get_origin(annotation) in (Union, UnionType) and NoneType in get_args(annotation):
@@ -311,8 +299,3 @@ def without_none(annotation: Any) -> tuple[Any, bool]:
 def chosen(value: Any) -> Any:
     """The value of a menu, None for its entry ``NONE``."""
     return None if value == NONE else value
-
-
-def same(value: Any) -> Any:
-    """The value itself."""
-    return value

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from workbench.show.figures import common
 
@@ -31,18 +30,17 @@ def against_paper(numbers: pd.DataFrame, heading: str) -> go.Figure:
     if measured.empty:
         return common.blank(heading, "no number is published and no row was run")
     titles = list(dict.fromkeys(measured["title"]))
-    figure = make_subplots(1, len(titles), shared_yaxes=True, subplot_titles=[common.text(name) for name in titles])
+    figure = common.panels(titles, shared_yaxes=True)
     for column, name in enumerate(titles, 1):
         mine = measured[measured["title"] == name]
         labels = [common.text(label) for label in mine["label"]]
         paper = {"symbol": "diamond-open", "size": 11, "color": common.COLORS[1], "line": {"width": 2}}
         shared = {"y": labels, "mode": "markers", "showlegend": column == 1, "row": 1, "col": column}
         figure.add_scatter(x=mine["published"], marker=paper, name="paper", **shared)
-        ends = {"array": mine["high"] - mine["value"], "arrayminus": mine["value"] - mine["low"]}
         figure.add_scatter(
             x=mine["value"],
             marker={"symbol": "circle", "size": 10, "color": common.COLORS[0]},
-            error_x={"type": "data", "symmetric": False, "thickness": 2, **ends},
+            error_x=common.whiskers(mine["value"], mine["low"], mine["high"], type="data", symmetric=False),
             name="here",
             **shared,
         )
@@ -52,12 +50,13 @@ def against_paper(numbers: pd.DataFrame, heading: str) -> go.Figure:
     return common.finish(figure, heading, below, 220 + 44 * rows, legend={"orientation": "h", "y": -0.25})
 
 
-def effects(claims: pd.DataFrame, heading: str = "Differences for each claim") -> go.Figure:
+def effects(claims: pd.DataFrame) -> go.Figure:
     """One line a comparison: the difference here with its interval, and the paper's as a diamond.
 
     claims: claim, columns, difference, low, high, verdict, published (see ``reports.claims``); lines without a
     difference are left out.
     """
+    heading = "Differences for each claim"
     compared = claims[claims["difference"].notna()]
     if compared.empty:
         return common.blank(heading, "no claim has been tested yet")
@@ -72,14 +71,8 @@ def effects(claims: pd.DataFrame, heading: str = "Differences for each claim") -
                 y=mine["name"],
                 mode="markers",
                 marker={"symbol": symbol, "size": 11, "color": color, "line": {"width": 2}},
-                error_x={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": mine["high"] - mine["difference"],
-                    "arrayminus": mine["difference"] - mine["low"],
-                    "color": color,
-                },
-                text=[common.text(words) for words in mine["text"]],
+                error_x=common.whiskers(mine["difference"], mine["low"], mine["high"], thickness=None, color=color),
+                text=mine["text"].map(common.text),
                 hovertemplate="%{text}<br>%{x:+.1f}<extra></extra>",
                 name=verdict,
             )
@@ -92,16 +85,17 @@ def effects(claims: pd.DataFrame, heading: str = "Differences for each claim") -
     return common.finish(figure, heading, below, 240 + 34 * len(names))
 
 
-def shares(counts: Mapping[str, Mapping[str, int]], heading: str = "How many claims hold") -> go.Figure:
+def shares(counts: Mapping[str, Mapping[str, int]]) -> go.Figure:
     """One bar a table, in parts by verdict. counts: by table, how many claims have each verdict."""
-    if not any(sum(of_table.values()) for of_table in counts.values()):
+    heading = "How many claims hold"
+    if not any(sum(verdicts.values()) for verdicts in counts.values()):
         return common.blank(heading, "these tables make no claims")
     figure = go.Figure()
-    names = [common.text(name) for name in counts]
     for verdict, (color, _) in VERDICTS.items():
-        values = [of_table.get(verdict, 0) for of_table in counts.values()]
-        words = [str(value) if value else "" for value in values]
-        figure.add_bar(x=values, y=names, orientation="h", name=verdict, marker={"color": color}, text=words)
+        values = [verdicts.get(verdict, 0) for verdicts in counts.values()]
+        written = [str(value) if value else "" for value in values]
+        names = [common.text(name) for name in counts]
+        figure.add_bar(x=values, y=names, orientation="h", name=verdict, marker={"color": color}, text=written)
     figure.update_layout(barmode="stack").update_yaxes(autorange="reversed")
     figure.update_xaxes(title_text="claims", tickformat="d")
-    return common.finish(figure, heading, "not run is not a verdict on the claim", 240 + 36 * len(names))
+    return common.finish(figure, heading, "not run is not a verdict on the claim", 240 + 36 * len(counts))

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from workbench.show.figures import common
 
@@ -22,28 +21,21 @@ QUESTIONS = {
     "uniform_attention": "uniform attention",
     "shuffled_time": "time shuffled",
 }
-GREY = "#9AA5B1"
-KINDS = {"plain": GREY, "learnt": common.COLORS[0], "known truth": common.TRUTH}
+KINDS = {"plain": common.GREY, "learnt": common.COLORS[0], "known truth": common.TRUTH}
 
 
-def answers(scores: Mapping[str, np.ndarray], classes: Sequence[str], clip: str, top: int = 4) -> go.Figure:
+def answers(scores: Mapping[str, np.ndarray], classes: Sequence[str], clip: str) -> go.Figure:
     """What one clip is taken for under each exchange: scores [N] in [0,1] by question, a group of bars a class, of the
-    ``top`` classes that score highest anywhere."""
+    four classes that score highest anywhere."""
     heading = "Predictions after an exchange of the attention"
     if len(scores) < 2:
         return common.blank(heading, "this run has no attention to exchange, and reads no poses")
-    best = np.argsort(-np.max(list(scores.values()), axis=0), kind="stable")[:top]
+    best = np.argsort(-np.max(list(scores.values()), axis=0), kind="stable")[:4]
     figure = go.Figure()
     for index, (question, values) in enumerate(scores.items()):
-        figure.add_bar(
-            x=values[best],
-            y=[common.text(classes[label]) for label in best],
-            orientation="h",
-            name=common.text(QUESTIONS.get(question, question)),
-            marker_color=common.color(index),
-            marker_pattern_shape=("", "/", ".", "x")[index % 4],
-            hovertemplate="%{x:.3f}<extra></extra>",
-        )
+        style = {"marker_color": common.color(index), "marker_pattern_shape": ("", "/", ".", "x")[index % 4]}
+        name = common.text(QUESTIONS.get(question, question))
+        figure.add_trace(common.bars(values[best], [classes[label] for label in best], name=name, **style))
     figure.update_yaxes(autorange="reversed", title_text="class")
     figure.update_xaxes(title_text="score (softmax)", range=[0, 1])
     below = f"{clip}: bars of equal length mean that the prediction does not depend on the attention"
@@ -57,28 +49,24 @@ def exchanged(effects: Numbers, run: str, floor: float) -> go.Figure:
     heading = f"Is the attention of {run} alive?"
     if not effects:
         return common.blank(heading, "nothing was exchanged: this run has no attention, or was evaluated before that")
-    figure = make_subplots(1, 2, subplot_titles=["predictions that change", "accuracy"], shared_yaxes=True)
+    figure = common.panels(["predictions that change", "accuracy"], shared_yaxes=True)
     order = [name for name in QUESTIONS if name in effects]
     for column, key in enumerate(("changed", "top1"), 1):
         questions = [name for name in order if key in effects[name]]
         value, low, high = (
             100 * np.array([effects[name][key][end] for name in questions]) for end in ("value", "low", "high")
         )
-        figure.add_bar(
-            x=value,
-            y=[common.text(QUESTIONS[name]) for name in questions],
-            orientation="h",
-            error_x={"array": high - value, "arrayminus": value - low, "thickness": 2},
-            marker_color=[common.COLORS[0] if name == "own" else GREY for name in questions],
-            text=[f"{number:.1f} %" for number in value],
-            textposition="inside",
-            insidetextanchor="start",
+        bars = common.bars(
+            value,
+            [QUESTIONS[name] for name in questions],
+            "{:.1f} %",
+            "%{x:.1f} %",
+            error_x=common.whiskers(value, low, high),
+            marker_color=[common.COLORS[0] if name == "own" else common.GREY for name in questions],
             textangle=0,
             constraintext="none",
-            hovertemplate="%{x:.1f} %<extra></extra>",
-            row=1,
-            col=column,
         )
+        figure.add_trace(bars, 1, column)
     figure.add_vline(100 * floor, line_dash="dot", annotation_text="floor", line_color=common.INK, row=1, col=1)
     figure.update_yaxes(categoryorder="array", categoryarray=[common.text(QUESTIONS[name]) for name in order[::-1]])
     figure.update_yaxes(title_text="the clips", col=1)
@@ -97,18 +85,9 @@ def ceilings(rows: pd.DataFrame, command: str) -> go.Figure:
     figure = go.Figure()
     for kind, color in KINDS.items():
         mine = rows[rows["kind"] == kind]
-        figure.add_bar(
-            x=mine["value"],
-            y=[common.text(label) for label in mine["label"]],
-            orientation="h",
-            error_x={"array": mine["high"] - mine["value"], "arrayminus": mine["value"] - mine["low"], "thickness": 2},
-            marker_color=color,
-            name=kind,
-            text=[f"{number:.1f}" for number in mine["value"]],
-            textposition="inside",
-            insidetextanchor="start",
-            hovertemplate="%{x:.1f} %<extra></extra>",
-        )
+        ends = common.whiskers(mine["value"], mine["low"], mine["high"])
+        style = {"error_x": ends, "marker_color": color, "name": kind}
+        figure.add_trace(common.bars(mine["value"], mine["label"], "{:.1f}", "%{x:.1f} %", **style))
     for value in rows.loc[rows["kind"] == "plain", "value"]:
         figure.add_vline(value, line_dash="dot", line_color=common.SOFT)
     labels = [common.text(label) for label in rows["label"]]
@@ -125,7 +104,7 @@ def taught(levels: Numbers, run: str) -> go.Figure:
     measured = {name: numbers for name, numbers in levels.items() if name != "skipped"}
     if not measured:
         return common.blank(heading, str(levels.get("skipped", "no distillation was measured")))
-    figure = make_subplots(1, 2, subplot_titles=["cosine to the teacher's embedding", "loss / the best constant's"])
+    figure = common.panels(["cosine to the teacher's embedding", "loss / the best constant's"])
     names = [common.text(name) for name in measured]
     for index, (key, label) in enumerate((("own", "of the same clip"), ("other", "of other classes"))):
         cosines = {name: numbers[key] for name, numbers in measured.items() if key in numbers}
@@ -135,8 +114,8 @@ def taught(levels: Numbers, run: str) -> go.Figure:
         figure.add_bar(
             x=[common.text(name) for name in cosines],
             y=value,
-            error_y={"array": high - value, "arrayminus": value - low, "thickness": 2},
-            marker_color=(common.COLORS[0], GREY)[index],
+            error_y=common.whiskers(value, low, high),
+            marker_color=(common.COLORS[0], common.GREY)[index],
             name=label,
             hovertemplate="%{y:.3f}<extra></extra>",
             row=1,
@@ -145,11 +124,11 @@ def taught(levels: Numbers, run: str) -> go.Figure:
     ratios = [
         numbers["loss"] / numbers["constant"] if numbers.get("constant") else np.nan for numbers in measured.values()
     ]
-    words = [
+    written = [
         f"{ratio:.3g}" if "loss" in numbers else "no squared error"
         for ratio, numbers in zip(ratios, measured.values(), strict=True)
     ]
-    bars = {"x": names, "y": np.nan_to_num(ratios).clip(0, 2), "text": words, "textposition": "outside", "width": 0.4}
+    bars = {"x": names, "y": np.nan_to_num(ratios).clip(0, 2), "text": written, "textposition": "outside", "width": 0.4}
     figure.add_bar(**bars, marker_color=common.COLORS[2], showlegend=False, row=1, col=2)
     figure.add_hline(1, line_dash="dot", annotation_text="gives every clip the same", row=1, col=2)
     figure.add_hline(0, line_color=common.SOFT, row=1, col=1)
@@ -180,16 +159,9 @@ def gradients(stages: Mapping[str, Mapping[str, Mapping[str, float]]]) -> go.Fig
     terms = list(dict.fromkeys(term for shares in bars.values() for term in shares))
     for index, term in enumerate(terms):
         values = [shares.get(term, 0.0) for shares in bars.values()]
-        figure.add_bar(
-            x=values,
-            y=[common.text(name) for name in bars],
-            orientation="h",
-            name=common.text(term),
-            marker_color=common.color(index),
-            text=[f"{share:.0%}" if share >= 0.04 else "" for share in values],
-            insidetextanchor="middle",
-            hovertemplate="%{x:.2%}<extra></extra>",
-        )
+        written = [f"{share:.0%}" if share >= 0.04 else "" for share in values]
+        style = {"name": common.text(term), "marker_color": common.color(index), "insidetextanchor": "middle"}
+        figure.add_trace(common.bars(values, bars, hover="%{x:.2%}", text=written, **style))
     figure.update_yaxes(autorange="reversed", title_text="stage")
     figure.update_xaxes(title_text="share of the weighted gradient of each term", range=[0, 1], tickformat=".0%")
     below = "norms at the epoch's first batch, on the weights that the classification also reaches"

@@ -10,6 +10,7 @@ from plotly.subplots import make_subplots
 
 from workbench.explain import maps
 from workbench.show.figures import common
+from workbench.show.scene import seconds_per_frame
 from workbench.types import Clip, Pose, Truth
 
 #: What each graded metric says; metrics of other names are shown under their own.
@@ -34,7 +35,7 @@ def spatial(clip: Clip, values: np.ndarray | None, pixels: Pose | None) -> go.Fi
     frame = clip.frames[middle]
     height, width = frame.shape[:2]
     rows, columns = values.shape
-    figure = make_subplots(1, 2, subplot_titles=["frame and skeleton", "weights of the grid's cells"])
+    figure = common.panels(["frame and skeleton", "weights of the grid's cells"])
     figure.add_trace(common.image(frame), 1, 1)
     figure.add_trace(common.image(frame), 1, 2)
     if pixels is not None:
@@ -68,11 +69,14 @@ def temporal(clip: Clip, values: Mapping[str, np.ndarray | None], truth: Truth |
     present = {name: weights for name, weights in values.items() if weights is not None}
     if not present:
         return common.blank(heading, "this run has no temporal attention")
-    seconds = np.append(clip.seconds, clip.seconds[-1] + _stride(clip.seconds))
+    seconds = np.append(clip.seconds, clip.seconds[-1] + seconds_per_frame(clip))
     figure = go.Figure()
     if truth is not None:
-        first, last = truth.interval
-        common.mark_interval(figure, _second(clip, first), _second(clip, last))
+        first, last = (_second(clip, number) for number in truth.interval)
+        figure.add_vrect(
+            x0=first, x1=last, fillcolor=common.TRUTH, opacity=0.15, line_width=0, layer="below",
+            annotation_text="true moment", annotation_position="outside top", annotation_font_color=common.TRUTH,
+        )  # fmt: skip
     for index, (name, weights) in enumerate(present.items()):
         edges = np.append(maps.spans(len(weights), len(clip.frames))[:, 0], len(clip.frames))
         figure.add_scatter(
@@ -117,7 +121,7 @@ def coupled(
     below = "bright: much attention (each row on its own scale over the whole clip)"
     below += "; green outline: the region that decides the label, in its moment" if truth is not None else ""
     heading = "Where and when: the maps over the video"
-    return common.sheet(rows, labels, heading, below, columns, "frame of the source video (seconds)")
+    return common.sheet(rows, labels, heading, below, columns)
 
 
 def graded(grades: Mapping[str, Mapping[str, Mapping[str, float]]], run: str) -> go.Figure:
@@ -136,19 +140,14 @@ def graded(grades: Mapping[str, Mapping[str, Mapping[str, float]]], run: str) ->
         value = np.array([interval["value"] for interval in intervals.values()])
         high = np.array([interval.get("high", interval["value"]) for interval in intervals.values()])
         low = np.array([interval.get("low", interval["value"]) for interval in intervals.values()])
-        figure.add_bar(
-            x=value,
-            y=[common.text(run if source == "system" else source.replace("_", " ")) for source in intervals],
-            orientation="h",
-            error_x={"array": high - value, "arrayminus": value - low, "thickness": 2},
-            marker_color=[common.COLORS[0] if source == "system" else "#9AA5B1" for source in intervals],
-            text=[f"{interval:.2f}" for interval in value],
-            textposition="inside",
-            insidetextanchor="start",
-            hovertemplate="%{x:.3f}<extra></extra>",
-            row=1,
-            col=column,
+        bars = common.bars(
+            value,
+            [run if source == "system" else source.replace("_", " ") for source in intervals],
+            "{:.2f}",
+            error_x=common.whiskers(value, low, high),
+            marker_color=[common.COLORS[0] if source == "system" else common.GREY for source in intervals],
         )
+        figure.add_trace(bars, 1, column)
     figure.update_yaxes(autorange="reversed").update_yaxes(title_text="source of the attention", col=1)
     figure.update_xaxes(title_text="score (1: perfect)", rangemode="tozero", nticks=4)
     below = "means over clips with 95 % intervals; attention that beats no baseline explains nothing"
@@ -169,11 +168,6 @@ def _outlined(frames: np.ndarray, truth: Truth | None) -> np.ndarray:
         cv2.drawContours(drawn[index], outline, -1, (0, 40, 30), 3)
         cv2.drawContours(drawn[index], outline, -1, (0, 255, 150), 1)
     return drawn
-
-
-def _stride(seconds: np.ndarray) -> float:
-    steps = np.diff(seconds)
-    return float(np.median(steps[steps > 0])) if (steps > 0).any() else 1.0
 
 
 def _second(clip: Clip, number: int) -> float:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from workbench.media.skeletons import SIDE_COLORS
 from workbench.types import Clip
@@ -19,7 +21,7 @@ SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up")
 SEQUENTIAL = "Cividis"
 #: Blue for less, orange for more: the two that red-green blindness keeps apart.
 DIVERGING = ((0.0, "#0072B2"), (0.5, "#F7F7F7"), (1.0, "#D55E00"))
-INK, SOFT, TRUTH = "#1F2933", "#7B8794", "#009E73"
+INK, SOFT, GREY, TRUTH = "#1F2933", "#7B8794", "#9AA5B1", "#009E73"
 
 _AXIS = {
     "gridcolor": "#E4E7EB",
@@ -83,10 +85,45 @@ def blank(heading: str, reason: str, height: int = 220) -> go.Figure:
     return finish(figure, heading, height=height, meta="blank")
 
 
+def panels(names: Iterable[object], **layout: Any) -> go.Figure:
+    """Empty panels side by side, each below its name."""
+    titles = [text(name) for name in names]
+    return make_subplots(1, len(titles), subplot_titles=titles, **layout)
+
+
+def bars(values: Any, names: Iterable[object], number: str = "", hover: str = "%{x:.3f}", **style: Any) -> go.Bar:
+    """Bars to the right, one a name; ``number`` is the format of what stands in each, "" nothing."""
+    if number:
+        style |= {"text": ["" if np.isnan(value) else number.format(value) for value in values]}
+        style |= {"textposition": "inside", "insidetextanchor": "start"}
+    rows = [text(name) for name in names]
+    return go.Bar(x=values, y=rows, orientation="h", hovertemplate=f"{hover}<extra></extra>", **style)
+
+
+def gains(value: np.ndarray, names: Sequence[object], title: str = "action", **style: Any) -> go.Figure:
+    """Changes in percentage points, one a name from top to bottom: orange is better, blue worse."""
+    colors = np.where(value >= 0, COLORS[1], COLORS[0])
+    style = {"marker_color": colors, "orientation": "h", **style}
+    figure = go.Figure(go.Bar(x=value, y=list(range(len(names))), **style))
+    rows(figure, names, title)
+    return figure.add_vline(0, line_color=SOFT)
+
+
+def rows(figure: go.Figure, names: Sequence[object], title: str = "action", **panel: int) -> None:
+    """Names the rows 0, 1, ... of a figure, from top to bottom."""
+    ticks = {"tickvals": list(range(len(names))), "ticktext": [text(name) for name in names]}
+    figure.update_yaxes(title_text=title, autorange="reversed", **ticks, **panel)
+
+
+def whiskers(value: Any, low: Any, high: Any, **style: Any) -> dict[str, Any]:
+    """Error bars from ``low`` to ``high``."""
+    return {"array": high - value, "arrayminus": value - low, "thickness": 2, **style}
+
+
 def bar(heading: str, unit: str, **layout: object) -> dict:
     """A colour bar with its title above, quantity and unit on a line each."""
-    written = {"text": f"{text(heading)}<br>({text(unit)})<br> ", "side": "top", "font": {"size": 13}}
-    return {"title": written, "thickness": 20, **layout}
+    label = {"text": f"{text(heading)}<br>({text(unit)})<br> ", "side": "top", "font": {"size": 13}}
+    return {"title": label, "thickness": 20, **layout}
 
 
 def color(index: int) -> str:
@@ -135,8 +172,7 @@ def sheet(
     heading: str,
     below: str = "",
     columns: int = 8,
-    axis: str = "frame of the source video",
-    side: str = "what is shown",
+    axis: str = "frame of the source video (seconds)",
 ) -> go.Figure:
     """A contact sheet: one row a name, frames uint8 [T,H,W,3] from left to right, ``labels`` [T] under them.
 
@@ -158,7 +194,7 @@ def sheet(
         showgrid=False,
     )
     figure.update_yaxes(
-        title_text=text(side),
+        title_text="what is shown",
         tickvals=[i * (height + gap) + height / 2 for i in range(len(rows))],
         ticktext=["<br>".join(map(text, name.split("\n"))) for name in rows],
         showgrid=False,
@@ -170,14 +206,6 @@ def sheet(
 def frame_labels(clip: Clip) -> list[str]:
     """Labels of the clip's frames: number and time in seconds, as in "12 (0.48 s)"."""
     return [f"{number} ({second:.2f} s)" for number, second in zip(clip.frame_numbers, clip.seconds, strict=True)]
-
-
-def mark_interval(figure: go.Figure, start: float, end: float, label: str = "true moment", **where: object) -> None:
-    """Shades x from ``start`` to ``end`` in the truth's colour, with its name."""
-    figure.add_vrect(
-        x0=start, x1=end, fillcolor=TRUTH, opacity=0.15, line_width=0, layer="below",
-        annotation_text=text(label), annotation_position="outside top", annotation_font_color=TRUTH, **where,
-    )  # fmt: skip
 
 
 def side_markers(side: int, size: float) -> dict:

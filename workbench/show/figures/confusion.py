@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from workbench.explain import confusion as read
 from workbench.show.figures import common
@@ -26,19 +25,17 @@ def matrix(confusion: np.ndarray, classes: Sequence[str], run: str, block: Seque
 
 def zoom(confusions: Mapping[str, np.ndarray], classes: Sequence[str], block: Sequence[int]) -> go.Figure:
     """The ``block`` of classes that are most confused, a panel a run, with numbers (rows are shares of all N)."""
-    figure = make_subplots(
-        1, len(confusions), subplot_titles=[common.text(name) for name in confusions], shared_yaxes=True
-    )
+    figure = common.panels(confusions, shared_yaxes=True)
     index = np.ix_(block, block)
     for column, confusion in enumerate(confusions.values(), 1):
         share = read.rates(confusion)[index]
         figure.add_trace(_heat(share, np.asarray(confusion)[index], coloraxis="coloraxis"), 1, column)
         for row, values in enumerate(share):
-            for at, value in enumerate(values):
+            for place, value in enumerate(values):
                 if np.isfinite(value) and value > 0:
                     ink = "white" if value < 0.5 else "black"
                     note = {"text": f"{value:.2f}", "showarrow": False, "font": {"color": ink, "size": 13}}
-                    figure.add_annotation(x=at, y=row, row=1, col=column, **note)
+                    figure.add_annotation(x=place, y=row, row=1, col=column, **note)
     _class_axes(figure, [classes[i] for i in block])
     figure.update_yaxes(title_text="").update_yaxes(title_text="true action", col=1)
     below = "the actions that are confused most often"
@@ -69,22 +66,15 @@ def top_gains(
     heading = "Largest gains and losses"
     if not actions:
         return common.blank(heading, "the two runs have the same accuracy on every action")
-    figure = go.Figure(
-        go.Bar(
-            x=100 * change[actions],
-            y=list(range(len(actions))),
-            orientation="h",
-            marker_color=[common.COLORS[1] if change[index] > 0 else common.COLORS[0] for index in actions],
-            text=[f"{100 * change[index]:+.0f}" for index in actions],
-            textposition="outside",
-            cliponaxis=False,
-            hovertemplate="%{x:+.1f} points<extra></extra>",
-        )
+    figure = common.gains(
+        100 * change[actions],
+        [classes[index] for index in actions],
+        text=[f"{100 * change[index]:+.0f}" for index in actions],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{x:+.1f} points<extra></extra>",
     )
-    names = [common.text(classes[index]) for index in actions]
-    figure.update_yaxes(title_text="action", tickvals=list(range(len(names))), ticktext=names, autorange="reversed")
     figure.update_xaxes(title_text="change of accuracy (percentage points)")
-    figure.add_vline(0, line_color=common.SOFT)
     below = f"{runs[1]} against {runs[0]}; orange better, blue worse"
     return common.finish(figure, heading, below, 180 + 34 * len(actions))
 

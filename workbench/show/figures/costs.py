@@ -33,23 +33,21 @@ def against_time(systems: pd.DataFrame, pose: str) -> go.Figure:
                 hoverinfo="skip",
             )
     for reads, (tint, symbol) in READS.items():
-        some = systems[systems["reads"] == reads]
-        if some.empty:
+        readers = systems[systems["reads"] == reads]
+        if readers.empty:
             continue
-        names = [common.text(name) for name in some["system"]]
-        total = some["network_ms"] + some["pose_ms"]
         mark = {"color": common.COLORS[tint], "symbol": common.SYMBOLS[symbol], "size": 11}
         figure.add_scatter(
-            x=total,
-            y=some["accuracy"],
-            error_y={"array": some["accuracy_sd"].fillna(0.0), "thickness": 1, "width": 3},
+            x=readers["network_ms"] + readers["pose_ms"],
+            y=readers["accuracy"],
+            error_y={"array": readers["accuracy_sd"].fillna(0.0), "thickness": 1, "width": 3},
             mode="markers",
-            text=names,
+            text=readers["system"].map(common.text),
             marker=mark,
             name=reads,
             hovertemplate="%{text}: %{y:.1f} percent, %{x:.0f} ms<extra></extra>",
         )
-        posed = some[some["pose_ms"] > 0]
+        posed = readers[readers["pose_ms"] > 0]
         if not posed.empty:
             figure.add_scatter(
                 x=posed["network_ms"],
@@ -73,12 +71,12 @@ def against_time(systems: pd.DataFrame, pose: str) -> go.Figure:
     return common.finish(figure, "Accuracy against time", below, 620)
 
 
-def _labels(systems: pd.DataFrame, apart: float = 2.4) -> list[tuple[str, float, float]]:
+def _labels(systems: pd.DataFrame) -> list[tuple[str, float, float]]:
     """Name and place (log10 of milliseconds, percent) of each label, to the right of its mark; of those above one
-    another each ``apart`` from the one below."""
+    another each 2.4 above the one below."""
     placed: list[tuple[str, float, float]] = []
     for row in systems.sort_values("accuracy").to_dict("records"):
         x, y = float(np.log10(row["network_ms"] + row["pose_ms"])), row["accuracy"]
-        below = [other for _, near, other in placed if abs(near - x) < 0.3]
-        placed.append((row["system"], x, max([y, *(other + apart for other in below)])))
+        below = [height for _, place, height in placed if abs(place - x) < 0.3]
+        placed.append((row["system"], x, max([y, *(height + 2.4 for height in below)])))
     return placed

@@ -57,7 +57,7 @@ def timeline(
         return common.blank(heading, "this video has no action and no detection")
     labels.sort(key=lambda label: (isinstance(label, str), label))
     maps = dict(actionness or {})
-    heights = [1.0 * len(labels)] * len(maps) + [max(1.0, 0.45 * (1 + len(runs))) * len(labels)]
+    heights = [float(len(labels))] * len(maps) + [max(1.0, 0.45 * (1 + len(runs))) * len(labels)]
     titles = [f"actionness of {common.text(run)}" for run in maps] + ["truth and detections"] * bool(maps)
     area = max(30 * sum(heights), 100 * len(heights))  # pixels
     figure = make_subplots(
@@ -71,19 +71,13 @@ def timeline(
     for index, (name, table) in enumerate(parts.items()):
         _bars(figure, name, table, labels, index, len(parts), unit, len(heights))
     for row in range(1, len(heights) + 1):
-        ticks = {"tickvals": list(range(len(labels))), "ticktext": texts, "range": [len(labels) - 0.5, -0.5]}
-        figure.update_yaxes(title_text="action", showgrid=False, row=row, col=1, **ticks)
+        common.rows(figure, texts, row=row, col=1)
+        figure.update_yaxes(autorange=None, range=[len(labels) - 0.5, -0.5], showgrid=False, row=row, col=1)
     figure.update_xaxes(range=[0, duration])
     figure.update_xaxes(title_text=f"time ({common.text(unit)})", row=len(heights), col=1)
     floor = f"; detections with a score of {least:g} or more" if least else ""
     below = f"{len(truth)} actions; paler detections have a lower score{floor}"
-    legend = {
-        "orientation": "h",
-        "y": -60 / area,
-        "x": 0,
-        "yanchor": "top",
-        "traceorder": "normal",
-    }
+    legend = {"orientation": "h", "y": -60 / area, "x": 0, "yanchor": "top", "traceorder": "normal"}
     return common.finish(
         figure, heading, below, int(194 + area), barmode="overlay", legend=legend, margin_b=110,
         coloraxis={"colorscale": common.SEQUENTIAL, "cmin": 0, "cmax": 1,
@@ -97,7 +91,7 @@ def false_positives(profiles: Mapping[str, pd.DataFrame]) -> go.Figure:
     heading = "Errors among the detections with the highest scores"
     if not profiles:
         return common.blank(heading, "there is no run to show")
-    figure = make_subplots(1, len(profiles), subplot_titles=[*map(common.text, profiles)], shared_yaxes=True)
+    figure = common.panels(profiles, shared_yaxes=True)
     for column, profile in enumerate(profiles.values(), 1):
         for kind, (color, hatch) in KINDS.items():
             figure.add_bar(
@@ -117,9 +111,10 @@ def false_positives(profiles: Mapping[str, pd.DataFrame]) -> go.Figure:
     return common.finish(figure, heading, below, 440, barmode="stack", legend={"traceorder": "reversed"})
 
 
-def missed(groups: Mapping[str, pd.DataFrame], axis: str = "length (s)", heading: str = "Missed events") -> go.Figure:
+def missed(groups: Mapping[str, pd.DataFrame], axis: str = "length (s)") -> go.Figure:
     """Share of the events that a run misses by group. groups: run -> rows group (text), count, missed in [0,1] or NaN;
     ``axis`` says what groups are: a length, or how many other actions go on."""
+    heading = "Missed events"
     if not groups:
         return common.blank(heading, "there is no run to show")
     figure = go.Figure()
@@ -153,29 +148,21 @@ def gains(table: pd.DataFrame, runs: tuple[str, str], names: Mapping | Sequence[
     table: rows label, first, second, gain, low, high in [-1,1] (low and high may be NaN), "mean" the label of the mean.
     """
     heading = "Gain in average precision for each action"
-    whole, classes = table[table["label"] == "mean"], table[(table["label"] != "mean") & table["gain"].notna()]
-    rows = pd.concat([whole, classes.sort_values("gain", ascending=False, kind="stable")])
+    mean, classes = table[table["label"] == "mean"], table[(table["label"] != "mean") & table["gain"].notna()]
+    rows = pd.concat([mean, classes.sort_values("gain", ascending=False, kind="stable")])
     if rows.empty:
         return common.blank(heading, "no class has an event in both runs' truth")
     value, low, high = (100 * rows[name].to_numpy(np.float64) for name in ("gain", "low", "high"))
-    figure = go.Figure(
-        go.Bar(
-            x=value,
-            y=list(range(len(rows))),
-            orientation="h",
-            marker_color=[
-                common.INK if label == "mean" else common.COLORS[1] if gain >= 0 else common.COLORS[0]
-                for label, gain in zip(rows["label"], value, strict=True)
-            ],
-            error_x={"array": high - value, "arrayminus": value - low, "thickness": 2, "color": common.SOFT},
-            customdata=100 * rows[["first", "second"]].to_numpy(np.float64),
-            hovertemplate="%{customdata[0]:.1f} to %{customdata[1]:.1f}: %{x:+.1f} points<extra></extra>",
-        )
+    colors = np.where(value >= 0, common.COLORS[1], common.COLORS[0])
+    figure = common.gains(
+        value,
+        ["all actions" if label == "mean" else _name(label, names) for label in rows["label"]],
+        marker_color=np.where(rows["label"] == "mean", common.INK, colors),
+        error_x=common.whiskers(value, low, high, color=common.SOFT),
+        customdata=100 * rows[["first", "second"]].to_numpy(np.float64),
+        hovertemplate="%{customdata[0]:.1f} to %{customdata[1]:.1f}: %{x:+.1f} points<extra></extra>",
     )
-    texts = ["all actions" if label == "mean" else _name(label, names) for label in rows["label"]]
-    figure.update_yaxes(title_text="action", tickvals=list(range(len(rows))), ticktext=texts, autorange="reversed")
     figure.update_xaxes(title_text="change of average precision (percentage points)")
-    figure.add_vline(0, line_color=common.SOFT)
     below = f"{runs[1]} against {runs[0]}"
     below += "; whiskers: 95 % interval over videos" if np.isfinite(low).any() else ""
     return common.finish(figure, heading, below, 180 + 24 * max(6, len(rows)))
@@ -207,7 +194,9 @@ def _bars(
     lane_of = {label: lane for lane, label in enumerate(labels)}
     lanes = np.array([lane_of[label] for label in table["label"]], np.float64)
     color = common.TRUTH if index == 0 else [common.COLORS[1], common.COLORS[0], common.COLORS[3]][(index - 1) % 3]
-    solid = _solidity(scores)
+    spread = float(np.ptp(scores)) if len(scores) else 0.0
+    # The run's own range of scores; one without a range is solid.
+    solid = np.ones(len(scores)) if spread == 0 else 0.35 + 0.65 * (scores - scores.min()) / spread
     hover = f"{common.text(name)}, %{{customdata[0]:.1f}} to %{{customdata[2]:.1f}} {common.text(unit)}"
     figure.add_bar(
         base=start,
@@ -224,13 +213,7 @@ def _bars(
     )
 
 
-def _solidity(scores: np.ndarray) -> np.ndarray:
-    """Opacity in [0.35,1] by score, the range of the run's own scores."""
-    spread = float(np.ptp(scores)) if len(scores) else 0.0
-    return np.ones(len(scores)) if spread == 0 else 0.35 + 0.65 * (scores - scores.min()) / spread
-
-
 def _name(label: Any, names: Mapping | Sequence[str] | None) -> str:
     if names is not None and (label in names if isinstance(names, Mapping) else not isinstance(label, str)):
-        return common.text(names[label])
-    return common.text(label)
+        return str(names[label])
+    return str(label)

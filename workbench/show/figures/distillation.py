@@ -16,7 +16,6 @@ from workbench.show.figures import common, training
 from workbench.show.figures.embeddings import METHODS
 
 GREEK = {"alpha": "α", "beta": "β"}
-AT_TOP = {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 1, "xanchor": "right"}
 
 
 def pull(history: pd.DataFrame) -> go.Figure:
@@ -29,7 +28,7 @@ def pull(history: pd.DataFrame) -> go.Figure:
     figure = go.Figure()
     for index, (name, label) in enumerate(zip(parts, ("the total loss", "classes alone"), strict=True)):
         # Another stage trains another network: no line leads there.
-        for turn, (_, rows) in enumerate(history.groupby("stage", sort=False)):
+        for stage, (_, rows) in enumerate(history.groupby("stage", sort=False)):
             figure.add_scatter(
                 x=rows["epoch"],
                 y=rows[name],
@@ -38,7 +37,7 @@ def pull(history: pd.DataFrame) -> go.Figure:
                 marker={"symbol": common.SYMBOLS[index], "size": 8},
                 name=label,
                 legendgroup=label,
-                showlegend=turn == 0,
+                showlegend=stage == 0,
                 hovertemplate="%{y:.3g}<extra></extra>",
             )
     for stage, epoch in history.groupby("stage", sort=False)["epoch"].min().items():
@@ -143,22 +142,16 @@ def class_gains(gains: pd.DataFrame, overall: Sequence[float], runs: tuple[str, 
     first = {"action": "all actions", "clips": int(gains["clips"].sum())}
     rows = pd.concat([pd.DataFrame([first | dict(zip(("value", "low", "high"), overall, strict=True))]), gains])
     value, low, high = (100 * rows[name].to_numpy() for name in ("value", "low", "high"))
-    figure = go.Figure(
-        go.Bar(
-            x=value,
-            y=list(range(len(rows))),
-            orientation="h",
-            marker_color=[common.INK, *np.where(value[1:] >= 0, common.COLORS[1], common.COLORS[0])],
-            error_x={"array": high - value, "arrayminus": value - low, "thickness": 2, "color": common.SOFT},
-            customdata=rows["clips"],
-            hovertemplate="%{x:+.1f} points on %{customdata} clips<extra></extra>",
-        )
+    figure = common.gains(
+        value,
+        [f"{name} ({count})" for name, count in zip(rows["action"], rows["clips"], strict=True)],
+        "action (clips)",
+        marker_color=[common.INK, *np.where(value[1:] >= 0, common.COLORS[1], common.COLORS[0])],
+        error_x=common.whiskers(value, low, high, color=common.SOFT),
+        customdata=rows["clips"],
+        hovertemplate="%{x:+.1f} points on %{customdata} clips<extra></extra>",
     )
-    names = [f"{common.text(name)} ({count})" for name, count in zip(rows["action"], rows["clips"], strict=True)]
-    figure.update_yaxes(
-        tickvals=list(range(len(names))), ticktext=names, autorange="reversed", title_text="action (clips)"
-    )
-    figure.update_xaxes(title_text="change of accuracy (percentage points)").add_vline(0, line_color=common.SOFT)
+    figure.update_xaxes(title_text="change of accuracy (percentage points)")
     below = f"{runs[1]} against {runs[0]}; whiskers: 95 % interval over clips; one that contains 0 may be chance"
     return common.finish(figure, "The student's gain on each action", below, 180 + 24 * max(6, len(rows)))
 
@@ -187,16 +180,14 @@ def departures(departed: Departures, labels: np.ndarray, classes: Sequence[str],
             customdata=np.abs(clips),
             hovertemplate="%{customdata} clips<extra></extra>",
         )
-    names = [common.text(classes[int(label)]) for label in actions]
-    figure.update_yaxes(tickvals=list(range(len(names))), ticktext=names, autorange="reversed", title_text="action")
+    common.rows(figure, [classes[int(label)] for label in actions])
     step = max(1, (reach := int(counts.max())) // 4)
     ticks = list(range(-(reach // step) * step, reach + 1, step))
     figure.update_xaxes(title_text="clips", tickvals=ticks, ticktext=[str(abs(tick)) for tick in ticks])
     figure.add_vline(0, line_color=common.SOFT)
     below = f"teacher alone right on {len(departed.lost)} clips, student alone on {len(departed.won)}, of {len(labels)}"
-    return common.finish(
-        figure, heading, below, 210 + 26 * max(4, len(actions)), barmode="relative", legend=AT_TOP | {"x": 1, "y": 1.0}
-    )
+    legend = {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"}
+    return common.finish(figure, heading, below, 210 + 26 * max(4, len(actions)), barmode="relative", legend=legend)
 
 
 def departed(lesson: Lesson, departures: Departures, classes: Sequence[str], teacher: str, most: int = 40) -> go.Figure:
@@ -223,22 +214,11 @@ def departed(lesson: Lesson, departures: Departures, classes: Sequence[str], tea
 
 def agreement(measured: Mapping[str, Mapping[str, Sequence[float]]], teacher: str) -> go.Figure:
     """How far networks answer as the teacher does: measure -> network -> (value, low, high), a panel a measure."""
-    figure = make_subplots(1, len(measured), subplot_titles=[common.text(name) for name in measured], shared_yaxes=True)
+    figure = common.panels(measured, shared_yaxes=True)
     for column, networks in enumerate(measured.values(), 1):
         value, low, high = np.array([list(numbers) for numbers in networks.values()]).T
-        figure.add_bar(
-            x=value,
-            y=[common.text(name) for name in networks],
-            orientation="h",
-            error_x={"array": high - value, "arrayminus": value - low, "thickness": 2},
-            marker_color=[common.COLORS[0], *["#9AA5B1"] * (len(networks) - 1)],
-            text=[f"{number:.2f}" for number in value],
-            textposition="inside",
-            insidetextanchor="start",
-            hovertemplate="%{x:.3f}<extra></extra>",
-            row=1,
-            col=column,
-        )
+        colors, ends = [common.COLORS[0], *[common.GREY] * (len(networks) - 1)], common.whiskers(value, low, high)
+        figure.add_trace(common.bars(value, networks, "{:.2f}", marker_color=colors, error_x=ends), 1, column)
         figure.update_xaxes(range=[min(0.0, float(np.nanmin(low, initial=0)) - 0.05), 1.02], row=1, col=column)
     figure.update_yaxes(autorange="reversed").update_xaxes(title_text="1: always the same")
     rows = max(len(networks) for networks in measured.values())
@@ -298,7 +278,7 @@ def _measured(figure: go.Figure, runs: pd.DataFrame, scale: list[float], name: s
         y=value,
         mode="markers",
         marker={"color": common.COLORS[0], "size": 9},
-        error_y={"array": high - value, "arrayminus": value - low, "thickness": 1.5},
+        error_y=common.whiskers(value, low, high, thickness=1.5),
         text=[f"seed {seed}" for seed in runs["seed"]],
         hovertemplate="%{text}: %{y:.1f} %<extra></extra>",
         **{**where, "showlegend": False},

@@ -30,7 +30,7 @@ def aligned(
     panels = [
         (method, run, embedding)
         for method, comparison in comparisons.items()
-        for run, embedding in zip(runs, _pair(comparison), strict=True)
+        for run, embedding in zip(runs, (comparison.first, comparison.second), strict=True)
     ]
     titles = [
         f"{METHODS[method]} of {common.text(run)}, trustworthiness {embedding.trustworthiness:.3f}"
@@ -45,9 +45,9 @@ def aligned(
         figure.update_yaxes(title_text=f"{METHODS[method]} 2 (no unit)" if index % 2 == 0 else "", **where)
         figure.update_xaxes(title_text=f"{METHODS[method]} 1 (no unit)", **where)
     # One frame a method: what lies at one place left and right is the same place.
-    for row in range(rows):
-        reach = 1.1 * max(float(np.abs(embedding.points).max()) for embedding in _pair(list(comparisons.values())[row]))
-        figure.update_xaxes(range=[-reach, reach], row=row + 1).update_yaxes(range=[-reach, reach], row=row + 1)
+    for row, comparison in enumerate(comparisons.values(), 1):
+        reach = 1.1 * float(np.abs([comparison.first.points, comparison.second.points]).max())
+        figure.update_xaxes(range=[-reach, reach], row=row).update_yaxes(range=[-reach, reach], row=row)
     clips = len(next(iter(comparisons.values())).ids)
     below = f"{clips} common clips; the right cloud is rotated onto the left (orthogonal Procrustes)"
     return common.finish(figure, "The features of two runs, aligned", below, 130 + 430 * rows, legend=LEGEND)
@@ -58,15 +58,13 @@ def movement(
     labels: np.ndarray,
     classes: Sequence[str],
     runs: tuple[str, str],
-    shown: Sequence[str] | None = None,
 ) -> go.Figure:
     """How far each class's clips moved from the first run to the second: a dot a clip, a bar at the class's median.
 
-    Classes that moved most come first; ``shown`` picks classes (none: all). Unit: the spread of the embedding.
+    Classes that moved most come first. Unit: the spread of the embedding.
     """
     labels = labels[comparison.rows]
-    present = [index for index, name in enumerate(classes) if (labels == index).any() and (not shown or name in shown)]
-    present.sort(key=lambda index: -float(np.median(comparison.movement[labels == index])))
+    present = sorted(set(labels.tolist()), key=lambda index: -float(np.median(comparison.movement[labels == index])))
     figure = go.Figure()
     for row, index in enumerate(present):
         mine = np.flatnonzero(labels == index)
@@ -83,15 +81,10 @@ def movement(
             x=[middle], y=[row], mode="markers", hoverinfo="skip",
             marker={"symbol": "line-ns-open", "size": 20, "color": common.COLORS[1], "line": {"width": 4}},
         )  # fmt: skip
-    names = [common.text(classes[index]) for index in present]
-    figure.update_yaxes(title_text="action", tickvals=list(range(len(names))), ticktext=names, autorange="reversed")
+    common.rows(figure, [classes[index] for index in present])
     figure.update_xaxes(title_text="distance moved (spreads of the embedding)", rangemode="tozero")
     below = f"from {runs[0]} to {runs[1]}; orange: the action's median"
     return common.finish(figure, "What moved", below, 150 + 26 * max(6, len(present)), showlegend=False)
-
-
-def _pair(comparison: Comparison) -> tuple[Embedding, Embedding]:
-    return comparison.first, comparison.second
 
 
 def _clouds(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from workbench.explain.faithfulness import BASELINES, Curves
 from workbench.explain.grounding import KINDS
@@ -13,7 +12,7 @@ from workbench.show.figures import common
 
 def curves(measured: Curves, classes: list[str]) -> go.Figure:
     """Deletion (left) and insertion (right): the class score against the share of cells; baselines are dashed grey."""
-    figure = make_subplots(1, 2, subplot_titles=["deletion: low is faithful", "insertion: high is faithful"])
+    figure = common.panels(["deletion: low is faithful", "insertion: high is faithful"])
     mine = [name for name in measured.deletion if name not in BASELINES]
     for column, lines in enumerate((measured.deletion, measured.insertion), 1):
         for name, values in lines.items():
@@ -38,15 +37,13 @@ def areas(measured: Curves) -> go.Figure:
     table = measured.areas()
     mine = table[~table["map"].isin(BASELINES)].sort_values("difference", ascending=False)
     rivals = table[table["map"].isin(BASELINES)]
+    rows = pd.concat([mine, rivals])
+    colors = [common.SOFT if name in BASELINES else common.COLORS[0] for name in rows["map"]]
     titles = ["deletion (low is better)", "insertion (high)", "insertion − deletion (high)"]
-    figure = make_subplots(1, 3, shared_yaxes=True, subplot_titles=titles)
+    figure = common.panels(titles, shared_yaxes=True)
     for column, (kind, best) in enumerate((("deletion", "min"), ("insertion", "max"), ("difference", "max")), 1):
-        rows = pd.concat([mine, rivals])
-        colors = [common.SOFT if name in BASELINES else common.COLORS[0] for name in rows["map"]]
-        figure.add_bar(
-            x=rows[kind], y=[common.text(name) for name in rows["map"]], orientation="h", marker_color=colors,
-            text=[f"{value:z.3f}" for value in rows[kind]], hovertemplate="%{x:.3f}<extra></extra>", row=1, col=column,
-        )  # fmt: skip
+        style = {"marker_color": colors, "text": rows[kind].map("{:z.3f}".format)}
+        figure.add_trace(common.bars(rows[kind], rows["map"], **style), 1, column)
         figure.add_vline(getattr(rivals[kind], best)(), line_dash="dot", row=1, col=column)
     figure.update_xaxes(title_text="area under the curve (0 to 1)").update_yaxes(autorange="reversed")
     figure.update_xaxes(title_text="difference (−1 to 1)", col=3)
@@ -54,26 +51,25 @@ def areas(measured: Curves) -> go.Figure:
     return common.finish(figure, "Areas under the curves", below, 200 + 30 * len(table), showlegend=False)
 
 
-def grounded(table: pd.DataFrame, run: str, count: int = 12) -> go.Figure:
-    """The mass of attention on each kind (columns of study.grounding.ground) for the ``count`` classes with most on the
+def grounded(table: pd.DataFrame, run: str) -> go.Figure:
+    """The mass of attention on each kind (columns of study.grounding.ground) for the 12 classes with most on the
     object, and for all; a diamond where uniform attention would be."""
     heading = "Where the attention lies"
     if table.empty:
         return common.blank(heading, "the regions of this run's attention were not measured")
     wide = table.pivot(index="class", columns="kind", values="mass")
     order = [name for name in wide["object"].sort_values(ascending=False).index if name != "all classes"]
-    names = ["all classes", *order[:count]]
-    figure = make_subplots(1, len(KINDS), shared_yaxes=True, subplot_titles=[common.text(kind) for kind in KINDS])
+    names = ["all classes", *order[:12]]
+    figure = common.panels(KINDS, shared_yaxes=True)
     for column, kind in enumerate(KINDS, 1):
         rows = table[table["kind"] == kind].set_index("class").loc[names]
-        bars = {"x": 100 * rows["mass"], "y": [common.text(name) for name in names], "orientation": "h"}
-        mass, colors = rows["mass"], [common.COLORS[int(name == "all classes")] for name in names]
-        ends = {"array": 100 * (rows["mass_high"] - mass), "arrayminus": 100 * (mass - rows["mass_low"])}
-        figure.add_bar(
-            **bars, error_x=ends, marker_color=colors, hovertemplate="%{x:.1f} %<extra></extra>", row=1, col=column,
-        )  # fmt: skip
+        value, low, high = (100 * rows[name] for name in ("mass", "mass_low", "mass_high"))
+        ends = common.whiskers(value, low, high, thickness=None)
+        colors = [common.COLORS[int(name == "all classes")] for name in names]
+        bars = common.bars(value, names, hover="%{x:.1f} %", error_x=ends, marker_color=colors)
+        figure.add_trace(bars, 1, column)
         figure.add_scatter(
-            x=100 * rows["uniform"], y=bars["y"], mode="markers", marker={"symbol": "diamond", "color": common.INK},
+            x=100 * rows["uniform"], y=bars.y, mode="markers", marker={"symbol": "diamond", "color": common.INK},
             hovertemplate="uniform: %{x:.1f} %<extra></extra>", row=1, col=column,
         )  # fmt: skip
     figure.update_xaxes(title_text="percent", rangemode="tozero").update_yaxes(autorange="reversed")
@@ -88,20 +84,16 @@ def sensitivities(table: pd.DataFrame, run: str) -> go.Figure:
     if table.empty:
         return common.blank(heading, "this run reads no poses, so no joint has an influence")
     parts = list(dict.fromkeys(table["part"]))
-    loss = table["score_loss"]
-    ends = {"array": 100 * (table["score_loss_high"] - loss), "arrayminus": 100 * (loss - table["score_loss_low"])}
-    flips_text = [f"{100 * flips:.0f} % of clips" for flips in table["flips"]]
-    figure = go.Figure(
-        go.Bar(
-            x=100 * loss,
-            y=[common.text(str(name).replace("_", " ")) for name in table["joint"]],
-            orientation="h",
-            marker_color=[common.INK if not part else common.color(parts.index(part)) for part in table["part"]],
-            error_x=ends,
-            customdata=flips_text,
-            hovertemplate="%{x:.1f} points, another answer for %{customdata}<extra></extra>",
-        )
-    )  # fmt: skip
+    loss, low, high = (100 * table[name] for name in ("score_loss", "score_loss_low", "score_loss_high"))
+    bars = common.bars(
+        loss,
+        [str(name).replace("_", " ") for name in table["joint"]],
+        hover="%{x:.1f} points, another answer for %{customdata}",
+        marker_color=[common.INK if not part else common.color(parts.index(part)) for part in table["part"]],
+        error_x=common.whiskers(loss, low, high, thickness=None),
+        customdata=[f"{100 * flips:.0f} % of clips" for flips in table["flips"]],
+    )
+    figure = go.Figure(bars)
     figure.update_xaxes(title_text="loss of the true class's score (percentage points)")
     figure.update_yaxes(autorange="reversed")
     below = f"{run}, {int(table['clips'].max())} clips; whiskers: 95 % over clips"

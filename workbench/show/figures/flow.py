@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 from torch import Tensor
 
 from workbench.explain import joints as kernels
@@ -45,10 +44,10 @@ def step(name: str, values: np.ndarray | Tensor | None, axes: str, unit: str, br
 
 
 def shapes(steps: Sequence[Step | None]) -> go.Figure:
-    """The shown from top to bottom: a bar as long as the number of values held there, with its axes and unit."""
+    """The steps from top to bottom: a bar as long as the number of values held there, with its axes and unit."""
     shown = [step for step in steps if step is not None]
     count = [max(1, int(np.prod(step.shape))) for step in shown]
-    written = [
+    labels = [
         "  ".join(
             f"{common.text(axis)} <b>{size}</b>" for axis, size in zip(step.axes.split(), step.shape, strict=True)
         )
@@ -69,19 +68,11 @@ def shapes(steps: Sequence[Step | None]) -> go.Figure:
             hovertemplate="%{x:,} values<extra></extra>",
             visible=bool(rows),
         )
-    for row, label in enumerate(written):
-        figure.add_annotation(
-            x=0, y=row, text=label, xref="paper", xanchor="left", showarrow=False, align="left", yshift=0
-        )
-    for annotation, total in zip(figure.layout.annotations, count, strict=True):
-        annotation.update(xref="x", x=np.log10(total) + 0.08)
-    figure.update_yaxes(
-        tickvals=list(range(len(shown))),
-        ticktext=[common.text(step.name) for step in shown],
-        autorange="reversed",
-    )
+    for row, (label, total) in enumerate(zip(labels, count, strict=True)):
+        place = {"x": np.log10(total) + 0.08, "y": row, "xref": "x", "xanchor": "left", "yshift": 0}
+        figure.add_annotation(text=label, showarrow=False, align="left", **place)
+    common.rows(figure, [step.name for step in shown], "station, in the order of the data flow")
     figure.update_xaxes(type="log", title_text="number of values (logarithmic)", range=[0, np.log10(max(count)) * 1.75])
-    figure.update_yaxes(title_text="station, in the order of the data flow")
     below = "blue: the video branch; orange: the pose branch; green: where both meet"
     return common.finish(figure, "The size of the data at each station", below, 120 + 58 * len(shown), showlegend=False)
 
@@ -91,21 +82,21 @@ def frames(clip: Clip, heading: str = "Frames of the clip", columns: int = 8) ->
     height, width = clip.frames.shape[1:3]
     below = f"{len(clip.frames)} frames of {width} x {height} pixels at {clip.fps:g} frames per second"
     labels = common.frame_labels(clip)
-    return common.sheet({"frame": clip.frames}, labels, heading, below, columns, "frame of the source video (seconds)")
+    return common.sheet({"frame": clip.frames}, labels, heading, below, columns)
 
 
-def crop(whole: Clip, clip: Clip, pixels: Pose | None = None) -> go.Figure:
-    """The cut around the person: the middle frame of ``whole`` with the box, and that frame of ``clip``.
+def crop(source: Clip, clip: Clip, pixels: Pose | None = None) -> go.Figure:
+    """The cut around the person: the middle frame of ``source`` with the box, and that frame of ``clip``.
 
-    whole and clip show the same moments, clip.crop is the box; pixels is the pose in clip pixels, drawn on both.
+    source and clip show the same moments, clip.crop is the box; pixels is the pose in clip pixels, drawn on both.
     """
     middle = len(clip.frames) // 2
     height, width = clip.frames.shape[1:3]
-    source_height, source_width = whole.frames.shape[1:3]
+    source_height, source_width = source.frames.shape[1:3]
     x0, y0, x1, y1 = clip.crop or (0, 0, source_width, source_height)
     names = [f"source frame, {source_width} x {source_height}", f"frame of the clip, {width} x {height}"]
-    figure = make_subplots(1, 2, subplot_titles=names, horizontal_spacing=0.12)
-    figure.add_trace(common.image(whole.frames[middle]), 1, 1)
+    figure = common.panels(names, horizontal_spacing=0.12)
+    figure.add_trace(common.image(source.frames[middle]), 1, 1)
     figure.add_trace(common.image(clip.frames[middle]), 1, 2)
     outline = {"color": "#D55E00", "width": 4}
     figure.add_scatter(x=[x0, x1, x1, x0, x0], y=[y0, y0, y1, y1, y0], mode="lines", line=outline, row=1, col=1)
@@ -115,23 +106,22 @@ def crop(whole: Clip, clip: Clip, pixels: Pose | None = None) -> go.Figure:
         back = {"x": x * (x1 - x0) / width + x0, "y": y * (y1 - y0) / height + y0}
         figure.add_scatter(**back, mode="lines", line=yellow, row=1, col=1)
         figure.add_scatter(x=x, y=y, mode="lines", line=yellow, row=1, col=2)
-    figure.update_xaxes(title_text="u (pixels)", showgrid=False).update_yaxes(
-        title_text="v (pixels, down)", showgrid=False
-    )
+    figure.update_xaxes(title_text="u (pixels)", showgrid=False)
+    figure.update_yaxes(title_text="v (pixels, down)", showgrid=False)
     figure.update_xaxes(range=[min(0, x0), max(source_width, x1)], col=1).update_xaxes(range=[0, width], col=2)
     figure.update_yaxes(range=[max(source_height, y1), min(0, y0)], col=1).update_yaxes(range=[height, 0], col=2)
     below = "orange: the box around every joint of the clip; yellow: the pose, projected into the picture"
     return common.finish(figure, "The crop follows the person", below, 460, showlegend=False)
 
 
-def feature_map(values: np.ndarray | None, count: int = 4) -> go.Figure:
-    """The ``count`` strongest channels of a feature map [C,T',H',W'], a column a time step; without one a blank."""
+def feature_map(values: np.ndarray | None) -> go.Figure:
+    """The four strongest channels of a feature map [C,T',H',W'], a column a time step; without one a blank."""
     heading = "The output of the backbone: the feature map"
     if values is None:
         return common.blank(heading, "this network makes no feature map")
-    led = kernels.kernels_over_time(values, count)
+    led = kernels.kernels_over_time(values, 4)
     rows = {}
-    for channel in led.channels[:count]:
+    for channel in led.channels[:4]:
         scaled = maps.normalise(values[channel])
         big = maps.upsample(scaled, (len(scaled), 96, 96 * scaled.shape[2] // scaled.shape[1]), smooth=False)
         rows[f"channel {channel}"] = maps.colorize(big, "cividis")
@@ -143,9 +133,7 @@ def feature_map(values: np.ndarray | None, count: int = 4) -> go.Figure:
 def pose_spaces(spaces: Mapping[str, Pose], frame: int) -> go.Figure:
     """One pose in several spaces side by side: name -> Pose, drawn at clip frame ``frame``."""
     units = {"camera": "metres", "image": "pixels", "normalised": "spine lengths"}
-    figure = make_subplots(
-        1, len(spaces), subplot_titles=[common.text(name) for name in spaces], horizontal_spacing=0.09
-    )
+    figure = common.panels(spaces, horizontal_spacing=0.09)
     for column, pose in enumerate(spaces.values(), 1):
         joints = pose.joints[0, min(frame, pose.joints.shape[1] - 1)]
         x, y = common.skeleton_lines(joints, pose.skeleton.bones)
@@ -166,11 +154,10 @@ def pose_spaces(spaces: Mapping[str, Pose], frame: int) -> go.Figure:
                 col=column,
             )
         unit = units[pose.space]
-        turned = "reversed" if pose.space == "image" else True
         figure.update_xaxes(title_text=f"x ({unit})", row=1, col=column)
         figure.update_yaxes(
             title_text=f"y ({unit}, {'down' if pose.space == 'image' else 'up'})",
-            autorange=turned,
+            autorange="reversed" if pose.space == "image" else True,
             scaleanchor=f"x{column if column > 1 else ''}",
             row=1,
             col=column,

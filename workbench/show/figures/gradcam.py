@@ -20,21 +20,18 @@ def side_by_side(
     target: str,
     probability: float,
     scale: str = "clip",
-    opacity: float = 0.8,
-    columns: int = 8,
 ) -> go.Figure:
     """The frames and, row by row, each convention's map [T',H',W'] over them, for the class called ``target``.
 
-    ``probability`` is the softmax score of that class; ``scale`` and ``opacity`` as in explain.maps.
+    ``probability`` is the softmax score of that class; ``scale`` as in explain.maps.
     """
     rows = {"frames": clip.frames}
     for name, value in values.items():
         frames = maps.upsample(maps.normalise(value, scale), clip.frames.shape[:3])
-        rows[NAMES.get(name, name)] = maps.overlay(clip.frames, frames, opacity)
+        rows[NAMES.get(name, name)] = maps.overlay(clip.frames, frames, 0.8)
     labels = common.frame_labels(clip)
     below = f"explains {target!r} (score {probability:.2f}); bright cells support the class"
-    heading = "Grad-CAM in two conventions"
-    return common.sheet(rows, labels, heading, below, columns, "frame of the source video (seconds)")
+    return common.sheet(rows, labels, "Grad-CAM in two conventions", below)
 
 
 def weights(per_step: np.ndarray, over_time: np.ndarray, count: int = 16) -> go.Figure:
@@ -66,12 +63,7 @@ def weights(per_step: np.ndarray, over_time: np.ndarray, count: int = 16) -> go.
         )
     )
     figure.update_xaxes(title_text="time step of the feature map", tickvals=ticks, ticktext=columns, showgrid=False)
-    figure.update_yaxes(
-        title_text="channel",
-        tickvals=list(range(len(channels))),
-        ticktext=[str(channel) for channel in channels],
-        autorange="reversed",
-        showgrid=False,
-    )
+    common.rows(figure, channels.tolist(), "channel")
+    figure.update_yaxes(showgrid=False)
     below = f"the {len(channels)} of {len(over_time)} channels that change most over time; orange supports the class"
     return common.finish(figure, "The weights behind the maps", below, 130 + 26 * max(8, len(channels)))

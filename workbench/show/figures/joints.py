@@ -26,23 +26,22 @@ def matrices(
     ordered = {name: read.in_body_order(value, skeleton) for name, value in values.items() if value is not None}
     if not ordered:
         return common.blank(heading, "this run has no pose backbone, so no joint activations")
-    figure = make_subplots(
-        1, len(ordered), subplot_titles=[common.text(name) for name in ordered], horizontal_spacing=0.16
-    )
+    figure = common.panels(ordered, horizontal_spacing=0.16)
     for column, (name, matrix) in enumerate(ordered.items(), 1):
-        true_of_clip = (truth or {}).get(name)
-        true = np.zeros(len(matrix.names), bool) if true_of_clip is None else true_of_clip.joints[matrix.order]
+        known = (truth or {}).get(name)
+        true = np.zeros(len(matrix.names), bool) if known is None else known.joints[matrix.order]
         figure.add_heatmap(
             z=matrix.values, coloraxis="coloraxis", row=1, col=column, hovertemplate="%{z:.3f}<extra></extra>"
         )
-        labels = [_joint(joint, marked) for joint, marked in zip(matrix.names, true, strict=True)]
+        labels = [common.text(joint.replace("_", " ")) for joint in matrix.names]
+        for index in np.flatnonzero(true):
+            labels[index] = f"<span style='color:{common.TRUTH}'><b>{labels[index]}</b></span>"
         ticks = {"tickvals": list(range(len(labels))), "ticktext": labels, "tickfont_size": 12}
         figure.update_yaxes(**ticks, autorange="reversed", showgrid=False, row=1, col=column)
         figure.update_xaxes(title_text="pose (t_p, in order of time)", showgrid=False, row=1, col=column)
     figure.update_yaxes(title_text="joint, in body order", col=1)
-    below = "bright: strong activation" + (
-        "; green: the joints that decide the label" if any((truth or {}).values()) else ""
-    )
+    below = "bright: strong activation"
+    below += "; green: the joints that decide the label" if any((truth or {}).values()) else ""
     bar = {"colorscale": common.SEQUENTIAL, "colorbar": common.bar("activation", "no unit")}
     return common.finish(figure, heading, below, 640, coloraxis=bar)
 
@@ -59,21 +58,13 @@ def top(
     present = {name: value for name, value in values.items() if value is not None}
     if not present:
         return common.blank(heading, "this run has no pose backbone, so no joint activations")
-    figure = make_subplots(
-        1, len(present), subplot_titles=[common.text(name) for name in present], horizontal_spacing=0.16
-    )
+    figure = common.panels(present, horizontal_spacing=0.16)
     for column, value in enumerate(present.values(), 1):
-        own = value if everyone is None else read.standing_out(value, everyone)
-        best = read.top_joints(own, skeleton, count)
-        figure.add_bar(
-            x=[height for _, height in best],
-            y=[_joint(joint, False) for joint, _ in best],
-            orientation="h",
-            marker_color=common.COLORS[0],
-            hovertemplate="%{y}: %{x:.4f}<extra></extra>",
-            row=1,
-            col=column,
-        )
+        activation = value if everyone is None else read.standing_out(value, everyone)
+        best = read.top_joints(activation, skeleton, count)
+        names = [joint.replace("_", " ") for joint, _ in best]
+        style = {"hover": "%{y}: %{x:.4f}", "marker_color": common.COLORS[0]}
+        figure.add_trace(common.bars([height for _, height in best], names, **style), 1, column)
         figure.update_yaxes(autorange="reversed", row=1, col=column)
     unit = "activation (no unit)" if everyone is None else "activation above the mean (no unit)"
     figure.update_xaxes(title_text=unit).update_yaxes(title_text="joint", col=1)
@@ -113,15 +104,8 @@ def kernels(feature_map: np.ndarray | None, clip: Clip, count: int = 5) -> go.Fi
     rows, columns = np.nonzero(led.leads)
     ring = {"symbol": "circle-open", "size": 13, "color": "#D55E00", "line": {"width": 3}}
     figure.add_scatter(x=columns, y=rows, mode="markers", marker=ring, hoverinfo="skip", showlegend=False, row=2, col=1)
-    figure.update_yaxes(
-        title_text="channel (kernel)",
-        tickvals=list(range(len(led.channels))),
-        ticktext=[str(channel) for channel in led.channels],
-        autorange="reversed",
-        showgrid=False,
-        row=2,
-        col=1,
-    )
+    common.rows(figure, led.channels.tolist(), "channel (kernel)", row=2, col=1)
+    figure.update_yaxes(showgrid=False, row=2, col=1)
     figure.update_xaxes(
         title_text="time step of the feature map",
         tickvals=list(range(steps)),
@@ -133,8 +117,3 @@ def kernels(feature_map: np.ndarray | None, clip: Clip, count: int = 5) -> go.Fi
     )
     below = "rings: the strongest channels of each step; pictures: where in the frame they are active"
     return common.finish(figure, "Kernels over time", below, 330 + 24 * max(8, len(led.channels)))
-
-
-def _joint(name: str, marked: bool) -> str:
-    label = common.text(name.replace("_", " "))
-    return f"<span style='color:{common.TRUTH}'><b>{label}</b></span>" if marked else label

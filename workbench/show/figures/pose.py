@@ -14,10 +14,9 @@ from workbench.show.figures import common, training
 from workbench.types import Clip, Pose
 
 
-def variants(clip: Clip, drawn: Mapping[str, np.ndarray], heading: str, below: str = "", columns: int = 6) -> go.Figure:
+def variants(clip: Clip, drawn: Mapping[str, np.ndarray], heading: str) -> go.Figure:
     """Rows of renderings uint8 [T,H,W,3] of one clip by name, on the clip's frames."""
-    labels = common.frame_labels(clip)
-    return common.sheet(dict(drawn), labels, heading, below, columns, "frame of the source video (seconds)")
+    return common.sheet(drawn, common.frame_labels(clip), heading, columns=6)
 
 
 def schema(pose: Pose) -> go.Figure:
@@ -55,28 +54,17 @@ def schema(pose: Pose) -> go.Figure:
             ysizemode="pixel", x0=0, x1=14, y0=-18, y1=-4, fillcolor=f"rgb{SIDE_COLORS[side]}", line_width=1,
         )  # fmt: skip
     figure.update_xaxes(domain=[0, 0.58])
-    unit = "pixels" if flat else "metres"
-    figure.update_xaxes(title_text=f"x ({unit})").update_yaxes(
-        title_text=f"y ({unit}, {'down' if flat else 'up'})", scaleanchor="x", autorange="reversed" if flat else True
-    )
+    unit, down = ("pixels", "down") if flat else ("metres", "up")
+    figure.update_xaxes(title_text=f"x ({unit})").update_yaxes(title_text=f"y ({unit}, {down})", scaleanchor="x")
+    figure.update_yaxes(autorange="reversed" if flat else True)
     below = f"{skeleton.count} joints, {len(skeleton.bones)} bones; numbers are positions in every pose array"
     return common.finish(figure, f"The schema {skeleton.name}", below, 640)
 
 
 def speeds(rates: Mapping[str, float], size: tuple[int, int], aim: float = 500.0) -> go.Figure:
     """Frames of ``size`` (H, W) drawn a second by one core, a bar a way to draw; a line at ``aim``."""
-    figure = go.Figure(
-        go.Bar(
-            x=list(rates.values()),
-            y=[common.text(name) for name in rates],
-            orientation="h",
-            marker_color=common.COLORS[0],
-            text=[f"{rate:.0f}" for rate in rates.values()],
-            textposition="inside",
-            insidetextanchor="end",
-            hovertemplate="%{x:.0f} frames a second<extra></extra>",
-        )
-    )
+    bars = common.bars(list(rates.values()), rates, "{:.0f}", "%{x:.0f} frames a second")
+    figure = go.Figure(bars.update(marker_color=common.COLORS[0], insidetextanchor="end"))
     figure.add_vline(aim, line_dash="dot", annotation_text=f"{aim:.0f}", annotation_position="top")
     figure.update_xaxes(title_text="frames a second on one core", rangemode="tozero")
     figure.update_yaxes(title_text="rendering", autorange="reversed")
@@ -100,21 +88,22 @@ def beside_paper(
     label) and ``metric``; bars are means over seeds, dots the seeds. ``paper`` and ``here`` say where the numbers are
     from; chance is drawn where our data are. A part stays empty, and says so, where nothing was measured.
     """
-    rows = [common.text(label) for label in printed]
+    style = {"number": "{:.1f}", "hover": "%{x:.1f} %"}
     titles = ["<br>".join(common.text(part) for part in name.split(", ", 1)) for name in (paper, STUDY, here)]
     figure = make_subplots(1, 3, shared_yaxes=True, subplot_titles=titles)
-    figure.add_trace(_bars(rows, list(printed.values()), "#9AA5B1"), 1, 1)
-    ours = _of(studied, printed, metric)
+    figure.add_trace(common.bars(list(printed.values()), printed, **style, marker_color=common.GREY), 1, 1)
+    ours = _intervals(studied, printed, metric)
     if ours.isna().all(axis=None):
         _empty(figure, 2, "not measured")
     else:
-        ends = {"array": ours["high"] - ours["value"], "arrayminus": ours["value"] - ours["low"], "thickness": 2}
-        figure.add_trace(_bars(rows, ours["value"].tolist(), common.COLORS[2]).update(error_x=ends), 1, 2)
+        ends = common.whiskers(ours["value"], ours["low"], ours["high"])
+        bars = common.bars(ours["value"].tolist(), printed, **style, marker_color=common.COLORS[2], error_x=ends)
+        figure.add_trace(bars, 1, 2)
     if measured.empty:
         _empty(figure, 3, "not trained here")
     else:
         means = measured.groupby("system")[metric].mean().reindex(list(printed))
-        figure.add_trace(_bars(rows, means.tolist(), common.COLORS[0]), 1, 3)
+        figure.add_trace(common.bars(means.tolist(), printed, **style, marker_color=common.COLORS[0]), 1, 3)
         figure.add_scatter(
             x=measured[metric], y=[common.text(label) for label in measured["system"]], mode="markers",
             marker={"color": common.INK, "size": 7}, hovertemplate="one seed: %{x:.1f} %<extra></extra>", row=1, col=3,
@@ -126,7 +115,7 @@ def beside_paper(
     figure.update_yaxes(autorange="reversed").update_yaxes(title_text="rendering", col=1)
     below = "other data, other size of network and training: compare the order on each side, not across sides"
     return common.finish(
-        figure, "The accuracy of each rendering", below, 190 + 40 * len(rows), showlegend=False, bargap=0.3
+        figure, "The accuracy of each rendering", below, 190 + 40 * len(printed), showlegend=False, bargap=0.3
     )
 
 
@@ -149,14 +138,14 @@ def numbers_beside(
     metrics = list(next(iter(printed.values())))
     columns = {"rendering": list(printed)}
     columns |= {f"{metric}, paper": [f"{row[metric]:.1f}" for row in printed.values()] for metric in metrics}
-    columns |= {f"{metric}, study": _with_interval(_of(studied, printed, metric)) for metric in metrics}
+    columns |= {f"{metric}, study": _with_interval(_intervals(studied, printed, metric)) for metric in metrics}
     columns |= {f"{metric}, here": [_mean(measured, label, metric) for label in printed] for metric in metrics}
     below = f"accuracy in percent; {paper}; {STUDY}; {here}"
     figure = training.table(columns, "The table, beside the paper's", below)
     return figure.update_traces(columnwidth=[3, *[1] * (len(columns) - 1)])
 
 
-def _of(studied: pd.DataFrame | None, labels: Iterable[str], metric: str) -> pd.DataFrame:
+def _intervals(studied: pd.DataFrame | None, labels: Iterable[str], metric: str) -> pd.DataFrame:
     """value, low and high of each label, NaN where the study has none."""
     names = ["value", "low", "high"]
     if studied is None or studied.empty:
@@ -172,10 +161,10 @@ def _with_interval(intervals: pd.DataFrame) -> list[str]:
     ]
 
 
-def _empty(figure: go.Figure, col: int, words: str) -> None:
+def _empty(figure: go.Figure, col: int, reason: str) -> None:
     # An axis without bars knows none of the rows' names.
     where = {"x": 50, "xref": f"x{col}", "y": 0.5, "yref": f"y{col} domain"}
-    figure.add_annotation(text=words, showarrow=False, font_color=common.SOFT, **where)
+    figure.add_annotation(text=reason, showarrow=False, font_color=common.SOFT, **where)
 
 
 def _mean(measured: pd.DataFrame, label: str, metric: str) -> str:
@@ -183,16 +172,3 @@ def _mean(measured: pd.DataFrame, label: str, metric: str) -> str:
     if len(values) == 0:
         return "–"
     return f"{values.mean():.1f}" if len(values) == 1 else f"{values.mean():.1f} ± {values.std():.1f}"
-
-
-def _bars(rows: list[str], values: list[float], color: str) -> go.Bar:
-    return go.Bar(
-        x=values,
-        y=rows,
-        orientation="h",
-        marker_color=color,
-        text=["" if np.isnan(value) else f"{value:.1f}" for value in values],
-        textposition="inside",
-        insidetextanchor="start",
-        hovertemplate="%{x:.1f} %<extra></extra>",
-    )

@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
 from workbench.show.figures import common
 
@@ -28,12 +27,15 @@ def curves(history: pd.DataFrame, heading: str = "Learning curves") -> go.Figure
         return common.blank(heading, "this run has no history")
     score = "frame_map" if "validation_frame_map" in history else "top1"
     panels = {"loss": "total", SCORES[score][0]: score}
-    figure = make_subplots(1, 2, subplot_titles=list(panels), horizontal_spacing=0.11)
+    figure = common.panels(panels, horizontal_spacing=0.11)
     for column, ending in enumerate(panels.values(), 1):
         for index, part in enumerate(("train", "validation")):
             if f"{part}_{ending}" in history:
                 _line(figure, history, f"{part}_{ending}", part, index, column, legend=column == 1)
-    _stages(figure, history)
+    starts = history.groupby("stage", sort=False)["epoch"].min()
+    for stage, epoch in list(starts.items())[1:]:
+        line = {"line_dash": "dot", "line_color": common.SOFT, "annotation_text": common.text(stage)}
+        figure.add_vline(epoch - 0.5, annotation_position="top left", row=1, col="all", **line)
     _epochs(figure, history)
     figure.update_yaxes(title_text="loss (nats)", row=1, col=1)
     figure.update_yaxes(title_text=SCORES[score][1], range=[0, 1.02], row=1, col=2)
@@ -41,13 +43,14 @@ def curves(history: pd.DataFrame, heading: str = "Learning curves") -> go.Figure
     return common.finish(figure, heading, below, 430, legend={"orientation": "v", "x": 1.02, "y": 1})
 
 
-def terms(history: pd.DataFrame, heading: str = "The terms of the loss") -> go.Figure:
+def terms(history: pd.DataFrame) -> go.Figure:
     """Every training term by epoch, unweighted, one panel a term: columns train_<term> but total and top1."""
+    heading = "The terms of the loss"
     names = [name for name in history if name.startswith("train_") and name not in ("train_total", "train_top1")]
     if not names:
         return common.blank(heading, "this run's loss has a single term")
-    titles = [common.text(name.removeprefix("train_").replace("_", " ")) for name in names]
-    figure = make_subplots(1, len(names), subplot_titles=titles, horizontal_spacing=0.3 / len(names))
+    titles = [name.removeprefix("train_").replace("_", " ") for name in names]
+    figure = common.panels(titles, horizontal_spacing=0.3 / len(names))
     for column, name in enumerate(names, 1):
         _line(figure, history, name, name, column - 1, column, legend=False)
     _epochs(figure, history)
@@ -76,14 +79,6 @@ def _line(
 def _epochs(figure: go.Figure, history: pd.DataFrame) -> None:
     """An axis of whole epochs: of a few, plotly would mark the halves."""
     figure.update_xaxes(title_text="epoch", tickformat="d", dtick=1 if history["epoch"].max() <= 10 else None)
-
-
-def _stages(figure: go.Figure, history: pd.DataFrame) -> None:
-    """A dotted line with its name where a later stage begins."""
-    starts = history.groupby("stage", sort=False)["epoch"].min()
-    for stage, epoch in list(starts.items())[1:]:
-        line = {"line_dash": "dot", "line_color": common.SOFT, "annotation_text": common.text(stage)}
-        figure.add_vline(epoch - 0.5, annotation_position="top left", row=1, col="all", **line)
 
 
 def table(columns: Mapping[str, Sequence[object]], heading: str, below: str = "") -> go.Figure:
@@ -119,31 +114,29 @@ def stages(procedure: Sequence[Any]) -> go.Figure:
         "frozen": [", ".join(stage.freezes) or "nothing" for stage in procedure],
         "loss": [stage.loss for stage in procedure],
         "epochs": [stage.epochs for stage in procedure],
-        "optimiser": [_words(stage.optimizer) for stage in procedure],
-        "schedule": [_words(stage.schedule) for stage in procedure],
+        "optimiser": [_settings(stage.optimizer) for stage in procedure],
+        "schedule": [_settings(stage.schedule) for stage in procedure],
     }
-    return table(
-        columns, "The stages of training", "as published; a preset scales epochs and may replace the optimiser"
-    )
+    below = "as published; a preset scales epochs and may replace the optimiser"
+    return table(columns, "The stages of training", below)
 
 
-def _words(settings: Mapping[str, Any]) -> str:
+def _settings(settings: Mapping[str, Any]) -> str:
     rest = ", ".join(f"{name} {value}" for name, value in settings.items() if name != "name")
     return f"{settings['name']}: {rest}" if rest else str(settings["name"])
 
 
-def results(runs: pd.DataFrame, score: str = "top1", chance: float | None = None, split: str = "test") -> go.Figure:
-    """The ``score`` (a key of SCORES) of runs, a bar a row: columns id, <split>_<score> in [0,1], and with whiskers
-    where its interval is there, <split>_<score>_low and _high; rows without are left out. ``chance`` is drawn as a
-    line. A blank where nothing was measured."""
-    name, heading = f"{split}_{score}", "Result on clips of unseen subjects"
+def results(runs: pd.DataFrame, score: str = "top1", chance: float | None = None) -> go.Figure:
+    """The ``score`` (a key of SCORES) of runs, a bar a row: columns id, test_<score> in [0,1], and with whiskers where
+    its interval is there, test_<score>_low and _high; rows without are left out. ``chance`` is drawn as a line. A blank
+    where nothing was measured."""
+    name, heading = f"test_{score}", "Result on clips of unseen subjects"
     measured = runs.dropna(subset=name) if name in runs else runs.iloc[:0]
     if measured.empty:
-        return common.blank(heading, f"no run has been evaluated on {split}")
+        return common.blank(heading, "no run has been evaluated on test")
     whiskers = {}
     if f"{name}_low" in measured:
-        ends = measured[f"{name}_high"] - measured[name], measured[name] - measured[f"{name}_low"]
-        whiskers = {"error_x": {"array": ends[0], "arrayminus": ends[1], "thickness": 2}}
+        whiskers = common.whiskers(*(measured[column] for column in (name, f"{name}_low", f"{name}_high")))
     value = measured[name].to_numpy()
     figure = go.Figure(
         go.Bar(
@@ -153,7 +146,7 @@ def results(runs: pd.DataFrame, score: str = "top1", chance: float | None = None
             marker_color=common.COLORS[0],
             width=0.6,
             hovertemplate="%{x:.3f}<extra></extra>",
-            **whiskers,
+            error_x=whiskers,
         )
     )
     if chance is not None:

@@ -60,12 +60,12 @@ class Procedure:
         return adapted
 
     def _changed(self, stage: Stage) -> Stage:
-        own = _of(stage, self.epochs) if isinstance(self.epochs, dict) else self.epochs
-        factor, chosen = (_of(stage, table) for table in (self.preset.epochs, self.preset.optimizer))
-        epochs = max(1, round(stage.epochs * (1.0 if factor is None else factor))) if own is None else own
+        epochs = of_stage(stage.name, self.epochs) if isinstance(self.epochs, dict) else self.epochs
+        if epochs is None:
+            epochs = max(1, round(stage.epochs * of_stage(stage.name, self.preset.epochs, 1.0)))
         if epochs == 0:
             return replace(stage, epochs=0)
-        chosen = _with_roles(stage, chosen, self.preset.optimizer)
+        chosen = _with_roles(stage, of_stage(stage.name, self.preset.optimizer), self.preset.optimizer)
         schedule = _schedule(amend(stage.schedule, self.preset.schedule, self.schedule), epochs / stage.epochs)
         optimizer = _inside(stage.part, amend(stage.optimizer, chosen, self.optimizer))
         arguments(optimizer)
@@ -88,8 +88,9 @@ def _keys(stage: str) -> list[str]:
     return list(dict.fromkeys([stage, stage.rpartition("/")[2], ""]))
 
 
-def _of(stage: Stage, table: dict[str, Any]) -> Any:
-    return next((table[key] for key in _keys(stage.name) if key in table), None)
+def of_stage(stage: str, table: dict[str, Any], otherwise: Any = None) -> Any:
+    """What ``table`` has for the stage of this name."""
+    return next((table[key] for key in _keys(stage) if key in table), otherwise)
 
 
 def _with_roles(stage: Stage, chosen: dict[str, Any] | None, table: dict[str, Any]) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +15,7 @@ from workbench.study.evaluate import alive
 from workbench.study.evaluate.evaluate import is_ceiling
 from workbench.study.evaluate.exchanges import POSE, TIME, UNIFORM, weighs
 from workbench.study.report import scores
+from workbench.study.report.markdown_table import markdown_table
 from workbench.study.runs.run_folder import Run
 from workbench.study.sweep import sweep
 from workbench.study.sweep.results import Results
@@ -66,7 +67,7 @@ def read(results: Results, column: Column) -> list[Living]:
     """The rows that are shown, with the runs for ``column`` that were evaluated; without such a run a row is left
     out."""
     living = []
-    for row in (row for row in results.table.rows if not row.hidden):
+    for row in results.table.shown:
         runs = {seed: results.run(row.id, column, seed) for seed in results.seeds}
         evaluated = {seed: run for seed, run in runs.items() if run is not None and "test" in run.metrics}
         if evaluated:
@@ -77,9 +78,9 @@ def read(results: Results, column: Column) -> list[Living]:
 def ceilings(living: Living, rows: Sequence[Living]) -> list[Living]:
     """The ceilings of a row: those of the same options, but for what is given; else of the same modulation."""
     system, options = living.config
-    mine = [other for other in rows if other.ceiling and other.config[0] == system]
-    same = [other for other in mine if _learnt(other.config[1]) == _learnt(options)]
-    return same or [other for other in mine if other.config[1].get("modulation") == options.get("modulation")]
+    candidates = [row for row in rows if row.ceiling and row.config[0] == system]
+    same = [row for row in candidates if _learnt(row.config[1]) == _learnt(options)]
+    return same or [row for row in candidates if row.config[1].get("modulation") == options.get("modulation")]
 
 
 def bars(path: str | Path, runs: str | Path, root: str | None = None) -> pd.DataFrame:
@@ -122,10 +123,10 @@ def gain(results: Results, better: Row, worse: Row, column: Column) -> metrics.I
     """How much ``better`` is ahead, in the column's unit, with its 95 % interval over the seeds that both have and
     clips (clips alone for one seed); None without such a seed."""
     a, b = (scores.of(results, row.id, column) for row in (worse, better))
-    if a is None or b is None or a.ids != b.ids or not (both := sorted(set(a.seeds) & set(b.seeds))):
+    if a is None or b is None or a.ids != b.ids or not (seeds := sorted(set(a.seeds) & set(b.seeds))):
         return None
-    first, second = (of_row.values[[of_row.seeds.index(seed) for seed in both]] for of_row in (a, b))
-    if len(both) == 1:
+    first, second = (row.values[[row.seeds.index(seed) for seed in seeds]] for row in (a, b))
+    if len(seeds) == 1:
         return metrics.paired_difference(first[0], second[0])
     effect = metrics.crossed(second - first)
     return metrics.Interval(effect.value, effect.low, effect.high)
@@ -143,16 +144,16 @@ def section(results: Results) -> str:
     column = column_of(results)
     if column is None:
         return ""
-    rows = read(results, column)
-    measured = [living for living in rows if living.alive]
+    living_rows = read(results, column)
+    measured = [living for living in living_rows if living.alive]
     if not measured:
         return ""
-    base = plain(rows)
-    lines = [{"row": living.row.label, **_line(results, living, rows, base, column)} for living in measured]
+    base = plain(living_rows)
+    lines = [{"row": living.row.label, **_line(results, living, living_rows, base, column)} for living in measured]
     heads = {key: head for key, head in HEADS.items() if any(line[key] != "–" for line in lines)}
-    table = [_cells(["", *heads.values(), "verdict"]), _cells(["---"] * (len(heads) + 2))]
-    table += [_cells([line["row"], *(line[key] for key in heads), line["verdict"]]) for line in lines]
-    return "\n\n".join([f"Is it alive? ({column.label}) " + _legend(heads, base), "\n".join(table)])
+    rows = [[line["row"], *(line[key] for key in heads), line["verdict"]] for line in lines]
+    table = markdown_table(["", *heads.values(), "verdict"], rows)
+    return f"Is it alive? ({column.label}) {_legend(heads, base)}\n\n{table}"
 
 
 def _legend(heads: dict[str, str], base: Living | None) -> str:
@@ -180,9 +181,7 @@ def _legend(heads: dict[str, str], base: Living | None) -> str:
 def _line(results: Results, living: Living, rows: list[Living], base: Living | None, column: Column) -> dict[str, str]:
     measured = living.alive or {}
     mean = metrics.over_seeds([column.scale * run.metrics["test"][column.metric] for run in living.runs.values()])
-    words, maps = alive.verdict(measured), measured.get("maps", {})
-    if living.ceiling:
-        words = ["ceiling", *words]
+    verdicts, maps = [*(["ceiling"] if living.ceiling else []), *alive.verdict(measured)], measured.get("maps", {})
     return {
         "accuracy": f"{mean.mean:.1f}",
         "gain": _ahead(results, living, base, column),
@@ -191,7 +190,7 @@ def _line(results: Results, living: Living, rows: list[Living], base: Living | N
         "maps": _joined(f"{name} {spread['over_clips_share']:.1g}" for name, spread in maps.items() if weighs(name)),
         "distillation": _joined(_level(*pair) for pair in measured.get("distillation", {}).items()),
         "gradients": _joined(_stage(*pair) for pair in measured.get("gradients", {}).items()),
-        "verdict": "; ".join(words) or "alive",
+        "verdict": "; ".join(verdicts) or "alive",
     }
 
 
@@ -201,12 +200,12 @@ def _ahead(results: Results, living: Living, base: Living | None, column: Column
 
 
 def _at_best(results: Results, living: Living, rows: list[Living], base: Living | None, column: Column) -> str:
-    words = []
+    numbers = []
     for best in ceilings(living, rows):
         mean = metrics.over_seeds([column.scale * run.metrics["test"][column.metric] for run in best.runs.values()])
         ahead = _ahead(results, best, base, column)
-        words.append(f"{best.row.label}: {mean.mean:.1f}" + ("" if ahead == "–" else f" ({ahead})"))
-    return _joined(words)
+        numbers.append(f"{best.row.label}: {mean.mean:.1f}" + ("" if ahead == "–" else f" ({ahead})"))
+    return _joined(numbers)
 
 
 def _exchange(exchange: dict[str, Any] | None) -> str:
@@ -220,12 +219,12 @@ def _exchange(exchange: dict[str, Any] | None) -> str:
 def _level(level: str, measured: Any) -> str:
     if level == "skipped":
         return str(measured)
-    words = [level]
+    numbers = [level]
     if "margin" in measured:
-        words.append("{value:+.2f} [{low:+.2f}, {high:+.2f}]".format(**measured["margin"]))
+        numbers.append("{value:+.2f} [{low:+.2f}, {high:+.2f}]".format(**measured["margin"]))
     if measured.get("constant"):
-        words.append(f"loss {measured['loss'] / measured['constant']:.3g} of the constant's")
-    return " ".join(words)
+        numbers.append(f"loss {measured['loss'] / measured['constant']:.3g} of the constant's")
+    return " ".join(numbers)
 
 
 def _stage(stage: str, ends: dict[str, dict[str, float]]) -> str:
@@ -233,9 +232,5 @@ def _stage(stage: str, ends: dict[str, dict[str, float]]) -> str:
     return f"{stage} {shares[0]:.2f} → {shares[1]:.2f}" if None not in shares else ""
 
 
-def _joined(words: Any) -> str:
-    return "; ".join(word for word in words if word) or "–"
-
-
-def _cells(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+def _joined(parts: Iterable[str]) -> str:
+    return "; ".join(filter(None, parts)) or "–"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -30,18 +30,8 @@ from workbench.systems import Stage, variants
 from workbench.systems.common.building import BACKBONES
 
 #: Options that go with the size of the network and of the data, as clip and width do: no reading of a mechanism.
-SIZES = (
-    "attention_hidden",
-    "bn_momentum",
-    "dataset_size",
-    "embedding_size",
-    "gaussians",
-    "hidden",
-    "lstm_hidden",
-    "persons",
-    "samples",
-    "trajectories",
-)
+SIZES = ("attention_hidden", "bn_momentum", "dataset_size", "embedding_size", "gaussians", "hidden", "lstm_hidden",
+         "persons", "samples", "trajectories")  # fmt: skip
 PRINTED = "as printed"
 NEW = "new"
 #: A system's parts and stages don't depend on the size of its clips.
@@ -61,9 +51,9 @@ def differing(config: TrainConfig) -> dict[str, Any]:
 def reading(config: TrainConfig) -> str:
     """``differing`` in words, "as printed" where nothing but sizes does; sizes in brackets."""
     options = differing(config)
-    words = ", ".join(f"{name} = {_as_text(value)}" for name, value in options.items() if name not in SIZES)
+    readings = ", ".join(f"{name} = {_as_text(value)}" for name, value in options.items() if name not in SIZES)
     sizes = ", ".join(f"{name} = {_as_text(value)}" for name, value in options.items() if name in SIZES)
-    return (words or PRINTED) + (f" ({sizes})" if sizes else "")
+    return (readings or PRINTED) + (f" ({sizes})" if sizes else "")
 
 
 def _plain(value: Any) -> Any:
@@ -98,7 +88,7 @@ class Budget:
     def __str__(self) -> str:
         parts = {"backbone": " / ".join(str(trained) for trained in dict.fromkeys(self.backbones))}
         parts["classifier" if self.backbones else "network"] = "" if self.classifier is None else str(self.classifier)
-        return "; ".join(f"{name} {words}" for name, words in parts.items() if words)
+        return "; ".join(f"{name} {training}" for name, training in parts.items() if training)
 
 
 def budgets(table: Table) -> dict[str, Budget]:
@@ -125,15 +115,14 @@ def readings(results: Results) -> pd.DataFrame:
     that stay as they start) and differs, the reason that the table states where a row's training is another. As the
     sweep was told, and in the first column that is run."""
     rows = []
-    for row in (row for row in results.table.rows if not row.hidden):
+    for row in results.table.shown:
         keys = [entry.cell for entry in results.entries if entry.row == row.id and entry.cell]
         keys = [key for key in keys if results.plan.cells[key].trains]
         if keys:
             config, budget = of_cell(results.plan.cells, keys[0])
             frozen = resolve(config).procedure.frozen if budget.backbones else ()
             training = "; ".join([str(budget), *([f"frozen: {', '.join(frozen)}"] if frozen else [])])
-            words = {"reading": reading(config), "training": training, "differs": row.differs}
-            rows.append({"row": row.id, "label": row.label, **words})
+            rows.append((row.id, row.label, reading(config), training, row.differs))
     return pd.DataFrame(rows, columns=["row", "label", "reading", "training", "differs"])
 
 
@@ -141,19 +130,17 @@ def unequal(table: Table) -> dict[str, str]:
     """The rows that are shown whose budget is not that of most rows of their kind, and that state no reason (``Row``'s
     differs), by id, with both budgets in words; and those whose classifier nothing has trained."""
     budget_of = budgets(table)
-    visible = [row for row in table.rows if row.id in budget_of and not row.hidden]
-    usual = {
-        kind: _usual(budget_of[row.id] for row in visible if budget_of[row.id].kind == kind)
-        for kind in _kinds(budget_of)
-    }
+    visible = [row for row in table.shown if row.id in budget_of]
+    kinds = {budget.kind for budget in budget_of.values()}
+    usual = {kind: _usual([b for row in visible if (b := budget_of[row.id]).kind == kind]) for kind in kinds}
     wrong = {}
     for row in visible:
         mine = budget_of[row.id]
         backbone, classifier = usual[mine.kind]
         same = set(mine.backbones) <= {backbone} and mine.classifier in (None, classifier)
         if (not same and not row.differs) or mine.classifier == Trained(0, NEW):
-            others = Budget(mine.kind, () if backbone is None else (backbone,), classifier)
-            wrong[row.id] = f"{mine}; other rows: {others}"
+            usually = Budget(mine.kind, () if backbone is None else (backbone,), classifier)
+            wrong[row.id] = f"{mine}; other rows: {usually}"
     return wrong
 
 
@@ -161,21 +148,14 @@ def _trains(row: Row) -> bool:
     return not row.absent and row.notebook.removesuffix(".ipynb") == TRAIN
 
 
-def _kinds(budgets_by_row: Mapping[str, Budget]) -> set[str]:
-    return {budget.kind for budget in budgets_by_row.values()}
-
-
-def _usual(budgets_of_kind: Iterable[Budget]) -> tuple[Trained | None, Trained | None]:
+def _usual(budgets: list[Budget]) -> tuple[Trained | None, Trained | None]:
     """The most frequent training of backbones and of classifiers; of those that are as frequent, the longer."""
-    mine = list(budgets_of_kind)
-    backbones = [trained for budget in mine for trained in set(budget.backbones)]
-    classifiers = [budget.classifier for budget in mine if budget.classifier is not None]
-    return _most(backbones), _most(classifiers)
-
-
-def _most(trainings: list[Trained]) -> Trained | None:
-    counts = Counter(trainings)
-    return max(counts, key=lambda trained: (counts[trained], trained), default=None)
+    backbones = Counter(trained for budget in budgets for trained in set(budget.backbones))
+    classifiers = Counter(budget.classifier for budget in budgets if budget.classifier is not None)
+    first, second = (
+        max(counts, key=lambda trained: (counts[trained], trained), default=None) for counts in (backbones, classifiers)
+    )
+    return first, second
 
 
 def _budget(configs: Mapping[str, TrainConfig], name: str) -> Budget:
@@ -189,18 +169,18 @@ def _trained(configs: Mapping[str, TrainConfig], name: str, module: str) -> Trai
     """The training of the ``module`` of a configuration, through what it starts from."""
     config = configs[name]
     stages = resolve(config).procedure.of(_parts(config)[2])
-    own = sum(s.epochs for s in stages if matches(module, s.trains) and not matches(module, s.freezes))
+    epochs = sum(s.epochs for s in stages if matches(module, s.trains) and not matches(module, s.freezes))
     prefix = max((part for part in config.init if matches(module, (part,))), key=len, default=None)
     if prefix is None:
         # What starts part by part started as the least trained of them.
         inner = [_trained(configs, name, part) for part in config.init if matches(part, (module,))]
-        return min(inner, default=Trained(own, NEW))
-    other, colon, inside = config.init[prefix].removeprefix("row:").partition(":")
-    if other not in configs:
-        return Trained(own, config.init[prefix])
-    theirs = ".".join(filter(None, [inside if colon else prefix, module[len(prefix) :].strip(".")]))
-    before = _trained(configs, other, theirs)
-    return Trained(before.epochs + own, before.start)
+        return min(inner, default=Trained(epochs, NEW))
+    source, colon, inside = config.init[prefix].removeprefix("row:").partition(":")
+    if source not in configs:
+        return Trained(epochs, config.init[prefix])
+    source_module = ".".join(filter(None, [inside if colon else prefix, module[len(prefix) :].strip(".")]))
+    before = _trained(configs, source, source_module)
+    return Trained(before.epochs + epochs, before.start)
 
 
 def _parts(config: TrainConfig) -> tuple[list[str], str | None, list[Stage]]:

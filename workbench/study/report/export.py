@@ -47,19 +47,19 @@ def _summary(tables: int, verdicts_count: Counter[str], command: str) -> str:
     """What was studied, and how many claims came to which verdict."""
     environment = hardware.environment()
     revision = f", revision {environment['git'][:9]}" if environment["git"] else ""
-    words = f"{tables} {'table' if tables == 1 else 'tables'} by `{command}`{revision}, on {environment['processor']}."
+    study = f"{tables} {'table' if tables == 1 else 'tables'} by `{command}`{revision}, on {environment['processor']}."
     shares = ", ".join(f"{verdict} {count}" for verdict, count in verdicts_count.most_common())
-    return f"# Results\n\n{words}" + (f" Claims by verdict: {shares}.\n" if verdicts_count else "\n")
+    return f"# Results\n\n{study}" + (f" Claims by verdict: {shares}.\n" if verdicts_count else "\n")
 
 
 def lines(results: Results, prices: Prices | None = None) -> pd.DataFrame:
     """One line a row, column and seed: row, column, metric, protocol, seed, value, published, cell, seconds,
     training_seconds, memory_gib, attempts, and reason where there is no value. Costs have no seed."""
     rows = []
-    for row in (row for row in results.table.rows if not row.hidden):
+    for row in results.table.shown:
         for column in results.table.columns:
             values = results.values(row.id, column)
-            about = {"row": row.id, "column": column.key, "metric": column.metric, "protocol": column.protocol}
+            place = {"row": row.id, "column": column.key, "metric": column.metric, "protocol": column.protocol}
             for seed in results.seeds:
                 entry = results.entry(row.id, column, seed)
                 if entry is None:
@@ -68,7 +68,7 @@ def lines(results: Results, prices: Prices | None = None) -> pd.DataFrame:
                 took = {name: record.get(name) for name in ("seconds", "training_seconds", "memory_gib", "attempts")}
                 reason = "" if seed in values else results.reason(row.id, column)
                 value = {"seed": seed, "value": values.get(seed), "published": row.published.get(column.key)}
-                rows.append({**about, **value, "cell": entry.cell, **took, "reason": reason})
+                rows.append({**place, **value, "cell": entry.cell, **took, "reason": reason})
         for column in results.table.costs:
             price = (prices or {}).get(row.label, {}).get(column.metric)
             cost = {"row": row.id, "column": column.key, "metric": column.metric, "value": price}
@@ -85,8 +85,8 @@ def facts(results: Results, command: str, prices: Prices | None = None) -> dict[
     for entry in results.entries:
         if entry.cell and entry.seed == results.seeds[0]:
             parameters = results.plan.cells[entry.cell].parameters
-            mine = {name: value for name, value in parameters.items() if name not in HERE}
-            rows.setdefault(entry.row, {})[entry.column] = mine
+            told = {name: value for name, value in parameters.items() if name not in HERE}
+            rows.setdefault(entry.row, {})[entry.column] = told
     records = [record for key in results.plan.cells if (record := results.cell_record(key)) is not None]
     kinds = {tuple(sorted((k, v) for k, v in record["machine"].items() if k not in HERE)) for record in records}
     return {
@@ -112,8 +112,8 @@ def facts(results: Results, command: str, prices: Prices | None = None) -> dict[
 
 def _claim(judged: Judged) -> dict[str, Any]:
     tests = [asdict(test) | {"effect": test.effect._asdict()} for test in judged.tests]
-    about = {"id": judged.claim.id, "text": judged.claim.text, "basis": judged.claim.basis, "verdict": judged.verdict}
-    return about | {"reason": judged.reason, "margin": judged.claim.margin, "tests": _without_nan(tests)}
+    claim = {"id": judged.claim.id, "text": judged.claim.text, "basis": judged.claim.basis, "verdict": judged.verdict}
+    return claim | {"reason": judged.reason, "margin": judged.claim.margin, "tests": _without_nan(tests)}
 
 
 def _without_nan(value: Any) -> Any:

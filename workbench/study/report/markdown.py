@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from safefiles import checksums, drafts
@@ -20,6 +21,7 @@ from workbench.study.analysis import profiling
 from workbench.study.config.experiment import resolve
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.report import alive_report, conditions, scores, verdicts
+from workbench.study.report.markdown_table import markdown_table
 from workbench.study.report.verdicts import Judged, Prices
 from workbench.study.runs import hardware
 from workbench.study.sweep.results import NOTHING, Results
@@ -38,14 +40,10 @@ def costs(configs: dict[str, TrainConfig], runs: str | Path, repeats: int = 20) 
     under <runs>/costs."""
     measured = {}
     for label, config in configs.items():
-        words = [
-            config.title,
-            resolve(config).options,
-            config.numbers.model_dump(mode="json"),
-            hardware.environment()["processor"],
-            *filter(None, [config.network]),
-        ]
-        digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]
+        numbers = config.numbers.model_dump(mode="json")
+        identity = [config.title, resolve(config).options, numbers, hardware.environment()["processor"]]
+        identity += [config.network] if config.network else []
+        digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
         path = Path(runs) / "costs" / f"{re.sub('[^a-z0-9_]+', '-', config.title)}-{digest}.json"
         if not checksums.intact(path):
             files.write_json(path, profiling.profile(config, repeats, training=False))
@@ -62,11 +60,11 @@ def numbers(results: Results, prices: Prices | None = None) -> pd.DataFrame:
     """One line a row that is shown and column: row, label, column, published, value, low, high (95 %, see
     ``scores.interval``; quartiles of costs), seeds, and reason where there is no value."""
     lines = []
-    for row in (row for row in results.table.rows if not row.hidden):
+    for row in results.table.shown:
         for column in (*results.table.columns, *results.table.costs):
-            about = {"row": row.id, "label": row.label, "column": column.key, "title": column.label}
+            place = {"row": row.id, "label": row.label, "column": column.key, "title": column.label}
             value = _measured(results, row.id, column, (prices or {}).get(row.label))
-            lines.append({**about, "published": row.published.get(column.key), **value})
+            lines.append({**place, "published": row.published.get(column.key), **value})
     return pd.DataFrame(lines)
 
 
@@ -88,10 +86,8 @@ def overview(results: Results) -> pd.DataFrame:
     number."""
     measured = numbers(results)
     measured["shown"] = [_ours(line) for line in measured.itertuples()]
-    order = list(dict.fromkeys(measured["label"]))
-    wide = measured.pivot(index="label", columns="title", values="shown").loc[
-        order, list(dict.fromkeys(measured["title"]))
-    ]
+    wide = measured.pivot(index="label", columns="title", values="shown")
+    wide = wide.loc[measured["label"].unique(), measured["title"].unique()]
     return wide.rename_axis(index="row", columns=None).reset_index()
 
 
@@ -99,9 +95,9 @@ def agreement(results: Results) -> dict[str, float]:
     """Kendall's tau between the paper's and our order of the rows, by column that has both."""
     by_column = {}
     for column in results.table.columns:
-        rows = [row for row in results.table.rows if not row.hidden]
-        published = [_or_nan(row.published.get(column.key)) for row in rows]
-        ours = [_or_nan(_mean(results.values(row.id, column).values())) for row in rows]
+        rows = results.table.shown
+        published = np.array([row.published.get(column.key) for row in rows], float).tolist()
+        ours = [pd.Series(results.values(row.id, column), dtype=float).mean() for row in rows]
         by_column[column.key] = metrics.rank_agreement(published, ours)
     return {key: tau for key, tau in by_column.items() if not pd.isna(tau)}
 
@@ -114,15 +110,9 @@ def claims(studied: Iterable[Results], prices: dict[str, Prices] | None = None) 
     rows = []
     for results in studied:
         for judged in verdicts.judge(results, (prices or {}).get(results.path.stem)):
-            about = {
-                "table": results.path.stem,
-                "claim": judged.claim.id,
-                "text": judged.claim.text,
-                "verdict": judged.verdict,
-            }
-            rows += [{**about, **_comparison(results, judged, test)} for test in judged.tests]
-            if not judged.tests:
-                rows.append({**about, "reason": judged.reason})
+            claim = {"table": results.path.stem, "claim": judged.claim.id, "text": judged.claim.text}
+            claim |= {"verdict": judged.verdict, "reason": judged.reason}
+            rows += [{**claim, **_comparison(results, judged, test)} for test in judged.tests] or [claim]
     names = "table claim text verdict columns rows difference low high p adjusted p_clips ahead size won lost"
     return pd.DataFrame(rows, columns=[*names.split(), "same", "p_same", "published", "reason"])
 
@@ -139,7 +129,6 @@ def _comparison(results: Results, judged: Judged, test: verdicts.Test) -> dict[s
         "ahead": f"{test.ahead} of {test.seeds}",
         **{name: getattr(test, name) for name in ("p", "adjusted", "p_clips", "size", "won", "lost", "same", "p_same")},
         "published": margins.get(test.columns[0]),
-        "reason": judged.reason,
     }
 
 
@@ -157,9 +146,9 @@ def cells(results: Results, folder: str | Path | None = None) -> pd.DataFrame:
         took = {name: record.get(name) for name in ("seconds", "training_seconds", "memory_gib", "attempts")}
         path = results.executed(entry.row, column, entry.seed)
         where = "" if path is None else os.path.relpath(path, folder or Path.cwd())
-        about = {"row": results.table.row(entry.row).label, "columns": column.label, "seed": entry.seed}
+        place = {"row": results.table.row(entry.row).label, "columns": column.label, "seed": entry.seed}
         status = record.get("status") or ("done" if results.run(entry.row, column, entry.seed) else "not run yet")
-        by_cell[key] = {**about, "status": status, **took, "notebook": where}
+        by_cell[key] = {**place, "status": status, **took, "notebook": where}
     return pd.DataFrame(list(by_cell.values()))
 
 
@@ -198,14 +187,14 @@ def section(results: Results, command: str, prices: Prices | None = None) -> str
     seeds = len(results.seeds)
     counts = {len(results.values(row.id, column)) for row in table.rows for column in table.columns} - {0}
     fewer = "up to " if any(count < seeds for count in counts) else ""
-    others = "clips" if seeds == 1 else "seeds and, for shares of clips, for other clips"
-    words = (
+    samples = "clips" if seeds == 1 else "seeds and, for shares of clips, for other clips"
+    legend = (
         f"Our numbers: the mean over {fewer}{seeds} {'seed' if seeds == 1 else 'seeds'}, and in brackets the 95 % "
-        f"interval for other {others}. Command: `{command}`."
+        f"interval for other {samples}. Command: `{command}`."
     )
     if table.costs:
-        words += f" Costs: median and quartiles on {hardware.environment()['processor']}."
-    parts += [table.note.strip(), words, _numbers_table(results, prices)]
+        legend += f" Costs: median and quartiles on {hardware.environment()['processor']}."
+    parts += [table.note.strip(), legend, _numbers_table(results, prices)]
     parts += [_reasons(results, prices), _readings(results), _claims(results, judged)]
     parts += [alive_report.section(results), _each_seed(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -217,11 +206,11 @@ def _numbers_table(results: Results, prices: Prices | None) -> str:
     columns = (*results.table.columns, *results.table.costs)
     labels = [column.label if column.unit == "percent" else f"{column.label} ({column.unit})" for column in columns]
     heads = [head for label in labels for head in ([f"{label}, paper", "ours"] if printed else [label])]
-    lines = []
+    rows = []
     for label, mine in measured.groupby("label", sort=False):
         pairs = [[_plain(line.published), _ours(line)] if printed else [_ours(line)] for line in mine.itertuples()]
-        lines.append(_line([label, *(cell for pair in pairs for cell in pair)]))
-    return "\n".join([*_head(heads), *lines])
+        rows.append([label, *(cell for pair in pairs for cell in pair)])
+    return markdown_table(["", *heads], rows, numbers=True)
 
 
 def _reasons(results: Results, prices: Prices | None) -> str:
@@ -236,30 +225,29 @@ def _reasons(results: Results, prices: Prices | None) -> str:
 
 
 def _readings(results: Results) -> str:
-    rows = conditions.readings(results)
-    if rows.empty:
+    readings = conditions.readings(results)
+    if readings.empty:
         return ""
-    lines = [_line([line.label, line.reading, line.training, line.differs or "–"]) for line in rows.itertuples()]
-    heads = _head(["reading", "training, including its start", "why the training differs"], first="row", right=())
+    readings["differs"] = readings["differs"].replace("", "–")
+    rows = readings[["label", "reading", "training", "differs"]].to_numpy()
+    heads = ["row", "reading", "training, including its start", "why the training differs"]
     legend = "Readings: the options that differ from the paper's; sizes that differ are in brackets."
-    return f"{legend}\n\n" + "\n".join([*heads, *lines])
+    return f"{legend}\n\n{markdown_table(heads, rows)}"
 
 
 def _claims(results: Results, judged: list[Judged]) -> str:
     if not judged:
         return ""
-    lines = [
-        _line([claim.claim.id, claim.claim.text, f"**{claim.words}**", _tests(claim), _margin(claim)])
-        for claim in judged
-    ]
-    heads = _head(
-        ["claim", "verdict", "ours: difference [95 %], p (adjusted)", "paper: difference"], first="id", right=()
-    )
+    rows = []
+    for claim in judged:
+        margin = " / ".join(_plain(value) for value in claim.claim.margin) or "–"
+        rows.append([claim.claim.id, claim.claim.text, f"**{claim.words}**", _tests(claim), margin])
+    heads = ["id", "claim", "verdict", "ours: difference [95 %], p (adjusted)", "paper: difference"]
     order = agreement(results)
     ranks = ", ".join(f"{_title(results, key)} {tau:.2f}" for key, tau in order.items())
     tail = f"\n\nAgreement of the rows' order with the paper's (Kendall's tau): {ranks}." if order else ""
     same = f"rows are the same within {results.table.same:g} points if the 90 % interval of their difference is"
-    return f"Claims; {same}:\n\n" + "\n".join([*heads, *lines]) + tail
+    return f"Claims; {same}:\n\n{markdown_table(heads, rows)}{tail}"
 
 
 def _title(results: Results, key: str) -> str:
@@ -277,32 +265,18 @@ def _tests(judged: Judged) -> str:
     )
 
 
-def _margin(judged: Judged) -> str:
-    return " / ".join(_plain(value) for value in judged.claim.margin) or "–"
-
-
 def _each_seed(results: Results) -> str:
-    visible = [row for row in results.table.rows if not row.hidden]
-    lines = []
-    for row in visible:
+    rows = []
+    for row in results.table.shown:
         values = [results.values(row.id, column) for column in results.table.columns]
-        cells = [" / ".join(f"{value:.1f}" for value in by_seed.values()) or "–" for by_seed in values]
-        lines.append(_line([row.label, *cells]))
-    return "Each seed:\n\n" + "\n".join([*_head([column.label for column in results.table.columns]), *lines])
+        rows.append([row.label, *(" / ".join(f"{value:.1f}" for value in seeds.values()) or "–" for seeds in values)])
+    heads = ["", *(column.label for column in results.table.columns)]
+    return f"Each seed:\n\n{markdown_table(heads, rows, numbers=True)}"
 
 
 def write(path: str | Path, sections: Iterable[str]) -> None:
     """The sections in one Markdown file."""
     drafts.write(path, "\n".join(sections).encode())
-
-
-def _head(labels: list[str], first: str = "", right: Iterable[str] | None = None) -> list[str]:
-    rule = "---:" if right is None else "---"
-    return [_line([first, *labels]), _line(["---", *[rule] * len(labels)])]
-
-
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
 def _plain(value: Any) -> str:
@@ -316,12 +290,3 @@ def _ours(line: Any) -> str:
     if pd.isna(line.low) or line.low == line.high:
         return form.format(line.value)
     return f"{form.format(line.value)} [{form.format(line.low)}, {form.format(line.high)}]"
-
-
-def _mean(values: Iterable[float]) -> float | None:
-    values = list(values)
-    return sum(values) / len(values) if values else None
-
-
-def _or_nan(value: float | None) -> float:
-    return float("nan") if value is None else value

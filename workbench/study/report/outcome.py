@@ -89,10 +89,10 @@ def _held_out(run: Run, data: Data) -> str:
     """What ``data`` show that training has never seen."""
     trained = run.dataset("train")
     for column, role in HELD_OUT.items():
-        mine, theirs = _values(data, column), _values(trained, column)
-        if mine and theirs and not mine & theirs:
-            few = ", ".join(sorted(mine)[:6]) + (", ..." if len(mine) > 6 else "")
-            return f"held out: {role} {few}; training has {len(trained)} clips of {len(theirs)} other {role}(s)"
+        held_out, known = _values(data, column), _values(trained, column)
+        if held_out and known and not held_out & known:
+            first = ", ".join(sorted(held_out)[:6]) + (", ..." if len(held_out) > 6 else "")
+            return f"held out: {role} {first}; training has {len(trained)} clips of {len(known)} other {role}(s)"
     shared = _values(data, "subject") & _values(trained, "subject")
     who = f"{len(shared)} person(s), such as {min(shared)}, are in training too" if shared else "nobody knows of whom"
     return f"held out: clips, but {who}; expect less on new persons"

@@ -33,12 +33,11 @@ def of(results: Results, row: str, column: Column) -> Scores | None:
     if not predictions:
         return None
     ids = next(iter(predictions.values())).ids
-    if any(by_seed.ids != ids for by_seed in predictions.values()):
+    runs = predictions.values()
+    if any(run.ids != ids for run in runs):
         raise ValueError(f"the seeds of row {row!r} were tested on different clips; remove the older runs")
-    right = np.array(
-        [metrics.hits(by_seed.scores, by_seed.labels, BY_CLIP[column.metric]) for by_seed in predictions.values()]
-    )
-    weights = np.array([_weights(by_seed, column.metric) for by_seed in predictions.values()])
+    right = np.array([metrics.hits(run.scores, run.labels, BY_CLIP[column.metric]) for run in runs])
+    weights = np.array([_weights(run, column.metric) for run in runs])
     return Scores(list(predictions), ids, column.scale * right * weights, right)
 
 

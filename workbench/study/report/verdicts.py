@@ -160,14 +160,14 @@ def _judged(results: Results, claim: Claim, tests: tuple[Test, ...]) -> Judged:
         if column in results.table.columns and (reason := results.reason(row, column))
     }
     # An order is not seen where one of its rows is missing.
-    pairs = {(test.better, test.worse) for test in tests}
-    whole = pairs == set(claim.pairs)
-    return Judged(claim, together(t.verdict for t in tests) if whole else MISSING, tests, "; ".join(sorted(missing)))
+    complete = {(test.better, test.worse) for test in tests} == set(claim.pairs)
+    verdict = together(test.verdict for test in tests) if complete else MISSING
+    return Judged(claim, verdict, tests, "; ".join(sorted(missing)))
 
 
 def _tests(results: Results, claim: Claim, prices: Prices) -> list[Test]:
     """The comparisons of a claim. Columns of the paper that are the same numbers here are one comparison."""
-    comparisons: list[Test] = []
+    comparisons: dict[tuple, Test] = {}
     for better, worse in claim.pairs:
         for column in results.table.of(claim):
             cost = column in results.table.costs
@@ -175,15 +175,11 @@ def _tests(results: Results, claim: Claim, prices: Prices) -> list[Test]:
             if test is None:
                 continue
             test = replace(_as_claimed(test, claim, _same(results, claim, column)), claim=claim.id)
-            key = (better, worse, test.effect[:3])
-            same = [i for i, old in enumerate(comparisons) if (old.better, old.worse, old.effect[:3]) == key]
-            if same:
-                comparisons[same[0]] = replace(
-                    comparisons[same[0]], columns=(*comparisons[same[0]].columns, column.key)
-                )
-            else:
-                comparisons.append(test)
-    return comparisons
+            key = better, worse, test.effect[:3]
+            if key in comparisons:
+                test = replace(comparisons[key], columns=(*comparisons[key].columns, column.key))
+            comparisons[key] = test
+    return list(comparisons.values())
 
 
 def _test(results: Results, column: Column, better: str, worse: str) -> Test | None:
@@ -196,7 +192,7 @@ def _test(results: Results, column: Column, better: str, worse: str) -> Test | N
         return None
     if ours.ids != theirs.ids:
         raise ValueError(f"rows {better!r} and {worse!r} were tested on different clips; remove the older runs")
-    first, second = ([of_row.seeds.index(seed) for seed in seeds] for of_row in (ours, theirs))
+    first, second = ([row.seeds.index(seed) for seed in seeds] for row in (ours, theirs))
     difference = sign * (ours.values[first] - theirs.values[second])
     right, wrong = ours.right[first], theirs.right[second]
     if len(seeds) == 1:

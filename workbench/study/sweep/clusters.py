@@ -106,9 +106,9 @@ def slurm(path: str | Path, jobs: int, threads: int, gpus: int | None) -> Iterat
 
 def _accepted(path: str | Path, script: str) -> None:
     """RuntimeError where SLURM would not take such a job; Dask would wait for it."""
-    tried = subprocess.run(["sbatch", "--test-only"], input=script, capture_output=True, text=True)
-    if tried.returncode:
-        raise RuntimeError(f"SLURM refused a job made from {path}: {' '.join(tried.stderr.split())}")
+    test = subprocess.run(["sbatch", "--test-only"], input=script, capture_output=True, text=True)
+    if test.returncode:
+        raise RuntimeError(f"SLURM refused a job made from {path}: {' '.join(test.stderr.split())}")
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -135,9 +135,9 @@ def _lines(path: str | Path, options: dict[str, Any], name: str) -> list[str]:
 
 def _queued(ids: Iterable[str]) -> bool:
     """Whether one of the jobs waits or runs, as far as squeue knows."""
-    answer = subprocess.run(["squeue", "--noheader", "--jobs", ",".join(ids)], capture_output=True, text=True)
+    queue = subprocess.run(["squeue", "--noheader", "--jobs", ",".join(ids)], capture_output=True, text=True)
     # squeue refuses ids that it has forgotten; another fault of its own says nothing about jobs.
-    return bool(answer.stdout.strip()) if answer.returncode == 0 else "Invalid job id" not in answer.stderr
+    return bool(queue.stdout.strip()) if queue.returncode == 0 else "Invalid job id" not in queue.stderr
 
 
 def _outputs(jobs: Any) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from safefiles.processes import cores, counts, starting
 from workbench.study.sweep import clusters
-from workbench.study.sweep.job import DONE, FAILED, SKIPPED, Limits, Record, run_cell
+from workbench.study.sweep.job import FAILED, SKIPPED, Limits, Record, run_cell
 from workbench.study.tables.plan import Cell
 
 if TYPE_CHECKING:
@@ -74,20 +74,25 @@ def distribute(
         futures[cell.key] = client.submit(
             work, cell, limits, *needed, key=f"{cell.key}-{limits.sweep}", resources={"GPU": 1} if gpu else None
         )
-    of = {future.key: name for name, future in futures.items()}
-    by_key = {cell.key: cell for cell in cells}
+    by_future = {futures[cell.key].key: cell for cell in cells}
     for future in as_completed(futures.values()):
         problem = future.exception() if future.status == "error" else None
-        finished(future.result() if problem is None else _died(by_key[of[future.key]], problem))
+        finished(future.result() if problem is None else _died(by_future[future.key], problem))
 
 
 def _died(cell: Cell, problem: BaseException) -> Record:
     """The record of a cell whose worker died too often or could not write, or which waited for such a one."""
     killed = type(problem).__name__ == "KilledWorker"
-    own = cell.key in str(problem) or not cell.needs
-    words = f"its worker died again and again ({problem})" if killed else f"{type(problem).__name__}: {problem}"
-    error = words if own else f"what it starts from failed: {words}"
-    return {"key": cell.key, "label": cell.label, "status": FAILED if own else SKIPPED, "error": error, "attempts": 0}
+    failed = cell.key in str(problem) or not cell.needs
+    reason = f"its worker died again and again ({problem})" if killed else f"{type(problem).__name__}: {problem}"
+    error = reason if failed else f"what it starts from failed: {reason}"
+    return {
+        "key": cell.key,
+        "label": cell.label,
+        "status": FAILED if failed else SKIPPED,
+        "error": error,
+        "attempts": 0,
+    }
 
 
 @contextmanager
@@ -126,7 +131,6 @@ def cluster(
         "distributed.admin.tick.interval": "1s",
         "distributed.admin.system-monitor.interval": "5s",
     }
-    resources = {"GPU": 1} if gpus else {}
     with dask.config.set(settings):
         if scheduler:
             with clusters.client(scheduler) as client:
@@ -134,26 +138,21 @@ def cluster(
                 yield client
             return
         if slurm:
-            with clusters.slurm(slurm, workers or 1, threads, gpus) as own, Client(own) as client:
-                clusters.first_worker(client, "SLURM's jobs wait for a free node: see squeue", own)
+            with clusters.slurm(slurm, workers or 1, threads, gpus) as jobs, Client(jobs) as client:
+                clusters.first_worker(client, "SLURM's jobs wait for a free node: see squeue", jobs)
                 # Again as many jobs where some end, at their time limit for instance.
-                own.adapt(minimum_jobs=workers or 1, maximum_jobs=workers or 1)
+                jobs.adapt(minimum_jobs=workers or 1, maximum_jobs=workers or 1)
                 yield client
         else:
-            own = LocalCluster(
+            local = LocalCluster(
                 n_workers=gpus or workers or max(1, cores() // threads),
                 threads_per_worker=1,
                 processes=True,
                 memory_limit=0,
                 dashboard_address=None,
-                resources=resources,
+                resources={"GPU": 1} if gpus else {},
                 env=counts(threads),
                 silence_logs=logging.CRITICAL,
             )
-            with own, Client(own) as client:
+            with local, Client(local) as client:
                 yield client
-
-
-def failures(records: Iterable[Record]) -> list[Record]:
-    """The records of cells that didn't end well."""
-    return [record for record in records if record["status"] != DONE]

@@ -12,7 +12,7 @@ import os
 import platform
 import time
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -60,16 +60,11 @@ def done(cell: Cell) -> Record | None:
     record = files.read_json(path, "status", "code", "source", way_out="delete it, and the cell is executed again")
     same = record["status"] == DONE and (record["code"], record["source"]) == (cell.code, cell.source)
     run = run_of(cell)
-    there = run is None or (_whole(run) and run.finished and cell.splits <= set(measured(cell)))
-    return record if same and there else None
-
-
-def _whole(run: Run) -> bool:
-    """Whether none of its files is damaged; each that is, is named. Training sets it aside and makes it again."""
-    damaged = run.damaged()
-    for path in damaged:
-        warnings.warn(f"{path} {checksums.damage(path)}: the run goes through its cell again", stacklevel=3)
-    return not damaged
+    damaged = [] if run is None else run.damaged()
+    for path in damaged:  # training sets it aside and makes it again
+        warnings.warn(f"{path} {checksums.damage(path)}: the run goes through its cell again", stacklevel=2)
+    complete = run is None or (not damaged and run.finished and cell.splits <= set(measured(cell)))
+    return record if same and complete else None
 
 
 def measured(cell: Cell) -> Record:
@@ -85,14 +80,14 @@ def set_aside(cells: dict[str, Cell]) -> list[str]:
     moved: list[str] = []
     for cell in cells.values():
         run = run_of(cell)
-        if run is None or not run.folder.is_dir():
-            continue
-        if not _is_of_other_code(run, cell, moved):
+        if run is None or not run.folder.is_dir() or not _is_of_other_code(run, cell, moved):
             continue
         with turn(run.folder / ".lock", f"run {run.id}"):
             # Another sweep may have moved it meanwhile, and made it anew.
             if made_by := _is_of_other_code(run, cell, moved):
-                _move(run, made_by)
+                target = run.folder.parent / "replaced" / f"{run.id}-{made_by[:8]}-{time.time_ns()}"
+                target.parent.mkdir(exist_ok=True)
+                os.replace(run.folder, target)
                 moved.append(run.id)
     return moved
 
@@ -103,12 +98,6 @@ def _is_of_other_code(run: Run, cell: Cell, moved: list[str]) -> str:
     made_by = files.read_json(path).get("code") if checksums.intact(path) else None
     stale = made_by not in (None, cell.code.split("+")[0]) or set(cell.needs) & set(moved)
     return (made_by or "start") if stale else ""
-
-
-def _move(run: Run, made_by: str) -> None:
-    target = run.folder.parent / "replaced" / f"{run.id}-{made_by[:8]}-{time.time_ns()}"
-    target.parent.mkdir(exist_ok=True)
-    os.replace(run.folder, target)
 
 
 def run_cell(cell: Cell, limits: Limits, *needed: Record) -> Record:
@@ -184,15 +173,14 @@ def _attempt(cell: Cell, limits: Limits) -> Record:
 def _write(cell: Cell, record: Record) -> Record:
     from workbench.study.runs import hardware
 
-    fields = asdict(cell)
-    about = {name: fields[name] for name in ("key", "label", "notebook", "parameters", "code", "source", "needs")}
-    here = hardware.environment()
-    machine = {"host": platform.node(), **{name: here[name] for name in ("processor", "gpu", "git")}}
+    names = ("key", "label", "notebook", "parameters", "code", "source", "needs")
+    facts, environment = {name: getattr(cell, name) for name in names}, hardware.environment()
+    machine = {"host": platform.node(), **{name: environment[name] for name in ("processor", "gpu", "git")}}
     run = run_of(cell)
     if record["status"] == DONE and run is not None:
         trained = round(float(run.history["seconds"].sum()), 2)
         record = {**record, "numbers": flat(run.metrics), "training_seconds": trained}
-    when = datetime.now(UTC).isoformat(timespec="seconds")
-    whole = {**about, **record, "worker": os.getpid(), "machine": machine, "finished": when}
-    files.write_json(folder(cell) / f"{cell.key}.json", whole)
-    return whole
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    record = {**facts, **record, "worker": os.getpid(), "machine": machine, "finished": finished}
+    files.write_json(folder(cell) / f"{cell.key}.json", record)
+    return record

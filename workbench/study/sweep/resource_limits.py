@@ -16,8 +16,8 @@ class Watch:
     ``exceeded`` says in words which limit they were ended for. minutes of wall time, from the first process on, and
     memory in GiB; None is no limit."""
 
-    def __init__(self, minutes: float | None = None, memory: float | None = None, every: float = 1.0) -> None:
-        self.minutes, self.memory, self.every = minutes, memory, every
+    def __init__(self, minutes: float | None = None, memory: float | None = None) -> None:
+        self.minutes, self.memory = minutes, memory
         self.peak, self.exceeded = 0, ""
         self._pids: list[int] = []
         self._start = 0.0
@@ -38,7 +38,7 @@ class Watch:
         self._thread.join()
 
     def _look(self) -> None:
-        while not self._over.wait(self.every):
+        while not self._over.wait(1):
             family = [process for pid in self._pids for process in _family(pid)]
             used = sum(_memory(process) for process in family)
             self.peak = max(self.peak, used)
@@ -48,7 +48,8 @@ class Watch:
                 self.exceeded = f"more than the limit of {self.minutes:g} minutes"
             if self.exceeded:
                 for process in family:
-                    _end(process)
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(process.pid, signal.SIGKILL)
                 return
 
 
@@ -65,8 +66,3 @@ def _memory(process: psutil.Process) -> int:
         return process.memory_info().rss
     except psutil.Error:
         return 0
-
-
-def _end(process: psutil.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process.pid, signal.SIGKILL)

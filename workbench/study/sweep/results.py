@@ -90,17 +90,17 @@ class Results:
         if entry is None or not entry.cell:
             return None
         folder = job.folder(self.plan.cells[entry.cell])
-        both = (folder / f"{entry.cell}.ipynb", folder / f"{entry.cell}.failed.ipynb")
-        return next((path for path in both if path.is_file()), None)
+        paths = (folder / f"{entry.cell}.ipynb", folder / f"{entry.cell}.failed.ipynb")
+        return next((path for path in paths if path.is_file()), None)
 
     def frame(self) -> pd.DataFrame:
         """One line a row and seed that has an entry: system, seed and a number for each column, NaN where none is."""
         lines = []
         for seed in self.seeds:
             for row in self.table.rows:
-                mine = [(c, self.entry(row.id, c, seed)) for c in self.table.columns]
-                if any(entry is not None for _, entry in mine):
-                    numbers = {c.label: self.values(row.id, c).get(seed, float("nan")) for c, _ in mine}
+                columns = self.table.columns
+                if any(self.entry(row.id, column, seed) is not None for column in columns):
+                    numbers = {column.label: self.values(row.id, column).get(seed, np.nan) for column in columns}
                     lines.append({"system": row.label, "seed": seed, **numbers})
         return pd.DataFrame(lines)
 

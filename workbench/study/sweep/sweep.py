@@ -16,7 +16,7 @@ from workbench.study.config.train_config import parse
 from workbench.study.sweep import executors, results
 from workbench.study.sweep.job import DONE, Limits, Record, done, run_of, set_aside
 from workbench.study.sweep.results import Results
-from workbench.study.tables.plan import Cell, Plan, plan
+from workbench.study.tables.plan import Cell, plan
 from workbench.study.tables.table_file import read_table
 from workbench.study.train.fit import fit
 
@@ -110,9 +110,9 @@ def sweep_files(
                 bar.update()
 
             def underway(cells: list[Cell]) -> None:
-                words = ", ".join(map(_standing, cells))
-                if words and words != getattr(bar, "postfix", words):  # a hidden bar has none
-                    bar.set_postfix_str(words)
+                standing = ", ".join(map(_standing, cells))
+                if standing and standing != getattr(bar, "postfix", standing):  # a hidden bar has none
+                    bar.set_postfix_str(standing)
 
             if not distributed:
                 executors.side_by_side(waiting, limits, finished, underway, work)
@@ -156,5 +156,4 @@ def read(
     """The tables' results as far as their runs are there; nothing is run."""
     paths = list(paths)
     tables = [read_table(path) for path in paths]
-    planned: Plan = plan(tables, seeds, None, protocols, where)
-    return results.collect(paths, tables, planned)
+    return results.collect(paths, tables, plan(tables, seeds, None, protocols, where))

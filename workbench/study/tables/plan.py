@@ -104,7 +104,7 @@ def plan(
     """
     if seeds is not None and seeds < 1:
         raise ValueError(f"seeds must be 1 or more, got {seeds}")
-    whole = Plan()
+    planned = Plan()
     opened: dict[tuple, Data] = {}
     for table in tables:
         ids = [row.id for row in table.rows]
@@ -113,12 +113,12 @@ def plan(
             raise ValueError(f"{table.title!r} has no row {strangers[0]!r}; it has: {', '.join(ids)}")
         entries = []
         for seed in range(table.seeds if seeds is None else seeds):
-            maker = Maker(table, seed, dict(where or {}), protocols, whole.cells, opened)
-            for row in table.rows:
-                if row.id in wanted and not row.hidden and (row.seeds is None or seed < row.seeds):
+            maker = Maker(table, seed, dict(where or {}), protocols, planned.cells, opened)
+            for row in table.shown:
+                if row.id in wanted and (row.seeds is None or seed < row.seeds):
                     entries += [maker.entry(row, column) for column in table.columns]
-        whole.entries.append(entries)
-    return whole
+        planned.entries.append(entries)
+    return planned
 
 
 @dataclass
@@ -138,7 +138,7 @@ class Maker:
         try:
             if column.absent:
                 raise NotHere(column.absent)
-            self._asked_for(column)
+            self._check_protocol(column)
             return Entry(row.id, column.key, self.seed, cell=self.cell(row.id, column).key)
         except NotHere as reason:
             return Entry(row.id, column.key, self.seed, reason=str(reason))
@@ -161,10 +161,10 @@ class Maker:
             raise ValueError(f"row {within[-1]!r} starts from row {name!r}, which is not in {self.table.title!r}")
         return rows[0]
 
-    def _asked_for(self, column: Column) -> None:
-        own: str | None = {**self.table.base, **self.where}.get("protocol")
-        protocol, wanted = column.protocol or own, self.protocols or self.table.protocols
-        if (protocol is None or protocol not in wanted) if wanted else protocol != own:
+    def _check_protocol(self, column: Column) -> None:
+        usual: str | None = {**self.table.base, **self.where}.get("protocol")
+        protocol, wanted = column.protocol or usual, self.protocols or self.table.protocols
+        if (protocol is None or protocol not in wanted) if wanted else protocol != usual:
             raise NotHere(f"the protocol {protocol} was not requested")
 
     def _training(self, row: Row, column: Column, path: tuple[str, ...]) -> Cell:
@@ -178,7 +178,7 @@ class Maker:
         config = TrainConfig(**{**values, **tied})
         dataset, validation = self._dataset(config), self._dataset(config, "validation")
         config = config.model_copy(update={"protocol": dataset.protocol, "runs": str(Path(config.runs).resolve())})
-        own = code_fingerprint.fingerprint(config.system, config.dataset)
+        code = code_fingerprint.fingerprint(config.system, config.dataset)
         return Cell(
             key=run_of(settled(config, dataset), dataset, validation).id,
             label=f"{row.label}, seed {self.seed}",
@@ -187,7 +187,7 @@ class Maker:
             runs=config.runs,
             source=source_digest(row.notebook),
             trains=True,
-            code="+".join([own, *(need.code for need in needs.values())]),
+            code="+".join([code, *(need.code for need in needs.values())]),
             needs=tuple(needs),
             contents={split: self._dataset(config, split).contents for split in {"test", *config.evaluate}},
         )
@@ -204,8 +204,8 @@ class Maker:
             old = values.get(name)
             values[name] = {**old, **change} if isinstance(old, dict) and isinstance(change, dict) else change
         # A column that is about other data keeps them, whatever data the sweep is told.
-        other = {name: value for name, value in column.parameters.items() if name in ("dataset", "root")}
-        values = {"seed": self.seed, **values, **_at_preset(values, self.where), **other}
+        data = {name: value for name, value in column.parameters.items() if name in ("dataset", "root")}
+        values = {"seed": self.seed, **values, **_at_preset(values, self.where), **data}
         return values if column.protocol is None else {**values, "protocol": column.protocol}
 
     def _source(self, text: str, column: Column, path: tuple[str, ...], needs: dict[str, Cell]) -> str:
@@ -225,11 +225,10 @@ class Maker:
         if key not in self.opened:
             try:
                 self.opened[key] = open_split(config, split)
-            except ValueError as problem:
-                raise NotHere(str(problem)) from None
-            except FileNotFoundError as problem:
+            except (ValueError, FileNotFoundError) as problem:
                 # Without the table's data there is nothing to run; without its own a row or column is not run.
-                if config.root == {**self.table.base, **self.where}.get("root"):
+                shared = config.root == {**self.table.base, **self.where}.get("root")
+                if shared and isinstance(problem, FileNotFoundError):
                     raise
                 raise NotHere(str(problem)) from None
         return self.opened[key]
@@ -238,14 +237,13 @@ class Maker:
         """The cell of a notebook that trains nothing by itself, or more than one thing."""
         config, source = CONFIGS.get(Path(row.notebook).stem), source_digest(row.notebook)
         values = {"seed": self.seed, **self.where}
-        shared = (
-            values if config is None else {name: value for name, value in values.items() if name in config.model_fields}
-        )
-        parameters = {**row.parameters, **shared}
+        if config is not None:
+            values = {name: value for name, value in values.items() if name in config.model_fields}
+        parameters = {**row.parameters, **values}
         if config is not None:
             config(**parameters)
-        words = json.dumps([source, parameters], sort_keys=True)
-        key = f"{Path(row.notebook).stem}-s{self.seed}-{hashlib.sha256(words.encode()).hexdigest()[:8]}"
+        identity = json.dumps([source, parameters], sort_keys=True)
+        key = f"{Path(row.notebook).stem}-s{self.seed}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
         runs = str(Path({**self.table.base, **self.where}.get("runs", "runs")).resolve())
         label, file = f"{row.label}, seed {self.seed}", str(notebook_file(row.notebook))
         return Cell(key, label, file, parameters, runs, source, trains=False)
@@ -284,10 +282,10 @@ def train_parameters(config: TrainConfig) -> dict[str, Any]:
     # A worker may run in another folder.
     if config.root is not None and Path(config.root).exists():
         values["root"] = str(Path(config.root).resolve())
-    own = {name: value for name, value in values.items() if name in Train.model_fields}
+    named = {name: value for name, value in values.items() if name in Train.model_fields}
     # The notebook ends with the numbers of the test split.
     values["evaluate"] = sorted({"test", *config.evaluate})
-    return own | {"more": {k: v for k, v in values.items() if k not in own and v != fresh[k]}}
+    return named | {"more": {k: v for k, v in values.items() if k not in named and v != fresh[k]}}
 
 
 def notebook_file(name: str) -> Path:
@@ -308,5 +306,4 @@ def source_digest(name: str) -> str:
 
 @cache
 def _digest(file: Path, changed: int) -> str:
-    words = json.dumps(files.code_cells(file))
-    return hashlib.sha256(words.encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(files.code_cells(file)).encode()).hexdigest()[:16]

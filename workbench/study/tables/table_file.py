@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from safefiles.reading import read_yaml
 from workbench.study.config.checked import Config
 from workbench.study.config.preset_fields import Preset
+from workbench.study.config.stages import of_stage
 from workbench.study.config.train_config import TrainConfig
 
 #: What a row may need that not everybody has.
@@ -150,7 +151,7 @@ class Table(Config):
                 raise ValueError(f"two {kind}s have the id {twice[0]!r}")
         for row in self.rows:
             _check_names(f"row {row.id!r} has a published value for", row.published, "column", columns)
-        visible = [row.id for row in self.rows if not row.hidden]
+        visible = [row.id for row in self.shown]
         for claim in self.claims:
             subject = f"claim {claim.id!r} names"
             _check_names(subject, [name for pair in claim.pairs for name in pair], "row", visible)
@@ -161,6 +162,11 @@ class Table(Config):
         if any(row.published for row in self.rows) and not self.paper:
             raise ValueError("rows have published values, but paper doesn't say where they are from")
         return self
+
+    @property
+    def shown(self) -> list[Row]:
+        """The rows that don't only serve others."""
+        return [row for row in self.rows if not row.hidden]
 
     def row(self, name: str) -> Row:
         """The row called ``name``; StopIteration where there is none."""
@@ -209,8 +215,8 @@ def configs(path: str | Path, changes: dict[str, Any] | None = None) -> dict[str
     here."""
     table = read_table(path)
     by_label = {}
-    for row in table.rows:
-        if not (row.hidden or row.absent or row.requires) and Path(row.notebook).stem == "01_train":
+    for row in table.shown:
+        if not (row.absent or row.requires) and Path(row.notebook).stem == "01_train":
             by_label[row.label] = TrainConfig(
                 **{**table.base, **row.parameters, **(changes or {}), "init": {}, "snippets": {}, "epochs": None}
             )
@@ -221,15 +227,10 @@ def stretched(epochs: Any, written: Preset, target: Preset) -> Any:
     """Epochs that were written for one preset at another: times the ratio of the presets' factors for the stage, and at
     least 1 where there were some."""
 
-    def at(stage: str, count: int) -> int:
-        ratio = _factor(target, stage) / _factor(written, stage)
+    def stretch(stage: str, count: int) -> int:
+        ratio = of_stage(stage, target.epochs, 1.0) / of_stage(stage, written.epochs, 1.0)
         return max(1, round(count * ratio)) if count else 0
 
     if isinstance(epochs, dict):
-        return {stage: at(stage, count) for stage, count in epochs.items()}
-    return None if epochs is None else at("", epochs)
-
-
-def _factor(preset: Preset, stage: str) -> float:
-    keys = (stage, stage.rpartition("/")[2], "")
-    return next((preset.epochs[key] for key in keys if key in preset.epochs), 1.0)
+        return {stage: stretch(stage, count) for stage, count in epochs.items()}
+    return None if epochs is None else stretch("", epochs)
