@@ -72,8 +72,8 @@ def all_commands(data: Path, untrimmed: Path) -> list[Command]:
         Command("shards", shards, packed, ("shards",)),
         Command("synth", lambda place: synth(place, 1), drawn, ("world",)),
         Command("synth2", lambda place: synth(place, 2), drawn, ("world",)),
-        Command("sweep", lambda place: side_by_side(table, place), swept, runs),
-        Command("dask", lambda place: sweep(table, place, "--workers", 2), swept, runs, store=True),
+        Command("sweep", lambda place: sweep(table, place), swept, runs),
+        Command("sweep2", lambda place: sweep(table, place, "--workers", 2), swept, runs, store=True),
         Command("report", report, reported, ("report", "runs"), **told),
         Command("gallery", lambda place: gallery(place, data), shown, ("gallery",), page),
         Command("new", lambda place: main("new", place / "mine"), laid_out, ("mine",), keeps=True),
@@ -122,14 +122,6 @@ def synth(place: Path, workers: int) -> int:
 
 def sweep(table: Path, place: Path, *more: object) -> int:
     return main("sweep", table, "--seeds", 1, "--runs", place / "runs", *more)
-
-
-def side_by_side(table: Path, place: Path) -> int:
-    """As the demo sweeps, without Dask."""
-    from workbench.study.sweep import sweep as sweeping
-
-    where = {"runs": str(place / "runs"), "cache": commands.parameters.CACHE}
-    return _told(lambda: sweeping.sweep_files([table], 1, where=where, distributed=False).failed)
 
 
 def _told(made: Callable[[], object]) -> int:

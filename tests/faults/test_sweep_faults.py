@@ -133,7 +133,7 @@ def test_side_by_side_without_dask_is_interrupted_at_once_and_goes_on(place):
     assert process.wait(60) != 0
     _until(lambda: not Path(f"/proc/{parent}").exists(), 20)  # the process that kernels are forked from
     _table(place, "a", "b", wait=0.5)
-    swept = sweeping.sweep_files([path], 1, distributed=False, progress=False)
+    swept = sweeping.sweep_files([path], 1, progress=False)
     assert swept.results[0].frame()["number"].tolist() == [0, 1] and not swept.failed
 
 

@@ -74,6 +74,33 @@ def test_cells_run_side_by_side_and_after_those_they_need(monkeypatch):
     assert sorted(order) == list("abcd") and order.index("c") > max(order.index("a"), order.index("b"))
 
 
+def test_a_cell_whose_record_can_not_be_written_is_told_and_the_others_go_on():
+    records = []
+
+    def work(cell, limits, *needed):
+        if cell.key == "a":
+            raise OSError("no space left on device")
+        return {"key": cell.key, "status": DONE}
+
+    executors.side_by_side(cells(a=(), b=()), Limits(), records.append, work=work, workers=1)
+    assert [(record["key"], record["status"]) for record in records] == [("a", FAILED), ("b", DONE)]
+    assert records[0]["error"] == "OSError: no space left on device"
+
+
+def test_no_more_workers_than_asked_for():
+    running, most = [], []
+
+    def work(cell, limits):
+        running.append(cell.key)
+        most.append(len(running))
+        time.sleep(0.02)
+        running.remove(cell.key)
+        return {"key": cell.key, "status": DONE}
+
+    executors.side_by_side(cells(**dict.fromkeys("abcdef", ())), Limits(), lambda record: None, work=work, workers=2)
+    assert max(most) == 2
+
+
 def test_a_cell_of_two_threads_takes_two_cores(monkeypatch):
     monkeypatch.setattr(executors, "cores", lambda: 2)
     running, most = [], []

@@ -18,7 +18,7 @@ from safefiles.reading import read_yaml
 if TYPE_CHECKING:
     from distributed import Client
 
-MISSING = "sweeps on several processes need Dask: pip install 'video-pose-workbench[batch]' (or use the engine serial)"
+MISSING = "sweeps on a cluster need Dask: pip install 'video-pose-workbench[batch]'"
 #: Seconds that a scheduler has to answer, that pass before people are told that no worker is there yet, and between two
 #: looks at SLURM's queue.
 ANSWER, PATIENCE, LOOK = 10, 30, 3

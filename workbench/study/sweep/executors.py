@@ -1,4 +1,4 @@
-"""Where cells are executed: one after the other, side by side on this machine, or by Dask on this machine or a cluster.
+"""Where cells are executed: one after the other, side by side on this machine, or by Dask on a cluster.
 
 Every engine is a function ``(cells, limits, finished) -> None`` that calls ``finished(record)`` once a cell, in the
 order in which they end. ``cells`` come in an order in which each stands after those it needs.
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safefiles.processes import cores, counts, starting
+from safefiles.processes import cores, starting
 from workbench.study.sweep import clusters
 from workbench.study.sweep.job import FAILED, SKIPPED, Limits, Record, run_cell
 from workbench.study.tables.plan import Cell
@@ -39,17 +39,18 @@ def side_by_side(
     finished: Finished,
     underway: Callable[[list[Cell]], None] = lambda cells: None,
     work: Work = run_cell,
+    workers: int | None = None,
 ) -> None:
-    """On the cores of this machine, ``limits.threads`` of them for each cell; the kernels are forked from one process,
-    and end where this one is interrupted. A cell starts when those that it needs are done. ``underway`` is told every
-    second which cells are being executed."""
+    """So many ``workers`` at once on this machine, None as many as its cores have ``limits.threads`` for; the kernels
+    are forked from one process, and end where this one is interrupted. A cell starts when those that it needs are done.
+    ``underway`` is told every second which cells are being executed."""
     from workbench.study.notebooks import warm_kernels
 
     waiting = list(cells)
     records: dict[str, Record] = {}
     running: dict[Future[Record], Cell] = {}
     keys = {cell.key for cell in waiting}
-    with starting(limits.threads), warm_kernels.pool(max(1, cores() // limits.threads)) as pool:
+    with starting(limits.threads), warm_kernels.pool(workers or max(1, cores() // limits.threads)) as pool:
         while waiting or running:
             for cell in [cell for cell in waiting if set(cell.needs) & keys <= records.keys()]:
                 waiting.remove(cell)
@@ -57,8 +58,10 @@ def side_by_side(
                 running[pool.submit(work, cell, limits, *needed)] = cell
             underway([cell for future, cell in running.items() if future.running()])
             for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
-                records[running.pop(future).key] = record = future.result()
-                finished(record)
+                cell = running.pop(future)
+                problem = future.exception()
+                records[cell.key] = future.result() if problem is None else _died(cell, problem)
+                finished(records[cell.key])
 
 
 def distribute(
@@ -104,55 +107,29 @@ def cluster(
     gpus: int | None = None,
     retries: int = 1,
 ) -> Iterator[Client]:
-    """A client of the cluster at the address ``scheduler``, of a new one under SLURM (``slurm`` is a YAML file, see
-    ``clusters.slurm``), or of a new one on this machine; the new ones end with the context.
+    """A client of the cluster at the address ``scheduler``, or of a new one under SLURM (``slurm`` is a YAML file, see
+    ``clusters.slurm``), which ends with the context.
 
-    workers are processes (SLURM jobs), None as many as cores allow; threads what each may use; gpus how many rows may
-    use the GPUs at once. ImportError in one sentence where Dask is missing, OSError where no scheduler answers or
-    SLURM's commands are missing, RuntimeError where its jobs end before they work.
+    workers are SLURM jobs, None one; threads what each row may use; gpus how many rows of a job may use its GPUs at
+    once. ImportError in one sentence where Dask is missing, OSError where no scheduler answers or SLURM's commands are
+    missing, RuntimeError where its jobs end before they work.
     """
     try:
         import dask
-        from distributed import Client, LocalCluster
+        from distributed import Client
     except ImportError:
         raise ImportError(clusters.MISSING) from None
     logging.getLogger("distributed").setLevel(logging.ERROR)
-    settings = {
-        "distributed.scheduler.allowed-failures": retries,
-        # Limits are the rows' own: see ``watching``.
-        "distributed.worker.memory.target": False,
-        "distributed.worker.memory.spill": False,
-        "distributed.worker.memory.pause": False,
-        "distributed.worker.memory.terminate": False,
-        "distributed.comm.timeouts.connect": "10s",
-        # Every process would sample its worker a hundred times a second, itself fifty and the system two times, which
-        # two cores notice.
-        "distributed.worker.profile.enabled": False,
-        "distributed.admin.tick.interval": "1s",
-        "distributed.admin.system-monitor.interval": "5s",
-    }
+    settings = {"distributed.scheduler.allowed-failures": retries, "distributed.comm.timeouts.connect": "10s"}
     with dask.config.set(settings):
         if scheduler:
             with clusters.client(scheduler) as client:
                 clusters.first_worker(client, f"the scheduler {scheduler} has no workers: `dask worker {scheduler}`")
                 yield client
             return
-        if slurm:
-            with clusters.slurm(slurm, workers or 1, threads, gpus) as jobs, Client(jobs) as client:
-                clusters.first_worker(client, "SLURM's jobs wait for a free node: see squeue", jobs)
-                # Again as many jobs where some end, at their time limit for instance.
-                jobs.adapt(minimum_jobs=workers or 1, maximum_jobs=workers or 1)
-                yield client
-        else:
-            local = LocalCluster(
-                n_workers=gpus or workers or max(1, cores() // threads),
-                threads_per_worker=1,
-                processes=True,
-                memory_limit=0,
-                dashboard_address=None,
-                resources={"GPU": 1} if gpus else {},
-                env=counts(threads),
-                silence_logs=logging.CRITICAL,
-            )
-            with local, Client(local) as client:
-                yield client
+        assert slurm is not None
+        with clusters.slurm(slurm, workers or 1, threads, gpus) as jobs, Client(jobs) as client:
+            clusters.first_worker(client, "SLURM's jobs wait for a free node: see squeue", jobs)
+            # Again as many jobs where some end, at their time limit for instance.
+            jobs.adapt(minimum_jobs=workers or 1, maximum_jobs=workers or 1)
+            yield client

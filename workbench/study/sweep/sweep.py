@@ -51,8 +51,8 @@ def sweep(
         seeds: runs of each row, with seeds 0 to seeds - 1; None: as the file says. A row with ``seeds`` of its own runs
             with the first so many only.
         rows: the ids of the rows to run; None: all.
-        engine: serial (in this process, without executing notebooks), processes or dask (one a core of this machine;
-            each run is an executed notebook under <runs>/cells), or the address of a running Dask scheduler.
+        engine: serial (in this process, without executing notebooks), processes (one a core of this machine; each run
+            is an executed notebook under <runs>/cells), or the address of a running Dask scheduler.
         protocols: who is held out; None: as the file says.
         **where: fields of TrainConfig that are replaced in every row (root, runs, cache, preset).
 
@@ -67,10 +67,7 @@ def sweep(
     options: dict[str, Any] = {"seeds": seeds, "rows": rows, "protocols": protocols, "where": where}
     if engine == "serial":
         return _in_process([path], **options).results[0].frame()
-    if engine == "processes":
-        swept = sweep_files([path], **options, limits=Limits(retries=0), distributed=False)
-    else:
-        swept = sweep_files([path], **options, scheduler=None if engine == "dask" else engine)
+    swept = sweep_files([path], **options, scheduler=None if engine in ("processes", "dask") else engine)
     if swept.failed:
         first = swept.failed[0]
         raise RuntimeError(
@@ -88,12 +85,14 @@ def sweep_files(
     limits: Limits | None = None,
     progress: bool = True,
     work: executors.Work = executors.run_cell,
-    distributed: bool = True,
-    **cluster: Any,
+    scheduler: str | None = None,
+    slurm: str | Path | None = None,
+    workers: int | None = None,
+    gpus: int | None = None,
 ) -> Swept:
-    """``sweep`` of several files at once, on Dask; a run that two of them need is made once. ``cluster`` are arguments
-    of ``executors.cluster``; not ``distributed``: side by side on this machine, without Dask. Cells that fail are told
-    in the result; the others run on."""
+    """``sweep`` of several files at once; a run that two of them need is made once. With ``scheduler`` or ``slurm`` on
+    a cluster (see ``executors.cluster``), else side by side on this machine: so many ``workers`` at once, or so many
+    rows as the ``gpus`` take. Cells that fail are told in the result; the others run on."""
     paths = list(paths)
     tables = [read_table(path) for path in paths]
     planned = plan(tables, seeds, rows, protocols, where)
@@ -114,11 +113,12 @@ def sweep_files(
                 if standing and standing != getattr(bar, "postfix", standing):  # a hidden bar has none
                     bar.set_postfix_str(standing)
 
-            if not distributed:
-                executors.side_by_side(waiting, limits, finished, underway, work)
+            if scheduler or slurm:
+                place = scheduler, slurm, workers, limits.threads, gpus, limits.retries
+                with executors.cluster(*place) as client:
+                    executors.distribute(waiting, limits, finished, client, bool(gpus), work)
             else:
-                with executors.cluster(threads=limits.threads, retries=limits.retries, **cluster) as client:
-                    executors.distribute(waiting, limits, finished, client, bool(cluster.get("gpus")), work)
+                executors.side_by_side(waiting, limits, finished, underway, work, gpus or workers)
     return Swept(results.collect(paths, tables, planned), replaced, records)
 
 
