@@ -87,11 +87,9 @@ def _correlations(solid: np.ndarray, flat: np.ndarray) -> np.ndarray:
     "If the camera does not move, the moving pixels lie in the person's box. If they do not, a crop to the person "
     "misses the person.",
     tolerance=0.1,
+    reads="moving",
 )
-def on_person(case: Case) -> Finding | None:
-    moving = _moving(case)
-    if moving is None:
-        return None
+def on_person(moving: tuple[np.ndarray, np.ndarray]) -> Finding | None:
     changed, joints = moving
     share, area = picture_motion.inside(changed, _boxes(joints))
     if not np.isfinite(share):
@@ -142,11 +140,9 @@ LAG_GAIN = 0.13
     "Joints move when and where the picture moves. If they do so some frames earlier or later, the pose files begin "
     "at another frame than the videos, or frames were dropped.",
     tolerance=0.3,
+    reads="moving",
 )
-def in_time(case: Case) -> Finding | None:
-    moving = _moving(case)
-    if moving is None:
-        return None
+def in_time(moving: tuple[np.ndarray, np.ndarray]) -> Finding | None:
     correlations = picture_motion.agreement(*moving)
     if not np.isfinite(correlations).all():
         return None
@@ -160,15 +156,6 @@ def in_time(case: Case) -> Finding | None:
     return Finding(
         f"{text} (correlation {correlations.max():.2f}, as they are {correlations[picture_motion.LAGS]:.2f})", gain
     )
-
-
-def _moving(case: Case) -> tuple[np.ndarray, np.ndarray] | None:
-    """(changes of the pictures, joints in them) where something moves before a camera that stands still."""
-    if case.info is None or (joints := case.joints_in_window) is None or len(case.window) < 4:
-        return None
-    if joints.shape[1] != len(case.window) or not np.isfinite(joints).any():
-        return None
-    return (case.changed, joints) if picture_motion.still_camera(case.changed) else None
 
 
 def _boxes(joints: np.ndarray) -> np.ndarray:

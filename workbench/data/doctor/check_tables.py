@@ -142,10 +142,10 @@ def subjects(survey: Survey) -> list[Finding] | None:
         if part not in parts or other not in parts or _otherwise_apart(parts[part], parts[other]):
             continue
         for name in sorted(set(_named(parts[part]["subject"])) & set(_named(parts[other]["subject"])), key=str):
-            at = int((parts[other]["subject"] == name).to_numpy().argmax())
+            clip = int((parts[other]["subject"] == name).to_numpy().argmax())
             # Choosing by validation on known persons is unwise; testing on them is wrong.
             findings.append(
-                Finding(f"subject {name} is in {part} and in {other}", 2 if "test" in other else 1, (other, at))
+                Finding(f"subject {name} is in {part} and in {other}", 2 if "test" in other else 1, (other, clip))
             )
     return findings
 

@@ -54,7 +54,8 @@ class Check:
     wrong) or "warning"; an error in at most the share ``tolerance`` of the clips that were measured is a warning.
 
     of is "clip": function(case) -> Finding, FINE or None; or "set": function(survey) -> list of Finding, or None where
-    it does not apply; or "notes": a "set" that compares the notes on clips.
+    it does not apply; or "notes": a "set" that compares the notes on clips. reads is the attribute of the Case that the
+    function takes in its place, where that is not None; "" for the Case itself.
     """
 
     name: str
@@ -62,17 +63,20 @@ class Check:
     severity: str
     tolerance: float
     of: str
+    reads: str
     function: Callable
 
 
 CHECKS: list[Check] = []
 
 
-def check(name: str, meaning: str, severity: str = "error", tolerance: float = 0.0, of: str = "clip") -> Callable:
+def check(
+    name: str, meaning: str, severity: str = "error", tolerance: float = 0.0, of: str = "clip", reads: str = ""
+) -> Callable:
     """Registers the decorated function."""
 
     def register(function: Callable) -> Callable:
-        CHECKS.append(Check(name, meaning, severity, tolerance, of, function))
+        CHECKS.append(Check(name, meaning, severity, tolerance, of, reads, function))
         return function
 
     return register

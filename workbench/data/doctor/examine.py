@@ -106,10 +106,10 @@ def open_parts(name: str, root: str | Path | None = None, protocol: str | None =
     """The parts of a data set that hold clips, by name: train, validation, test. Raises what ``open_dataset`` raises,
     and ValueError where no part holds a clip."""
     parts = catalog.open_parts(name, root, protocol)
-    held = {split: data for split, data in parts.items() if len(data)}
-    if not held:
+    filled = {split: data for split, data in parts.items() if len(data)}
+    if not filled:
         raise ValueError(f"{root or name}: no part of {', '.join(SPLITS)} holds a clip")
-    return held
+    return filled
 
 
 def examine(
@@ -164,7 +164,8 @@ def _look(
     """What the checks say of one clip, and what is to be kept of it."""
     case, findings = Case(parts[clip[0]], clip[1]), []
     for check in checks:
-        finding = check.function(case)
+        subject = getattr(case, check.reads) if check.reads else case
+        finding = None if subject is None else check.function(subject)
         if finding is not None:
             text = f"{case.id}: {finding.text}" if finding.text else ""
             findings.append((check.name, Finding(text, finding.badness, clip)))
