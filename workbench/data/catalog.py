@@ -70,6 +70,11 @@ TABLES = ("manifest", "shards")
 AUTO = "auto"
 
 SPLITS = ("train", "validation", "test")
+#: What parts are called by columns, folders and files, in small letters.
+PARTS = {
+    **{split: split for split in SPLITS},
+    **{"training": "train", "val": "validation", "valid": "validation", "testing": "test"},
+}
 
 
 def open_dataset(
@@ -102,22 +107,17 @@ def open_dataset(
     try:
         return opener(SOURCES[name])(root, protocol, split)
     except FileNotFoundError as problem:
-        if expected := _expected(name, str(problem)):
-            raise FileNotFoundError(f"{problem}{expected}") from None
-        raise
+        # What is wrong with the root itself is told with its layout already.
+        if name not in LAYOUTS or "--root" in str(problem):
+            raise
+        expected = f"--root names the folder of {name}, and expected in it are {LAYOUTS[name]} (docs/data.md)"
+        raise FileNotFoundError(f"{problem}; {expected}") from None
 
 
 def opener(address: str) -> Callable[..., Any]:
     """The function that a line of ``SOURCES`` or ``UNTRIMMED`` names."""
     module, _, function = address.partition(":")
     return getattr(import_module(module), function)
-
-
-def _expected(name: str, problem: str) -> str:
-    """What the folder of a public set should hold, unless ``problem`` tells of the root; "" for other sets."""
-    if name not in LAYOUTS or "--root" in problem:
-        return ""
-    return f"; --root names the folder of {name}, and expected in it are {LAYOUTS[name]} (docs/data.md)"
 
 
 def open_parts(

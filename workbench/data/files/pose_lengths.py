@@ -21,7 +21,8 @@ def of(paths: list[str], count: Callable[[Path], int], fps: float) -> pd.DataFra
     What ``count`` (path -> frames, ValueError for a file that is no good) has found is kept in the cache folder and
     valid as long as size and time of change of a file are the same.
     """
-    record = _record(paths)
+    digest = hashlib.sha256("\n".join(paths).encode()).hexdigest()[:32]
+    record = default_cache().parent / "lengths" / f"{digest}.parquet"
     measured, rows, fresh = _read(record), [], False
     for path in tqdm(paths, "measuring poses", unit="file", disable=len(paths) < 1000):
         state = os.stat(path)
@@ -31,7 +32,8 @@ def of(paths: list[str], count: Callable[[Path], int], fps: float) -> pd.DataFra
         rows.append((key, *measured[key]))
     table = pd.DataFrame(rows, columns=["key", "frames", "problem"])
     if fresh:
-        _write(record, table)
+        with suppress(OSError), checksums.replacing(record) as draft:
+            table.to_parquet(draft)
     return table[["frames", "problem"]].assign(fps=fps)[["frames", "fps", "problem"]]
 
 
@@ -42,11 +44,6 @@ def _measure(path: Path, count: Callable[[Path], int]) -> tuple[int, str]:
         return 0, str(error)
 
 
-def _record(paths: list[str]) -> Path:
-    digest = hashlib.sha256("\n".join(paths).encode()).hexdigest()[:32]
-    return default_cache().parent / "lengths" / f"{digest}.parquet"
-
-
 def _read(record: Path) -> dict[str, tuple[int, str]]:
     # A record is only a memory: what can't be read is found out again.
     with suppress(OSError, ValueError, KeyError):
@@ -55,8 +52,3 @@ def _read(record: Path) -> dict[str, tuple[int, str]]:
         table = pd.read_parquet(record)
         return dict(zip(table["key"], zip(table["frames"], table["problem"], strict=True), strict=True))
     return {}
-
-
-def _write(record: Path, table: pd.DataFrame) -> None:
-    with suppress(OSError), checksums.replacing(record) as draft:
-        table.to_parquet(draft)

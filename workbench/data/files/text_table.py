@@ -120,20 +120,14 @@ def _columns(rows: Iterable[list[str]], width: int) -> tuple[list[list[str]], li
     interned: dict[str, str] = {}
     wrong = []
     for i, row in enumerate(rows):
+        # Spreadsheets add empty fields beyond the header.
+        if len(row) < width or any(map(str.strip, row[width:])):
+            wrong.append(f"row {i + 1} has {len(row)}")
         if len(row) != width:
-            row = _trimmed(row, width)
-            if len(row) != width:
-                wrong.append(f"row {i + 1} has {len(row)}")
-                row = (row + [""] * width)[:width]
+            row = (row + [""] * width)[:width]
         for column, value in zip(columns, row, strict=True):
             column.append(interned.setdefault(value, value) if len(interned) < FEW else interned.get(value, value))
     return columns, wrong
-
-
-def _trimmed(row: list[str], width: int) -> list[str]:
-    """Without the empty fields beyond the header that spreadsheets add."""
-    extra = row[width:]
-    return row if any(map(str.strip, extra)) else row[:width]
 
 
 def _text(path: Path) -> tuple[str, str]:

@@ -62,16 +62,18 @@ def _people(content: Any, path: str | Path) -> People:
         return _of_mmpose(jsons.member(content, "instance_info", list, str(path)), f"{path}, instance_info")
     if isinstance(content, list) and content and isinstance(content[0], dict) and "instances" in content[0]:
         return _of_mmpose(content, f"{path}, entry")
+    images = None
     if isinstance(content, dict) and "annotations" in content:
-        return _of_annotations(content, path)
+        content, images = jsons.member(content, "annotations", list, str(path)), content.get("images")
     if not isinstance(content, list):
         raise Damage(f"{path}: expected a list of detections, or an object with annotations or instance_info")
-    rows, padded = [], False
-    for entry, (name, points) in enumerate(_detections(content, path)):
-        number, zeros = _frame_number(name, f"{path}, entry {entry}")
-        rows.append((number, points))
-        padded = padded or zeros
-    return People(rows, SKELETON, padded=padded, who=_tracks(content))
+    detections = _detections(content, path)
+    who = [track(detection.get("track_id", detection.get("idx"))) for detection in content]
+    if isinstance(images, list) and images:
+        return _in_images(detections, images, path, who)
+    numbers = [_frame_number(name, f"{path}, entry {entry}") for entry, (name, _) in enumerate(detections)]
+    rows = [(number, points) for (number, _), (_, points) in zip(numbers, detections, strict=True)]
+    return People(rows, SKELETON, padded=any(zeros for _, zeros in numbers), who=who)
 
 
 def _detections(content: list, path: str | Path) -> list[tuple[Any, np.ndarray]]:
@@ -88,19 +90,10 @@ def _detections(content: list, path: str | Path) -> list[tuple[Any, np.ndarray]]
     return detections
 
 
-def _tracks(detections: list[dict]) -> list[int | None]:
-    """The track of each; None where a detection has none."""
-    return [track(detection.get("track_id", detection.get("idx"))) for detection in detections]
-
-
-def _of_annotations(content: dict, path: str | Path) -> People:
-    detections = _detections(jsons.member(content, "annotations", list, str(path)), path)
-    images = content.get("images")
-    if not isinstance(images, list) or not images:
-        numbered = [_frame_number(name, f"{path}, entry {entry}") for entry, (name, _) in enumerate(detections)]
-        rows = [(number, points) for (number, _), (_, points) in zip(numbered, detections, strict=True)]
-        padded = any(zeros for _, zeros in numbered)
-        return People(rows, SKELETON, padded=padded, who=_tracks(content["annotations"]))
+def _in_images(
+    detections: list[tuple[Any, np.ndarray]], images: list, path: str | Path, who: list[int | None]
+) -> People:
+    """The ``detections`` in the frames that the table ``images`` names."""
     numbers, padded = _table(images, path)
     rows = []
     for entry, (name, points) in enumerate(detections):
@@ -109,9 +102,9 @@ def _of_annotations(content: dict, path: str | Path) -> People:
         rows.append((numbers[name], points))
     listed, named = sorted(numbers.values()), {number for number, _ in rows}
     # A table of all images of a video has gaps in the annotations, begins with its first frame, or both.
-    whole = listed == list(range(listed[0], listed[0] + len(listed)))
-    first = listed[0] if whole and (listed[0] <= 1 or named != set(listed)) else None
-    return People(rows, SKELETON, first=first, padded=padded, who=_tracks(content["annotations"]))
+    complete = listed == list(range(listed[0], listed[0] + len(listed)))
+    first = listed[0] if complete and (listed[0] <= 1 or named != set(listed)) else None
+    return People(rows, SKELETON, first=first, padded=padded, who=who)
 
 
 def _table(images: list, path: str | Path) -> tuple[dict[Any, int], bool]:

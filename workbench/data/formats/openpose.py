@@ -79,13 +79,12 @@ def _of_frames(frames: list[tuple[int, object, Path]]) -> People:
 
 def _of_clip(content: dict, path: Path) -> People:
     """Kinetics-skeleton; frame_index counts from 1."""
-    rows, listed = [], []
+    rows = []
     for entry, frame in enumerate(jsons.member(content, "data", list, str(path))):
         where = f"{path}, data {entry}"
         number = jsons.member(frame, "frame_index", int, where)
         if number < 1:
             raise Damage(f"{where}: expected a frame_index from 1 on, got {number}")
-        listed.append(number)
         for person in jsons.member(frame, "skeleton", list, where):
             positions = jsons.numbers(jsons.member(person, "pose", list, where), 36, f"{where}, pose").reshape(18, 2)
             scores = jsons.numbers(jsons.member(person, "score", list, where), 18, f"{where}, score")

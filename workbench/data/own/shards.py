@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.data.dataset import Dataset
+from workbench.data.dataset import Dataset, Reader
 from workbench.data.files import tar_members
 from workbench.data.files.faults import Faults
 from workbench.data.files.table_checks import DAMAGE
@@ -96,7 +96,7 @@ def _row(path: Path, key: str, data: bytes, classes: int) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Shards:
+class Shards(Reader):
     """Reads one clip of a shard; every method takes a row of the table."""
 
     skeleton: Skeleton | None
@@ -116,10 +116,6 @@ class Shards:
         """Image space, joints float32 [M,T,V,2]."""
         return self._load(row, "image")
 
-    def truth(self, row: pd.Series) -> None:
-        """None: nobody knows."""
-        return None
-
     def files(self, row: pd.Series) -> list[Path]:
         """The shard of a clip."""
         return [Path(row["video"])]
@@ -133,7 +129,7 @@ class Shards:
                 poses = {pose.space: pose for pose in of_arrays(dict(file), name)}
         except DAMAGE as error:
             raise ValueError(f"{name} cannot be read: {error}") from None
-        wanted_pose = poses.get(space)
-        if wanted_pose is not None and wanted_pose.joints.shape[1] != row["frames"]:
-            raise ValueError(f"{name} have {wanted_pose.joints.shape[1]} frames, the video has {row['frames']}")
-        return wanted_pose
+        pose = poses.get(space)
+        if pose is not None and pose.joints.shape[1] != row["frames"]:
+            raise ValueError(f"{name} have {pose.joints.shape[1]} frames, the video has {row['frames']}")
+        return pose
