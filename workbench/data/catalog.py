@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -120,16 +120,14 @@ def opener(address: str) -> Callable[..., Any]:
     return getattr(import_module(module), function)
 
 
-def open_parts(
-    name: str = AUTO, root: str | Path | None = None, protocol: str | None = None, splits: Sequence[str] = SPLITS
-) -> dict[str, Dataset]:
-    """``open_dataset`` of several splits, by name; a table that holds them all is read once."""
+def open_parts(name: str = AUTO, root: str | Path | None = None, protocol: str | None = None) -> dict[str, Dataset]:
+    """``open_dataset`` of all splits, by name; a table that holds them all is read once."""
     name = guess(root) if name == AUTO else name
     if name not in TABLES:
-        return {split: open_dataset(name, root, protocol, split) for split in splits}
-    whole = open_dataset(name, root, protocol, "all")
-    rows_of = {split: np.flatnonzero(whole.table["split"].to_numpy() == split).tolist() for split in splits}
-    return {split: dataclasses.replace(whole.subset(rows), split=split) for split, rows in rows_of.items()}
+        return {split: open_dataset(name, root, protocol, split) for split in SPLITS}
+    data = open_dataset(name, root, protocol, "all")
+    rows_of = {split: np.flatnonzero(data.table["split"].to_numpy() == split).tolist() for split in SPLITS}
+    return {split: dataclasses.replace(data.subset(rows), split=split) for split, rows in rows_of.items()}
 
 
 def guess(root: str | Path | None) -> str:

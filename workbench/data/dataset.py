@@ -74,17 +74,22 @@ class Rows:
         return self.table["video"].tolist()
 
     @property
+    def title(self) -> str:
+        """What messages call it: name, protocol and split."""
+        return f"{self.name} ({self.protocol}, {self.split})"
+
+    @property
     def schema(self) -> Skeleton:
         """The skeleton of data that have poses; ValueError where they have none."""
         if self.skeleton is None:
-            raise ValueError(f"{self.name} ({self.protocol}, {self.split}) has no poses")
+            raise ValueError(f"{self.title} has no poses")
         return self.skeleton
 
     def index(self, id: str) -> int:
         """Position of the row called ``id``, however its accents are encoded; ValueError naming it otherwise."""
         position = self._positions.get(id, self._forms.get(same(id)))
         if position is None:
-            raise ValueError(f"{self.name} ({self.protocol}, {self.split}) has no {self.row_name} {id!r}")
+            raise ValueError(f"{self.title} has no {self.row_name} {id!r}")
         return position
 
     def row(self, i: int) -> pd.Series:

@@ -102,14 +102,14 @@ class Clips:
         self.dataset, self.spec, self.needs = dataset, spec, needs
         # In the mirror a left hand is a right one: both are held, whichever is asked for.
         sides = {side for name in spec.regions for side in (name, regions.MIRRORED.get(name, name))}
-        self._held = replace(spec, regions=tuple(name for name in regions.REGIONS if name in sides))
-        self._cut = _Remembered(partial(Cut, dataset, self._held))
+        self._both_sides = replace(spec, regions=tuple(name for name in regions.REGIONS if name in sides))
+        self._cut = _Remembered(partial(Cut, dataset, self._both_sides))
         self.stores: dict[str, Store] = {}
         if cache is not None:
             self.stores = {title: self._open(Path(cache), title, workers) for title in _kinds(needs, spec)}
 
     def _open(self, cache: Path, title: str, workers: int) -> Store:
-        kind, spec, data = KINDS[title], self._held, self.dataset
+        kind, spec, data = KINDS[title], self._both_sides, self.dataset
         values = asdict(spec)
         key = {"version": kind.version, "data": data.fingerprint(), **{name: values[name] for name in kind.fields}}
         make = partial(_all_rows, data, spec, title)
@@ -144,7 +144,7 @@ class Clips:
     def _places(self, mirrored: bool) -> list[int]:
         """Which of the regions that are held are those of the spec, seen in a mirror or not."""
         names = [regions.MIRRORED.get(name, name) if mirrored else name for name in self.spec.regions]
-        return [self._held.regions.index(name) for name in names]
+        return [self._both_sides.regions.index(name) for name in names]
 
     def bodies(self, i: int, numbers: np.ndarray) -> Pose:
         """float32 [M,t_p,V,3], the persons of clip i in the frames ``numbers``, normalised, 0 where unknown and where
@@ -171,8 +171,8 @@ class Clips:
     def _moments(self, title: str, i: int, numbers: np.ndarray) -> np.ndarray:
         if title not in self.stores:
             return getattr(self._cut(i), title)(numbers)
-        rows, held = self.stores[title][i], candidates(self.spec, self.dataset.lengths[i])
-        return rows if np.array_equal(held, numbers) else rows[np.searchsorted(held, numbers)]
+        rows, cached = self.stores[title][i], candidates(self.spec, self.dataset.lengths[i])
+        return rows if np.array_equal(cached, numbers) else rows[np.searchsorted(cached, numbers)]
 
     def _whole(self, title: str, i: int) -> np.ndarray:
         return self.stores[title][i] if title in self.stores else getattr(self._cut(i), title)
@@ -198,11 +198,11 @@ class _Remembered:
 
     def __init__(self, make: Callable[[int], Cut]) -> None:
         self._make = make
-        self._kept: dict[int, Cut] = {}
+        self._cuts: dict[int, Cut] = {}
 
     def __call__(self, i: int) -> Cut:
-        if i not in self._kept:
-            if len(self._kept) >= REMEMBERED:
-                self._kept.clear()
-            self._kept[i] = self._make(i)
-        return self._kept[i]
+        if i not in self._cuts:
+            if len(self._cuts) >= REMEMBERED:
+                self._cuts.clear()
+            self._cuts[i] = self._make(i)
+        return self._cuts[i]

@@ -67,8 +67,8 @@ class Cut:
         first, pair_of = np.unique(np.minimum(numbers, self.info.frames - 2), return_inverse=True)
         if self.box.ndim == 1:
             needed = np.union1d(first, first + 1)
-            pictures, at = self.pictures(needed), np.searchsorted(needed, first)
-            before, after = pictures[at], pictures[at + 1]
+            pictures, positions = self.pictures(needed), np.searchsorted(needed, first)
+            before, after = pictures[positions], pictures[positions + 1]
         else:  # both frames of a pair in the first one's box: what stands still doesn't move with the track
             before, after = (self._area(numbers, self.box[first]) for numbers in (first, first + 1))
         return flow.quantize(flow.between(before, after, self.spec.flow_method))[pair_of]
@@ -123,14 +123,13 @@ class Cut:
 
     def _region(self, name: str) -> np.ndarray | None:
         if name == "full_frame":
-            whole = np.array([0.0, 0.0, self.info.width, self.info.height])
-            return _with_border(np.repeat(whole[None], self.info.frames, axis=0), self.spec)
+            picture = np.array([0.0, 0.0, self.info.width, self.info.height])
+            return _with_border(np.repeat(picture[None], self.info.frames, axis=0), self.spec)
         if name == "full_body" and self.spec.body == "crop":
             return np.broadcast_to(self.box, (self.info.frames, 4))
-        fixed = self.spec.track_size == "clip"
         try:
             main = pose.pick(self._pixels, self.order[:1])
-            boxes = regions.boxes(main, name, fixed).astype(np.float64)
+            boxes = regions.boxes(main, name, self.spec.track_size == "clip").astype(np.float64)
             return _with_border(_widen(boxes, self.spec.size), self.spec)
         except regions.Unseen:
             return None

@@ -63,11 +63,12 @@ class Snippets:
     def join(cls, several: list[Snippets]) -> Snippets:
         """The channels of all of them, one after the other; ValueError unless videos and snippets are the same."""
         first = several[0]
-        for other in several[1:]:
-            if other.ids != first.ids or other.spec != first.spec:
-                raise ValueError(f"features of other videos or snippets can't be joined: {first.spec} and {other.spec}")
-        parts = [paths for each in several for paths in each.parts]
-        bad = {i: reason for each in reversed(several) for i, reason in each.bad.items()}
+        for snippets in several:
+            if (snippets.ids, snippets.spec) != (first.ids, first.spec):
+                specs = f"{first.spec} and {snippets.spec}"
+                raise ValueError(f"features of other videos or snippets can't be joined: {specs}")
+        parts = [paths for snippets in several for paths in snippets.parts]
+        bad = {i: reason for snippets in reversed(several) for i, reason in snippets.bad.items()}
         return cls(first.ids, first.lengths, first.edges, first.spec, parts, bad)
 
     def __len__(self) -> int:
@@ -204,9 +205,10 @@ def truth(data: Untrimmed, snippets: Snippets) -> list[np.ndarray]:
 
 def check_videos(data: Untrimmed, several: Iterable[Snippets]) -> None:
     """ValueError unless all features are of the videos of ``data``, and of the same snippets."""
-    several = list(several)
-    for each in several:
-        if each.ids != data.ids or not np.array_equal(each.lengths, data.lengths):
-            raise ValueError(f"the features are not those of the videos of {data.name} ({data.protocol}, {data.split})")
-        if each.spec != several[0].spec:
-            raise ValueError(f"features of different snippets can't be read together: {several[0].spec}, {each.spec}")
+    spec = None
+    for snippets in several:
+        spec = spec or snippets.spec
+        if snippets.ids != data.ids or not np.array_equal(snippets.lengths, data.lengths):
+            raise ValueError(f"the features are not those of the videos of {data.title}")
+        if snippets.spec != spec:
+            raise ValueError(f"features of different snippets can't be read together: {spec}, {snippets.spec}")
