@@ -68,16 +68,6 @@ _JOINTS_OF = {
 }
 
 
-def get(name: str) -> Skeleton:
-    """The schema called ``name``; ValueError listing the known names otherwise."""
-    return Skeleton.named(name)
-
-
-def names() -> list[str]:
-    """All schemas."""
-    return Skeleton.names()
-
-
 def common_names(skeleton: Skeleton) -> list[str]:
     """What each joint is called when schemas are compared: place, then side ("elbow_left")."""
 
@@ -98,7 +88,7 @@ def convert(pose: Pose, to: str | Skeleton) -> Pose:
     Joints are matched by place; those that only follow from others (hip centre, neck, spine, head, hand) are their
     mean. A joint that the source does not have is NaN, with confidence 0. ValueError if no joint at all can be had.
     """
-    target = get(to) if isinstance(to, str) else to
+    target = Skeleton.named(to) if isinstance(to, str) else to
     if target == pose.skeleton:
         return pose
     available = {name: index for index, name in reversed(list(enumerate(common_names(pose.skeleton))))}
