@@ -65,7 +65,7 @@ def test_what_differs_in_earnest_does_not_look_alike():
 def test_merged_names_are_the_first_spellings(names):
     found = spelling.merged(names)
     assert len(set(found)) == len({unicodedata.normalize("NFC", name) for name in names}) and set(found) <= set(names)
-    assert [spelling.same(name) for name in found] == [spelling.same(name) for name in names]
+    assert [spelling.canonical(name) for name in found] == [spelling.canonical(name) for name in names]
 
 
 def test_one_name_in_two_unicode_forms_is_one_class_and_one_file(tmp_path, clip):

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from safefiles.processes import cores
 from workbench.data import content_digests
-from workbench.data.spelling import same
+from workbench.data.spelling import canonical
 from workbench.media import video
 from workbench.types import Pose, Skeleton, Truth
 
@@ -87,7 +87,7 @@ class Rows:
 
     def index(self, id: str) -> int:
         """Position of the row called ``id``, however its accents are encoded; ValueError naming it otherwise."""
-        position = self._positions.get(id, self._forms.get(same(id)))
+        position = self._positions.get(id, self._forms.get(canonical(id)))
         if position is None:
             raise ValueError(f"{self.title} has no {self.row_name} {id!r}")
         return position
@@ -128,8 +128,8 @@ class Rows:
     @cached_property
     def _forms(self) -> dict[str, int]:
         """Positions by names as they are compared, of those that only one row has."""
-        counts = Counter(map(same, self.ids))
-        return {same(name): position for name, position in self._positions.items() if counts[same(name)] == 1}
+        counts = Counter(map(canonical, self.ids))
+        return {canonical(name): position for name, position in self._positions.items() if counts[canonical(name)] == 1}
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,12 @@ class Dataset(Rows):
     @cached_property
     def _files(self) -> list[list[str]]:
         """Those of all clips. A row of a million by position takes minutes: readers get plain mappings."""
-        return files_of(self.table, self.reader)
+        names: list[str] = list(self.table)
+        paths: dict[str, str] = {}
+        columns = zip(*(self.table[name].tolist() for name in names), strict=True)
+        rows = (dict(zip(names, values, strict=True)) for values in columns)
+        files = ([os.fspath(path) for path in self.reader.files(row)] for row in rows)
+        return [[paths.setdefault(path, path) for path in row] for row in files]
 
     @cached_property
     def contents(self) -> str:
@@ -223,15 +228,6 @@ class Dataset(Rows):
         if instances is not None:
             instances = instances[instances["video"].isin(table["id"])].reset_index(drop=True)
         return dataclasses.replace(self, table=table, instances=instances)
-
-
-def files_of(table: pd.DataFrame, reader: Reader) -> list[list[str]]:
-    """The files that each row is read from."""
-    names: list[str] = list(table)
-    spelled: dict[str, str] = {}
-    rows = zip(*(table[name].tolist() for name in names), strict=True)
-    paths_of_rows = ([os.fspath(path) for path in reader.files(dict(zip(names, row, strict=True)))] for row in rows)
-    return [[spelled.setdefault(path, path) for path in paths] for paths in paths_of_rows]
 
 
 def shown(row: pd.Series) -> np.ndarray:

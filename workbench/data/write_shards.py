@@ -60,8 +60,8 @@ def _write(datasets: dict[str, Dataset], folder: Path, size: int, writer: Any) -
     for number, group in enumerate(tqdm(plan, "writing shards", unit="shard")):
         path = folder / f"shard-{number:06d}.tar"
         index, state = folder / f"shard-{number:06d}.json", _state(datasets, group)
-        whole = all([checksums.intact(path), checksums.intact(index)])
-        if whole and tar_members.read_json(index).get("state") == state:
+        complete = all([checksums.intact(path), checksums.intact(index)])
+        if complete and tar_members.read_json(index).get("state") == state:
             skipped += len(group) - len(tar_members.read_json(index)["failed"])
         else:
             wrong = _fill(path, datasets, group, writer)

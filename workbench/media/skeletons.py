@@ -165,9 +165,9 @@ def bone_limbs(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _limb(first: str, second: str) -> int:
-    (joint, side), (other, _) = sorted((_joint_and_side(first), _joint_and_side(second)), key=lambda end: end[1] == "")
+    (joint, side), (inner, _) = sorted((_joint_and_side(first), _joint_and_side(second)), key=lambda end: end[1] == "")
     parts = {_part(first), _part(second)}
-    joints = {joint, other}
+    joints = {joint, inner}
     if "head" in parts:
         return FINE.index("head")
     if parts == {f"{side} arm"}:
@@ -216,19 +216,11 @@ def parents(skeleton: Skeleton) -> np.ndarray:
         for child, towards in skeleton.bones:
             parent[child] = towards
         return parent
-    return _breadth_first(skeleton, parent)
-
-
-def _breadth_first(skeleton: Skeleton, parent: np.ndarray) -> np.ndarray:
-    queue = list(skeleton.root)
-    reached = set(queue)
-    while queue:
-        joint = queue.pop(0)
+    reached = list(skeleton.root)
+    for joint in reached:  # grows on the way
         for bone in skeleton.bones:
-            if joint in bone:
-                other = bone[0] if bone[1] == joint else bone[1]
-                if other not in reached:
-                    reached.add(other)
-                    queue.append(other)
-                    parent[other] = joint
+            neighbour = sum(bone) - joint
+            if joint in bone and neighbour not in reached:
+                reached.append(neighbour)
+                parent[neighbour] = joint
     return parent

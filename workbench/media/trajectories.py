@@ -79,7 +79,9 @@ def _piece(frames: np.ndarray, flow: np.ndarray | None) -> np.ndarray:
     unit = min(frames.shape[1:3]) / SIDE
     grey, flow = _working_size(frames, flow, max(unit, 1.0))
     unit = min(unit, 1.0)
-    flow = _dis(grey) if flow is None else flow
+    if flow is None:
+        # A solver for each pair: OpenCV's DIS changes its own settings for small pictures and keeps them.
+        flow = np.stack([make_solver("dis").calc(*pair, None) for pair in zip(grey, grey[1:], strict=False)])
     camera = np.stack([_camera(*pair, unit) for pair in zip(grey, flow, strict=False)])
     fields = np.concatenate([flow, flow - camera], axis=3)
     levels = [Level(grey, fields, SCALE_STEP**scale, unit) for scale in range(SCALES)]
@@ -146,15 +148,15 @@ class Level:
             if len(rows):
                 age = t - start[rows]
                 sums[rows, age] = self._cells(t, path[rows, age])
-        out = np.empty((len(start), DIMENSIONS), np.float32)
+        descriptors = np.empty((len(start), DIMENSIONS), np.float32)
         length = np.linalg.norm(shift, axis=2).sum(axis=1)
-        out[:, SLICES["shape"]] = shift.reshape(-1, 2 * LENGTH) / length[:, None]
+        descriptors[:, SLICES["shape"]] = shift.reshape(-1, 2 * LENGTH) / length[:, None]
         parts = np.split(sums, np.cumsum(list(BINS.values()))[:-1], axis=3)
         for name, part in zip(BINS, parts, strict=True):
             histogram = EPSILON + part.reshape(-1, PERIODS, LENGTH // PERIODS, GRID * GRID * BINS[name])
             histogram = np.sqrt(histogram / histogram.sum(axis=3, keepdims=True))
-            out[:, SLICES[name]] = histogram.mean(axis=2).reshape(-1, PERIODS * GRID * GRID * BINS[name])
-        return out
+            descriptors[:, SLICES[name]] = histogram.mean(axis=2).reshape(-1, PERIODS * GRID * GRID * BINS[name])
+        return descriptors
 
     def _cells(self, t: int, points: np.ndarray) -> np.ndarray:
         """float32 [n,4,33]: the votes in the cells around ``points`` (x, y) [n,2], by rows. A neighbourhood that
@@ -228,12 +230,6 @@ def _shrink(field: np.ndarray, size: tuple[int, int], factor: float) -> np.ndarr
     """Components of flow [H,W,4] in pixels of a picture of ``size`` (width, height), median-filtered over 3 x 3."""
     parts = cv2.split(cv2.resize(field, size, interpolation=cv2.INTER_AREA))
     return cv2.merge([cv2.medianBlur(part, 3) for part in parts]) / np.float32(factor)
-
-
-def _dis(grey: np.ndarray) -> np.ndarray:
-    """float32 [T-1,H,W,2]."""
-    # A solver for each pair: OpenCV's DIS changes its own settings for small pictures and keeps them.
-    return np.stack([make_solver("dis").calc(*pair, None) for pair in zip(grey, grey[1:], strict=False)])
 
 
 def _camera(grey: np.ndarray, flow: np.ndarray, unit: float) -> np.ndarray:

@@ -177,7 +177,7 @@ class _Build:
             os.ftruncate(file, self.size)
         if not self.rows.exists():
             self._read_log()
-            return {i for i in clips if self.sums[i] is not None and self._same(file, i)}
+            return {i for i in clips if self.sums[i] is not None and self._intact(file, i)}
         index = json.loads(self.index.read_text())
         good = set(clips) - {int(i) for i in index["bad"]}
         if "sums" not in index:  # made before they were kept
@@ -185,7 +185,7 @@ class _Build:
         self.sums = list(index["sums"])
         if index["state"] == [state.st_size, state.st_mtime_ns]:
             return good
-        intact = {i for i in good if self._same(file, i)}
+        intact = {i for i in good if self._intact(file, i)}
         if intact != good:
             share = f"{len(good - intact)} of {len(good)} clips"
             warnings.warn(f"{self.rows} is damaged: {share} are made again", stacklevel=2)
@@ -199,7 +199,7 @@ class _Build:
                 if 0 <= i < len(self.sums):
                     self.sums[i] = crc
 
-    def _same(self, file: int, i: int) -> bool:
+    def _intact(self, file: int, i: int) -> bool:
         """Whether the rows of clip i are what was written; of those that nobody knows the checksum of, they are."""
         size = self.row * self.counts[i]
         return self.sums[i] is None or zlib.crc32(os.pread(file, size, self._offset(i))) == self.sums[i]
@@ -246,13 +246,13 @@ def _map(make: Callable[[int], np.ndarray], todo: list[int], workers: int) -> It
     """(i, its array or what is wrong with it), as they get ready."""
     # Threads are enough: files are verified in processes of media's own, decoders and OpenCV release the interpreter.
     with ThreadPoolExecutor(workers) as pool:
-        rest = iter(todo)
+        pending = iter(todo)
         # A few in flight, not all: results wait in memory until they are written.
-        waiting = {pool.submit(_attempt, make, i): i for i in islice(rest, 2 * workers)}
+        waiting = {pool.submit(_attempt, make, i): i for i in islice(pending, 2 * workers)}
         while waiting:
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                 yield waiting.pop(future), future.result()
-                waiting.update({pool.submit(_attempt, make, i): i for i in islice(rest, 1)})
+                waiting.update({pool.submit(_attempt, make, i): i for i in islice(pending, 1)})
 
 
 def _attempt(make: Callable[[int], np.ndarray], i: int) -> np.ndarray | str:

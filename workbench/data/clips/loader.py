@@ -99,11 +99,11 @@ class Loader(Epochs):
         return [(i, number) for i, count in enumerate(counts) for number in range(count)]
 
     def __iter__(self) -> Iterator[Batch]:
-        self._given, self._start = self._start, 0
-        self._tasks[:] = self._epoch_tasks()[self._given :]
+        self._position, self._start = self._start, 0
+        self._tasks[:] = self._epoch_tasks()[self._position :]
         batches = self._pool if self._pool is not None else map(self._maker.__getitem__, self._tasks)
         for batch, skipped in batches:
-            self._given += 1
+            self._position += 1
             self._report(skipped)
             if len(batch):
                 yield batch

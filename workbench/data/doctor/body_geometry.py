@@ -172,7 +172,7 @@ def folded(joints: np.ndarray, skeleton: Skeleton) -> tuple[float, str]:
 def _two_bones(upper: np.ndarray, lower: np.ndarray) -> bool:
     """Whether these distances over time may be those of the two bones of a limb, however it is bent."""
     middles = [np.nanmedian(upper), np.nanmedian(lower)]
-    spreads = [np.nanpercentile(each, 90) - np.nanpercentile(each, 10) for each in (upper, lower)]
+    spreads = [np.nanpercentile(bone, 90) - np.nanpercentile(bone, 10) for bone in (upper, lower)]
     rigid = all(spread < 0.25 * middle for spread, middle in zip(spreads, middles, strict=True))
     return bool(rigid and max(middles) < 1.6 * min(middles))
 

@@ -63,7 +63,7 @@ def pictures(case: Case) -> Finding | None:
     "All videos have the same constant frame rate. At a higher rate, the same number of frames covers less of an "
     "action.",
     severity="warning",
-    of="notes",
+    scope="notes",
 )
 def frame_rates(survey: Survey) -> list[Finding] | None:
     if not survey.notes:
@@ -123,7 +123,7 @@ def noted(info: VideoInfo) -> Finding:
     "whatever shape a player gives them. With two shapes, the same person is broader in one video than in the other. "
     "`ffmpeg -i IN -vf scale=iw*sar:ih,setsar=1 OUT` makes pixels square.",
     severity="warning",
-    of="notes",
+    scope="notes",
 )
 def pixel_aspect(survey: Survey) -> list[Finding] | None:
     if not survey.notes:

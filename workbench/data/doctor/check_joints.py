@@ -6,7 +6,7 @@ import numpy as np
 
 from workbench.data.doctor import body_geometry
 from workbench.data.doctor.case import Case
-from workbench.data.doctor.checks import FINE, Finding, check
+from workbench.data.doctor.checks import FINE, Finding, above, check
 from workbench.types import Pose
 
 #: Detours (see ``body_geometry.detour``) of right orders stay below these, by number of coordinates; foreshortening
@@ -87,7 +87,7 @@ def without(case: Case) -> Finding | None:
 def gaps(pose: Pose) -> Finding | None:
     empty = ~np.isfinite(pose.joints).any(axis=(0, 2, 3))
     share = float(empty.mean())
-    return Finding(f"nobody in {share:.0%} of the frames", share) if share > 0.3 else FINE
+    return above(0.3, share, f"nobody in {share:.0%} of the frames")
 
 
 @check(
@@ -100,7 +100,7 @@ def zeros(pose: Pose) -> Finding | None:
     at_zero = (pose.joints == 0).all(axis=3)
     # Coordinates that count from the hips have one joint at 0.
     share = float((at_zero.sum(axis=2) > 1).mean())
-    return Finding(f"several joints at exactly 0 in {share:.0%} of the poses", share) if share > 0.02 else FINE
+    return above(0.02, share, f"several joints at exactly 0 in {share:.0%} of the poses")
 
 
 @check(
@@ -112,10 +112,10 @@ def zeros(pose: Pose) -> Finding | None:
 def frozen(pose: Pose) -> Finding | None:
     if pose.joints.shape[1] < 4:
         return None
-    same = (pose.joints[:, 1:] == pose.joints[:, :-1]).all(axis=(2, 3))
+    unchanged = (pose.joints[:, 1:] == pose.joints[:, :-1]).all(axis=(2, 3))
     finite = np.isfinite(pose.joints[:, 1:]).all(axis=(2, 3))
-    share = float(same[finite].mean()) if finite.any() else 0.0
-    return Finding(f"{share:.0%} of the poses are exactly those of the frame before", share) if share > 0.5 else FINE
+    share = float(unchanged[finite].mean()) if finite.any() else 0.0
+    return above(0.5, share, f"{share:.0%} of the poses are exactly those of the frame before")
 
 
 @check(
@@ -151,11 +151,7 @@ def flat_order(pose: Pose) -> Finding | None:
     if pose.joints.shape[3] != 2:
         return None
     value = body_geometry.detour(pose.joints, pose.skeleton)
-    if not np.isfinite(value):
-        return None
-    if value <= DETOUR[2]:
-        return FINE
-    return Finding(f"bones are {value:.1f} times the shortest tree, 1.0 to 2.0 is usual", value)
+    return above(DETOUR[2], value, f"bones are {value:.1f} times the shortest tree, 1.0 to 2.0 is usual")
 
 
 @check(
@@ -182,9 +178,7 @@ def limbs(pose: Pose) -> Finding | None:
 )
 def rigid(pose: Pose) -> Finding | None:
     value, name = body_geometry.stretch(pose.joints, pose.skeleton)
-    if not np.isfinite(value):
-        return None
-    return Finding(f"{name} changes its length by {value:.0%}", value) if value > 0.75 else FINE
+    return above(0.75, value, f"{name} changes its length by {value:.0%}")
 
 
 @check(
@@ -195,8 +189,7 @@ def rigid(pose: Pose) -> Finding | None:
 )
 def alike(pose: Pose) -> Finding | None:
     value, name = body_geometry.lopsided(pose.joints, pose.skeleton)
-    text = f"{name} and the same on the other side differ by a factor of {value:.1f}"
-    return Finding(text, value) if value > 1.7 else FINE
+    return above(1.7, value, f"{name} and the same on the other side differ by a factor of {value:.1f}")
 
 
 @check(
@@ -222,9 +215,7 @@ def sides(case: Case) -> Finding | None:
 )
 def flipping(pose: Pose) -> Finding | None:
     share = body_geometry.flips(pose.joints, pose.skeleton)
-    if not np.isfinite(share):
-        return None
-    return Finding(f"left and right are exchanged between {share:.0%} of the frames", share) if share > 0.03 else FINE
+    return above(0.03, share, f"left and right are exchanged between {share:.0%} of the frames")
 
 
 @check(
@@ -257,7 +248,7 @@ def in_front(pose: Pose) -> Finding | None:
     if not len(depth) or np.median(np.linalg.norm(depth, axis=1)) < 0.3 * tall:
         return None
     behind = float((depth[:, 2] <= 0).mean())
-    return Finding(f"behind the camera in {behind:.0%} of the poses", behind) if behind > 0.1 else FINE
+    return above(0.1, behind, f"behind the camera in {behind:.0%} of the poses")
 
 
 @check("units", "Poses are in metres: people are between 0.7 and 2.6 tall.", tolerance=0.05, reads="pose")

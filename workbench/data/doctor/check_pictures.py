@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.data.clips.clip_spec import ClipSpec
-from workbench.data.clips.read_clip import area_box
+from workbench.data.clips.read_clip import Cut
 from workbench.data.doctor import picture_motion
 from workbench.data.doctor.case import Case
-from workbench.data.doctor.checks import FINE, Finding, check
+from workbench.data.doctor.checks import FINE, Finding, above, check
 from workbench.media.framing import person_box
 
 #: By this share of its longer side a person's box grows before it is asked whether what moves lies inside.
@@ -118,7 +118,7 @@ def crops(case: Case) -> Finding | None:
         return Finding(f"only {share:.0%} of the person's box lies within the picture", 1 - share)
     try:
         # Of this clip alone: the lengths of the others are not needed.
-        truth, box = case.dataset.truth(case.i), area_box(case.dataset.subset([case.i]), ClipSpec(), 0)
+        truth, box = case.dataset.truth(case.i), Cut(case.dataset.subset([case.i]), ClipSpec(), 0).box
     except ValueError as problem:
         return Finding(str(problem), 1)
     if truth is None:
@@ -126,9 +126,7 @@ def crops(case: Case) -> Finding | None:
     middle = (truth.box[truth.moment, :2] + truth.box[truth.moment, 2:]) / 2
     middle = middle[np.isfinite(middle).all(axis=1)]
     missed = float(((middle < box[:2]) | (middle > box[2:])).any(axis=1).mean()) if len(middle) else 0.0
-    return (
-        Finding(f"the crop misses what makes the label in {missed:.0%} of its moment", missed) if missed > 0.5 else FINE
-    )
+    return above(0.5, missed, f"the crop misses what makes the label in {missed:.0%} of its moment")
 
 
 #: Slow beginnings, which pictures show later than poses, gain up to 0.11; poses 3 frames off nearly always more.

@@ -40,15 +40,15 @@ class Result:
             return "not measured"
         if not self.findings:
             return "ok"
-        few = self.check.of == "clip" and len(self.findings) <= self.check.tolerance * self.measured
-        return "warning" if few else self.check.severity
+        tolerated = self.check.scope == "clip" and len(self.findings) <= self.check.tolerance * self.measured
+        return "warning" if tolerated else self.check.severity
 
     @property
     def count(self) -> str:
         """How many findings, and of how many clips where clips are judged one by one; "" where nothing was."""
         if not self.measured:
             return ""
-        return f"{len(self.findings)} of {self.measured}" if self.check.of == "clip" else str(len(self.findings))
+        return f"{len(self.findings)} of {self.measured}" if self.check.scope == "clip" else str(len(self.findings))
 
 
 @dataclass(frozen=True)
@@ -130,8 +130,8 @@ def examine(
     clips = _choose(parts, sample, seed)
     results = {check.name: Result(check) for check in checks}
     survey = Survey(parts)
-    noting = any(check.of == "notes" for check in checks)
-    look = partial(_look, parts, [check for check in checks if check.of == "clip"], noting)
+    noting = any(check.scope == "notes" for check in checks)
+    look = partial(_look, parts, [check for check in checks if check.scope == "clip"], noting)
     with ThreadPoolExecutor(workers or cores()) as pool:
         for clip_findings, note in tqdm(pool.map(look, clips), "examining clips", len(clips), unit="clip"):
             survey.notes.extend(filter(None, [note]))
@@ -139,7 +139,7 @@ def examine(
                 results[name].measured += 1
                 results[name].findings += [finding] if finding.text else []
     for check in checks:
-        if check.of != "clip" and (findings := check.function(survey)) is not None:
+        if check.scope != "clip" and (findings := check.function(survey)) is not None:
             results[check.name] = Result(check, 1, findings)
     for result in results.values():
         result.findings.sort(key=lambda finding: -finding.badness)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from workbench.data.clips.clip_spec import ClipSpec
-from workbench.data.clips.read_clip import area_box
+from workbench.data.clips.read_clip import Cut
 from workbench.data.dataset import Dataset
 from workbench.media import rendering, video
 from workbench.types import Pose
@@ -37,7 +37,7 @@ def portrait(dataset: Dataset, i: int, numbers: Sequence[int] | None = None) -> 
     except (ValueError, OSError):
         return None
     solid, flat = _readable(lambda: (dataset.pose(i), dataset.pixels(i))) or (None, None)
-    box = _readable(lambda: area_box(dataset.subset([i]), ClipSpec(), 0))
+    box = _readable(lambda: Cut(dataset.subset([i]), ClipSpec(), 0).box)
     scale = HEIGHT / info.height
     frames = video.resize(frames, (HEIGHT, max(2, round(info.width * scale))))
     if flat is not None:

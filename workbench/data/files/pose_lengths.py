@@ -15,7 +15,7 @@ from safefiles import checksums
 from workbench.media.files.ingest import default_cache
 
 
-def of(paths: list[str], count: Callable[[Path], int], fps: float) -> pd.DataFrame:
+def measure(paths: list[str], count: Callable[[Path], int], fps: float) -> pd.DataFrame:
     """frames, fps and problem ("" where there is none) of each of ``paths``.
 
     What ``count`` (path -> frames, ValueError for a file that is no good) has found is kept in the cache folder and
@@ -28,7 +28,7 @@ def of(paths: list[str], count: Callable[[Path], int], fps: float) -> pd.DataFra
         state = os.stat(path)
         key = f"{path}|{state.st_size}|{state.st_mtime_ns}"
         if key not in measured:
-            measured[key], fresh = _measure(Path(path), count), True
+            measured[key], fresh = _attempt(Path(path), count), True
         rows.append((key, *measured[key]))
     table = pd.DataFrame(rows, columns=["key", "frames", "problem"])
     if fresh:
@@ -37,7 +37,7 @@ def of(paths: list[str], count: Callable[[Path], int], fps: float) -> pd.DataFra
     return table[["frames", "problem"]].assign(fps=fps)[["frames", "fps", "problem"]]
 
 
-def _measure(path: Path, count: Callable[[Path], int]) -> tuple[int, str]:
+def _attempt(path: Path, count: Callable[[Path], int]) -> tuple[int, str]:
     try:
         return count(path), ""
     except (ValueError, OSError) as error:

@@ -54,7 +54,7 @@ class Tokens:
             raise Damage(f"{self.path} ends on line {self._line(len(self) - 1)}, in the middle of a frame")
         return self._words[position].decode("ascii", "replace")
 
-    def whole(self, position: int, least: int, most: int, name: str) -> int:
+    def integer(self, position: int, least: int, most: int, name: str) -> int:
         """The whole number at ``position``; Damage if it is none or not within [least, most]."""
         word = self.word(position)
         if not (word.isascii() and word.isdigit() and len(word) <= 9 and least <= int(word) <= most):

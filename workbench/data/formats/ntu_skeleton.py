@@ -81,15 +81,15 @@ def _read(path: str | Path, bodies: str) -> tuple[np.ndarray, np.ndarray]:
 def _structure(tokens: Tokens) -> tuple[list[tuple[int, int, int]], list[list[str]]]:
     """Where the joints of each body begin, its frame and its place in the frame; and the ids by frame."""
     starts, ids = [], []
-    count = tokens.whole(0, 1, 100_000, "a number of frames")
+    count = tokens.integer(0, 1, 100_000, "a number of frames")
     position = 1
     for frame in range(count):
-        bodies = tokens.whole(position, 0, MOST_BODIES, f"the number of bodies in frame {frame + 1} of {count}")
+        bodies = tokens.integer(position, 0, MOST_BODIES, f"the number of bodies in frame {frame + 1} of {count}")
         position, names = position + 1, []
         for slot in range(bodies):
             names.append(tokens.word(position))
             position += BODY_FIELDS
-            tokens.whole(position, JOINTS, JOINTS, "the number of joints")
+            tokens.integer(position, JOINTS, JOINTS, "the number of joints")
             starts.append((position + 1, frame, slot))
             position += 1 + JOINTS * FIELDS
         ids.append(names)

@@ -1,7 +1,7 @@
 """What 2D detectors write: persons in frames that they number in their own way. Here they get their places in videos.
 
 Frames of a Pose count from 0. Files count from 0 or from 1, and tell it or not; where a file does not, what is known of
-the video decides, and where that does not either, the habit of the programs that name frames so (see ``first_number``).
+the video decides, and where that does not either, the habit of the programs that name frames so (``_stated_number``).
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ def placed(
     numbers = list(people.listed) if people.listed is not None else [number for number, _ in people.rows]
     if not numbers and frames is None:
         raise Damage(f"{path} holds no person")
-    first = first_number(people, numbers, frames)
+    stated = _stated_number(people, numbers, frames)
+    first = int(people.padded) if stated is None else stated
     if frames is not None and is_guess(people, frames):
         warnings.warn(f"poses in {Path(str(path)).parent}: {GUESS}", PoseNote, stacklevel=4)
     total = max(numbers, default=first) - first + 1
@@ -79,18 +80,6 @@ def placed(
     return pose if frames is None else fitted(pose, frames, str(path))
 
 
-def first_number(people: People, numbers: Sequence[int], frames: int | None) -> int:
-    """The number that the file gives to the video's first frame.
-
-    What the format says; else 0 where a frame is called 0; else 1 where the last frame that is named is the
-    ``frames``-th and so can't count from 0. A file that lists as many frames as there are, or fewer, and numbers that
-    no video of this length has, begins with the smallest. What is left is habit: ffmpeg, which pads numbers with zeros,
-    counts from 1; all others count from 0.
-    """
-    number = _stated_number(people, numbers, frames)
-    return number if number is not None else int(people.padded)
-
-
 def is_guess(people: People, frames: int | None) -> bool:
     """Whether it is habit alone that tells where the padded numbers of ``people`` count from: with ``frames`` in the
     video they may as well count from 0."""
@@ -99,7 +88,13 @@ def is_guess(people: People, frames: int | None) -> bool:
 
 
 def _stated_number(people: People, numbers: Sequence[int], frames: int | None) -> int | None:
-    """As ``first_number``; None where only habit tells."""
+    """The number that the file gives to the video's first frame.
+
+    What the format says; else 0 where a frame is called 0; else 1 where the last frame that is named is the
+    ``frames``-th and so can't count from 0. A file that lists as many frames as there are, or fewer, and numbers that
+    no video of this length has, begins with the smallest. What is left, None, is habit: ffmpeg, which pads numbers with
+    zeros, counts from 1; all others count from 0.
+    """
     lowest, highest = min(numbers, default=0), max(numbers, default=0)
     if people.first is not None and (frames is None or highest - people.first < frames or people.listed is None):
         return people.first
@@ -136,12 +131,12 @@ def _bodies(people: People) -> list[int]:
         who, tracked = [None] * len(numbers), []
     tracks = [track for track, _ in Counter(track for _, track in tracked).most_common(MOST_PERSONS // 2)]
     body_of = {track: body for body, track in enumerate(tracks)}
-    others: Counter[int] = Counter()
+    untracked: Counter[int] = Counter()
     bodies = []
     for number, track in zip(numbers, who, strict=True):
         if track is None or track not in body_of:
-            others[number] += 1
-            bodies.append(len(body_of) + others[number] - 1)
+            untracked[number] += 1
+            bodies.append(len(body_of) + untracked[number] - 1)
         else:
             bodies.append(body_of[track])
     return bodies
@@ -153,8 +148,8 @@ def track(value: Any) -> int | None:
         value = value[0]
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
         value = int(value)
-    whole = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and value == value // 1
-    return int(value) if whole else None
+    integral = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and value == value // 1
+    return int(value) if integral else None
 
 
 def in_pixels(joints: np.ndarray, size: tuple[float, float] | None) -> np.ndarray:

@@ -230,12 +230,13 @@ def leave_out(subjects: list[str], left_out: list[str], path: Path) -> dict[str,
     if unknown:
         raise ValueError(f"{path} has no subject {unknown[0]!r} to leave out; it has: {', '.join(subjects)}")
     last = subjects.index(max(left_out))
-    others = [name for name in subjects[last:] + subjects[:last] if name not in left_out]
-    if len(others) < 2:
+    remaining = [name for name in subjects[last:] + subjects[:last] if name not in left_out]
+    if len(remaining) < 2:
+        names = ", ".join(left_out)
         raise ValueError(
-            f"{path}: leaving out {', '.join(left_out)} leaves {len(others)} subject(s); training and validation need 2"
+            f"{path}: leaving out {names} leaves {len(remaining)} subject(s); training and validation need 2"
         )
-    validation = set(others[: max(1, len(others) // 10)])
+    validation = set(remaining[: max(1, len(remaining) // 10)])
     return {name: "test" if name in left_out else "validation" if name in validation else "train" for name in subjects}
 
 
@@ -257,7 +258,7 @@ def _lengths(table: pd.DataFrame) -> pd.DataFrame:
     """frames, fps and problem of each clip: of its video, or of its poses where it has none."""
     filmed = table["video"] != ""
     videos = measure(table["video"][filmed].tolist()).set_index(table.index[filmed])
-    poses = pose_lengths.of(table["pose"][~filmed].tolist(), posefiles.count, RATE).set_index(table.index[~filmed])
+    poses = pose_lengths.measure(table["pose"][~filmed].tolist(), posefiles.count, RATE).set_index(table.index[~filmed])
     return pd.concat([videos, poses]).sort_index()
 
 

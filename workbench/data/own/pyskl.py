@@ -83,13 +83,10 @@ def read_skeleton(annotation: dict, where: str) -> Pose:
         raise ValueError(f"{where} has no keypoint")
     skeleton, axes, _ = _layout(annotation, where)
     values = unpickling.array(annotation["keypoint"], f"{where}, keypoint,")
-    joints, confidence = values[..., :axes], None
+    joints = values[..., :axes]
     joints = np.where((joints == 0).all(axis=(2, 3), keepdims=True), np.nan, joints)
-    if annotation.get("keypoint_score") is not None:
-        confidence = unpickling.array(annotation["keypoint_score"], f"{where}, keypoint_score,")
-        if confidence.shape != joints.shape[:3]:
-            raise ValueError(f"{where}: expected keypoint_score {joints.shape[:3]}, got {confidence.shape}")
-    elif values.shape[3] > axes:
+    confidence = _scores(annotation, joints.shape[:3], where)
+    if confidence is None and values.shape[3] > axes:
         confidence = values[..., axes]
     if confidence is not None:
         joints = np.where(confidence[..., None] > 0, joints, np.nan)
@@ -195,13 +192,20 @@ def _check_values(annotation: dict, shape: tuple[int, ...], where: str) -> None:
     if np.isinf(values).any() or (values.dtype.itemsize > 2 and (np.abs(values) >= ABSURD).any()):
         raise ValueError(f"{where}: keypoint holds numbers that can't be coordinates")
     visible = np.isfinite(values).all(axis=3) & (values != 0).any(axis=3)
-    if annotation.get("keypoint_score") is not None:
-        scores = unpickling.plain_array(annotation["keypoint_score"], f"{where}, keypoint_score,")
-        if scores.shape != shape[:3]:
-            raise ValueError(f"{where}: expected keypoint_score {shape[:3]}, got {scores.shape}")
+    if (scores := _scores(annotation, shape[:3], where)) is not None:
         visible &= scores > 0
     if not visible.any():
         raise ValueError(f"{where}: no joint of any person is known in any frame")
+
+
+def _scores(annotation: dict, shape: tuple[int, ...], where: str) -> np.ndarray | None:
+    """keypoint_score; None where the entry has none, ValueError where it isn't of this shape."""
+    if annotation.get("keypoint_score") is None:
+        return None
+    scores = unpickling.plain_array(annotation["keypoint_score"], f"{where}, keypoint_score,")
+    if scores.shape != shape:
+        raise ValueError(f"{where}: expected keypoint_score {shape}, got {scores.shape}")
+    return scores
 
 
 def _single(value: Any) -> Any:
@@ -235,16 +239,16 @@ def _named_alike(
     by_stem = defaultdict(list)
     for id in entries:
         by_stem[_stem(id)].append(id)
-    same = {id: by_stem[_stem(id)][0] for id in missing if len(by_stem[_stem(id)]) == 1}
-    if same:
-        first = sorted(same)[0]
-        example = f"{first!r} for {same[first]!r}"
-        text = f"{path}: {len(same)} ids of its splits are taken for entries of like name, as {example}"
+    renamed = {id: by_stem[_stem(id)][0] for id in missing if len(by_stem[_stem(id)]) == 1}
+    if renamed:
+        first = sorted(renamed)[0]
+        example = f"{first!r} for {renamed[first]!r}"
+        text = f"{path}: {len(renamed)} ids of its splits are taken for entries of like name, as {example}"
         warnings.warn(text, official.LeftOut, stacklevel=4)
-    gone = sorted(missing - set(same) - bad)
+    gone = sorted(missing - set(renamed) - bad)
     if gone:
         official.left_out(path, gone, "are in its splits and not among its annotations")
-    return {name: [same.get(id, id) for id in ids] for name, ids in splits.items()}
+    return {name: [renamed.get(id, id) for id in ids] for name, ids in splits.items()}
 
 
 def _stem(id: str) -> str:

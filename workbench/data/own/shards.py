@@ -23,7 +23,6 @@ import pandas as pd
 from workbench.data.dataset import Dataset, Reader
 from workbench.data.files import tar_members
 from workbench.data.files.faults import Faults
-from workbench.data.files.table_checks import DAMAGE
 from workbench.data.formats.posefiles import of_arrays
 from workbench.data.own.manifest import parts
 from workbench.types import Pose, Skeleton
@@ -127,7 +126,7 @@ class Shards(Reader):
         try:
             with np.load(io.BytesIO(tar_members.read(row["video"], *row["poses"])), allow_pickle=False) as file:
                 poses = {pose.space: pose for pose in of_arrays(dict(file), name)}
-        except DAMAGE as error:
+        except Exception as error:  # a damaged file may lead its reader anywhere
             raise ValueError(f"{name} cannot be read: {error}") from None
         pose = poses.get(space)
         if pose is not None and pose.joints.shape[1] != row["frames"]:

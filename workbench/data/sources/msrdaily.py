@@ -59,11 +59,11 @@ def _pose(joints: np.ndarray, space: str) -> Pose:
 def _rows(path: str | Path) -> np.ndarray:
     """float32 [M,T,20,2,4]: of each joint the row in the world and the row on the screen."""
     tokens = Tokens(path)
-    frames = tokens.whole(0, 1, 100_000, "a number of frames")
-    tokens.whole(1, JOINTS, JOINTS, "the number of joints")
+    frames = tokens.integer(0, 1, 100_000, "a number of frames")
+    tokens.integer(1, JOINTS, JOINTS, "the number of joints")
     position, bodies_of = 2, []
     for frame in range(frames):
-        rows = tokens.whole(position, 0, 40 * MOST_BODIES, f"the number of rows of frame {frame + 1} of {frames}")
+        rows = tokens.integer(position, 0, 40 * MOST_BODIES, f"the number of rows of frame {frame + 1} of {frames}")
         if rows % 40:
             raise tokens.damage(position, f"a multiple of 40 rows in frame {frame + 1} of {frames}")
         bodies_of.append(tokens.numbers(position + 1, rows * 4).reshape(rows // 40, JOINTS, 2, 4))

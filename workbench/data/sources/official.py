@@ -145,7 +145,7 @@ class PublicSet:
         if len(table) and not (table["video"] != "").any():
             if self.count is None:
                 raise FileNotFoundError(f"none of the videos of {self.name} is there")
-            table = table.join(pose_lengths.of(table["pose"].tolist(), self.count, self.rate))
+            table = table.join(pose_lengths.measure(table["pose"].tolist(), self.count, self.rate))
         return self._dataset(classes, table, posed, protocol, split)
 
     def untrimmed(

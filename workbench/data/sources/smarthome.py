@@ -17,6 +17,7 @@ Camera 5 shows 17 of the 19 classes. The 14 clips of Pour.Fromcup, which is no o
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from workbench.data.dataset import Dataset
@@ -44,20 +45,11 @@ CAMERAS = {
 }
 
 
-def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
-    """See ``open_dataset``; ``root`` is a folder with videos, poses or both, data/smarthome where it is None."""
-    return _open(SMARTHOME, "_pose3d", root, protocol, split)
-
-
-def open_v1(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
-    """The same with the poses of version 1.1, ``<stem>.json``; data/smarthome_v1 where ``root`` is None."""
-    return _open(replace(SMARTHOME, name="smarthome_v1"), "", root, protocol, split)
-
-
 def _open(
     version: official.PublicSet, ending: str, root: str | Path | None, protocol: str | None, split: str
 ) -> Dataset:
-    """The clips with the poses whose names end in ``ending``."""
+    """See ``open_dataset``; ``root`` is a folder with videos, poses whose names end in ``ending``, or both, data/<name>
+    where it is None."""
     folder, protocol = version.locate(root, protocol)
     classes = list(facts.classes("smarthome31" if protocol.startswith("cs") else "smarthome_cv19").values())
     files = [path for path in official.walk(folder, (".json",)) if path.stem.endswith("_pose3d") == bool(ending)]
@@ -86,4 +78,6 @@ def part(row: dict, protocol: str) -> str:
     return "test" if row["subject"] in TEST_SUBJECTS else "unused"
 
 
+open = partial(_open, SMARTHOME, "_pose3d")
+open_v1 = partial(_open, replace(SMARTHOME, name="smarthome_v1"), "")
 read_skeleton, read_pixels = lcrnet.read_skeleton, lcrnet.read_pixels

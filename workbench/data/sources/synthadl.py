@@ -29,7 +29,7 @@ from workbench.types import Pose, Skeleton, Truth
 DEFAULT_ROOT = Path("data/synthadl/tiny")
 PROTOCOLS = ("cs", "cv", "setup")
 COLUMNS = ("id", "video", "arrays", "action", "label", "subject", "view", "camera", "setup", "frames", "fps")
-NUMBERS = frozenset({"label", "frames", "fps", "width"})
+NUMBERS = ("label", "frames", "fps", "width")
 KINECT = Skeleton.named("kinect_v2")
 
 
@@ -38,9 +38,9 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     root = Path(root or DEFAULT_ROOT)
     table, protocol = read_index("SynthADL", root, protocol, COLUMNS)
     classes = _classes(table, root / "index.parquet")
+    table = select(table, root, protocol, split)
     settings = read_settings(root)
     quality = settings.get("pose_quality", "high") if isinstance(settings, dict) else settings
-    table = select(table, root, protocol, split)
     return Dataset("synthadl", classes, KINECT, table, Arrays(check_quality(quality, root)), protocol, split)
 
 
@@ -57,12 +57,12 @@ def read_index(
     for path in paths:
         if not present(path):
             missing = f"no {title} world in {root.absolute()} ({path} is missing)"
-            raise FileNotFoundError(what_else(root) or f"{missing}; {how(root, flags)}")
+            raise FileNotFoundError(describe_other(root) or f"{missing}; {command(root, flags)}")
     for path in (*paths, root / "world.json"):
-        checksums.check(path, how(root, flags, again=True))
+        checksums.check(path, command(root, flags, again=True))
     table, column = read_parquet(paths[0]), f"split_{protocol}"
     require(table, (*columns, column), paths[0])
-    numeric(table, NUMBERS.intersection(columns), paths[0])
+    numeric(table, [name for name in columns if name in NUMBERS], paths[0])
     unique(table, paths[0])
     unknown = sorted(set(table[column]) - {*SPLITS, "unused"})
     if unknown:
@@ -79,24 +79,23 @@ def select(table: pd.DataFrame, root: Path, protocol: str, split: str) -> pd.Dat
     return table
 
 
-def what_else(root: Path) -> str:
+def describe_other(root: Path) -> str:
     """What the folder ``root`` is where it is no world, and how that is used; "" where nobody knows."""
     if root.is_file():
         return f"{root.absolute()} is neither a folder nor a manifest (.csv, .parquet) nor a pickle of PySKL (.pkl)"
     tables = sorted(path for ending in ("csv", "parquet") for path in root.glob(f"*.{ending}"))
     if tables:
         return f"{root.absolute()} holds no SynthADL world but a table: give the manifest itself, --root {tables[0]}"
-    films = (".mp4", ".avi", ".mov", ".mkv", ".webm")
-    if root.is_dir() and any(name.lower().endswith(films) for _, _, names in os.walk(root) for name in names):
+    if root.is_dir() and any(name.lower().endswith(official.VIDEOS) for _, _, names in os.walk(root) for name in names):
         way = f"`python -m workbench wizard {shlex.quote(str(root))}` makes a manifest of it, which is given as --root"
         return f"{root.absolute()} holds no SynthADL world but videos: {way}; --data names a public set"
     return ""
 
 
-def how(root: Path, more: str = "", again: bool = False) -> str:
+def command(root: Path, flags: str = "", again: bool = False) -> str:
     """The command that draws a world there, or ``again`` what is damaged of it."""
     way = "draw it again" if again else "make one"
-    return f"{way} with `python -m workbench synth {shlex.quote(str(root))}{more}`"
+    return f"{way} with `python -m workbench synth {shlex.quote(str(root))}{flags}`"
 
 
 def _classes(table: pd.DataFrame, path: Path) -> list[str]:

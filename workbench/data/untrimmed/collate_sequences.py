@@ -96,9 +96,9 @@ class DetectionBatches(Epochs):
         return np.sum([none, *(self.labels[i].sum(0) for i in self._good)], axis=0)
 
     def __iter__(self) -> Iterator[Batch]:
-        self._given, self._start = self._start, 0
-        for pieces in self._epoch()[self._rank :: self._world][self._given :]:
-            self._given += 1
+        self._position, self._start = self._start, 0
+        for pieces in self._epoch()[self._rank :: self._world][self._position :]:
+            self._position += 1
             yield self._batch(pieces)
 
     def _windows(self, i: int) -> int:

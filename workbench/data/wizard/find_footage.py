@@ -66,8 +66,8 @@ def poses(root: Path, safe: Folder, videos: list[str], proposal: Proposal) -> li
             shared.add(path)
             path = ""
         pose_paths.append(path)
-    more = "pose files that fit several videos, left out; name them after the full file name, such as ann.mp4.npz"
-    proposal.warn(more, sorted(shared))
+    problem = "pose files that fit several videos, left out; name them after the full file name, such as ann.mp4.npz"
+    proposal.warn(problem, sorted(shared))
     return pose_paths
 
 

@@ -232,8 +232,8 @@ def _by_subject(subjects: list[str], seed: int) -> dict[str, str]:
 def _films(table: pd.DataFrame) -> tuple[pd.Series, str]:
     """(which film each clip is cut from, as its name tells, in classes of three films or more, else the clip itself;
     two clips of one film in words, "" where there are none)."""
-    several = table.groupby("label")["film"].transform("nunique") >= 3
-    films = table["film"].where(several, table["video"])
+    filmed_often = table.groupby("label")["film"].transform("nunique") >= 3
+    films = table["film"].where(filmed_often, table["video"])
     shared = films[films.duplicated(keep=False)]
     first = table["video"][films == shared.iloc[0]].tolist()[:2] if len(shared) else []
     return films, " and ".join(first)

@@ -77,10 +77,10 @@ def ingest(
     return info
 
 
-def is_known(path: str | os.PathLike, cache_dir: str | os.PathLike | None = None) -> bool:
+def is_known(path: str | os.PathLike) -> bool:
     """Whether ``ingest`` remembers ``path`` as it is now; False also where there is no such file."""
     try:
-        _, record, key = _locate(path, cache_dir, allow_partial=False)
+        _, record, key = _locate(path, None, allow_partial=False)
     except (ValueError, FileNotFoundError):
         return False
     return key in _memory or record.is_file()
