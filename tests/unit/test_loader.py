@@ -279,7 +279,7 @@ def test_truth_lies_where_sample_sees_it_in_its_moment_only(data, train, tmp_pat
 def test_the_truth_alone_is_the_samples_and_takes_no_decoding(data, crop, monkeypatch):
     spec = ClipSpec(frames=4, size=(40, 48), poses=4, crop=crop)
     seen = sample(data, 1, spec).truth
-    monkeypatch.setattr(Clips, "pictures", None)
+    monkeypatch.setattr(Clips, "moments", None)
     alone = truth_of(data, 1, spec)
     assert alone.mask.any() and alone.interval == seen.interval
     for name in ("joints", "mask", "box", "frame_numbers"):

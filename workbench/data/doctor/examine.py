@@ -87,8 +87,8 @@ class Report:
         """The table (check, verdict, count, example) and the summary."""
         rows = [("check", "verdict", "count", "example")]
         for result in self.results:
-            example = result.findings[0].text if result.findings else ""
-            rows.append((result.check.name, result.verdict, result.count, _short(example)))
+            example = _short(result.findings[0].text) if result.findings else ""
+            rows.append((result.check.name, result.verdict, result.count, example))
         widths = [max(len(row[k]) for row in rows) for k in range(3)]
         lines = [
             "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]).rstrip()

@@ -42,9 +42,8 @@ from workbench.data import spelling
 from workbench.data.catalog import PARTS, SPLITS
 from workbench.data.dataset import Dataset, measure
 from workbench.data.files import intervals, pose_lengths, text_table
-from workbench.data.files.faults import Faults, of_row
 from workbench.data.files.safe_folder import Folder
-from workbench.data.files.table_checks import require
+from workbench.data.files.table_checks import Faults, of_row, require
 from workbench.data.formats import posefiles
 from workbench.data.formats.posefiles import PoseFiles
 from workbench.types import Skeleton

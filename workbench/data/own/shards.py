@@ -22,7 +22,7 @@ import pandas as pd
 
 from workbench.data.dataset import Dataset, Reader
 from workbench.data.files import tar_members
-from workbench.data.files.faults import Faults
+from workbench.data.files.table_checks import Faults
 from workbench.data.formats.posefiles import of_arrays
 from workbench.data.own.manifest import parts
 from workbench.types import Pose, Skeleton

@@ -143,9 +143,7 @@ class SnippetReader:
     def _within(self, poses: Pose, start: int) -> Pose:
         """The part of a whole video's poses that the clip of the snippet from ``start`` on spans."""
         first, last = self._reach(start)
-        span = slice(first, last + 1)
-        confidence = None if poses.confidence is None else poses.confidence[:, span]
-        return Pose(poses.joints[:, span], poses.skeleton, poses.space, poses.frame_numbers[span], confidence)
+        return pose.take(poses, np.arange(first, last + 1))
 
     def _bodies(self, start: int, numbers: np.ndarray) -> np.ndarray:
         """float32 [M,t_p,V,3]."""
