@@ -25,15 +25,6 @@ class LeftOut(UserWarning):
     """Samples of a data set are not used; the text says how many and why."""
 
 
-def folder(root: str | Path | None, name: str) -> Path:
-    """``root``, or data/<name>; FileNotFoundError if there is no such folder."""
-    path = Path(root) if root is not None else Path("data") / name
-    if not path.is_dir():
-        layout = f"; expected in it: {LAYOUTS[name]} (docs/data.md)" if name in LAYOUTS else ""
-        raise FileNotFoundError(f"no folder at {path.absolute()}, where {name} was looked for; --root names it{layout}")
-    return path.absolute()
-
-
 def choose(name: str, protocol: str | None, protocols: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
     """The protocol that is meant, the first of ``protocols`` where none is named; ValueError listing them otherwise."""
     protocols = list(protocols)
@@ -43,18 +34,18 @@ def choose(name: str, protocol: str | None, protocols: Iterable[str], aliases: M
     return chosen
 
 
-def walk(root: Path, suffixes: Iterable[str], skip: str = r"depth|_ir$") -> list[Path]:
-    """Files below ``root`` that end in one of ``suffixes`` (lower case), sorted; folders that match ``skip`` are not
-    entered, nor are hidden ones and those that a link has led to before."""
-    paths, visited, ends, never = [], set(), tuple(suffixes), re.compile(skip, re.IGNORECASE)
+def walk(root: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """Files below ``root`` that end in one of ``suffixes`` (lower case), sorted; folders of depth maps and infrared
+    videos are not entered, nor are hidden ones and those that a link has led to before."""
+    paths, visited = [], set()
     for folder, folders, names in os.walk(root, followlinks=True):
         identity = os.path.realpath(folder)
         if identity in visited:
             folders.clear()
             continue
         visited.add(identity)
-        folders[:] = sorted(f for f in folders if not f.startswith(".") and not never.search(f))
-        paths += [Path(folder, name) for name in names if name.lower().endswith(ends) and not name.startswith(".")]
+        folders[:] = sorted(f for f in folders if not f.startswith(".") and not re.search("depth|_ir$", f.lower()))
+        paths += [Path(folder, name) for name in names if name.lower().endswith(suffixes) and not name.startswith(".")]
     return sorted(paths)
 
 
@@ -72,8 +63,7 @@ def by_name(paths: Iterable[Path], ending: str = "") -> dict[str, Path]:
 def matching(files: Iterable[str], pattern: str, name: str, root: Path) -> dict[str, re.Match]:
     """The names in ``files``, found below ``root``, that follow ``pattern``, matched. A warning tells how many others
     were left out; FileNotFoundError if none is left."""
-    compiled = re.compile(pattern)
-    matches = {stem: compiled.fullmatch(stem) for stem in files}
+    matches = {stem: re.fullmatch(pattern, stem) for stem in files}
     if not any(matches.values()):
         raise FileNotFoundError(f"{root} holds no file that is named as the samples of {name} are ({pattern})")
     left_out(name, [stem for stem, match in matches.items() if not match], "are not named as its samples are")
@@ -113,8 +103,13 @@ class PublicSet:
     rate: float = 30.0
 
     def locate(self, root: str | Path | None, protocol: str | None) -> tuple[Path, str]:
-        """The folder and the protocol that are meant; raises as ``folder`` and ``choose``."""
-        return folder(root, self.name), choose(self.name, protocol, self.protocols, self.aliases)
+        """The folder, ``root`` or data/<name>, and the protocol that are meant; FileNotFoundError if there is no such
+        folder, and what ``choose`` raises."""
+        path = (Path(root) if root is not None else Path("data") / self.name).absolute()
+        if not path.is_dir():
+            layout = f"; expected in it: {LAYOUTS[self.name]} (docs/data.md)" if self.name in LAYOUTS else ""
+            raise FileNotFoundError(f"no folder at {path}, where {self.name} was looked for; --root names it{layout}")
+        return path, choose(self.name, protocol, self.protocols, self.aliases)
 
     def clips(
         self,
