@@ -97,9 +97,9 @@ def table(outcomes: Iterable[Outcome]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["what", "done", "skipped", "failed"])
 
 
-def find_poses(dataset: Dataset, manifest: str | Path, python: str | None = None, model: str | None = None) -> Outcome:
-    """Estimates the poses of all clips of ``dataset`` (media.pose_estimation, which names python and model too) into
-    the folder <manifest>_poses, and then writes ``manifest``, a manifest of the clips with a column for them.
+def find_poses(dataset: Dataset, manifest: str | Path) -> Outcome:
+    """Estimates the poses of all clips of ``dataset`` (media.pose_estimation) into the folder <manifest>_poses, and
+    then writes ``manifest``, a manifest of the clips with a column for them.
 
     What is there already is kept. A clip whose poses can't be found is in the manifest without.
     """
@@ -113,7 +113,7 @@ def find_poses(dataset: Dataset, manifest: str | Path, python: str | None = None
     targets = {i: folder / f"{hashlib.sha256(dataset.ids[i].encode()).hexdigest()[:20]}.npz" for i in filmed}
     with turn(folder / ".lock", str(folder)):
         before = {i for i in filmed if targets[i].is_file()}
-        wrong = estimate_all([dataset.videos[i] for i in filmed], list(targets.values()), python=python, model=model)
+        wrong = estimate_all([dataset.videos[i] for i in filmed], list(targets.values()))
     reasons = {i: wrong[dataset.videos[i]] for i in filmed if dataset.videos[i] in wrong}
     posed = [i for i in filmed if targets[i].is_file() and i not in reasons]
     paths = {i: targets[i].relative_to(manifest.parent).as_posix() for i in posed}

@@ -16,17 +16,17 @@ from workbench.types import Skeleton
 LOOKS = 5
 
 
-def complete(joints: np.ndarray, count: int = LOOKS) -> np.ndarray:
-    """float64 [n,V,D]: up to ``count`` bodies of which nearly all joints are known, spread over time; others are left
+def complete(joints: np.ndarray) -> np.ndarray:
+    """float64 [n,V,D]: up to LOOKS bodies of which nearly all joints are known, spread over time; others are left
     out, and so are joints that coincide all, or lie on one line, straight or bent, which has no limbs to judge an order
     by."""
     bodies = _bodies(joints)
     visible = np.isfinite(bodies).all(axis=2).mean(axis=1) >= 0.8
     bodies = bodies[visible]
     spread = np.nanmax(bodies, axis=1) - np.nanmin(bodies, axis=1) if len(bodies) else np.zeros((0, 1))
-    bodies = _spread(bodies[(spread > 0).any(axis=1)], 4 * count)
+    bodies = _spread(bodies[(spread > 0).any(axis=1)], 4 * LOOKS)
     shapely = [_broad(body) and _branched(body) for body in bodies]
-    return _spread(bodies[np.array(shapely, bool)], count)
+    return _spread(bodies[np.array(shapely, bool)], LOOKS)
 
 
 def _bodies(joints: np.ndarray) -> np.ndarray:

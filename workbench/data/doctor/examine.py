@@ -97,9 +97,9 @@ class Report:
         return "\n".join([*lines, "", self.summary()])
 
 
-def _short(text: str, limit: int = 110) -> str:
+def _short(text: str) -> str:
     flat = " ".join(text.split())
-    return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
+    return flat if len(flat) <= 110 else f"{flat[:109]}…"
 
 
 def open_parts(name: str, root: str | Path | None = None, protocol: str | None = None) -> dict[str, Dataset]:
