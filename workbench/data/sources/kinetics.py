@@ -34,11 +34,10 @@ _CLIP = re.compile(r"([\w-]{11})(?:_(\d{6})_(\d{6}))?")
 def _open(edition: official.PublicSet, root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder with lists and clips, data/<name> where it is None."""
     folder, protocol = edition.locate(root, protocol)
-    classes = list(facts.classes(edition.name).values())
-    clips = official.walk(folder, official.VIDEOS)
-    table = lists(folder)
-    find = _in_folders if table.empty else _in_lists
-    rows = find(folder, table, clips, {_spelling(label): i for i, label in enumerate(classes)}, edition.name)
+    name, classes = edition.name, list(facts.classes(edition.name).values())
+    labels = {_spelling(label): i for i, label in enumerate(classes)}
+    table, clips = lists(folder), official.walk(folder, official.VIDEOS)
+    rows = _in_folders(folder, clips, labels, name) if table.empty else _in_lists(table, clips, labels, name)
     if protocol == "val":
         rows = [{**row, "part": {"validation": "test", "test": "unused"}.get(row["part"], row["part"])} for row in rows]
     return edition.clips(rows, classes, protocol, split)
@@ -78,7 +77,7 @@ def _part_of(name: str) -> str:
     return next((word for word in re.split(r"[^a-z]+", name.lower()) if word in PARTS), "")
 
 
-def _in_lists(root: Path, table: pd.DataFrame, clips: list[Path], labels: dict[str, int], name: str) -> list[dict]:
+def _in_lists(table: pd.DataFrame, clips: list[Path], labels: dict[str, int], name: str) -> list[dict]:
     """The clips of ``table`` (see ``lists``); ``labels`` by the spelling of classes."""
     paths = {match[0]: path for path in clips if (match := _CLIP.fullmatch(path.stem))}
     rows, gone, unlabelled = [], [], []
@@ -96,8 +95,8 @@ def _in_lists(root: Path, table: pd.DataFrame, clips: list[Path], labels: dict[s
     return list({row["id"]: row for row in rows}.values())
 
 
-def _in_folders(root: Path, table: pd.DataFrame, clips: list[Path], labels: dict[str, int], name: str) -> list[dict]:
-    """The clips in folders of a split and a class below ``root``, where ``table`` is empty."""
+def _in_folders(root: Path, clips: list[Path], labels: dict[str, int], name: str) -> list[dict]:
+    """The clips in folders of a split and a class below ``root``; ``labels`` by the spelling of classes."""
     rows, odd = [], []
     for path in clips:
         part = PARTS.get(_part_of("/".join(path.relative_to(root).parts)), "")
