@@ -28,7 +28,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from workbench.data import Dataset, open_dataset
-from workbench.data.clips.read_clip import area_box
+from workbench.data.clips.read_clip import Cut
 from workbench.nets import I3D, weights
 from workbench.study import files, fit
 from workbench.study.config.experiment import resolve
@@ -48,7 +48,7 @@ class Plain(torch.utils.data.Dataset):
 
     def __init__(self, data: Dataset, config: TrainConfig, train: bool) -> None:
         self.data, self.train, self.spec = data, train, resolve(config).clip
-        self.boxes = [area_box(data, self.spec, i) for i in range(len(data))]
+        self.boxes = [Cut(data, self.spec, i).box for i in range(len(data))]
 
     def __len__(self) -> int:
         return len(self.data)

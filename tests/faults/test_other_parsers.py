@@ -196,9 +196,8 @@ def at(x: float) -> np.ndarray:
 @given(st.lists(st.permutations(range(3)), min_size=1, max_size=6))
 def test_tracks_keep_persons_apart_whatever_their_order(orders):
     """Person k stands at 100 k + 10."""
-    rows = [(number, at(100 * k + 10)) for number, order in enumerate(orders) for k in order]
-    who = [k + 7 for order in orders for k in order]
-    joints = people.placed(people.People(rows, COCO, first=0, who=who), "a.json").joints
+    rows = [(number, at(100 * k + 10), k + 7) for number, order in enumerate(orders) for k in order]
+    joints = people.placed(people.People(rows, COCO, first=0), "a.json").joints
     assert joints.shape[:2] == (3, len(orders))
     assert sorted(joints[:, 0, 0, 0].tolist()) == [10, 110, 210]
     assert all(len(set(body[:, 0, 0].tolist())) == 1 for body in joints)

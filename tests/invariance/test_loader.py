@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from workbench.data import Augment, ClipSpec, Loader
-from workbench.data.clips.read_clip import all_bodies
+from workbench.data.clips.read_clip import Cut
 from workbench.media import pose
 from workbench.media.rendering import FINE_COLORS
 from workbench.types import Pose
@@ -120,7 +120,7 @@ def test_mirroring_commutes_with_normalising(data, how):
     found = data.pose(0)
     mirrored = pose.mirror(found)
     expected = mirrored.joints if how == "none" else pose.normalize(mirrored, how, mirrored=data.mirrored).joints
-    rows = Pose(all_bodies(data, spec, 0).swapaxes(0, 1), data.skeleton, "normalised", found.frame_numbers)
+    rows = Pose(Cut(data, spec, 0).bodies.swapaxes(0, 1), data.skeleton, "normalised", found.frame_numbers)
     np.testing.assert_allclose(pose.mirror(rows).joints, expected, atol=1e-5)
 
 

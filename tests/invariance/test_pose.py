@@ -7,7 +7,6 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from workbench.media import pose as poses
-from workbench.media import skeletons
 from workbench.types import Pose, Skeleton
 
 
@@ -56,7 +55,7 @@ def test_agcn_normalisation_keeps_shape_and_size_and_aligns_the_shoulders(seed):
     np.testing.assert_allclose(np.linalg.norm(normal[:, :, 3] - normal[:, :, 9], axis=2), before, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", skeletons.names())
+@pytest.mark.parametrize("name", Skeleton.names())
 def test_mirroring_twice_is_nothing(name):
     pose = random_pose(skeleton=name)
     np.testing.assert_array_equal(poses.mirror(poses.mirror(pose)).joints, pose.joints)

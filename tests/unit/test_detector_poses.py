@@ -99,7 +99,7 @@ def test_detections_beyond_the_video_are_an_error(tmp_path):
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=20), st.integers(0, 40))
 def test_numbers_from_0_stay_where_they_are(numbers, more):
     frames = max(numbers) + 1 + more
-    rows = [(number, person(3, 17)) for number in numbers]
+    rows = [(number, person(3, 17), None) for number in numbers]
     found = people.placed(people.People(rows, Skeleton.named("coco_17"), first=0), "x", frames)
     assert seen(found) == sorted(set(numbers)) and found.joints.shape[1] == frames
 

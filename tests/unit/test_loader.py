@@ -9,7 +9,7 @@ import torch
 from workbench.data import Augment, ClipSpec, Loader, open_dataset, sample, truth_of
 from workbench.data.clips.augment import View
 from workbench.data.clips.prepared_clips import Clips
-from workbench.data.clips.read_clip import area_box
+from workbench.data.clips.read_clip import Cut
 from workbench.media import pose
 
 SPEC = ClipSpec(frames=8, size=(48, 48), poses=6)
@@ -76,8 +76,9 @@ def test_area_box_by_hand(data):
     side = 1.2 * max(x1 - x0, y1 - y0)  # a square around the joints, a margin on each side
     half = side / 2 * 1.2  # and a border of 4 of 40 pixels on each side
     expected = [(x0 + x1) / 2 - half, (y0 + y1) / 2 - half, (x0 + x1) / 2 + half, (y0 + y1) / 2 + half]
-    np.testing.assert_allclose(area_box(data, spec, 0), expected, atol=2)
-    assert area_box(data, ClipSpec(size=(30, 40), crop="frame", border=0.1), 0) == (-16, -12, 176, 132)
+    np.testing.assert_allclose(Cut(data, spec, 0).box, expected, atol=2)
+    frame = ClipSpec(size=(30, 40), crop="frame", border=0.1)
+    assert Cut(data, frame, 0).box.tolist() == [-16, -12, 176, 132]
 
 
 def centre_of(color, frames):
@@ -278,7 +279,7 @@ def test_truth_lies_where_sample_sees_it_in_its_moment_only(data, train, tmp_pat
 def test_the_truth_alone_is_the_samples_and_takes_no_decoding(data, crop, monkeypatch):
     spec = ClipSpec(frames=4, size=(40, 48), poses=4, crop=crop)
     seen = sample(data, 1, spec).truth
-    monkeypatch.setattr(Clips, "pictures", None)
+    monkeypatch.setattr(Clips, "moments", None)
     alone = truth_of(data, 1, spec)
     assert alone.mask.any() and alone.interval == seen.interval
     for name in ("joints", "mask", "box", "frame_numbers"):

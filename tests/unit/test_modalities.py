@@ -14,7 +14,7 @@ import torch
 from tests.fixtures import COLORS, write_mp4
 from workbench.data import Augment, ClipSpec, Loader, open_dataset, sample
 from workbench.data.clips.augment import View
-from workbench.data.clips.read_clip import Cut, _with_border, area_box
+from workbench.data.clips.read_clip import Cut, _with_border
 from workbench.media import flow, pose, rendering, skeletons, trajectories, video
 from workbench.types import Pose, Skeleton
 
@@ -230,7 +230,7 @@ def test_a_pair_has_one_order_in_space_and_in_pixels(data):
 
 def test_the_centre_of_the_picture_is_not_distorted(data):
     spec = dataclasses.replace(SPEC, crop="centre", size=(28, 28), border=1 / 14)  # 224 of 256
-    left, top, right, bottom = area_box(data, spec, 0)
+    left, top, right, bottom = Cut(data, spec, 0).box
     info = Cut(data, spec, 0).info
     assert right - left == bottom - top == min(info.width, info.height)
     assert abs(left + right - info.width) <= 1 and abs(top + bottom - info.height) <= 1

@@ -65,7 +65,7 @@ def test_what_differs_in_earnest_does_not_look_alike():
 def test_merged_names_are_the_first_spellings(names):
     found = spelling.merged(names)
     assert len(set(found)) == len({unicodedata.normalize("NFC", name) for name in names}) and set(found) <= set(names)
-    assert [spelling.same(name) for name in found] == [spelling.same(name) for name in names]
+    assert [spelling.canonical(name) for name in found] == [spelling.canonical(name) for name in names]
 
 
 def test_one_name_in_two_unicode_forms_is_one_class_and_one_file(tmp_path, clip):
@@ -111,7 +111,7 @@ def test_poses_of_a_name_that_several_videos_share_are_of_none(tmp_path, clip):
         "run/bob.mp4": "run/bob.npz",
         "sit/ann.avi": "sit/ann.avi.npz",
     }
-    assert any("pose files that fit several videos" in line and "run/ann.npz" in line for line in found.warned)
+    assert any("pose files that fit several videos" in line and "run/ann.npz" in line for line in found.warnings)
     wizard.write(found, root / "m.csv")
     assert len(open_dataset("manifest", root / "m.csv", split="all")) == 6
 
@@ -122,7 +122,7 @@ def test_a_name_that_is_not_utf8_is_left_out_alone_and_readably(tmp_path, clip):
     shutil.copy(clip, os.fsencode(root / "run") + b"/caf\xe9.mp4")
     found = wizard.propose(root, split="clip")
     assert len(found.table) == 6
-    assert any("not UTF-8, left out; rename them (1): run/caf\\xe9.mp4" in line for line in found.warned)
+    assert any("not UTF-8, left out; rename them (1): run/caf\\xe9.mp4" in line for line in found.warnings)
     wizard.write(found, root / "m.csv")
 
 
@@ -130,7 +130,7 @@ def test_the_wizard_names_classes_that_look_alike(tmp_path, clip):
     found = wizard.propose(
         folder_of(tmp_path / "f", [f"{a}/{n}.mp4" for a in ("Run", "run", "sit") for n in "xyz"], clip)
     )
-    assert any("different classes with similar names" in line and "'Run', 'run'" in line for line in found.warned)
+    assert any("different classes with similar names" in line and "'Run', 'run'" in line for line in found.warnings)
 
 
 # Who is a person
@@ -156,10 +156,10 @@ def test_what_counts_is_no_person(ends):
 
 def test_a_guess_is_worded_as_one_and_a_pattern_is_not(tmp_path, clip):
     guessed = wizard.propose(folder_of(tmp_path / "a", [f"{a}/{n}.mp4" for a in ("run", "sit") for n in PEOPLE], clip))
-    said = "\n".join(guessed.said)
+    said = "\n".join(guessed.assumptions)
     assert "subject: a guess" in said and "if these are the performers, nobody is in two parts" in said
     numbered = [f"{a}/person{n}_{a}.mp4" for a in ("run", "sit") for n in range(4)]
-    said = "\n".join(wizard.propose(folder_of(tmp_path / "b", numbered, clip)).said)
+    said = "\n".join(wizard.propose(folder_of(tmp_path / "b", numbered, clip)).assumptions)
     assert "split: by subject, nobody is in two parts" in said and "guess" not in said
 
 
@@ -172,7 +172,7 @@ def test_clips_of_one_film_stay_in_one_part(tmp_path, clip):
     films = found.table["video"].str.replace(r"_c\d+\.mp4$", "", regex=True)
     assert (found.table.groupby(films)["split"].nunique() == 1).all()
     assert found.table.groupby("label")["split"].nunique().tolist() == [3, 3]
-    said = "\n".join(found.said)
+    said = "\n".join(found.assumptions)
     assert "nobody is in two parts" not in said and "films: clips whose names differ in a counter" in said
 
 

@@ -34,14 +34,14 @@ def joint(pose: Pose, name: str, t: int = 0, person: int = 0) -> np.ndarray:
 
 
 def test_names_and_get():
-    assert "kinect_v2" in skeletons.names() and skeletons.get("coco_17").count == 17
+    assert "kinect_v2" in Skeleton.names() and Skeleton.named("coco_17").count == 17
     with pytest.raises(ValueError, match=r"unknown skeleton 'kinnect'; known: .*kinect_v1"):
-        skeletons.get("kinnect")
+        Skeleton.named("kinnect")
 
 
 def test_convert_matches_places_and_averages_what_is_derived():
     joints = np.zeros((1, 1, 17, 2))
-    coco = skeletons.get("coco_17")
+    coco = Skeleton.named("coco_17")
     for name, place in {"hip_left": (2, 0), "hip_right": (4, 2), "ear_left": (1, 9), "ear_right": (3, 9)}.items():
         joints[0, 0, coco.index(name)] = place
     confidence = np.full((1, 1, 17), 0.5, np.float32)
@@ -55,10 +55,10 @@ def test_convert_matches_places_and_averages_what_is_derived():
     assert kinect.confidence[0, 0, KINECT.index("hand_left")] == 0
 
 
-@pytest.mark.parametrize("source", skeletons.names())
-@pytest.mark.parametrize("target", skeletons.names())
+@pytest.mark.parametrize("source", Skeleton.names())
+@pytest.mark.parametrize("target", Skeleton.names())
 def test_convert_keeps_left_and_right_apart(source, target):
-    schema = skeletons.get(source)
+    schema = Skeleton.named(source)
     side = np.array([{"left": -1.0, "right": 1.0}.get(_side(name), 0.0) for name in schema.joints])
     converted = skeletons.convert(pose_of(side[None, None, :, None].repeat(3, 3), source), target)
     for name, value in zip(converted.skeleton.joints, converted.joints[0, 0, :, 0], strict=True):
@@ -87,9 +87,9 @@ def test_body_order_goes_from_head_to_right_foot():
     ]
 
 
-@pytest.mark.parametrize("name", skeletons.names())
+@pytest.mark.parametrize("name", Skeleton.names())
 def test_every_schema_has_parts_limbs_and_parents(name):
-    schema = skeletons.get(name)
+    schema = Skeleton.named(name)
     assert sorted(skeletons.body_order(schema)) == list(range(schema.count))
     parts = skeletons.body_part(schema)
     assert set(skeletons.PARTS) - set(parts) <= {"trunk"}
@@ -291,9 +291,9 @@ def test_agcn_centres_each_frame_but_turns_as_the_first():
     np.testing.assert_allclose(joint(normal, "shoulder_right", 1), [0, -0.3, 0.5], atol=1e-6)
 
 
-@pytest.mark.parametrize("name", skeletons.names())
+@pytest.mark.parametrize("name", Skeleton.names())
 def test_every_schema_can_be_normalised(name):
-    schema = skeletons.get(name)
+    schema = Skeleton.named(name)
     rest = dict(zip(("hip", "shoulder", "trunk"), (1.0, 1.5, 1.25), strict=True))
     joints = np.random.default_rng(0).normal(0, 0.2, (1, 2, schema.count, 3))
     for index, joint_name in enumerate(skeletons.common_names(schema)):

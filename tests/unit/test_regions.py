@@ -42,7 +42,7 @@ def test_a_hand_is_a_square_as_large_as_a_share_of_the_person():
     np.testing.assert_allclose(middle(regions.boxes(standing(**BODY), "right_hand")), [[30, 90]] * 11, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", skeletons.names())
+@pytest.mark.parametrize("name", Skeleton.names())
 def test_every_schema_has_hands(name):
     skeleton = Skeleton.named(name)
     joints = np.random.default_rng(0).uniform(0, 100, (1, 6, skeleton.count, 2)).astype(np.float32)

@@ -166,7 +166,7 @@ def test_a_joint_far_outside_does_no_harm():
     assert at(picture, 94, 180) == fine("right shin")
 
 
-@pytest.mark.parametrize("name", skeletons.names())
+@pytest.mark.parametrize("name", Skeleton.names())
 @pytest.mark.parametrize("marker", ["bar", "dot"])
 def test_any_schema_can_be_drawn(name, marker):
     schema = Skeleton.named(name)

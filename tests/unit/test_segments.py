@@ -14,7 +14,7 @@ from workbench.data.clips.augment import View
 from workbench.data.clips.clip_spec import evaluation_windows, train_window
 from workbench.data.clips.collate import blank, fill, generator
 from workbench.data.clips.prepared_clips import Clips
-from workbench.data.clips.read_clip import Cut, area_box
+from workbench.data.clips.read_clip import Cut
 from workbench.media import video
 
 SEGMENTS = frozenset({"video", "parts", "pose", "label", "segments"})
@@ -66,7 +66,7 @@ def test_segments_need_granularities(data):
 @pytest.mark.parametrize("track_size", ["frame", "clip"])
 def test_a_track_keeps_the_person_in_the_middle(data, track_size):
     spec = ClipSpec(frames=6, size=(48, 48), crop="track", track_size=track_size, border=0.125)
-    boxes = area_box(data, spec, 0)
+    boxes = Cut(data, spec, 0).box
     points = data.pixels(0).joints[0]
     assert boxes.shape == (len(points), 4)
     middle = (points.min(axis=1) + points.max(axis=1)) / 2

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from workbench.data import open_dataset
 from workbench.data.files import intervals, text_table
-from workbench.data.files.faults import Faults
+from workbench.data.files.table_checks import Faults
 from workbench.data.own.manifest import COLUMNS
 
 ROWS = [["video", "label", "split"], ["v/a.mp4", "wave", "train"], ["v/b.mp4", "jump", "test"]]

@@ -104,7 +104,7 @@ def test_a_folder_that_may_not_be_written_to_is_one_sentence(footage, monkeypatc
 def test_a_split_by_clip_is_stratified_seeded_and_warned_of(tmp_path, clip):
     root = folder_of(tmp_path / "f", [f"{a}/{i}.mp4" for a in "ab" for i in range(8)], clip)
     found = [wizard.propose(root, seed=seed) for seed in (0, 0, 1)]
-    assert any("may leak" in line for line in found[0].warned)
+    assert any("may leak" in line for line in found[0].warnings)
     splits = [proposal.table["split"].tolist() for proposal in found]
     assert splits[0] == splits[1] != splits[2]
     counts = found[0].table.groupby(["label", "split"]).size().to_dict()
@@ -135,7 +135,7 @@ def test_what_is_left_out_is_named(footage, clip, tmp_path):
     for name in ("run/frames/1.jpg", "run/wave.gif", "run/raw.h264"):
         (footage / name).write_bytes(b"x")
     found = wizard.propose(footage, split="clip")
-    warned = "\n".join(found.warned)
+    warned = "\n".join(found.warnings)
     assert all(name in warned for name in ("broken.mp4", "1 x .txt", "loose.mp4", "link.mp4"))
     assert "links to folders, left out" in warned and "jump" in warned
     assert "folders of pictures, left out; `ffmpeg" in warned and "run/frames (1)" in warned

@@ -31,9 +31,9 @@ def wizard(
     out = out or folder / "manifest.csv"
     proposal = maker.propose(folder, subject_pattern, camera_pattern, split, seed)
     written = maker.write(proposal, out, force)
-    print("\n".join(["assumptions", *(f"  {line}" for line in proposal.said)]))
-    if proposal.warned:
-        print("\n".join(["please check", *(f"  {line}" for line in proposal.warned)]))
+    print("\n".join(["assumptions", *(f"  {line}" for line in proposal.assumptions)]))
+    if proposal.warnings:
+        print("\n".join(["please check", *(f"  {line}" for line in proposal.warnings)]))
     print(f"written: {', '.join(map(str, written))}")
     print("\n".join(["next steps", *(f"  {line}" for line in maker.next_steps(proposal, out))]))
 

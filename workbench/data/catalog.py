@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from workbench.data.dataset import Dataset
-from workbench.data.folder_layouts import LAYOUTS
 
 #: A data set is one function in a module of ``sources`` and one line here: "module:function" of an
 #: ``open(root, protocol, split) -> Dataset``.
@@ -45,6 +44,25 @@ UNTRIMMED = {
     "synthadl_u": "workbench.data.sources.synthadl_u:open",
 }
 
+#: What the folders of the public sets hold, as it comes out of the official archives.
+LAYOUTS = {
+    **dict.fromkeys(("ntu60", "ntu120"), "nturgb+d_skeletons/*.skeleton and nturgb+d_rgb/*_rgb.avi"),
+    **dict.fromkeys(("smarthome", "smarthome_v1"), "mp4/<Activity>_pPP_rRR_vVV_cCC.mp4 and the poses' .json"),
+    "nw_ucla": "multiview_action/view_1/a01_s01_e00/..., or the JSON release",
+    "cad60": "data1/ to data4/ with skeletons and activityLabel.txt",
+    "cad120": "Subject1_annotations/ and so on",
+    "msrdaily": "aXX_sXX_eXX_rgb.avi and aXX_sXX_eXX_skeleton.txt",
+    **dict.fromkeys(
+        ("kinetics400", "kinetics600", "kinetics700"), "the lists as CSV and <id>_000010_000020.mp4, or train/<class>/"
+    ),
+    "ucf101": "UCF-101/<Class>/*.avi and ucfTrainTestlist/",
+    "hmdb51": "<class>/*.avi and testTrainMulti_7030_splits/",
+    "charades": "Charades_v1_train.csv, Charades_v1_test.csv and <id>.mp4",
+    "pku_mmd": "labels, videos and skeletons of PKU-MMD",
+    "tsu": "the annotations' CSV and the videos",
+    **dict.fromkeys(("thumos14", "multithumos"), "the annotations' .txt and video_*.mp4"),
+}
+
 #: Sources that are one table with a column split.
 TABLES = ("manifest", "shards")
 
@@ -52,6 +70,11 @@ TABLES = ("manifest", "shards")
 AUTO = "auto"
 
 SPLITS = ("train", "validation", "test")
+#: What parts are called by columns, folders and files, in small letters.
+PARTS = {
+    **{split: split for split in SPLITS},
+    **{"training": "train", "val": "validation", "valid": "validation", "testing": "test"},
+}
 
 
 def open_dataset(
@@ -84,9 +107,11 @@ def open_dataset(
     try:
         return opener(SOURCES[name])(root, protocol, split)
     except FileNotFoundError as problem:
-        if expected := _expected(name, str(problem)):
-            raise FileNotFoundError(f"{problem}{expected}") from None
-        raise
+        # What is wrong with the root itself is told with its layout already.
+        if name not in LAYOUTS or "--root" in str(problem):
+            raise
+        expected = f"--root names the folder of {name}, and expected in it are {LAYOUTS[name]} (docs/data.md)"
+        raise FileNotFoundError(f"{problem}; {expected}") from None
 
 
 def opener(address: str) -> Callable[..., Any]:
@@ -95,23 +120,14 @@ def opener(address: str) -> Callable[..., Any]:
     return getattr(import_module(module), function)
 
 
-def _expected(name: str, problem: str) -> str:
-    """What the folder of a public set should hold, unless ``problem`` tells of the root; "" for other sets."""
-    if name not in LAYOUTS or "--root" in problem:
-        return ""
-    return f"; --root names the folder of {name}, and expected in it are {LAYOUTS[name]} (docs/data.md)"
-
-
-def open_parts(
-    name: str = AUTO, root: str | Path | None = None, protocol: str | None = None, splits: Sequence[str] = SPLITS
-) -> dict[str, Dataset]:
-    """``open_dataset`` of several splits, by name; a table that holds them all is read once."""
+def open_parts(name: str = AUTO, root: str | Path | None = None, protocol: str | None = None) -> dict[str, Dataset]:
+    """``open_dataset`` of all splits, by name; a table that holds them all is read once."""
     name = guess(root) if name == AUTO else name
     if name not in TABLES:
-        return {split: open_dataset(name, root, protocol, split) for split in splits}
-    whole = open_dataset(name, root, protocol, "all")
-    rows_of = {split: np.flatnonzero(whole.table["split"].to_numpy() == split).tolist() for split in splits}
-    return {split: dataclasses.replace(whole.subset(rows), split=split) for split, rows in rows_of.items()}
+        return {split: open_dataset(name, root, protocol, split) for split in SPLITS}
+    data = open_dataset(name, root, protocol, "all")
+    rows_of = {split: np.flatnonzero(data.table["split"].to_numpy() == split).tolist() for split in SPLITS}
+    return {split: dataclasses.replace(data.subset(rows), split=split) for split, rows in rows_of.items()}
 
 
 def guess(root: str | Path | None) -> str:

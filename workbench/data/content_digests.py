@@ -78,15 +78,9 @@ def _state(path: str) -> State | None:
 
 def _read_all(paths: list[str], size: int) -> list[str]:
     """Hashing releases the interpreter: threads are enough."""
-    with (
-        ThreadPoolExecutor(cores()) as pool,
-        tqdm(total=len(paths), desc="fingerprinting files", unit="file", disable=size < MUCH) as bar,
-    ):
-        results = []
-        for result in pool.map(_digest, paths):
-            results.append(result)
-            bar.update()
-        return results
+    with ThreadPoolExecutor(cores()) as pool:
+        digests = pool.map(_digest, paths)
+        return list(tqdm(digests, "fingerprinting files", len(paths), unit="file", disable=size < MUCH))
 
 
 def _digest(path: str) -> str:

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from safefiles.processes import cores
 from workbench.data import content_digests
-from workbench.data.spelling import same
+from workbench.data.spelling import canonical
 from workbench.media import video
 from workbench.types import Pose, Skeleton, Truth
 
@@ -41,7 +41,8 @@ class Reader(Protocol):
         """The joints of a clip in its picture, None where there are none."""
 
     def truth(self, row: pd.Series) -> Truth | None:
-        """What makes the label of a clip what it is, None where nobody knows."""
+        """What makes the label of a clip what it is; None, nobody knows, unless a source does."""
+        return None
 
     def files(self, row: pd.Series) -> list[Path]:
         """The files of a clip."""
@@ -55,6 +56,7 @@ class Rows:
     split: str
     table: pd.DataFrame
     skeleton: Skeleton | None
+    reader: Reader
     #: What a row is called in messages.
     row_name = "clip"
 
@@ -72,18 +74,52 @@ class Rows:
         return self.table["video"].tolist()
 
     @property
+    def title(self) -> str:
+        """What messages call it: name, protocol and split."""
+        return f"{self.name} ({self.protocol}, {self.split})"
+
+    @property
     def schema(self) -> Skeleton:
         """The skeleton of data that have poses; ValueError where they have none."""
         if self.skeleton is None:
-            raise ValueError(f"{self.name} ({self.protocol}, {self.split}) has no poses")
+            raise ValueError(f"{self.title} has no poses")
         return self.skeleton
 
     def index(self, id: str) -> int:
         """Position of the row called ``id``, however its accents are encoded; ValueError naming it otherwise."""
-        position = self._positions.get(id, self._forms.get(same(id)))
+        position = self._positions.get(id, self._forms.get(canonical(id)))
         if position is None:
-            raise ValueError(f"{self.name} ({self.protocol}, {self.split}) has no {self.row_name} {id!r}")
+            raise ValueError(f"{self.title} has no {self.row_name} {id!r}")
         return position
+
+    def row(self, i: int) -> pd.Series:
+        """The table's row ``i``, with its frames and fps; ValueError naming the file where it can't be read."""
+        row = self.table.iloc[i]
+        if "frames" in row.index:
+            return row
+        info = video.ingest(row["video"])
+        return pd.concat([row, pd.Series({"frames": info.frames, "fps": info.fps})])
+
+    def pose(self, i: int) -> Pose | None:
+        """Camera space (metres; x right, y up, z away), joints float32 [M,T,V,3], all frames; None if it has none."""
+        return self.reader.pose(self.row(i))
+
+    def pixels(self, i: int) -> Pose | None:
+        """Image space (source pixels, y down), joints float32 [M,T,V,2], all frames; None if it has none."""
+        return self.reader.pixels(self.row(i))
+
+    def body(self, i: int) -> Pose | None:
+        """What systems read as a pose: that in camera space, or, where row ``i`` has none, its joints in pixels."""
+        pose = self.pose(i)
+        return self.pixels(i) if pose is None else pose
+
+    def truth(self, i: int) -> Truth | None:
+        """What makes the label what it is, in source pixels, all frames; None where nobody knows."""
+        return self.reader.truth(self.row(i))
+
+    def files(self, i: int) -> list[Path]:
+        """The files that row ``i`` is read from; what is made of them is stale when one of them changes."""
+        return self.reader.files(self.table.iloc[i])
 
     @cached_property
     def _positions(self) -> dict[str, int]:
@@ -92,8 +128,8 @@ class Rows:
     @cached_property
     def _forms(self) -> dict[str, int]:
         """Positions by names as they are compared, of those that only one row has."""
-        counts = Counter(map(same, self.ids))
-        return {same(name): position for name, position in self._positions.items() if counts[same(name)] == 1}
+        counts = Counter(map(canonical, self.ids))
+        return {canonical(name): position for name, position in self._positions.items() if counts[canonical(name)] == 1}
 
 
 @dataclass(frozen=True)
@@ -148,59 +184,33 @@ class Dataset(Rows):
         """Why a clip cannot be used, by position, where the table or its video's length tells."""
         return {position: text for position, text in enumerate(self._facts["problem"]) if text}
 
-    def row(self, i: int) -> pd.Series:
-        """The table's row of clip i, with its frames and fps; ValueError naming the file where it can't be read."""
-        row = self.table.iloc[i]
-        if "frames" in row.index:
-            return row
-        info = video.ingest(row["video"])
-        return pd.concat([row, pd.Series({"frames": info.frames, "fps": info.fps})])
-
     def video(self, i: int) -> str:
         """Path of the video of clip i, which is there when this returns, whatever it is kept in."""
         fetch = getattr(self.reader, "video", None)
         return self.videos[i] if fetch is None else fetch(self.table.iloc[i])
 
-    def pose(self, i: int) -> Pose | None:
-        """Camera space (metres; x right, y up, z away), joints float32 [M,T,V,3], all frames; None if it has none."""
-        return self.reader.pose(self.row(i))
-
-    def pixels(self, i: int) -> Pose | None:
-        """Image space (source pixels, y down), joints float32 [M,T,V,2], all frames; None if it has none."""
-        return self.reader.pixels(self.row(i))
-
     def framing(self, i: int) -> Pose | None:
         """The joints, as ``pixels`` gives them, that crops go by."""
         return getattr(self.reader, "framing", self.reader.pixels)(self.row(i))
 
-    def body(self, i: int) -> Pose | None:
-        """What systems read as a pose: that in camera space, or, where clip i has none, its joints in pixels."""
-        pose = self.pose(i)
-        return self.pixels(i) if pose is None else pose
-
-    def truth(self, i: int) -> Truth | None:
-        """What makes the label what it is, in source pixels, all frames; None where nobody knows."""
-        return self.reader.truth(self.row(i))
-
-    def files(self, i: int) -> list[Path]:
-        """The files this clip is read from; a cache is stale when one of them changes."""
-        return self.reader.files(self.table.iloc[i])
-
     @cached_property
     def _files(self) -> list[list[str]]:
         """Those of all clips. A row of a million by position takes minutes: readers get plain mappings."""
-        return files_of(self.table, self.reader)
+        names: list[str] = list(self.table)
+        paths: dict[str, str] = {}
+        columns = zip(*(self.table[name].tolist() for name in names), strict=True)
+        rows = (dict(zip(names, values, strict=True)) for values in columns)
+        files = ([os.fspath(path) for path in self.reader.files(row)] for row in rows)
+        return [[paths.setdefault(path, path) for path in row] for row in files]
 
     @cached_property
     def contents(self) -> str:
         """Sixteen hex digits of what is learnt or tested: classes, ids, labels, intervals, and the bytes of every
         file that a clip is read from, videos and poses alike (see ``contents``)."""
-        body = self.skeleton.name if self.skeleton else None
-        facts = [self.classes, body, self.mirrored]
-        rows = self.table[["id", "label"]]
+        facts = [self.classes, self.skeleton.name if self.skeleton else None, self.mirrored]
         if self.instances is not None:
             facts.append(self.instances.to_csv(index=False))
-        return content_digests.fingerprint(facts, rows, self._files)
+        return content_digests.fingerprint(facts, self.table[["id", "label"]], self._files)
 
     def fingerprint(self) -> str:
         """Changes whenever the clips or a file they are read from do: names, sizes and times of change."""
@@ -218,15 +228,6 @@ class Dataset(Rows):
         if instances is not None:
             instances = instances[instances["video"].isin(table["id"])].reset_index(drop=True)
         return dataclasses.replace(self, table=table, instances=instances)
-
-
-def files_of(table: pd.DataFrame, reader: Reader) -> list[list[str]]:
-    """The files that each row is read from."""
-    names: list[str] = list(table)
-    spelled: dict[str, str] = {}
-    rows = zip(*(table[name].tolist() for name in names), strict=True)
-    paths_of_rows = ([os.fspath(path) for path in reader.files(dict(zip(names, row, strict=True)))] for row in rows)
-    return [[spelled.setdefault(path, path) for path in paths] for paths in paths_of_rows]
 
 
 def shown(row: pd.Series) -> np.ndarray:

@@ -97,27 +97,26 @@ def table(outcomes: Iterable[Outcome]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["what", "done", "skipped", "failed"])
 
 
-def find_poses(dataset: Dataset, out: str | Path, python: str | None = None, model: str | None = None) -> Outcome:
-    """Estimates the poses of all clips of ``dataset`` (media.pose_estimation, which names python and model too) into
-    the folder <out>_poses, and then writes ``out``, a manifest of the clips with a column for them.
+def find_poses(dataset: Dataset, manifest: str | Path) -> Outcome:
+    """Estimates the poses of all clips of ``dataset`` (media.pose_estimation) into the folder <manifest>_poses, and
+    then writes ``manifest``, a manifest of the clips with a column for them.
 
     What is there already is kept. A clip whose poses can't be found is in the manifest without.
     """
     from workbench.media.estimation.pose_estimation import estimate_all
 
-    out = Path(out)
-    folder = out.with_name(f"{out.stem}_poses")
+    manifest = Path(manifest)
+    folder = manifest.with_name(f"{manifest.stem}_poses")
     filmed = [i for i, path in enumerate(dataset.videos) if path]
     if not filmed:
         raise ValueError(f"{dataset.name} ({dataset.split}) has no videos to find poses in")
     targets = {i: folder / f"{hashlib.sha256(dataset.ids[i].encode()).hexdigest()[:20]}.npz" for i in filmed}
     with turn(folder / ".lock", str(folder)):
         before = {i for i in filmed if targets[i].is_file()}
-        wrong = estimate_all([dataset.videos[i] for i in filmed], list(targets.values()), python=python, model=model)
+        wrong = estimate_all([dataset.videos[i] for i in filmed], list(targets.values()))
     reasons = {i: wrong[dataset.videos[i]] for i in filmed if dataset.videos[i] in wrong}
-    paths = {
-        i: targets[i].relative_to(out.parent).as_posix() for i in filmed if targets[i].is_file() and i not in reasons
-    }
-    save(dataset, out, paths)
+    posed = [i for i in filmed if targets[i].is_file() and i not in reasons]
+    paths = {i: targets[i].relative_to(manifest.parent).as_posix() for i in posed}
+    save(dataset, manifest, paths)
     failed = [(dataset.ids[i], reason) for i, reason in reasons.items()]
     return Outcome("poses", len(set(paths) - before), len(set(paths) & before), failed)

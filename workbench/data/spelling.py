@@ -11,18 +11,18 @@ from collections.abc import Iterable, Sequence
 _LOOK = str.maketrans("аеорсухіјѕԁһνοΑΒΕΖΗΙΚΜΝΟΡΤΥΧАВЕКМНОРСТУХІЈЅ", "aeopcyxijsdhvoABEZHIKMNOPTYXABEKMHOPCTYXIJS")
 
 
-def same(name: str) -> str:
+def canonical(name: str) -> str:
     """``name`` in the one form (NFC) by which names are compared: an accent is the same however it was typed."""
     return unicodedata.normalize("NFC", name)
 
 
 def merged(names: Iterable[str], first: Iterable[str] = ()) -> list[str]:
-    """``names``, each as it was first spelled, in ``first`` or before in ``names``, where they are the ``same``."""
+    """``names``, each as it was first spelled, in ``first`` or before in ``names``, where they are the same."""
     spelled: dict[str, str] = {}
     for name in first:
-        spelled.setdefault(same(name), name)
+        spelled.setdefault(canonical(name), name)
     names = list(names)
-    spelling = {name: spelled.setdefault(same(name), name) for name in dict.fromkeys(names)}
+    spelling = {name: spelled.setdefault(canonical(name), name) for name in dict.fromkeys(names)}
     return [spelling[name] for name in names]
 
 

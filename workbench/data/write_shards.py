@@ -50,10 +50,9 @@ def write(datasets: dict[str, Dataset], folder: str | Path, size: int = 500_000_
 def _write(datasets: dict[str, Dataset], folder: Path, size: int, writer: Any) -> list[Outcome]:
     facts = _facts(datasets)
     _check(folder, facts)
-    clips = [(split, i) for split, dataset in datasets.items() for i in range(len(dataset))]
     failed = [(data.ids[i], why) for data in datasets.values() for i, why in data.problems.items()]
     bad = {name for name, _ in failed}
-    clips = [(split, i) for split, i in clips if datasets[split].ids[i] not in bad]
+    clips = [(split, i) for split, data in datasets.items() for i, name in enumerate(data.ids) if name not in bad]
     if not clips:
         raise ValueError(f"there is no clip to write to {folder}")
     plan = _plan(datasets, clips, size)
@@ -61,8 +60,8 @@ def _write(datasets: dict[str, Dataset], folder: Path, size: int, writer: Any) -
     for number, group in enumerate(tqdm(plan, "writing shards", unit="shard")):
         path = folder / f"shard-{number:06d}.tar"
         index, state = folder / f"shard-{number:06d}.json", _state(datasets, group)
-        whole = all([checksums.intact(path), checksums.intact(index)])
-        if whole and tar_members.read_json(index).get("state") == state:
+        complete = all([checksums.intact(path), checksums.intact(index)])
+        if complete and tar_members.read_json(index).get("state") == state:
             skipped += len(group) - len(tar_members.read_json(index)["failed"])
         else:
             wrong = _fill(path, datasets, group, writer)
@@ -169,9 +168,9 @@ def _row(dataset: Dataset, split: str, i: int) -> dict[str, Any]:
     row, plain = dataset.table.iloc[i], (str, int, float, bool)
     values = {name: value.item() if isinstance(value, np.generic) else value for name, value in row.items()}
     values = {name: value for name, value in values.items() if isinstance(value, plain) and not pd.isna(value)}
-    own = {"label": int(row["label"]), "frames": int(dataset.lengths[i]), "fps": float(dataset.rates[i])}
+    facts = {"label": int(row["label"]), "frames": int(dataset.lengths[i]), "fps": float(dataset.rates[i])}
     paths = {"video", "pose", "arrays"}
-    return {**{name: value for name, value in values.items() if name not in paths}, **own, "split": split}
+    return {**{name: value for name, value in values.items() if name not in paths}, **facts, "split": split}
 
 
 def _packed(poses: dict[str, Pose | None]) -> bytes:

@@ -61,7 +61,7 @@ def person_box(pixels: Pose, margin: float = 0.1, square: bool = False) -> tuple
     return tuple(_boxes(lowest, highest, margin, square)[0].tolist())
 
 
-def person_track(pixels: Pose, margin: float = 0.1, square: bool = False, fixed: bool = True) -> np.ndarray:
+def person_track(pixels: Pose, margin: float = 0.1, fixed: bool = True) -> np.ndarray:
     """int64 [T,4]: a box as of ``person_box`` for each frame, following the persons.
 
     ``fixed`` gives all boxes the largest one's size, so that the person does not seem to grow and shrink; False is
@@ -75,7 +75,7 @@ def person_track(pixels: Pose, margin: float = 0.1, square: bool = False, fixed:
     if fixed:
         middle, half = (lowest + highest) / 2, (highest - lowest).max(axis=0) / 2
         lowest, highest = middle - half, middle + half
-    return _boxes(lowest, highest, margin, square)
+    return _boxes(lowest, highest, margin)
 
 
 def _corners(pixels: Pose) -> np.ndarray:
@@ -92,7 +92,7 @@ def _corners(pixels: Pose) -> np.ndarray:
     return np.where(np.isfinite(corners), corners, np.nan)
 
 
-def _boxes(lowest: np.ndarray, highest: np.ndarray, margin: float, square: bool) -> np.ndarray:
+def _boxes(lowest: np.ndarray, highest: np.ndarray, margin: float, square: bool = False) -> np.ndarray:
     """int64 [n,4] from corners [n,2]."""
     if margin < 0:
         raise ValueError(f"margin must not be negative, got {margin}")

@@ -66,13 +66,13 @@ def boxes(pixels: Pose, region: str, fixed: bool = True) -> np.ndarray:
 
 def _hand(body: Pose, side: str) -> np.ndarray:
     """float64 [T,4]: one person's hand, squares."""
-    called = common_names(body.skeleton)
-    joints = [called.index(f"{part}_{side}") for part in _HAND if f"{part}_{side}" in called]
+    names = common_names(body.skeleton)
+    joints = [names.index(f"{part}_{side}") for part in _HAND if f"{part}_{side}" in names]
     if not np.isfinite(body.joints[:, :, joints]).all(axis=3).any():
-        names = " nor ".join(body.skeleton.joints[joint] for joint in joints)
-        raise Unseen(f"the {side} hand is never seen: no {names} in any of the {body.joints.shape[1]} frames")
-    whole = person_track(body, margin=0, fixed=False)
-    half = HAND_SHARE * np.median(np.maximum(*(whole[:, 2:] - whole[:, :2]).T)) / 2
+        unseen = " nor ".join(body.skeleton.joints[joint] for joint in joints)
+        raise Unseen(f"the {side} hand is never seen: no {unseen} in any of the {body.joints.shape[1]} frames")
+    track = person_track(body, margin=0, fixed=False)
+    half = HAND_SHARE * np.median(np.maximum(*(track[:, 2:] - track[:, :2]).T)) / 2
     middle = _filled(body.joints[0][:, joints, :2].astype(np.float64))
     return np.concatenate([middle - half, middle + half], axis=1)
 

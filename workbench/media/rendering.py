@@ -94,10 +94,11 @@ def draw(
     canvas = frames.copy() if background == "frame" else np.zeros(frames.shape, np.uint8)
     colours = _palette(pose, marker, colors, [_color(text) for text in palette])
     points = pose.joints[..., :2].astype(np.float64)
-    widths = _widths(points, canvas.shape[1:3], ratio_aware, thickness)
+    # At least a hair.
+    pixels = np.maximum(thickness * widths(points, canvas.shape[1:3], ratio_aware) - _BORDER, 0.1)
     paint = _bars if marker == "bar" else _dots
     for body in range(len(points)):
-        paint(canvas, points[body], widths[body], pose.skeleton.bones, colours)
+        paint(canvas, points[body], pixels[body], pose.skeleton.bones, colours)
     return canvas
 
 
@@ -181,11 +182,6 @@ def widths(points: np.ndarray, size: tuple[int, int], ratio_aware: bool = True) 
     low = np.where(np.isnan(inside), np.inf, inside).min(axis=2)
     high = np.where(np.isnan(inside), -np.inf, inside).max(axis=2)
     return np.maximum(high - low, 0).max(axis=2) * PERSON_SHARE
-
-
-def _widths(points: np.ndarray, size: tuple[int, int], ratio_aware: bool, thickness: float) -> np.ndarray:
-    """float [M,T]: pixels to draw, at least a hair."""
-    return np.maximum(thickness * widths(points, size, ratio_aware) - _BORDER, 0.1)
 
 
 def _fixed_point(values: np.ndarray) -> np.ndarray:

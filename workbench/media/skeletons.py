@@ -68,16 +68,6 @@ _JOINTS_OF = {
 }
 
 
-def get(name: str) -> Skeleton:
-    """The schema called ``name``; ValueError listing the known names otherwise."""
-    return Skeleton.named(name)
-
-
-def names() -> list[str]:
-    """All schemas."""
-    return Skeleton.names()
-
-
 def common_names(skeleton: Skeleton) -> list[str]:
     """What each joint is called when schemas are compared: place, then side ("elbow_left")."""
 
@@ -98,7 +88,7 @@ def convert(pose: Pose, to: str | Skeleton) -> Pose:
     Joints are matched by place; those that only follow from others (hip centre, neck, spine, head, hand) are their
     mean. A joint that the source does not have is NaN, with confidence 0. ValueError if no joint at all can be had.
     """
-    target = get(to) if isinstance(to, str) else to
+    target = Skeleton.named(to) if isinstance(to, str) else to
     if target == pose.skeleton:
         return pose
     available = {name: index for index, name in reversed(list(enumerate(common_names(pose.skeleton))))}
@@ -175,9 +165,9 @@ def bone_limbs(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _limb(first: str, second: str) -> int:
-    (joint, side), (other, _) = sorted((_joint_and_side(first), _joint_and_side(second)), key=lambda end: end[1] == "")
+    (joint, side), (inner, _) = sorted((_joint_and_side(first), _joint_and_side(second)), key=lambda end: end[1] == "")
     parts = {_part(first), _part(second)}
-    joints = {joint, other}
+    joints = {joint, inner}
     if "head" in parts:
         return FINE.index("head")
     if parts == {f"{side} arm"}:
@@ -226,19 +216,11 @@ def parents(skeleton: Skeleton) -> np.ndarray:
         for child, towards in skeleton.bones:
             parent[child] = towards
         return parent
-    return _breadth_first(skeleton, parent)
-
-
-def _breadth_first(skeleton: Skeleton, parent: np.ndarray) -> np.ndarray:
-    queue = list(skeleton.root)
-    reached = set(queue)
-    while queue:
-        joint = queue.pop(0)
+    reached = list(skeleton.root)
+    for joint in reached:  # grows on the way
         for bone in skeleton.bones:
-            if joint in bone:
-                other = bone[0] if bone[1] == joint else bone[1]
-                if other not in reached:
-                    reached.add(other)
-                    queue.append(other)
-                    parent[other] = joint
+            neighbour = sum(bone) - joint
+            if joint in bone and neighbour not in reached:
+                reached.append(neighbour)
+                parent[neighbour] = joint
     return parent

@@ -36,14 +36,12 @@ NO_FLOW, EPSILON = 0.4, 0.05
 CORNERS, INLIERS = 50, 25
 
 
-def _slices() -> dict[str, slice]:
-    sizes = {"shape": 2 * LENGTH} | {name: GRID * GRID * PERIODS * bins for name, bins in BINS.items()}
-    ends = np.cumsum(list(sizes.values())).tolist()
-    return {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
-
-
-#: Where each descriptor lies among a track's numbers.
-SLICES = _slices()
+#: How many numbers of a track each descriptor has, and which.
+SIZES = {"shape": 2 * LENGTH} | {name: GRID * GRID * PERIODS * bins for name, bins in BINS.items()}
+SLICES = {
+    name: slice(end - size, end)
+    for (name, size), end in zip(SIZES.items(), np.cumsum(list(SIZES.values())).tolist(), strict=True)
+}
 DIMENSIONS = SLICES["mbhy"].stop
 
 
@@ -81,7 +79,9 @@ def _piece(frames: np.ndarray, flow: np.ndarray | None) -> np.ndarray:
     unit = min(frames.shape[1:3]) / SIDE
     grey, flow = _working_size(frames, flow, max(unit, 1.0))
     unit = min(unit, 1.0)
-    flow = _dis(grey) if flow is None else flow
+    if flow is None:
+        # A solver for each pair: OpenCV's DIS changes its own settings for small pictures and keeps them.
+        flow = np.stack([make_solver("dis").calc(*pair, None) for pair in zip(grey, grey[1:], strict=False)])
     camera = np.stack([_camera(*pair, unit) for pair in zip(grey, flow, strict=False)])
     fields = np.concatenate([flow, flow - camera], axis=3)
     levels = [Level(grey, fields, SCALE_STEP**scale, unit) for scale in range(SCALES)]
@@ -114,19 +114,19 @@ class Level:
                     np.concatenate(pair) for pair in zip((path, shift, age), _blank(len(new)), strict=True)
                 )
                 path[len(path) - len(new) :, 0] = new
-            each = np.arange(len(age))
-            points = path[each, age]
+            tracks = np.arange(len(age))
+            points = path[tracks, age]
             x, y = np.rint(points).astype(np.int64).T
-            path[each, age + 1] = next_points = points + self.flow[t, y, x]
-            shift[each, age] = self.motion[t, y, x]
+            path[tracks, age + 1] = next_points = points + self.flow[t, y, x]
+            shift[tracks, age] = self.motion[t, y, x]
             age = age + 1
             inside = ((next_points >= 0) & (next_points <= (width - 1, height - 1))).all(axis=1)
             ready = inside & (age == LENGTH)
             done.append((np.full(ready.sum(), t + 1 - LENGTH), path[ready], shift[ready]))
             path, shift, age = (array[inside & ~ready] for array in (path, shift, age))
         start, path, shift = (np.concatenate(parts) for parts in zip(*done, strict=True))
-        kept = _moves(path * (self.factor / self.unit), shift * (self.factor / self.unit))
-        return start[kept], path[kept], shift[kept]
+        moving = _moves(path * (self.factor / self.unit), shift * (self.factor / self.unit))
+        return start[moving], path[moving], shift[moving]
 
     def _sample(self, t: int, taken: np.ndarray) -> np.ndarray:
         """float32 [n,2]: the middles (x, y) of grid cells that have texture, and no track among ``taken`` [m,2]."""
@@ -148,15 +148,15 @@ class Level:
             if len(rows):
                 age = t - start[rows]
                 sums[rows, age] = self._cells(t, path[rows, age])
-        out = np.empty((len(start), DIMENSIONS), np.float32)
+        descriptors = np.empty((len(start), DIMENSIONS), np.float32)
         length = np.linalg.norm(shift, axis=2).sum(axis=1)
-        out[:, SLICES["shape"]] = shift.reshape(-1, 2 * LENGTH) / length[:, None]
+        descriptors[:, SLICES["shape"]] = shift.reshape(-1, 2 * LENGTH) / length[:, None]
         parts = np.split(sums, np.cumsum(list(BINS.values()))[:-1], axis=3)
         for name, part in zip(BINS, parts, strict=True):
             histogram = EPSILON + part.reshape(-1, PERIODS, LENGTH // PERIODS, GRID * GRID * BINS[name])
             histogram = np.sqrt(histogram / histogram.sum(axis=3, keepdims=True))
-            out[:, SLICES[name]] = histogram.mean(axis=2).reshape(-1, PERIODS * GRID * GRID * BINS[name])
-        return out
+            descriptors[:, SLICES[name]] = histogram.mean(axis=2).reshape(-1, PERIODS * GRID * GRID * BINS[name])
+        return descriptors
 
     def _cells(self, t: int, points: np.ndarray) -> np.ndarray:
         """float32 [n,4,33]: the votes in the cells around ``points`` (x, y) [n,2], by rows. A neighbourhood that
@@ -206,8 +206,8 @@ def _moves(path: np.ndarray, shift: np.ndarray) -> np.ndarray:
     steps = np.linalg.norm(np.diff(path, axis=1), axis=2)
     leap = steps.max(axis=1, initial=0)
     erratic = (leap > LEAP) & (leap > LEAP_SHARE * steps.sum(axis=1))
-    own = np.linalg.norm(shift, axis=2).max(axis=1, initial=0)
-    return (spread >= SPREAD[0]).any(axis=1) & (spread <= SPREAD[1]).all(axis=1) & ~erratic & (own > STEADY)
+    motion = np.linalg.norm(shift, axis=2).max(axis=1, initial=0)
+    return (spread >= SPREAD[0]).any(axis=1) & (spread <= SPREAD[1]).all(axis=1) & ~erratic & (motion > STEADY)
 
 
 def _gradient(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -218,8 +218,8 @@ def _gradient(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _working_size(frames: np.ndarray, flow: np.ndarray | None, factor: float) -> tuple[np.ndarray, np.ndarray | None]:
     """Grey frames uint8 [T,h,w] and the flow, if there is one, shrunk by ``factor``."""
     size = tuple(round(side / factor) for side in frames.shape[2:0:-1])
-    whole = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
-    grey = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in whole])
+    greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    grey = np.stack([cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in greys])
     if flow is None:
         return grey, None
     fields = [cv2.resize(field, size, interpolation=cv2.INTER_AREA) for field in flow.astype(np.float32)]
@@ -230,12 +230,6 @@ def _shrink(field: np.ndarray, size: tuple[int, int], factor: float) -> np.ndarr
     """Components of flow [H,W,4] in pixels of a picture of ``size`` (width, height), median-filtered over 3 x 3."""
     parts = cv2.split(cv2.resize(field, size, interpolation=cv2.INTER_AREA))
     return cv2.merge([cv2.medianBlur(part, 3) for part in parts]) / np.float32(factor)
-
-
-def _dis(grey: np.ndarray) -> np.ndarray:
-    """float32 [T-1,H,W,2]."""
-    # A solver for each pair: OpenCV's DIS changes its own settings for small pictures and keeps them.
-    return np.stack([make_solver("dis").calc(*pair, None) for pair in zip(grey, grey[1:], strict=False)])
 
 
 def _camera(grey: np.ndarray, flow: np.ndarray, unit: float) -> np.ndarray:

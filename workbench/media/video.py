@@ -35,12 +35,11 @@ __all__ = [
 ]
 
 
-def probe(path: str | os.PathLike, cache_dir: str | os.PathLike | None = None) -> VideoInfo:
+def probe(path: str | os.PathLike) -> VideoInfo:
     """The verified facts about a video; the first call decodes all of it.
 
     Args:
         path: the file.
-        cache_dir: where facts are kept; None: $WORKBENCH_CACHE, or ~/.cache/workbench.
 
     Returns:
         Its size, rate, number of frames and the like.
@@ -49,20 +48,15 @@ def probe(path: str | os.PathLike, cache_dir: str | os.PathLike | None = None) -
         FileNotFoundError: no such file.
         VideoError: the file is no whole video, see ``ingest``.
     """
-    return ingest(path, cache_dir)
+    return ingest(path)
 
 
-def read(
-    path: str | os.PathLike | VideoInfo,
-    frame_numbers: Sequence[int] | np.ndarray | None = None,
-    cache_dir: str | os.PathLike | None = None,
-) -> Clip:
+def read(path: str | os.PathLike | VideoInfo, frame_numbers: Sequence[int] | np.ndarray | None = None) -> Clip:
     """Exactly the frames that are asked for, decoded in this process.
 
     Args:
         path: the file, which is verified first (see ``ingest``), or the VideoInfo that ``ingest`` returned.
         frame_numbers: int [T], counted from 0, in the given order, repeats allowed; None: all frames.
-        cache_dir: where facts are kept; None: $WORKBENCH_CACHE, or ~/.cache/workbench.
 
     Returns:
         A Clip whose frames are uint8 [T,H,W,3] RGB and upright, whatever the file's rotation.
@@ -71,7 +65,7 @@ def read(
         FileNotFoundError: no such file.
         VideoError: a number out of range, or the file is no whole video, see ``ingest``.
     """
-    info = path if isinstance(path, VideoInfo) else ingest(path, cache_dir)
+    info = path if isinstance(path, VideoInfo) else ingest(path)
     numbers = np.arange(info.frames) if frame_numbers is None else np.asarray(frame_numbers, np.int64)
     return Clip(decode(info, numbers), numbers, info.fps, source=info.path, times=info.seconds(numbers))
 

@@ -138,7 +138,10 @@ class _Build:
             os.replace(self.rows, self.partial)  # nobody knows what is in them
             self.done.unlink(missing_ok=True)
         if not self.rows.exists() and not self.partial.exists():
-            self._create()
+            self.done.unlink(missing_ok=True)
+            with replacing(self.partial) as draft, open(draft, "wb") as empty:
+                empty.write(self.header)
+                empty.truncate(self.size)
         path = self.rows if self.rows.exists() else self.partial
         file = os.open(path, os.O_RDWR)
         try:
@@ -152,14 +155,11 @@ class _Build:
         index = {"key": self.key, "counts": self.counts, "bad": {str(i): reason for i, reason in bad.items()}}
         index |= {"sums": self.sums, "state": [state.st_size, state.st_mtime_ns]}
         if path == self.partial or json.loads(self.index.read_text()) != json.loads(json.dumps(index)):
-            self._publish(index)
+            checksums.write(self.index, json.dumps(index).encode())
+            if not self.rows.exists():
+                os.replace(self.partial, self.rows)
+            self.done.unlink(missing_ok=True)
         return len(todo) - len(bad)
-
-    def _create(self) -> None:
-        self.done.unlink(missing_ok=True)
-        with replacing(self.partial) as draft, open(draft, "wb") as file:
-            file.write(self.header)
-            file.truncate(self.size)
 
     @property
     def size(self) -> int:
@@ -177,7 +177,7 @@ class _Build:
             os.ftruncate(file, self.size)
         if not self.rows.exists():
             self._read_log()
-            return {i for i in clips if self.sums[i] is not None and self._same(file, i)}
+            return {i for i in clips if self.sums[i] is not None and self._intact(file, i)}
         index = json.loads(self.index.read_text())
         good = set(clips) - {int(i) for i in index["bad"]}
         if "sums" not in index:  # made before they were kept
@@ -185,11 +185,11 @@ class _Build:
         self.sums = list(index["sums"])
         if index["state"] == [state.st_size, state.st_mtime_ns]:
             return good
-        whole = {i for i in good if self._same(file, i)}
-        if whole != good:
-            few = f"{len(good - whole)} of {len(good)} clips"
-            warnings.warn(f"{self.rows} is damaged: {few} are made again", stacklevel=2)
-        return whole
+        intact = {i for i in good if self._intact(file, i)}
+        if intact != good:
+            share = f"{len(good - intact)} of {len(good)} clips"
+            warnings.warn(f"{self.rows} is damaged: {share} are made again", stacklevel=2)
+        return intact
 
     def _read_log(self) -> None:
         """The checksums that an interrupted build wrote down."""
@@ -199,12 +199,10 @@ class _Build:
                 if 0 <= i < len(self.sums):
                     self.sums[i] = crc
 
-    def _same(self, file: int, i: int) -> bool:
+    def _intact(self, file: int, i: int) -> bool:
         """Whether the rows of clip i are what was written; of those that nobody knows the checksum of, they are."""
-        return self.sums[i] is None or zlib.crc32(self._read(file, i)) == self.sums[i]
-
-    def _read(self, file: int, i: int) -> bytes:
-        return os.pread(file, self.row * self.counts[i], self._offset(i))
+        size = self.row * self.counts[i]
+        return self.sums[i] is None or zlib.crc32(os.pread(file, size, self._offset(i))) == self.sums[i]
 
     def _make(self, file: int, make: Callable[[int], np.ndarray], todo: list[int], workers: int) -> dict[int, str]:
         """Writes the rows of the clips ``todo``; returns what is wrong with those that have none."""
@@ -236,32 +234,25 @@ class _Build:
     def _offset(self, i: int) -> int:
         return len(self.header) + self.row * int(self.offsets[i])
 
-    def _publish(self, index: dict) -> None:
-        checksums.write(self.index, json.dumps(index).encode())
-        if not self.rows.exists():
-            os.replace(self.partial, self.rows)
-        self.done.unlink(missing_ok=True)
-
 
 def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
     """What an .npy file begins with."""
-    text = io.BytesIO()
-    about = {"descr": dtype.str, "fortran_order": False, "shape": shape}
-    np.lib.format.write_array_header_1_0(text, about)
-    return text.getvalue()
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": dtype.str, "fortran_order": False, "shape": shape})
+    return header.getvalue()
 
 
 def _map(make: Callable[[int], np.ndarray], todo: list[int], workers: int) -> Iterator[tuple[int, np.ndarray | str]]:
     """(i, its array or what is wrong with it), as they get ready."""
     # Threads are enough: files are verified in processes of media's own, decoders and OpenCV release the interpreter.
     with ThreadPoolExecutor(workers) as pool:
-        rest = iter(todo)
+        pending = iter(todo)
         # A few in flight, not all: results wait in memory until they are written.
-        waiting = {pool.submit(_attempt, make, i): i for i in islice(rest, 2 * workers)}
+        waiting = {pool.submit(_attempt, make, i): i for i in islice(pending, 2 * workers)}
         while waiting:
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                 yield waiting.pop(future), future.result()
-                waiting.update({pool.submit(_attempt, make, i): i for i in islice(rest, 1)})
+                waiting.update({pool.submit(_attempt, make, i): i for i in islice(pending, 1)})
 
 
 def _attempt(make: Callable[[int], np.ndarray], i: int) -> np.ndarray | str:

@@ -200,21 +200,21 @@ def candidates(spec: ClipSpec, length: int) -> np.ndarray:
 
 def _uniform(spec: ClipSpec, length: int, share: float) -> Window:
     """One frame, and one pose, at the same ``share`` in [0,1) of each of equally long shares."""
-    whole = Window(_even(length, spec.frames, share), _even(length, spec.poses, share))
+    window = Window(_even(length, spec.frames, share), _even(length, spec.poses, share))
 
     def segment(count: int) -> Window:
         return Window(_even(count, spec.frames, share), _even(count, spec.poses, share))
 
     if spec.pose_padding == "zeros" and length < spec.poses:
-        whole = replace(whole, poses=_within_video(np.arange(spec.poses), length))
-    return _with_segments(spec, length, whole, segment)
+        window = replace(window, poses=_within_video(np.arange(spec.poses), length))
+    return _with_segments(spec, length, window, segment)
 
 
 def _consecutive(spec: ClipSpec, length: int, start: int) -> Window:
     """From ``start`` on, which may lie before the video."""
     moments, poses = start + np.arange(spec.frames), start + _steps(spec, 1)
     padded = _within_video(poses, length) if spec.pose_padding == "zeros" else poses.clip(0, length - 1)
-    whole = Window(moments.clip(0, length - 1), padded)
+    window = Window(moments.clip(0, length - 1), padded)
 
     def segment(count: int) -> Window:
         # Which lies at the same share of the room that its length leaves.
@@ -224,7 +224,7 @@ def _consecutive(spec: ClipSpec, length: int, start: int) -> Window:
         frames = (first + np.arange(spec.frames)).clip(0, count - 1)
         return Window(frames, (first + _steps(spec, 1)).clip(0, count - 1))
 
-    return _with_segments(spec, length, whole, segment)
+    return _with_segments(spec, length, window, segment)
 
 
 def _strided(spec: ClipSpec, length: int, start: int) -> Window:
@@ -257,21 +257,21 @@ def _even(length: int, count: int, share: float) -> np.ndarray:
     return ((np.arange(count) + share) * length / count).astype(np.int64)
 
 
-def _with_segments(spec: ClipSpec, length: int, whole: Window, segment: Callable[[int], Window]) -> Window:
-    """``whole`` and its segments; ``segment`` makes a clip of a video of so many frames."""
-    cut = {g: [_segment(spec, length, whole, g, i, segment) for i in range(g)] for g in spec.granularities}
-    return Window(whole.frames, whole.poses, cut)
+def _with_segments(spec: ClipSpec, length: int, window: Window, segment: Callable[[int], Window]) -> Window:
+    """``window`` and its segments; ``segment`` makes a clip of a video of so many frames."""
+    cut = {g: [_segment(spec, length, window, g, i, segment) for i in range(g)] for g in spec.granularities}
+    return Window(window.frames, window.poses, cut)
 
 
 def _segment(
-    spec: ClipSpec, length: int, whole: Window, granularity: int, i: int, segment: Callable[[int], Window]
+    spec: ClipSpec, length: int, window: Window, granularity: int, i: int, segment: Callable[[int], Window]
 ) -> Window:
     # A video of fewer frames than segments has some of them twice.
     first = i * length // granularity
     clip = segment(max((i + 1) * length // granularity - first, 1))
     if spec.segments == "resampled":
         return Window(first + clip.frames, first + clip.poses)
-    frames, poses = (np.array_split(moments, granularity)[i] for moments in (whole.frames, whole.poses))
+    frames, poses = (np.array_split(moments, granularity)[i] for moments in (window.frames, window.poses))
     if spec.segments == "looped":
         return Window(frames[np.arange(spec.frames) % len(frames)], first + clip.poses)
     return Window(

@@ -120,9 +120,9 @@ def fill(arrays: dict[str, np.ndarray], clips: Clips, i: int, window: Window, vi
     """Writes clip i, in place: a batch is too large to be copied without need. Each of ``arrays`` is the clip's own."""
     arrays["frame_numbers"][:] = numbers = window.frames
     if "video" in arrays:
-        view.picture(clips.pictures(i, numbers), arrays["video"])
+        view.picture(clips.moments("pictures", i, numbers), arrays["video"])
     if "flow" in arrays:
-        view.flow(clips.flow(i, numbers), arrays["flow"])
+        view.flow(clips.moments("flow", i, numbers), arrays["flow"])
     if "parts" in arrays:
         for region, out in zip(clips.parts(i, numbers, view.mirror), arrays["parts"], strict=True):
             view.picture(region, out)
@@ -131,7 +131,7 @@ def fill(arrays: dict[str, np.ndarray], clips: Clips, i: int, window: Window, vi
     if "pose" in arrays:
         arrays["pose"][:] = view.bodies(clips.bodies(i, window.poses)).joints
     if "truth" in arrays:
-        arrays["truth"][:] = view.mask(clips.truth(i, numbers))
+        arrays["truth"][:] = view.mask(clips.moments("truth", i, numbers))
     if "part_truth" in arrays:
         arrays["part_truth"][:] = clips.part_truth(i, numbers, view.mirror)
     if "trajectories" in arrays:
@@ -145,7 +145,7 @@ def _draw(clips: Clips, i: int, numbers: np.ndarray, view: View, out: np.ndarray
     """
     spec = clips.spec
     if spec.background == "frame":
-        view.picture(clips.pictures(i, numbers), out)
+        view.picture(clips.moments("pictures", i, numbers), out)
     # draw makes a canvas of its own: black needs the frames' size only.
     drawn = rendering.draw(
         out.transpose(1, 2, 3, 0),

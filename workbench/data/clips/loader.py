@@ -99,11 +99,11 @@ class Loader(Epochs):
         return [(i, number) for i, count in enumerate(counts) for number in range(count)]
 
     def __iter__(self) -> Iterator[Batch]:
-        self._given, self._start = self._start, 0
-        self._tasks[:] = self._epoch_tasks()[self._given :]
+        self._position, self._start = self._start, 0
+        self._tasks[:] = self._epoch_tasks()[self._position :]
         batches = self._pool if self._pool is not None else map(self._maker.__getitem__, self._tasks)
         for batch, skipped in batches:
-            self._given += 1
+            self._position += 1
             self._report(skipped)
             if len(batch):
                 yield batch
@@ -113,7 +113,7 @@ class Loader(Epochs):
         if self.train:
             order = generator(self.seed, self.epoch, "order").permutation(len(self.dataset))
             items = [(int(i), None) for i in order[: len(self) * self._size * self._world]]
-        batches = [items[at : at + self._size] for at in range(0, len(items), self._size)]
+        batches = [items[first : first + self._size] for first in range(0, len(items), self._size)]
         return [Task(self.epoch, batch) for batch in batches[self._rank :: self._world]]
 
     def _open_pool(self, workers: int) -> DataLoader:
@@ -148,30 +148,30 @@ class Loader(Epochs):
 
 def check_needs(dataset: Dataset, spec: ClipSpec, needs: frozenset[str]) -> None:
     """ValueError, one sentence, if ``dataset`` or the loader cannot give ``needs``; ImportError if OpenCV can't."""
-    where, blind = f"{dataset.name} ({dataset.protocol}, {dataset.split})", dataset.skeleton is None
+    title, blind = dataset.title, dataset.skeleton is None
     if unknown := sorted(set(needs) - NEEDS):
         raise ValueError(f"the loader cannot give {unknown[0]!r}; it gives: {', '.join(sorted(NEEDS))}")
     if "label" in needs and dataset.instances is not None:
-        raise ValueError(f"{where} has intervals, not one label a clip: that is for detection, not for classification")
+        raise ValueError(f"{title} has intervals, not one label a clip: that is for detection, not for classification")
     if "pose" in needs and blind:
-        raise ValueError(f"{where} has no poses, and poses are needed")
+        raise ValueError(f"{title} has no poses, and poses are needed")
     if needs - {"pose", "label"} and len(dataset) and not any(dataset.videos):
         raise ValueError(
-            f"{where} has poses and no videos, and videos are needed; agcn, pose_gru and pose_lstm read poses"
+            f"{title} has poses and no videos, and videos are needed; agcn, pose_gru and pose_lstm read poses"
         )
     if needs & {"video", "flow", "rendered"} and spec.crop in ("person", "track") and blind:
         raise ValueError(
-            f"{where} has no joints in pixels to crop the person by; use crop='frame' (--set preset.crop=frame)"
+            f"{title} has no joints in pixels to crop the person by; use crop='frame' (--set preset.crop=frame)"
         )
     if "rendered" in needs and blind:
-        raise ValueError(f"{where} has no joints in pixels to draw")
+        raise ValueError(f"{title} has no joints in pixels to draw")
     if "parts" in needs and blind and set(spec.regions) != {"full_frame"}:
         way = "use regions=('full_frame',) (--set options.regions=[full_frame])"
-        raise ValueError(f"{where} has no joints in pixels to find regions by; {way}")
+        raise ValueError(f"{title} has no joints in pixels to find regions by; {way}")
     if "segments" in needs and not spec.granularities:
-        raise ValueError(f"{where} is to be cut into segments: ClipSpec.granularities must say how many, got ()")
+        raise ValueError(f"{title} is to be cut into segments: ClipSpec.granularities must say how many, got ()")
     if needs & {"truth", "part_truth"} and (not len(dataset) or dataset.truth(0) is None):
-        raise ValueError(f"{where} has no known truth: only the synthetic world's clips can stand in for attention")
+        raise ValueError(f"{title} has no known truth: only the synthetic world's clips can stand in for attention")
     if "flow" in needs:
         make_solver(spec.flow_method)
 
@@ -182,8 +182,7 @@ def _check(dataset: Dataset, batch_size: int, train: bool, augment: Augment | No
     if batch_size < 1 or not 0 <= shard[0] < shard[1]:
         raise ValueError(f"batch_size must be at least 1 and shard (rank, world), got {batch_size} and {shard}")
     if len(dataset) < (shard[1] if train else 1):
-        where = f"{dataset.name} ({dataset.protocol}, {dataset.split})"
-        raise ValueError(f"{where} has {len(dataset)} clips, too few for {shard[1]} process(es)")
+        raise ValueError(f"{dataset.title} has {len(dataset)} clips, too few for {shard[1]} process(es)")
 
 
 def _begin(parent: int, worker: int) -> None:

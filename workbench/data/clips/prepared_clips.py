@@ -102,14 +102,14 @@ class Clips:
         self.dataset, self.spec, self.needs = dataset, spec, needs
         # In the mirror a left hand is a right one: both are held, whichever is asked for.
         sides = {side for name in spec.regions for side in (name, regions.MIRRORED.get(name, name))}
-        self._held = replace(spec, regions=tuple(name for name in regions.REGIONS if name in sides))
-        self._cut = _Remembered(partial(Cut, dataset, self._held))
+        self._both_sides = replace(spec, regions=tuple(name for name in regions.REGIONS if name in sides))
+        self._cut = _Remembered(partial(Cut, dataset, self._both_sides))
         self.stores: dict[str, Store] = {}
         if cache is not None:
             self.stores = {title: self._open(Path(cache), title, workers) for title in _kinds(needs, spec)}
 
     def _open(self, cache: Path, title: str, workers: int) -> Store:
-        kind, spec, data = KINDS[title], self._held, self.dataset
+        kind, spec, data = KINDS[title], self._both_sides, self.dataset
         values = asdict(spec)
         key = {"version": kind.version, "data": data.fingerprint(), **{name: values[name] for name in kind.fields}}
         make = partial(_all_rows, data, spec, title)
@@ -122,34 +122,35 @@ class Clips:
         """Why a clip is in no cache, by position."""
         return {i: reason for store in self.stores.values() for i, reason in store.bad.items()}
 
-    def pictures(self, i: int, numbers: np.ndarray) -> np.ndarray:
-        """uint8 [T,h,w,3], the area of ``spec`` in the frames ``numbers`` of clip i."""
-        return self._moments("pictures", i, numbers)
-
-    def flow(self, i: int, numbers: np.ndarray) -> np.ndarray:
-        """uint8 [T,h,w,2], quantised: the area's motion from the frames ``numbers`` of clip i to the next."""
-        return self._moments("flow", i, numbers)
+    def moments(self, title: str, i: int, numbers: np.ndarray) -> np.ndarray:
+        """What ``Cut`` gives under this title of the frames ``numbers`` of clip i: "pictures" uint8 [T,h,w,3] and
+        "flow" [T,h,w,2], quantised, of the area of ``spec``; "truth" [T,h,w], 255 where and when the label is decided;
+        "parts" and "part_truth", of the regions of both sides."""
+        if title not in self.stores:
+            return getattr(self._cut(i), title)(numbers)
+        rows, cached = self.stores[title][i], candidates(self.spec, self.dataset.lengths[i])
+        return rows if np.array_equal(cached, numbers) else rows[np.searchsorted(cached, numbers)]
 
     def parts(self, i: int, numbers: np.ndarray, mirrored: bool) -> np.ndarray:
         """uint8 [K,T,h,w,3], regions in clip i; ``mirrored``: the ones that a mirror turns into those of the spec."""
-        return self._moments("parts", i, numbers)[:, self._places(mirrored)].swapaxes(0, 1)
+        return self.moments("parts", i, numbers)[:, self._places(mirrored)].swapaxes(0, 1)
 
     def part_truth(self, i: int, numbers: np.ndarray, mirrored: bool) -> np.ndarray:
         """float32 [K]: the share of the pixels of clip i that decide the label, in the frames ``numbers``, that each
         region shows; ones where there is no such pixel."""
-        counts = self._moments("part_truth", i, numbers).sum(axis=0)
+        counts = self.moments("part_truth", i, numbers).sum(axis=0)
         indices = self._places(mirrored)
         return counts[indices] / counts[-1] if counts[-1] else np.ones(len(indices), np.float32)
 
     def _places(self, mirrored: bool) -> list[int]:
         """Which of the regions that are held are those of the spec, seen in a mirror or not."""
         names = [regions.MIRRORED.get(name, name) if mirrored else name for name in self.spec.regions]
-        return [self._held.regions.index(name) for name in names]
+        return [self._both_sides.regions.index(name) for name in names]
 
     def bodies(self, i: int, numbers: np.ndarray) -> Pose:
         """float32 [M,t_p,V,3], the persons of clip i in the frames ``numbers``, normalised, 0 where unknown and where
         the number is -1."""
-        rows = self._whole("bodies", i)[numbers]
+        rows = self._all_frames("bodies", i)[numbers]
         if (numbers < 0).any():
             rows = np.where(numbers[:, None, None, None] < 0, np.float32(0), rows)
         space = "camera" if self.spec.normalize == "none" else "normalised"
@@ -157,24 +158,14 @@ class Clips:
 
     def joints(self, i: int, numbers: np.ndarray) -> Pose:
         """float32 [M,T,V,2], the persons of clip i in the frames ``numbers`` that are drawn, in pixels of the area."""
-        rows = self._whole("joints", i)[numbers].swapaxes(0, 1)
+        rows = self._all_frames("joints", i)[numbers].swapaxes(0, 1)
         return Pose(rows[np.isfinite(rows).any(axis=(1, 2, 3))], self.dataset.schema, "image", numbers)
-
-    def truth(self, i: int, numbers: np.ndarray) -> np.ndarray:
-        """uint8 [T,h,w], of the area in the frames ``numbers`` of clip i: 255 where and when the label is decided."""
-        return self._moments("truth", i, numbers)
 
     def trajectories(self, i: int) -> np.ndarray:
         """float32 [L,D], those of all of clip i, NaN where there are fewer."""
-        return self._whole("trajectories", i)[0]
+        return self._all_frames("trajectories", i)[0]
 
-    def _moments(self, title: str, i: int, numbers: np.ndarray) -> np.ndarray:
-        if title not in self.stores:
-            return getattr(self._cut(i), title)(numbers)
-        rows, held = self.stores[title][i], candidates(self.spec, self.dataset.lengths[i])
-        return rows if np.array_equal(held, numbers) else rows[np.searchsorted(held, numbers)]
-
-    def _whole(self, title: str, i: int) -> np.ndarray:
+    def _all_frames(self, title: str, i: int) -> np.ndarray:
         return self.stores[title][i] if title in self.stores else getattr(self._cut(i), title)
 
 
@@ -198,11 +189,11 @@ class _Remembered:
 
     def __init__(self, make: Callable[[int], Cut]) -> None:
         self._make = make
-        self._kept: dict[int, Cut] = {}
+        self._cuts: dict[int, Cut] = {}
 
     def __call__(self, i: int) -> Cut:
-        if i not in self._kept:
-            if len(self._kept) >= REMEMBERED:
-                self._kept.clear()
-            self._kept[i] = self._make(i)
-        return self._kept[i]
+        if i not in self._cuts:
+            if len(self._cuts) >= REMEMBERED:
+                self._cuts.clear()
+            self._cuts[i] = self._make(i)
+        return self._cuts[i]

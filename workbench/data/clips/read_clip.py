@@ -38,8 +38,25 @@ class Cut:
 
     @cached_property
     def box(self) -> np.ndarray:
-        """int64 [4], of a track [n,4]: the area in all n frames."""
-        return np.array(area_box(self.dataset, self.spec, self.i))
+        """int64 [4], (x0, y0, x1, y1), whole source pixels: the clip's part of the picture and its border around it; of
+        a track [n,4], one for each frame of the video.
+
+        Any other is the same for all frames, so that what stands still does so in the clip. It looks for a person
+        within the picture only, so that one who is half outside fills the clip all the same.
+        """
+        info, spec, name = self.info, self.spec, self.dataset.ids[self.i]
+        if spec.crop in ("frame", "centre"):
+            return np.array(picture_box(info, spec))
+        pixels = self.dataset.framing(self.i)
+        if pixels is None:
+            hint = "use crop='frame' (--set preset.crop=frame)"
+            raise ValueError(f"{name} has no joints in pixels to crop by; {hint}")
+        if spec.crop == "track":
+            return track_around(pixels, spec)
+        box = box_around(pixels, info, spec)
+        if box is None:
+            raise ValueError(f"the person of {name} is outside of the picture in all frames")
+        return np.array(box)
 
     def box_at(self, numbers: np.ndarray) -> np.ndarray:
         """int64 [4], of a track [T,4]: the area in the frames ``numbers``."""
@@ -67,8 +84,8 @@ class Cut:
         first, pair_of = np.unique(np.minimum(numbers, self.info.frames - 2), return_inverse=True)
         if self.box.ndim == 1:
             needed = np.union1d(first, first + 1)
-            pictures, at = self.pictures(needed), np.searchsorted(needed, first)
-            before, after = pictures[at], pictures[at + 1]
+            pictures, positions = self.pictures(needed), np.searchsorted(needed, first)
+            before, after = pictures[positions], pictures[positions + 1]
         else:  # both frames of a pair in the first one's box: what stands still doesn't move with the track
             before, after = (self._area(numbers, self.box[first]) for numbers in (first, first + 1))
         return flow.quantize(flow.between(before, after, self.spec.flow_method))[pair_of]
@@ -123,22 +140,26 @@ class Cut:
 
     def _region(self, name: str) -> np.ndarray | None:
         if name == "full_frame":
-            whole = np.array([0.0, 0.0, self.info.width, self.info.height])
-            return _with_border(np.repeat(whole[None], self.info.frames, axis=0), self.spec)
+            picture = np.array([0.0, 0.0, self.info.width, self.info.height])
+            return _with_border(np.repeat(picture[None], self.info.frames, axis=0), self.spec)
         if name == "full_body" and self.spec.body == "crop":
             return np.broadcast_to(self.box, (self.info.frames, 4))
-        fixed = self.spec.track_size == "clip"
         try:
             main = pose.pick(self._pixels, self.order[:1])
-            boxes = regions.boxes(main, name, fixed).astype(np.float64)
+            boxes = regions.boxes(main, name, self.spec.track_size == "clip").astype(np.float64)
             return _with_border(_widen(boxes, self.spec.size), self.spec)
         except regions.Unseen:
             return None
 
     @cached_property
     def bodies(self) -> np.ndarray:
-        """Every body of the clip in its picture; see ``all_bodies``."""
-        return all_bodies(self.dataset, self.spec, self.i)
+        """float32 [n,M,V,3]: the M bodies that move most in all n frames, gaps filled, normalised, 0 where unknown."""
+        if self.i in self.dataset.problems:
+            raise ValueError(self.dataset.problems[self.i])
+        body = self.dataset.body(self.i)
+        if body is None or not np.isfinite(body.joints).any():
+            raise ValueError(f"{self.dataset.ids[self.i]} has no pose: no joint of any person is known in any frame")
+        return network_bodies(as_seen(body, self.dataset, self.spec, self.i), self.spec, self.dataset.mirrored)
 
     @cached_property
     def joints(self) -> np.ndarray:
@@ -188,29 +209,6 @@ def verified(dataset: Dataset, i: int) -> VideoInfo:
     return info
 
 
-def area_box(dataset: Dataset, spec: ClipSpec, i: int) -> tuple[int, int, int, int] | np.ndarray:
-    """(x0, y0, x1, y1), whole source pixels: the clip's part of the picture and its border around it; of a track
-    int64 [n,4], one for each frame of the video.
-
-    Any other is the same for all frames, so that what stands still does so in the clip. It looks for a person within
-    the picture only, so that one who is half outside fills the clip all the same.
-    """
-    info = verified(dataset, i)
-    if spec.crop in ("frame", "centre"):
-        return picture_box(info, spec)
-    pixels = dataset.framing(i)
-    if pixels is None:
-        raise ValueError(
-            f"{dataset.ids[i]} has no joints in pixels to crop by; use crop='frame' (--set preset.crop=frame)"
-        )
-    if spec.crop == "track":
-        return track_around(pixels, spec)
-    box = box_around(pixels, info, spec)
-    if box is None:
-        raise ValueError(f"the person of {dataset.ids[i]} is outside of the picture in all frames")
-    return box
-
-
 def picture_box(info: VideoInfo, spec: ClipSpec) -> tuple[int, int, int, int]:
     """Without a person to follow: for the crop "centre" the largest box in the middle of the picture that has the
     area's proportions, else the whole picture and the border around it."""
@@ -255,19 +253,6 @@ def _without_border(boxes: np.ndarray, spec: ClipSpec) -> np.ndarray:
     share = np.array(spec.pad[::-1]) / spec.area[::-1]
     border = share * (boxes[..., 2:] - boxes[..., :2])
     return np.rint(np.concatenate([boxes[..., :2] + border, boxes[..., 2:] - border], axis=-1)).astype(np.int64)
-
-
-def all_bodies(dataset: Dataset, spec: ClipSpec, i: int) -> np.ndarray:
-    """float32 [n,M,V,3]: the M bodies that move most in all n frames, gaps filled, normalised, 0 where unknown.
-
-    ValueError if the clip has no pose at all.
-    """
-    if i in dataset.problems:
-        raise ValueError(dataset.problems[i])
-    body = dataset.body(i)
-    if body is None or not np.isfinite(body.joints).any():
-        raise ValueError(f"{dataset.ids[i]} has no pose: no joint of any person is known in any frame")
-    return network_bodies(as_seen(body, dataset, spec, i), spec, dataset.mirrored)
 
 
 def network_bodies(poses: Pose, spec: ClipSpec, mirrored: bool) -> np.ndarray:

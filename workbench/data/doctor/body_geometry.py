@@ -16,20 +16,25 @@ from workbench.types import Skeleton
 LOOKS = 5
 
 
-def complete(joints: np.ndarray, count: int = LOOKS) -> np.ndarray:
-    """float64 [n,V,D]: up to ``count`` bodies of which nearly all joints are known, spread over time; others are left
+def complete(joints: np.ndarray) -> np.ndarray:
+    """float64 [n,V,D]: up to LOOKS bodies of which nearly all joints are known, spread over time; others are left
     out, and so are joints that coincide all, or lie on one line, straight or bent, which has no limbs to judge an order
     by."""
-    bodies = joints.reshape(-1, *joints.shape[2:]).astype(np.float64)
+    bodies = _bodies(joints)
     visible = np.isfinite(bodies).all(axis=2).mean(axis=1) >= 0.8
     bodies = bodies[visible]
     spread = np.nanmax(bodies, axis=1) - np.nanmin(bodies, axis=1) if len(bodies) else np.zeros((0, 1))
-    bodies = _some(bodies[(spread > 0).any(axis=1)], 4 * count)
+    bodies = _spread(bodies[(spread > 0).any(axis=1)], 4 * LOOKS)
     shapely = [_broad(body) and _branched(body) for body in bodies]
-    return _some(bodies[np.array(shapely, bool)], count)
+    return _spread(bodies[np.array(shapely, bool)], LOOKS)
 
 
-def _some(bodies: np.ndarray, count: int) -> np.ndarray:
+def _bodies(joints: np.ndarray) -> np.ndarray:
+    """float64 [M*T,V,D]."""
+    return joints.reshape(-1, *joints.shape[2:]).astype(np.float64)
+
+
+def _spread(bodies: np.ndarray, count: int) -> np.ndarray:
     """Up to ``count`` of them, evenly spread."""
     return bodies[np.unique(np.linspace(0, len(bodies) - 1, count).astype(int))] if len(bodies) else bodies
 
@@ -60,15 +65,12 @@ def detour(joints: np.ndarray, skeleton: Skeleton) -> float:
     About 1.1 (up to 1.5) where each place in the array is the joint that the schema says, whatever the units, axes and
     the person's size: limbs are how a body hangs together. Of joints in another order it is 2.5 and more.
     """
-    towards = parents(skeleton)
-    values = [_detour(body, towards) for body in complete(joints)]
+    parent, values = parents(skeleton), []
+    for body in complete(joints):
+        finite = np.isfinite(body).all(axis=1)
+        bones = np.linalg.norm(body - body[parent], axis=1)[finite & finite[parent]].sum()
+        values.append(bones / _tree(body[finite]).sum())
     return float(np.median(values)) if values else np.nan
-
-
-def _detour(body: np.ndarray, towards: np.ndarray) -> float:
-    finite = np.isfinite(body).all(axis=1)
-    bones = np.linalg.norm(body - body[towards], axis=1)[finite & finite[towards]].sum()
-    return bones / _tree(body[finite]).sum()
 
 
 def readings(skeleton: Skeleton) -> Iterator[tuple[str, Skeleton, Callable[[np.ndarray], np.ndarray]]]:
@@ -87,28 +89,27 @@ def readings(skeleton: Skeleton) -> Iterator[tuple[str, Skeleton, Callable[[np.n
     yield "one joint further on", skeleton, lambda a: np.roll(a, -1, axis=2)
     yield "one joint further back", skeleton, lambda a: np.roll(a, 1, axis=2)
     for name in Skeleton.names():
-        other = Skeleton.named(name)
-        if other.count == count and other.joints != skeleton.joints:
-            yield f"the schema {name}", other, lambda a: a
+        schema = Skeleton.named(name)
+        if schema.count == count and schema.joints != skeleton.joints:
+            yield f"the schema {name}", schema, lambda a: a
 
 
 def better_reading(joints: np.ndarray, skeleton: Skeleton, value: float, gain: float) -> tuple[str, float]:
     """The reading that makes the bones shortest, in words, and its detour; ("", value) if none is ``gain`` times as
     short."""
-    words, best = "", value * gain
-    for text, other, read in readings(skeleton):
-        length = detour(read(joints), other)
-        if length < best:
-            words, best = text, length
-    return (words, best) if words else ("", value)
+    reading, shortest = "", value * gain
+    for title, schema, read in readings(skeleton):
+        length = detour(read(joints), schema)
+        if length < shortest:
+            reading, shortest = title, length
+    return (reading, shortest) if reading else ("", value)
 
 
 def bone_lengths(joints: np.ndarray, skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
     """(int64 [n] the children of bones, float64 [M*T,n] their lengths in all bodies, NaN where unknown)."""
-    towards = parents(skeleton)
-    children = np.flatnonzero(towards != np.arange(skeleton.count))
-    bodies = joints.reshape(-1, *joints.shape[2:]).astype(np.float64)
-    return children, np.linalg.norm(bodies[:, children] - bodies[:, towards[children]], axis=2)
+    parent, bodies = parents(skeleton), _bodies(joints)
+    children = np.flatnonzero(parent != np.arange(skeleton.count))
+    return children, np.linalg.norm(bodies[:, children] - bodies[:, parent[children]], axis=2)
 
 
 def stretch(joints: np.ndarray, skeleton: Skeleton) -> tuple[float, str]:
@@ -149,8 +150,7 @@ def folded(joints: np.ndarray, skeleton: Skeleton) -> tuple[float, str]:
     Below 1 where limbs are stretched at least once: then the end is farther. A limb that stays bent is 1 where both of
     its bones are such: of one length in all frames, and none of them much longer. NaN where no limb is known.
     """
-    named = common_names(skeleton)
-    bodies = joints.reshape(-1, *joints.shape[2:]).astype(np.float64)
+    named, bodies = common_names(skeleton), _bodies(joints)
     worst, name = np.nan, ""
     for root, middle, end in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle")):
         for side in ("left", "right"):
@@ -172,7 +172,7 @@ def folded(joints: np.ndarray, skeleton: Skeleton) -> tuple[float, str]:
 def _two_bones(upper: np.ndarray, lower: np.ndarray) -> bool:
     """Whether these distances over time may be those of the two bones of a limb, however it is bent."""
     middles = [np.nanmedian(upper), np.nanmedian(lower)]
-    spreads = [np.nanpercentile(each, 90) - np.nanpercentile(each, 10) for each in (upper, lower)]
+    spreads = [np.nanpercentile(bone, 90) - np.nanpercentile(bone, 10) for bone in (upper, lower)]
     rigid = all(spread < 0.25 * middle for spread, middle in zip(spreads, middles, strict=True))
     return bool(rigid and max(middles) < 1.6 * min(middles))
 
@@ -186,8 +186,7 @@ def height(joints: np.ndarray, skeleton: Skeleton) -> float:
 
     NaN where these are never seen. Does not depend on posture.
     """
-    named = common_names(skeleton)
-    bodies = joints.reshape(-1, *joints.shape[2:]).astype(np.float64)
+    named, bodies = common_names(skeleton), _bodies(joints)
     hips, shoulders = bodies[:, list(skeleton.hips)], bodies[:, list(skeleton.shoulders)]
     parts = [np.linalg.norm(shoulders.mean(axis=1) - hips.mean(axis=1), axis=1)]
     for side, hip in zip(("left", "right"), skeleton.hips, strict=True):
@@ -205,7 +204,7 @@ def height(joints: np.ndarray, skeleton: Skeleton) -> float:
 
 def upward(joints: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """float64 [D]: the direction from hips to shoulders, of length 1, the median over time; NaN if never seen."""
-    bodies = joints.reshape(-1, *joints.shape[2:]).astype(np.float64)
+    bodies = _bodies(joints)
     trunk = bodies[:, list(skeleton.shoulders)].mean(axis=1) - bodies[:, list(skeleton.root)].mean(axis=1)
     trunk = trunk[np.isfinite(trunk).all(axis=1)]
     if not len(trunk):
@@ -221,12 +220,10 @@ def handedness(joints: np.ndarray, skeleton: Skeleton) -> float:
     forwards and elbows backwards. Seen from above, left is then to the left of the front, or it is not: left and right
     have changed names, or an odd number of axes is turned round. joints [M,T,V,3], x right, y up, z away.
     """
-    bodies = joints.reshape(-1, *joints.shape[2:]).astype(np.float64)
-    pairs = (skeleton.hips, skeleton.shoulders)
+    bodies = _bodies(joints)
     up = bodies[:, list(skeleton.shoulders)].mean(axis=1) - bodies[:, list(skeleton.hips)].mean(axis=1)
-    left = sum(bodies[:, a] - bodies[:, b] for a, b in pairs)
-    ahead = np.cross(up, left)
-    front = _front(bodies, skeleton)
+    left = sum(bodies[:, a] - bodies[:, b] for a, b in (skeleton.hips, skeleton.shoulders))
+    ahead, front = np.cross(up, left), _front(bodies, skeleton)
     with np.errstate(invalid="ignore", divide="ignore"):
         agreement = (ahead * front).sum(axis=1) / np.linalg.norm(ahead, axis=1) / np.linalg.norm(up, axis=1)
     agreement = agreement[np.isfinite(agreement)]
@@ -237,18 +234,18 @@ def handedness(joints: np.ndarray, skeleton: Skeleton) -> float:
 
 def _front(bodies: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """float64 [n,3]: sum of all that points forwards; what is missing says nothing."""
-    at = {name: bodies[:, i] for i, name in reversed(list(enumerate(common_names(skeleton))))}
+    joints = {name: bodies[:, i] for i, name in reversed(list(enumerate(common_names(skeleton))))}
     clues = []
 
     def clue(tip: str, *base: str) -> None:
-        if all(name in at for name in (tip, *base)):
-            clues.append(at[tip] - np.mean([at[name] for name in base], axis=0))
+        if all(name in joints for name in (tip, *base)):
+            clues.append(joints[tip] - np.mean([joints[name] for name in base], axis=0))
 
     for side in ("left", "right"):
         clue(f"knee_{side}", f"hip_{side}", f"ankle_{side}")
-        clue(f"foot_{side}", f"heel_{side}" if f"heel_{side}" in at else f"ankle_{side}")
-        if all(f"{joint_name}_{side}" in at for joint_name in ("shoulder", "elbow", "wrist")):
-            clues.append((at[f"shoulder_{side}"] + at[f"wrist_{side}"]) / 2 - at[f"elbow_{side}"])
+        clue(f"foot_{side}", f"heel_{side}" if f"heel_{side}" in joints else f"ankle_{side}")
+        if all(f"{joint_name}_{side}" in joints for joint_name in ("shoulder", "elbow", "wrist")):
+            clues.append((joints[f"shoulder_{side}"] + joints[f"wrist_{side}"]) / 2 - joints[f"elbow_{side}"])
     clue("nose", "ear_left", "ear_right")
     return np.nansum(clues, axis=0) if clues else np.full((len(bodies), 3), np.nan)
 

@@ -82,6 +82,11 @@ class Case:
         return self._poses[1]
 
     @property
+    def body(self) -> Pose | None:
+        """The poses in camera space, or where there are none those in image space."""
+        return self.pixels if self.pose is None else self.pose
+
+    @property
     def pose_problem(self) -> str:
         """Why the poses can't be read, "" where they can, or where the video can't."""
         return self._poses[2]
@@ -89,10 +94,10 @@ class Case:
     @cached_property
     def doubt(self) -> str:
         """What can't be told of how its poses are meant; "" where all can, or where they can't be read."""
-        ask = getattr(self.dataset.reader, "doubt", None)
-        if ask is None or self.pose_problem or (self.pose is None and self.pixels is None):
+        doubt = getattr(self.dataset.reader, "doubt", None)
+        if doubt is None or self.pose_problem or self.body is None:
             return ""
-        return ask(self.dataset.row(self.i))
+        return doubt(self.dataset.row(self.i))
 
     @cached_property
     def _frames(self) -> tuple[int, np.ndarray, np.ndarray]:
@@ -125,13 +130,17 @@ class Case:
         return picture_motion.changes(self.window)
 
     @cached_property
-    def joints_in_window(self) -> np.ndarray | None:
-        """float64 [M,n,V,2]: the joints in the pixels of ``window``; None where there are none."""
-        if self.pixels is None or self.info is None:
+    def moving(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """(``changed``, float64 [M,n,V,2] the joints in the pixels of ``window``) where something moves before a camera
+        that stands still, and joints are known."""
+        if self.pixels is None or self.info is None or len(self.window) < 4:
             return None
         first, window, _ = self._frames
         scale = np.array(window.shape[:0:-1]) / (self.info.width, self.info.height)
-        return self.pixels.joints[:, first : first + len(window), :, :2].astype(np.float64) * scale
+        joints = self.pixels.joints[:, first : first + len(window), :, :2].astype(np.float64) * scale
+        if joints.shape[1] != len(window) or not np.isfinite(joints).any():
+            return None
+        return (self.changed, joints) if picture_motion.still_camera(self.changed) else None
 
 
 def _grey(frame: np.ndarray) -> np.ndarray:

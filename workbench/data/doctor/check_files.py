@@ -6,6 +6,7 @@ import numpy as np
 
 from workbench.data.doctor.case import Case
 from workbench.data.doctor.checks import FINE, Finding, Survey, check
+from workbench.media.video import VideoInfo
 
 #: Frames per second that cameras and data sets have.
 USUAL_RATES = (5.0, 61.0)
@@ -62,7 +63,7 @@ def pictures(case: Case) -> Finding | None:
     "All videos have the same constant frame rate. At a higher rate, the same number of frames covers less of an "
     "action.",
     severity="warning",
-    of="notes",
+    scope="notes",
 )
 def frame_rates(survey: Survey) -> list[Finding] | None:
     if not survey.notes:
@@ -100,22 +101,20 @@ def stated_rate(case: Case) -> Finding | None:
     "Frames have equal time steps. If they do not, equal numbers of frames have different durations. Intervals in "
     "seconds are still placed by the time stamps of the frames.",
     severity="warning",
+    reads="info",
 )
-def steady(case: Case) -> Finding | None:
-    if case.info is None:
-        return None
-    return Finding("frames come in unequal steps") if case.info.variable_rate else FINE
+def steady(info: VideoInfo) -> Finding:
+    return Finding("frames come in unequal steps") if info.variable_rate else FINE
 
 
 @check(
     "notes on files",
     "The files need no special treatment: each has one video stream, with time stamps.",
     severity="warning",
+    reads="info",
 )
-def noted(case: Case) -> Finding | None:
-    if case.info is None:
-        return None
-    return Finding(case.info.note.removeprefix(f"{case.info.path}: ")) if case.info.note else FINE
+def noted(info: VideoInfo) -> Finding:
+    return Finding(info.note.removeprefix(f"{info.path}: ")) if info.note else FINE
 
 
 @check(
@@ -124,7 +123,7 @@ def noted(case: Case) -> Finding | None:
     "whatever shape a player gives them. With two shapes, the same person is broader in one video than in the other. "
     "`ffmpeg -i IN -vf scale=iw*sar:ih,setsar=1 OUT` makes pixels square.",
     severity="warning",
-    of="notes",
+    scope="notes",
 )
 def pixel_aspect(survey: Survey) -> list[Finding] | None:
     if not survey.notes:

@@ -6,11 +6,11 @@ import numpy as np
 
 from workbench.data.doctor import body_geometry
 from workbench.data.doctor.case import Case
-from workbench.data.doctor.checks import FINE, Finding, check
+from workbench.data.doctor.checks import FINE, Finding, above, check
 from workbench.types import Pose
 
-#: Detours (see ``bodies.detour``) of right orders stay below these, by number of coordinates; foreshortening brings
-#: joints together that no bone joins.
+#: Detours (see ``body_geometry.detour``) of right orders stay below these, by number of coordinates; foreshortening
+#: brings joints together that no bone joins.
 DETOUR = {3: 1.75, 2: 2.6}
 
 #: Another reading of the same numbers is the right one where its bones are this much shorter.
@@ -82,44 +82,40 @@ def without(case: Case) -> Finding | None:
     "gaps in poses",
     "A person is detected in most frames. Gaps are filled from the poses before and after.",
     severity="warning",
+    reads="body",
 )
-def gaps(case: Case) -> Finding | None:
-    pose = _any(case)
-    if pose is None:
-        return None
+def gaps(pose: Pose) -> Finding | None:
     empty = ~np.isfinite(pose.joints).any(axis=(0, 2, 3))
     share = float(empty.mean())
-    return Finding(f"nobody in {share:.0%} of the frames", share) if share > 0.3 else FINE
+    return above(0.3, share, f"nobody in {share:.0%} of the frames")
 
 
 @check(
     "zeros for missing joints",
     "A joint that is not detected is missing (NaN). A network takes a 0 for a position.",
     tolerance=0.02,
+    reads="body",
 )
-def zeros(case: Case) -> Finding | None:
-    pose = _any(case)
-    if pose is None:
-        return None
+def zeros(pose: Pose) -> Finding | None:
     at_zero = (pose.joints == 0).all(axis=3)
     # Coordinates that count from the hips have one joint at 0.
     share = float((at_zero.sum(axis=2) > 1).mean())
-    return Finding(f"several joints at exactly 0 in {share:.0%} of the poses", share) if share > 0.02 else FINE
+    return above(0.02, share, f"several joints at exactly 0 in {share:.0%} of the poses")
 
 
 @check(
     "frozen poses",
     "Poses change over time. Constant poses were copied from one frame to the others.",
     severity="warning",
+    reads="body",
 )
-def frozen(case: Case) -> Finding | None:
-    pose = _any(case)
-    if pose is None or pose.joints.shape[1] < 4:
+def frozen(pose: Pose) -> Finding | None:
+    if pose.joints.shape[1] < 4:
         return None
-    same = (pose.joints[:, 1:] == pose.joints[:, :-1]).all(axis=(2, 3))
+    unchanged = (pose.joints[:, 1:] == pose.joints[:, :-1]).all(axis=(2, 3))
     finite = np.isfinite(pose.joints[:, 1:]).all(axis=(2, 3))
-    share = float(same[finite].mean()) if finite.any() else 0.0
-    return Finding(f"{share:.0%} of the poses are exactly those of the frame before", share) if share > 0.5 else FINE
+    share = float(unchanged[finite].mean()) if finite.any() else 0.0
+    return above(0.5, share, f"{share:.0%} of the poses are exactly those of the frame before")
 
 
 @check(
@@ -127,19 +123,17 @@ def frozen(case: Case) -> Finding | None:
     "Neighbours in the schema are neighbours in the body: in the right order, bones are short. This check detects "
     "another schema, another order, and coordinates that are stored by axis and read by joint.",
     tolerance=0.05,
+    reads="body",
 )
-def order(case: Case) -> Finding | None:
-    pose = _any(case)
-    if pose is None:
-        return None
+def order(pose: Pose) -> Finding | None:
     size = pose.joints.shape[3]
     value = body_geometry.detour(pose.joints, pose.skeleton)
     if not np.isfinite(value):
         return None
-    words, better = body_geometry.better_reading(pose.joints, pose.skeleton, value, GAIN[size])
+    reading, better = body_geometry.better_reading(pose.joints, pose.skeleton, value, GAIN[size])
     # Of flat poses another reading may win by chance, but not where this one is good.
-    if words and (size == 3 or value > 0.75 * DETOUR[2]):
-        return Finding(f"bones are {value:.1f} times the shortest tree; read as {words}: {better:.1f}", value)
+    if reading and (size == 3 or value > 0.75 * DETOUR[2]):
+        return Finding(f"bones are {value:.1f} times the shortest tree; read as {reading}: {better:.1f}", value)
     if size == 3 and value > DETOUR[3]:
         return Finding(f"bones are {value:.1f} times the shortest tree, 1.0 to 1.5 is usual", value)
     return FINE
@@ -151,17 +145,13 @@ def order(case: Case) -> Finding | None:
     "together that no bone connects.",
     severity="warning",
     tolerance=0.05,
+    reads="body",
 )
-def flat_order(case: Case) -> Finding | None:
-    pose = _any(case)
-    if pose is None or pose.joints.shape[3] != 2:
+def flat_order(pose: Pose) -> Finding | None:
+    if pose.joints.shape[3] != 2:
         return None
     value = body_geometry.detour(pose.joints, pose.skeleton)
-    if not np.isfinite(value):
-        return None
-    if value <= DETOUR[2]:
-        return FINE
-    return Finding(f"bones are {value:.1f} times the shortest tree, 1.0 to 2.0 is usual", value)
+    return above(DETOUR[2], value, f"bones are {value:.1f} times the shortest tree, 1.0 to 2.0 is usual")
 
 
 @check(
@@ -169,11 +159,10 @@ def flat_order(case: Case) -> Finding | None:
     "The wrist is farther from the shoulder than the elbow, at least if the arm is straight. The same holds for "
     "ankle, knee and hip.",
     tolerance=0.3,
+    reads="pose",
 )
-def limbs(case: Case) -> Finding | None:
-    if case.pose is None:
-        return None
-    value, name = body_geometry.folded(case.pose.joints, case.pose.skeleton)
+def limbs(pose: Pose) -> Finding | None:
+    value, name = body_geometry.folded(pose.joints, pose.skeleton)
     if not np.isfinite(value):
         return None
     return (
@@ -185,27 +174,22 @@ def limbs(case: Case) -> Finding | None:
     "bones of one length",
     "Bones do not change their length from frame to frame. A bone that does is badly detected, or is not a bone.",
     severity="warning",
+    reads="pose",
 )
-def rigid(case: Case) -> Finding | None:
-    if case.pose is None:
-        return None
-    value, name = body_geometry.stretch(case.pose.joints, case.pose.skeleton)
-    if not np.isfinite(value):
-        return None
-    return Finding(f"{name} changes its length by {value:.0%}", value) if value > 0.75 else FINE
+def rigid(pose: Pose) -> Finding | None:
+    value, name = body_geometry.stretch(pose.joints, pose.skeleton)
+    return above(0.75, value, f"{name} changes its length by {value:.0%}")
 
 
 @check(
     "both sides alike",
     "The bones of a limb have the same length on the left and on the right.",
     tolerance=0.05,
+    reads="pose",
 )
-def alike(case: Case) -> Finding | None:
-    if case.pose is None:
-        return None
-    value, name = body_geometry.lopsided(case.pose.joints, case.pose.skeleton)
-    text = f"{name} and the same on the other side differ by a factor of {value:.1f}"
-    return Finding(text, value) if value > 1.7 else FINE
+def alike(pose: Pose) -> Finding | None:
+    value, name = body_geometry.lopsided(pose.joints, pose.skeleton)
+    return above(1.7, value, f"{name} and the same on the other side differ by a factor of {value:.1f}")
 
 
 @check(
@@ -215,7 +199,7 @@ def alike(case: Case) -> Finding | None:
     tolerance=0.1,
 )
 def sides(case: Case) -> Finding | None:
-    if case.pose is None or case.pose.joints.shape[3] != 3:
+    if case.pose is None:
         return None
     value = body_geometry.handedness(case.pose.joints, case.pose.skeleton) * (-1 if case.dataset.mirrored else 1)
     if not np.isfinite(value) or abs(value) < 0.3:
@@ -227,26 +211,21 @@ def sides(case: Case) -> Finding | None:
     "sides that flip",
     "Left stays left from frame to frame.",
     severity="warning",
+    reads="body",
 )
-def flipping(case: Case) -> Finding | None:
-    pose = _any(case)
-    if pose is None:
-        return None
+def flipping(pose: Pose) -> Finding | None:
     share = body_geometry.flips(pose.joints, pose.skeleton)
-    if not np.isfinite(share):
-        return None
-    return Finding(f"left and right are exchanged between {share:.0%} of the frames", share) if share > 0.03 else FINE
+    return above(0.03, share, f"left and right are exchanged between {share:.0%} of the frames")
 
 
 @check(
     "axes",
     "People stand: y points up from hips to shoulders. Only few people lie, and only few cameras look down steeply.",
     tolerance=0.4,
+    reads="pose",
 )
-def axes(case: Case) -> Finding | None:
-    if case.pose is None or case.pose.joints.shape[3] != 3:
-        return None
-    up = body_geometry.upward(case.pose.joints, case.pose.skeleton)
+def axes(pose: Pose) -> Finding | None:
+    up = body_geometry.upward(pose.joints, pose.skeleton)
     if not np.isfinite(up).all():
         return None
     if up[1] > 0.45:
@@ -259,32 +238,24 @@ def axes(case: Case) -> Finding | None:
     "in front of the camera",
     "z points away from the camera, so no person is at a negative z. (Poses relative to the hips are correct, too.)",
     tolerance=0.05,
+    reads="pose",
 )
-def in_front(case: Case) -> Finding | None:
-    if case.pose is None or case.pose.joints.shape[3] != 3:
-        return None
-    depth = case.pose.joints[:, :, list(case.pose.skeleton.root), :].mean(axis=2)
+def in_front(pose: Pose) -> Finding | None:
+    depth = pose.joints[:, :, list(pose.skeleton.root), :].mean(axis=2)
     depth = depth[np.isfinite(depth).all(axis=2)]
-    tall = body_geometry.height(case.pose.joints, case.pose.skeleton)
+    tall = body_geometry.height(pose.joints, pose.skeleton)
     # Nothing is said of poses whose origin lies in the body.
     if not len(depth) or np.median(np.linalg.norm(depth, axis=1)) < 0.3 * tall:
         return None
     behind = float((depth[:, 2] <= 0).mean())
-    return Finding(f"behind the camera in {behind:.0%} of the poses", behind) if behind > 0.1 else FINE
+    return above(0.1, behind, f"behind the camera in {behind:.0%} of the poses")
 
 
-@check("units", "Poses are in metres: people are between 0.7 and 2.6 tall.", tolerance=0.05)
-def units(case: Case) -> Finding | None:
-    if case.pose is None:
-        return None
-    tall = body_geometry.height(case.pose.joints, case.pose.skeleton)
+@check("units", "Poses are in metres: people are between 0.7 and 2.6 tall.", tolerance=0.05, reads="pose")
+def units(pose: Pose) -> Finding | None:
+    tall = body_geometry.height(pose.joints, pose.skeleton)
     if not np.isfinite(tall) or HEIGHTS[0] <= tall <= HEIGHTS[1]:
         return FINE if np.isfinite(tall) else None
     guess = [name for name, factor in UNITS.items() if HEIGHTS[0] <= tall / factor <= HEIGHTS[1]]
     hint = f": {guess[0]}?" if guess else ""
     return Finding(f"a person is {tall:.3g} tall{hint}", abs(np.log(max(tall, 1e-9) / 1.7)))
-
-
-def _any(case: Case) -> Pose | None:
-    """The 3D pose, or where there is none the flat one."""
-    return case.pose if case.pose is not None else case.pixels

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.data.clips.clip_spec import ClipSpec
-from workbench.data.clips.read_clip import area_box
+from workbench.data.clips.read_clip import Cut
 from workbench.data.doctor import picture_motion
 from workbench.data.doctor.case import Case
-from workbench.data.doctor.checks import FINE, Finding, check
+from workbench.data.doctor.checks import FINE, Finding, above, check
 from workbench.media.framing import person_box
 
 #: By this share of its longer side a person's box grows before it is asked whether what moves lies inside.
@@ -87,11 +87,9 @@ def _correlations(solid: np.ndarray, flat: np.ndarray) -> np.ndarray:
     "If the camera does not move, the moving pixels lie in the person's box. If they do not, a crop to the person "
     "misses the person.",
     tolerance=0.1,
+    reads="moving",
 )
-def on_person(case: Case) -> Finding | None:
-    moving = _moving(case)
-    if moving is None:
-        return None
+def on_person(moving: tuple[np.ndarray, np.ndarray]) -> Finding | None:
     changed, joints = moving
     share, area = picture_motion.inside(changed, _boxes(joints))
     if not np.isfinite(share):
@@ -120,7 +118,7 @@ def crops(case: Case) -> Finding | None:
         return Finding(f"only {share:.0%} of the person's box lies within the picture", 1 - share)
     try:
         # Of this clip alone: the lengths of the others are not needed.
-        truth, box = case.dataset.truth(case.i), area_box(case.dataset.subset([case.i]), ClipSpec(), 0)
+        truth, box = case.dataset.truth(case.i), Cut(case.dataset.subset([case.i]), ClipSpec(), 0).box
     except ValueError as problem:
         return Finding(str(problem), 1)
     if truth is None:
@@ -128,9 +126,7 @@ def crops(case: Case) -> Finding | None:
     middle = (truth.box[truth.moment, :2] + truth.box[truth.moment, 2:]) / 2
     middle = middle[np.isfinite(middle).all(axis=1)]
     missed = float(((middle < box[:2]) | (middle > box[2:])).any(axis=1).mean()) if len(middle) else 0.0
-    return (
-        Finding(f"the crop misses what makes the label in {missed:.0%} of its moment", missed) if missed > 0.5 else FINE
-    )
+    return above(0.5, missed, f"the crop misses what makes the label in {missed:.0%} of its moment")
 
 
 #: Slow beginnings, which pictures show later than poses, gain up to 0.11; poses 3 frames off nearly always more.
@@ -142,11 +138,9 @@ LAG_GAIN = 0.13
     "Joints move when and where the picture moves. If they do so some frames earlier or later, the pose files begin "
     "at another frame than the videos, or frames were dropped.",
     tolerance=0.3,
+    reads="moving",
 )
-def in_time(case: Case) -> Finding | None:
-    moving = _moving(case)
-    if moving is None:
-        return None
+def in_time(moving: tuple[np.ndarray, np.ndarray]) -> Finding | None:
     correlations = picture_motion.agreement(*moving)
     if not np.isfinite(correlations).all():
         return None
@@ -160,15 +154,6 @@ def in_time(case: Case) -> Finding | None:
     return Finding(
         f"{text} (correlation {correlations.max():.2f}, as they are {correlations[picture_motion.LAGS]:.2f})", gain
     )
-
-
-def _moving(case: Case) -> tuple[np.ndarray, np.ndarray] | None:
-    """(changes of the pictures, joints in them) where something moves before a camera that stands still."""
-    if case.info is None or (joints := case.joints_in_window) is None or len(case.window) < 4:
-        return None
-    if joints.shape[1] != len(case.window) or not np.isfinite(joints).any():
-        return None
-    return (case.changed, joints) if picture_motion.still_camera(case.changed) else None
 
 
 def _boxes(joints: np.ndarray) -> np.ndarray:

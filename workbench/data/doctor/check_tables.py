@@ -27,7 +27,7 @@ IMBALANCE = 50
     "labels in range",
     "Labels go from 0 to the number of classes minus one. A larger label is an error in training. If 0 is unused and "
     "the last label is too large, the labels count from 1.",
-    of="set",
+    scope="set",
 )
 def label_range(survey: Survey) -> list[Finding]:
     findings = []
@@ -45,7 +45,7 @@ def label_range(survey: Survey) -> list[Finding]:
     "classes in training and test",
     "Every test class has training clips. If test lacks the first class and has an additional one at the end, its "
     "labels are off by one.",
-    of="set",
+    scope="set",
 )
 def class_sets(survey: Survey) -> list[Finding] | None:
     if not survey.has("train", "test"):
@@ -69,7 +69,7 @@ def class_sets(survey: Survey) -> list[Finding] | None:
     "Class names that are numbers begin at 0. Names from 1 on are correct here, because classes are identified by "
     "name, but other programs read them as labels that are off by one.",
     severity="warning",
-    of="set",
+    scope="set",
 )
 def numbers(survey: Survey) -> list[Finding]:
     classes = next(iter(survey.parts.values())).classes
@@ -84,7 +84,7 @@ def numbers(survey: Survey) -> list[Finding]:
 @check(
     "labels against folders",
     "If videos lie in folders named after classes, the folder of a clip is its class.",
-    of="set",
+    scope="set",
 )
 def folders(survey: Survey) -> list[Finding] | None:
     findings, named, total = [], 0, 0
@@ -107,7 +107,7 @@ def folders(survey: Survey) -> list[Finding] | None:
     "balance of classes",
     "Every class has clips in train, and no class has many times more clips than another.",
     severity="warning",
-    of="set",
+    scope="set",
 )
 def balance(survey: Survey) -> list[Finding] | None:
     if not survey.has("train"):
@@ -129,7 +129,7 @@ def balance(survey: Survey) -> list[Finding] | None:
     "subjects in one part",
     "Test subjects are not in training, unless the protocol holds out cameras, views or setups instead. Otherwise "
     "results show how well the network recognises people.",
-    of="set",
+    scope="set",
 )
 def subjects(survey: Survey) -> list[Finding] | None:
     if not survey.has("train", "test"):
@@ -138,14 +138,14 @@ def subjects(survey: Survey) -> list[Finding] | None:
     if not all("subject" in table and _named(table["subject"]).size for table in parts.values()):
         return None
     findings = []
-    for part, other in (("train", "test"), ("validation", "test"), ("train", "validation")):
-        if part not in parts or other not in parts or _otherwise_apart(parts[part], parts[other]):
+    for first, second in (("train", "test"), ("validation", "test"), ("train", "validation")):
+        if first not in parts or second not in parts or _otherwise_apart(parts[first], parts[second]):
             continue
-        for name in sorted(set(_named(parts[part]["subject"])) & set(_named(parts[other]["subject"])), key=str):
-            at = int((parts[other]["subject"] == name).to_numpy().argmax())
+        for name in sorted(set(_named(parts[first]["subject"])) & set(_named(parts[second]["subject"])), key=str):
+            clip = int((parts[second]["subject"] == name).to_numpy().argmax())
             # Choosing by validation on known persons is unwise; testing on them is wrong.
             findings.append(
-                Finding(f"subject {name} is in {part} and in {other}", 2 if "test" in other else 1, (other, at))
+                Finding(f"subject {name} is in {first} and in {second}", 2 if "test" in second else 1, (second, clip))
             )
     return findings
 
@@ -184,7 +184,7 @@ def _first(survey: Survey, part: str, label: int) -> tuple[str, int] | None:
     "names that look alike",
     "Names of classes and subjects differ by more than capitals, blanks, invisible characters or letters of other "
     "alphabets. A class that is typed in two ways is two classes, and a person with two spellings is in two parts.",
-    of="set",
+    scope="set",
 )
 def alike_names(survey: Survey) -> list[Finding]:
     classes = next(iter(survey.parts.values())).classes
@@ -226,7 +226,7 @@ def intervals(case: Case) -> Finding | None:
     "If the performers are unknown, clips whose names differ only in a counter at the end, like the cuts of one film, "
     "are in one part. Otherwise training contains test material.",
     severity="warning",
-    of="set",
+    scope="set",
 )
 def cuts(survey: Survey) -> list[Finding] | None:
     clips = [(part, i) for part, data in survey.parts.items() if data.instances is None for i in range(len(data))]
@@ -254,7 +254,7 @@ def cuts(survey: Survey) -> list[Finding] | None:
     "A pose file belongs to one video. If two videos share a file, one of them has wrong poses, unless both are the "
     "same recording.",
     severity="warning",
-    of="set",
+    scope="set",
 )
 def shared_poses(survey: Survey) -> list[Finding] | None:
     if not all("pose" in data.table for data in survey.parts.values()):

@@ -18,7 +18,7 @@ MEAN, WORST = 2.0, 14.0
 @check(
     "files in one part",
     "No file, byte for byte, is in two parts. All files are compared, even if only a sample is examined.",
-    of="set",
+    scope="set",
 )
 def same_files(survey: Survey) -> list[Finding] | None:
     if len(survey.parts) < 2:
@@ -36,14 +36,14 @@ def same_files(survey: Survey) -> list[Finding] | None:
         contents = defaultdict(list)
         for part, i in clips:
             contents[_digest(survey.parts[part].videos[i])].append((part, i))
-        findings += [_twin(survey, *same) for same in contents.values() if len({part for part, _ in same}) > 1]
+        findings += [_twin(survey, *copies) for copies in contents.values() if len({part for part, _ in copies}) > 1]
     return findings
 
 
-def _twin(survey: Survey, first: tuple[str, int], *others: tuple[str, int]) -> Finding:
-    part, i = next(clip for clip in others if clip[0] != first[0])
-    name, other = survey.parts[first[0]].ids[first[1]], survey.parts[part].ids[i]
-    return Finding(f"{name} ({first[0]}) and {other} ({part}) are the same file", 1, (part, i))
+def _twin(survey: Survey, first: tuple[str, int], *copies: tuple[str, int]) -> Finding:
+    part, i = next(clip for clip in copies if clip[0] != first[0])
+    name, copy = survey.parts[first[0]].ids[first[1]], survey.parts[part].ids[i]
+    return Finding(f"{name} ({first[0]}) and {copy} ({part}) are the same file", 1, (part, i))
 
 
 def _digest(path: str | Path) -> str:
@@ -55,7 +55,7 @@ def _digest(path: str | Path) -> str:
     "films in one part",
     "No film is in two parts, even in another encoding. This check finds clips whose pictures agree from first to "
     "last. In a sample, only clips of the sample are compared.",
-    of="notes",
+    scope="notes",
 )
 def same_films(survey: Survey) -> list[Finding] | None:
     if len({note.clip[0] for note in survey.notes}) < 2:
@@ -68,16 +68,16 @@ def same_films(survey: Survey) -> list[Finding] | None:
         while means[end] - means[start] > MEAN:
             start += 1
         findings += [
-            Finding(f"{other.id} ({other.clip[0]}) and {note.id} ({note.clip[0]}) show the same", 1, note.clip)
-            for other in notes[start:end]
-            if other.clip[0] != note.clip[0] and _same(other, note)
+            Finding(f"{earlier.id} ({earlier.clip[0]}) and {note.id} ({note.clip[0]}) show the same", 1, note.clip)
+            for earlier in notes[start:end]
+            if earlier.clip[0] != note.clip[0] and _show_same(earlier, note)
         ]
     return findings
 
 
-def _same(note: Note, other: Note) -> bool:
-    if abs(note.frames - other.frames) > max(2, 0.02 * note.frames):
+def _show_same(note: Note, twin: Note) -> bool:
+    if abs(note.frames - twin.frames) > max(2, 0.02 * note.frames):
         return False
-    apart = np.abs(note.glimpses.astype(np.int16) - other.glimpses)
+    apart = np.abs(note.glimpses.astype(np.int16) - twin.glimpses)
     # A blank film is like any other blank film.
     return bool(apart.mean() <= MEAN and apart.max() <= WORST and note.glimpses.std() > 2)

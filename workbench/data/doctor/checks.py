@@ -24,6 +24,13 @@ class Finding:
 FINE = Finding("", 0.0)
 
 
+def above(limit: float, value: float, text: str) -> Finding | None:
+    """A finding, as bad as ``value``, where that is above ``limit``; None where it is unknown."""
+    if not np.isfinite(value):
+        return None
+    return Finding(text, value) if value > limit else FINE
+
+
 @dataclass(frozen=True)
 class Note:
     """What is kept of a clip for the checks that compare clips."""
@@ -53,26 +60,30 @@ class Check:
     """name as the table shows it; meaning, what is checked and why it matters; severity "error" (training would be
     wrong) or "warning"; an error in at most the share ``tolerance`` of the clips that were measured is a warning.
 
-    of is "clip": function(case) -> Finding, FINE or None; or "set": function(survey) -> list of Finding, or None where
-    it does not apply; or "notes": a "set" that compares the notes on clips.
+    scope is "clip": function(case) -> Finding, FINE or None; or "set": function(survey) -> list of Finding, or None
+    where it does not apply; or "notes": a "set" that compares the notes on clips. reads is the attribute of the Case
+    that the function takes in its place, where that is not None; "" for the Case itself.
     """
 
     name: str
     meaning: str
     severity: str
     tolerance: float
-    of: str
+    scope: str
+    reads: str
     function: Callable
 
 
 CHECKS: list[Check] = []
 
 
-def check(name: str, meaning: str, severity: str = "error", tolerance: float = 0.0, of: str = "clip") -> Callable:
+def check(
+    name: str, meaning: str, severity: str = "error", tolerance: float = 0.0, scope: str = "clip", reads: str = ""
+) -> Callable:
     """Registers the decorated function."""
 
     def register(function: Callable) -> Callable:
-        CHECKS.append(Check(name, meaning, severity, tolerance, of, function))
+        CHECKS.append(Check(name, meaning, severity, tolerance, scope, reads, function))
         return function
 
     return register

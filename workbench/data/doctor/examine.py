@@ -40,15 +40,15 @@ class Result:
             return "not measured"
         if not self.findings:
             return "ok"
-        few = self.check.of == "clip" and len(self.findings) <= self.check.tolerance * self.measured
-        return "warning" if few else self.check.severity
+        tolerated = self.check.scope == "clip" and len(self.findings) <= self.check.tolerance * self.measured
+        return "warning" if tolerated else self.check.severity
 
     @property
     def count(self) -> str:
         """How many findings, and of how many clips where clips are judged one by one; "" where nothing was."""
         if not self.measured:
             return ""
-        return f"{len(self.findings)} of {self.measured}" if self.check.of == "clip" else str(len(self.findings))
+        return f"{len(self.findings)} of {self.measured}" if self.check.scope == "clip" else str(len(self.findings))
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,8 @@ class Report:
         """The table (check, verdict, count, example) and the summary."""
         rows = [("check", "verdict", "count", "example")]
         for result in self.results:
-            example = result.findings[0].text if result.findings else ""
-            rows.append((result.check.name, result.verdict, result.count, _short(example)))
+            example = _short(result.findings[0].text) if result.findings else ""
+            rows.append((result.check.name, result.verdict, result.count, example))
         widths = [max(len(row[k]) for row in rows) for k in range(3)]
         lines = [
             "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[3]]).rstrip()
@@ -97,19 +97,19 @@ class Report:
         return "\n".join([*lines, "", self.summary()])
 
 
-def _short(text: str, limit: int = 110) -> str:
+def _short(text: str) -> str:
     flat = " ".join(text.split())
-    return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
+    return flat if len(flat) <= 110 else f"{flat[:109]}…"
 
 
 def open_parts(name: str, root: str | Path | None = None, protocol: str | None = None) -> dict[str, Dataset]:
     """The parts of a data set that hold clips, by name: train, validation, test. Raises what ``open_dataset`` raises,
     and ValueError where no part holds a clip."""
     parts = catalog.open_parts(name, root, protocol)
-    held = {split: data for split, data in parts.items() if len(data)}
-    if not held:
+    filled = {split: data for split, data in parts.items() if len(data)}
+    if not filled:
         raise ValueError(f"{root or name}: no part of {', '.join(SPLITS)} holds a clip")
-    return held
+    return filled
 
 
 def examine(
@@ -130,8 +130,8 @@ def examine(
     clips = _choose(parts, sample, seed)
     results = {check.name: Result(check) for check in checks}
     survey = Survey(parts)
-    noting = any(check.of == "notes" for check in checks)
-    look = partial(_look, parts, [check for check in checks if check.of == "clip"], noting)
+    noting = any(check.scope == "notes" for check in checks)
+    look = partial(_look, parts, [check for check in checks if check.scope == "clip"], noting)
     with ThreadPoolExecutor(workers or cores()) as pool:
         for clip_findings, note in tqdm(pool.map(look, clips), "examining clips", len(clips), unit="clip"):
             survey.notes.extend(filter(None, [note]))
@@ -139,7 +139,7 @@ def examine(
                 results[name].measured += 1
                 results[name].findings += [finding] if finding.text else []
     for check in checks:
-        if check.of != "clip" and (findings := check.function(survey)) is not None:
+        if check.scope != "clip" and (findings := check.function(survey)) is not None:
             results[check.name] = Result(check, 1, findings)
     for result in results.values():
         result.findings.sort(key=lambda finding: -finding.badness)
@@ -164,7 +164,8 @@ def _look(
     """What the checks say of one clip, and what is to be kept of it."""
     case, findings = Case(parts[clip[0]], clip[1]), []
     for check in checks:
-        finding = check.function(case)
+        subject = getattr(case, check.reads) if check.reads else case
+        finding = None if subject is None else check.function(subject)
         if finding is not None:
             text = f"{case.id}: {finding.text}" if finding.text else ""
             findings.append((check.name, Finding(text, finding.badness, clip)))

@@ -66,8 +66,8 @@ def agreement(changed: np.ndarray, joints: np.ndarray) -> np.ndarray:
         poses = np.arange(LAGS, steps - LAGS)
         if len(poses) < LAGS:
             return correlations
-        at = pixels[:, poses]
-        changes = near[(poses + lag)[None, :, None], at[..., 1], at[..., 0]]
+        x, y = np.moveaxis(pixels[:, poses], 3, 0)
+        changes = near[(poses + lag)[None, :, None], y, x]
         use = visible[:, poses]
         if use.sum() >= 50:
             correlations[LAGS + lag] = _correlation(np.sqrt(speed[:, poses][use]), np.sqrt(changes[use]))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import cv2
 import numpy as np
 
 from workbench.data.clips.clip_spec import ClipSpec
-from workbench.data.clips.read_clip import area_box
+from workbench.data.clips.read_clip import Cut
 from workbench.data.dataset import Dataset
 from workbench.media import rendering, video
 from workbench.types import Pose
@@ -17,6 +18,8 @@ from workbench.types import Pose
 HEIGHT, FRAMES = 180, 3
 
 GREY = 245
+
+T = TypeVar("T")
 
 
 def portrait(dataset: Dataset, i: int, numbers: Sequence[int] | None = None) -> np.ndarray | None:
@@ -33,8 +36,8 @@ def portrait(dataset: Dataset, i: int, numbers: Sequence[int] | None = None) -> 
         frames = video.read(info, shown).frames
     except (ValueError, OSError):
         return None
-    solid, flat = _poses(dataset, i)
-    box = _box(dataset, i)
+    solid, flat = _readable(lambda: (dataset.pose(i), dataset.pixels(i))) or (None, None)
+    box = _readable(lambda: Cut(dataset.subset([i]), ClipSpec(), 0).box)
     scale = HEIGHT / info.height
     frames = video.resize(frames, (HEIGHT, max(2, round(info.width * scale))))
     if flat is not None:
@@ -42,7 +45,8 @@ def portrait(dataset: Dataset, i: int, numbers: Sequence[int] | None = None) -> 
         joints = flat.joints[:, posed, :, :2] * scale
         frames = rendering.draw(frames, Pose(joints.astype(np.float32), flat.skeleton, "image", posed))
     for frame in frames:
-        _outline(frame, box, scale)
+        if box is not None:
+            _outline(frame, [round(side * scale) for side in box])
     panels = list(frames)
     if solid is not None and solid.joints.shape[3] == 3:
         middle = solid.joints[:, min(shown[len(shown) // 2], solid.joints.shape[1] - 1)]
@@ -51,26 +55,18 @@ def portrait(dataset: Dataset, i: int, numbers: Sequence[int] | None = None) -> 
     return np.concatenate([part for panel in panels for part in (panel, gap)][:-1], axis=1)
 
 
-def _poses(dataset: Dataset, i: int) -> tuple[Pose | None, Pose | None]:
+def _readable(read: Callable[[], T]) -> T | None:
+    """What ``read`` returns; None where a file can't be read."""
     try:
-        return dataset.pose(i), dataset.pixels(i)
-    except (ValueError, OSError):
-        return None, None
-
-
-def _box(dataset: Dataset, i: int) -> tuple[int, int, int, int] | np.ndarray | None:
-    try:
-        return area_box(dataset.subset([i]), ClipSpec(), 0)
+        return read()
     except (ValueError, OSError):
         return None
 
 
-def _outline(frame: np.ndarray, box: tuple[int, int, int, int] | np.ndarray | None, scale: float) -> None:
-    if box is not None:
-        corners = [round(side * scale) for side in box]
-        # White within black shows on any picture.
-        for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-            cv2.rectangle(frame, corners[:2], corners[2:], colour, width)
+def _outline(frame: np.ndarray, corners: list[int]) -> None:
+    # White within black shows on any picture.
+    for colour, width in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.rectangle(frame, corners[:2], corners[2:], colour, width)
 
 
 def _panel(points: np.ndarray, pose: Pose) -> np.ndarray:

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from safefiles import drafts
 from workbench.data.dataset import Dataset
 from workbench.data.doctor.portraits import portrait
-from workbench.data.doctor.report_page import HOW, STYLE, figure
+from workbench.data.doctor.report_page import figure, page
 from workbench.types import Pose
 
 #: A frame is doubtful where nobody is found, where the joints are on average less sure than this, or where the body
@@ -109,23 +109,16 @@ def write(dataset: Dataset, quality: pd.DataFrame, path: str | os.PathLike) -> P
     lines = "".join(f"<p>{escape(line)}</p>" for line in sentences(quality))
     rest = len(quality) - SHOWN
     more = f"<p>{rest} clips with fewer doubtful frames are not shown.</p>" if rest > 0 else ""
-    path = Path(path)
-    page = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>Poses</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f"<style>{STYLE}</style></head><body><header><h1>Poses, the most doubtful first</h1></header><main>"
-        f"<section>{lines}</section>{figures}{more}</main></body></html>\n"
-    )
-    drafts.write(path, page.encode())
-    return path
+    main = f"<section>{lines}</section>{figures}{more}"
+    drafts.write(Path(path), page("Poses", "<h1>Poses, the most doubtful first</h1>", main).encode())
+    return Path(path)
 
 
 def _figure(dataset: Dataset, row: dict) -> str:
     frames = row["frames"]
     chosen = [frames[k] for k in np.linspace(0, len(frames) - 1, min(3, len(frames))).astype(int)] if frames else None
-    picture = portrait(dataset, row["clip"], chosen)
-    at = (
-        f"doubtful in {row['doubtful']:.0%} of the frames, here {', '.join(map(str, chosen))}" if chosen else "no doubt"
-    )
-    words = f"{row['id']}: {at}; a person in {row['seen']:.0%}"
-    return figure(picture, escape(words), escape(HOW))
+    doubt = "no doubt"
+    if chosen:
+        doubt = f"doubtful in {row['doubtful']:.0%} of the frames, here {', '.join(map(str, chosen))}"
+    text = f"{row['id']}: {doubt}; a person in {row['seen']:.0%}"
+    return figure(portrait(dataset, row["clip"], chosen), text)

@@ -67,14 +67,21 @@ def render(report: Report) -> str:
     title = f"Doctor: {escape(report.name)}"
     rows = "".join(_row(number, result) for number, result in enumerate(results))
     sections = "".join(_section(number, result, report) for number, result in enumerate(results_with_findings))
+    return page(
+        title,
+        f'<h1>{title}</h1><p class="lead">{escape(report.summary())}</p>',
+        '<div class="scroll" tabindex="0" role="region" aria-label="All checks"><table><thead><tr>'
+        '<th scope="col">check</th><th scope="col">verdict</th><th scope="col">count</th><th scope="col">example</th>'
+        f"</tr></thead><tbody>{rows}</tbody></table></div>{sections}",
+    )
+
+
+def page(title: str, header: str, main: str) -> str:
+    """A page of the doctor's; all three are HTML."""
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        f"<style>{STYLE}</style></head><body><header><h1>{title}</h1>"
-        f'<p class="lead">{escape(report.summary())}</p></header><main>'
-        '<div class="scroll" tabindex="0" role="region" aria-label="All checks"><table><thead><tr>'
-        '<th scope="col">check</th><th scope="col">verdict</th><th scope="col">count</th><th scope="col">example</th>'
-        f"</tr></thead><tbody>{rows}</tbody></table></div>{sections}</main></body></html>\n"
+        f"<style>{STYLE}</style></head><body><header>{header}</header><main>{main}</main></body></html>\n"
     )
 
 
@@ -106,15 +113,13 @@ def _section(number: int, result: Result, report: Report) -> str:
 
 
 def _figure(finding: Finding, report: Report) -> str:
-    picture = None
-    if finding.clip is not None:
-        part, i = finding.clip
-        picture = portrait(report.parts[part], i)
-    return figure(picture, escape(finding.text), escape(HOW))
+    picture = portrait(report.parts[finding.clip[0]], finding.clip[1]) if finding.clip else None
+    return figure(picture, finding.text)
 
 
-def figure(picture: np.ndarray | None, caption: str, alternative: str) -> str:
-    """A picture, uint8 [H,W,3] RGB, or none, and its caption; both texts are HTML."""
+def figure(picture: np.ndarray | None, text: str) -> str:
+    """A portrait, uint8 [H,W,3] RGB, or none, and what is said of it."""
+    caption, alternative = escape(text), escape(HOW)
     if picture is None:
         return f"<figure><figcaption>{caption}</figcaption></figure>"
     _, coded = cv2.imencode(".jpg", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 82])

@@ -16,10 +16,9 @@ MOST = 100_000_000
 
 def read(path: str | Path) -> Any:
     """What the file holds; Damage naming it if it is empty, too large or no JSON."""
+    data = load(path)
     try:
-        return json.loads(load(path))
-    except Damage:
-        raise
+        return json.loads(data)
     except (ValueError, RecursionError) as error:
         raise Damage(f"{path} is no JSON: {str(error)[:200]}") from None
 

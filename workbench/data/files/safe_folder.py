@@ -44,7 +44,7 @@ class Folder:
     def find_all(self, names: Iterable[str], folders: bool = False) -> dict[str, tuple[str, str]]:
         """``find`` of many at once, by name: where many lie in one folder, it is listed once, and the plain names of
         plain files in it are not looked up one by one."""
-        answers: dict[str, tuple[str, str]] = {}
+        found: dict[str, tuple[str, str]] = {}
         by_folder: dict[str, list[str]] = defaultdict(list)
         for name in names:
             by_folder[name.rpartition("/")[0]].append(name)
@@ -57,9 +57,8 @@ class Folder:
                     listed = set()
             for name in inside:
                 last = name.rpartition("/")[2]
-                plain = last in listed
-                answers[name] = (f"{path}{os.sep}{last}", "") if plain else self.find(name, folders)
-        return answers
+                found[name] = (f"{path}{os.sep}{last}", "") if last in listed else self.find(name, folders)
+        return found
 
     def _leaves(self, path: str) -> bool:
         folder = os.path.dirname(path)

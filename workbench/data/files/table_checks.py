@@ -1,22 +1,52 @@
-"""What every source checks about its table and its arrays before it trusts them."""
+"""What every source checks about its table and its arrays before it trusts them; what is wrong is told at once."""
 
 from __future__ import annotations
 
 import os
-import struct
-import zipfile
-import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-#: What zipfile and numpy raise on a damaged npz, depending on the place.
-DAMAGE = (
-    *(OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, struct.error, RuntimeError),
-    *(KeyError, TypeError, SyntaxError, OverflowError, MemoryError, AttributeError, IndexError),
-)
+#: So many of one kind are listed; of the others only the number is told.
+LISTED = 20
+
+
+class ManifestError(FileNotFoundError, ValueError):
+    """A table that is no data set: what is wrong, kind by kind, with the rows."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Faults:
+    """Collects what is wrong with the table at ``path``, to tell it all in one error."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._kinds: dict[str, list[str]] = {}
+
+    def add(self, kind: str, cases: Iterable[str]) -> None:
+        """``cases``, one text each, are wrong in the way that ``kind`` says; none: nothing happens."""
+        self._kinds.setdefault(kind, []).extend(cases)
+
+    def check(self) -> None:
+        """ManifestError with the first cases and the number of each kind, if there is any."""
+        kinds = {kind: cases for kind, cases in self._kinds.items() if cases}
+        if not kinds:
+            return
+        total = sum(map(len, kinds.values()))
+        lines = [f"{self._path} cannot be used, {total} fault(s):"]
+        for kind, cases in kinds.items():
+            more = f", and {len(cases) - LISTED} more" if len(cases) > LISTED else ""
+            lines.append(f"  {kind} ({len(cases)}): {', '.join(cases[:LISTED])}{more}")
+        raise ManifestError("\n".join(lines))
+
+
+def of_row(value: str, row: int) -> str:
+    """``value`` and where it stands: rows count from 1 after the header."""
+    return f"{value!r} (row {row + 1})"
 
 
 def require(table: pd.DataFrame, columns: Sequence[str], path: Path) -> None:
@@ -70,5 +100,5 @@ def read_arrays(path: str | Path, required: Iterable[str], optional: Iterable[st
             if missing:
                 raise ValueError(f"it lacks {', '.join(missing)} and holds: {', '.join(arrays.files)}")
             return {name: arrays[name] for name in (*required, *optional) if name in arrays}
-    except DAMAGE as error:
+    except Exception as error:  # a damaged file may lead its reader anywhere
         raise ValueError(f"{path} cannot be read as arrays: {error}") from None

@@ -48,42 +48,44 @@ class Tokens:
     def __len__(self) -> int:
         return len(self._words)
 
-    def word(self, at: int) -> str:
+    def word(self, position: int) -> str:
         """The word at a place; Damage behind the last one."""
-        if at >= len(self):
+        if position >= len(self):
             raise Damage(f"{self.path} ends on line {self._line(len(self) - 1)}, in the middle of a frame")
-        return self._words[at].decode("ascii", "replace")
+        return self._words[position].decode("ascii", "replace")
 
-    def whole(self, at: int, least: int, most: int, name: str) -> int:
-        """The whole number at ``at``; Damage if it is none or not within [least, most]."""
-        word = self.word(at)
+    def integer(self, position: int, least: int, most: int, name: str) -> int:
+        """The whole number at ``position``; Damage if it is none or not within [least, most]."""
+        word = self.word(position)
         if not (word.isascii() and word.isdigit() and len(word) <= 9 and least <= int(word) <= most):
             span = f"{least}" if least == most else f"{least} to {most}"
-            raise self.damage(at, f"{name} ({span})")
+            raise self.damage(position, f"{name} ({span})")
         return int(word)
 
-    def numbers(self, at: int, count: int) -> np.ndarray:
-        """float64 [count] from ``at`` on, NaN where the file says so; Damage for what is no coordinate."""
-        words = self._words[at : at + count]
+    def numbers(self, position: int, count: int) -> np.ndarray:
+        """float64 [count] from ``position`` on, NaN where the file says so; Damage for what is no coordinate."""
+        words = self._words[position : position + count]
         if len(words) < count:
             self.word(len(self))
         values = numbers(words)
         if isinstance(values, int):
-            raise self.damage(at + values, "a number")
+            raise self.damage(position + values, "a number")
         return values
 
-    def end(self, at: int) -> None:
-        """Damage if there is anything at ``at``."""
-        if at < len(self):
-            raise self.damage(at, "the end of the file")
+    def end(self, position: int) -> None:
+        """Damage if there is anything at ``position``."""
+        if position < len(self):
+            raise self.damage(position, "the end of the file")
 
-    def damage(self, at: int, expected: str) -> Damage:
+    def damage(self, position: int, expected: str) -> Damage:
         """What is wrong with the word at a place, with file and line."""
-        return Damage(f"{self.path}, line {self._line(at)}: expected {expected}, got {self.word(at)[:40]!r}")
+        return Damage(
+            f"{self.path}, line {self._line(position)}: expected {expected}, got {self.word(position)[:40]!r}"
+        )
 
-    def _line(self, at: int) -> int:
+    def _line(self, position: int) -> int:
         counts = accumulate(len(line.split()) for line in self._data.splitlines())
-        return next(number for number, count in enumerate(counts, 1) if count > at)
+        return next(number for number, count in enumerate(counts, 1) if count > position)
 
 
 def numbers(words: list[bytes]) -> np.ndarray | int:

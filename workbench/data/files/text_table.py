@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from workbench.data.files.faults import Faults
+from workbench.data.files.table_checks import Faults
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 MARKS = (
@@ -75,14 +75,15 @@ def _csv(path: Path, faults: Faults, columns: tuple[str, ...]) -> tuple[pd.DataF
     # Not StringIO, which keeps four bytes a sign.
     lines = io.TextIOWrapper(io.BytesIO(text.encode("utf-8", "surrogatepass")), "utf-8", "surrogatepass", newline="")
     del text
-    filled = _Filled(csv.reader(lines, delimiter=separator, strict=True))
+    blank: set[int] = set()
+    filled = _filled(csv.reader(lines, delimiter=separator, strict=True), blank)
     try:
         header = [name.strip() for name in next(filled, [])]
         width = len(header) - next((k for k, name in enumerate(reversed(header)) if name), len(header))
         columns_of, wrong = _columns(filled, width)
     except csv.Error as error:
         raise ValueError(f"{path} cannot be read as {how}: {error}") from None
-    if filled.blank:
+    if blank:
         notes.append("blank rows left out, which are not counted")
     has_header, header = bool(header), header[:width]
     if len(set(header)) < len(header):
@@ -97,21 +98,13 @@ def _csv(path: Path, faults: Faults, columns: tuple[str, ...]) -> tuple[pd.DataF
     return pd.DataFrame(dict(zip(header, columns_of, strict=True)), columns=header, dtype=object), notes + more_notes
 
 
-class _Filled:
-    """The rows of a reader that say something, one by one; blank tells whether there were others."""
-
-    def __init__(self, rows: Iterator[list[str]]) -> None:
-        self._rows, self.blank = rows, False
-
-    def __iter__(self) -> Iterator[list[str]]:
-        return self
-
-    def __next__(self) -> list[str]:
-        for row in self._rows:
-            if any(row) and any(map(str.strip, row)):
-                return row
-            self.blank |= bool(row)
-        raise StopIteration
+def _filled(rows: Iterable[list[str]], blank: set[int]) -> Iterator[list[str]]:
+    """The rows that say something; the numbers of fields of the others go to ``blank``."""
+    for row in rows:
+        if any(map(str.strip, row)):
+            yield row
+        elif row:
+            blank.add(len(row))
 
 
 def _columns(rows: Iterable[list[str]], width: int) -> tuple[list[list[str]], list[str]]:
@@ -120,20 +113,14 @@ def _columns(rows: Iterable[list[str]], width: int) -> tuple[list[list[str]], li
     interned: dict[str, str] = {}
     wrong = []
     for i, row in enumerate(rows):
+        # Spreadsheets add empty fields beyond the header.
+        if len(row) < width or any(map(str.strip, row[width:])):
+            wrong.append(f"row {i + 1} has {len(row)}")
         if len(row) != width:
-            row = _trimmed(row, width)
-            if len(row) != width:
-                wrong.append(f"row {i + 1} has {len(row)}")
-                row = (row + [""] * width)[:width]
+            row = (row + [""] * width)[:width]
         for column, value in zip(columns, row, strict=True):
             column.append(interned.setdefault(value, value) if len(interned) < FEW else interned.get(value, value))
     return columns, wrong
-
-
-def _trimmed(row: list[str], width: int) -> list[str]:
-    """Without the empty fields beyond the header that spreadsheets add."""
-    extra = row[width:]
-    return row if any(map(str.strip, extra)) else row[:width]
 
 
 def _text(path: Path) -> tuple[str, str]:

@@ -52,22 +52,20 @@ class _Array:
 
 def _shaped(data: bytes, dtype: _Dtype, shape: tuple, order: str) -> np.ndarray:
     # The items of an array of objects come as a list; a Python scalar's shape is ().
-    listed = isinstance(data, list) and isinstance(dtype, _Dtype) and dtype.dtype.kind == "O"
-    if not isinstance(dtype, _Dtype) or not isinstance(shape, tuple) or not (listed or _of_bytes(data, dtype)):
+    objects = isinstance(dtype, _Dtype) and dtype.dtype.kind == "O"
+    fits = isinstance(data, list if objects else bytes | bytearray)
+    if not isinstance(dtype, _Dtype) or not isinstance(shape, tuple) or not fits:
         raise ValueError("it holds an array that isn't made of numbers")
     if any(not isinstance(side, int) or side < 0 for side in shape):
         raise ValueError(f"it holds an array of shape {shape}")
-    if math.prod(shape) * (1 if listed else dtype.dtype.itemsize) != len(data):
-        raise ValueError(f"it holds an array of shape {shape} that has {len(data)} {'items' if listed else 'bytes'}")
-    if listed:
+    if math.prod(shape) * (1 if objects else dtype.dtype.itemsize) != len(data):
+        raise ValueError(f"it holds an array of shape {shape} that has {len(data)} {'items' if objects else 'bytes'}")
+    if objects:
         items = np.empty(len(data), object)
         items[:] = data
-        return items.reshape(shape, order="F" if order == "F" else "C")
-    return np.frombuffer(data, dtype.dtype).reshape(shape, order="F" if order == "F" else "C")
-
-
-def _of_bytes(data: object, dtype: _Dtype) -> bool:
-    return isinstance(data, bytes | bytearray) and dtype.dtype.kind != "O"
+    else:
+        items = np.frombuffer(data, dtype.dtype)
+    return items.reshape(shape, order="F" if order == "F" else "C")
 
 
 def _reconstruct(kind: type, shape: tuple, code: object) -> _Array:

@@ -16,10 +16,10 @@ from workbench.data.dataset import Dataset
 from workbench.data.files import intervals
 
 
-def save(dataset: Dataset, out: str | Path, poses: Mapping[int, str]) -> None:
-    """Writes ``out`` (.csv) and the .yaml beside it: every clip of ``dataset`` that has a video, under the same ids,
-    classes and parts, with ``poses`` (by position, relative to the folder of ``out``). Atomic."""
-    out, table = Path(out), dataset.table
+def save(dataset: Dataset, path: str | Path, poses: Mapping[int, str]) -> None:
+    """Writes ``path`` (.csv) and the .yaml beside it: every clip of ``dataset`` that has a video, under the same ids,
+    classes and parts, with ``poses`` (by position, relative to the folder of ``path``). Atomic."""
+    path, table = Path(path), dataset.table
     rows = [i for i, path in enumerate(dataset.videos) if path]
     home = os.path.commonpath([os.path.dirname(dataset.videos[i]) for i in rows])
     fresh = pd.DataFrame({"id": [dataset.ids[i] for i in rows]})
@@ -33,18 +33,18 @@ def save(dataset: Dataset, out: str | Path, poses: Mapping[int, str]) -> None:
         fresh[name] = [str(value) for value in table[name].iloc[rows]] if name in table else ""
     fresh["split"] = table["split" if "split" in table else f"split_{dataset.protocol}"].iloc[rows].tolist()
     fresh["pose"] = [poses.get(i, "") for i in rows]
-    beside = {"folder": os.path.realpath(home), "classes": dataset.classes, "mirrored": dataset.mirrored}
-    write(fresh, out, beside)
+    settings = {"folder": os.path.realpath(home), "classes": dataset.classes, "mirrored": dataset.mirrored}
+    write(fresh, path, settings)
 
 
-def write(table: pd.DataFrame, out: Path, beside: dict | None) -> None:
-    """The table at ``out`` (.csv or .parquet), after the .yaml that says ``beside``, if it does; each is whole or not
+def write(table: pd.DataFrame, path: Path, settings: dict | None) -> None:
+    """The table at ``path`` (.csv or .parquet), after the .yaml that says ``settings``, if any; each is whole or not
     there."""
-    if beside:
-        with replacing(out.with_suffix(".yaml")) as draft:
-            draft.write_text(yaml.safe_dump(beside, allow_unicode=True, sort_keys=False), encoding="utf-8")
-    with replacing(out) as draft:
-        if out.suffix.lower() == ".csv":
+    if settings:
+        with replacing(path.with_suffix(".yaml")) as draft:
+            draft.write_text(yaml.safe_dump(settings, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    with replacing(path) as draft:
+        if path.suffix.lower() == ".csv":
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows([table.columns, *table.itertuples(index=False)])
             draft.write_text(text.getvalue(), encoding="utf-8", newline="")

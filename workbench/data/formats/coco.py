@@ -22,7 +22,7 @@ import numpy as np
 from workbench.data.files import jsons
 from workbench.data.files.text import Damage
 from workbench.data.formats import people
-from workbench.data.formats.people import WIDER, People, placed, track
+from workbench.data.formats.people import WIDER, People, placed, track_number
 from workbench.types import Pose, Skeleton
 
 SKELETON = Skeleton.named("coco_17")
@@ -62,20 +62,21 @@ def _people(content: Any, path: str | Path) -> People:
         return _of_mmpose(jsons.member(content, "instance_info", list, str(path)), f"{path}, instance_info")
     if isinstance(content, list) and content and isinstance(content[0], dict) and "instances" in content[0]:
         return _of_mmpose(content, f"{path}, entry")
+    images = None
     if isinstance(content, dict) and "annotations" in content:
-        return _of_annotations(content, path)
+        content, images = jsons.member(content, "annotations", list, str(path)), content.get("images")
     if not isinstance(content, list):
         raise Damage(f"{path}: expected a list of detections, or an object with annotations or instance_info")
-    rows, padded = [], False
-    for entry, (name, points) in enumerate(_detections(content, path)):
-        number, zeros = _frame_number(name, f"{path}, entry {entry}")
-        rows.append((number, points))
-        padded = padded or zeros
-    return People(rows, SKELETON, padded=padded, who=_tracks(content))
+    detections = _detections(content, path)
+    if isinstance(images, list) and images:
+        return _in_images(detections, images, path)
+    numbers = [_frame_number(name, f"{path}, entry {entry}") for entry, (name, _, _) in enumerate(detections)]
+    rows = [(number, points, track) for (number, _), (_, points, track) in zip(numbers, detections, strict=True)]
+    return People(rows, SKELETON, padded=any(zeros for _, zeros in numbers))
 
 
-def _detections(content: list, path: str | Path) -> list[tuple[Any, np.ndarray]]:
-    """(image_id, float [17,3]) of each entry."""
+def _detections(content: list, path: str | Path) -> list[tuple[Any, np.ndarray, int | None]]:
+    """(image_id, float [17,3], track) of each entry."""
     detections = []
     for entry, detection in enumerate(content):
         where = f"{path}, entry {entry}"
@@ -84,34 +85,24 @@ def _detections(content: list, path: str | Path) -> list[tuple[Any, np.ndarray]]
         values = detection.get("keypoints")
         count = len(values) // 3 if isinstance(values, list) and len(values) // 3 in WIDER else JOINTS
         points = jsons.numbers(values, count * 3, f"{where}, keypoints").reshape(count, 3)[:JOINTS]
-        detections.append((detection.get("image_id"), points))
+        track = track_number(detection.get("track_id", detection.get("idx")))
+        detections.append((detection.get("image_id"), points, track))
     return detections
 
 
-def _tracks(detections: list[dict]) -> list[int | None]:
-    """The track of each; None where a detection has none."""
-    return [track(detection.get("track_id", detection.get("idx"))) for detection in detections]
-
-
-def _of_annotations(content: dict, path: str | Path) -> People:
-    detections = _detections(jsons.member(content, "annotations", list, str(path)), path)
-    images = content.get("images")
-    if not isinstance(images, list) or not images:
-        numbered = [_frame_number(name, f"{path}, entry {entry}") for entry, (name, _) in enumerate(detections)]
-        rows = [(number, points) for (number, _), (_, points) in zip(numbered, detections, strict=True)]
-        padded = any(zeros for _, zeros in numbered)
-        return People(rows, SKELETON, padded=padded, who=_tracks(content["annotations"]))
+def _in_images(detections: list[tuple[Any, np.ndarray, int | None]], images: list, path: str | Path) -> People:
+    """The ``detections`` in the frames that the table ``images`` names."""
     numbers, padded = _table(images, path)
     rows = []
-    for entry, (name, points) in enumerate(detections):
+    for entry, (name, points, track) in enumerate(detections):
         if name not in numbers:
             raise Damage(f"{path}, entry {entry}: image_id {str(name)[:40]!r} is not in images")
-        rows.append((numbers[name], points))
-    listed, named = sorted(numbers.values()), {number for number, _ in rows}
+        rows.append((numbers[name], points, track))
+    listed, named = sorted(numbers.values()), {number for number, _, _ in rows}
     # A table of all images of a video has gaps in the annotations, begins with its first frame, or both.
-    whole = listed == list(range(listed[0], listed[0] + len(listed)))
-    first = listed[0] if whole and (listed[0] <= 1 or named != set(listed)) else None
-    return People(rows, SKELETON, first=first, padded=padded, who=_tracks(content["annotations"]))
+    complete = listed == list(range(listed[0], listed[0] + len(listed)))
+    first = listed[0] if complete and (listed[0] <= 1 or named != set(listed)) else None
+    return People(rows, SKELETON, first=first, padded=padded)
 
 
 def _table(images: list, path: str | Path) -> tuple[dict[Any, int], bool]:
@@ -148,7 +139,7 @@ def _frame_number(value: Any, where: str) -> tuple[int, bool]:
 def _of_mmpose(content: list, where: str) -> People:
     """MMPose lists the frames of a video from 0 on; its script for detectors counts from 1 and leaves out those in
     which nobody is found."""
-    rows, listed, who = [], [], []
+    rows, listed = [], []
     for entry, frame in enumerate(content):
         field = f"{where} {entry}"
         number = jsons.member(frame, "frame_id", int, field)
@@ -162,6 +153,6 @@ def _of_mmpose(content: list, where: str) -> People:
             positions = [jsons.numbers(point, 2, f"{field}, keypoints") for point in points]
             scores = instance.get("keypoint_scores", [1.0] * len(points))
             scores = jsons.numbers(scores, len(points), f"{field}, keypoint_scores")
-            rows.append((number, np.column_stack([positions, scores])[:JOINTS]))
-            who.append(track(instance.get("track_id")))
-    return People(rows, SKELETON, first=0 if 0 in listed else 1, who=who)
+            track = track_number(instance.get("track_id"))
+            rows.append((number, np.column_stack([positions, scores])[:JOINTS], track))
+    return People(rows, SKELETON, first=0 if 0 in listed else 1)

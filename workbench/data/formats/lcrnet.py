@@ -7,7 +7,6 @@ Source: dairui01/Toyota_Smarthome, Tools/Pose_Visualization.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +54,7 @@ def read_camera(path: str | Path) -> Pose:
     deep, flat = _numbers(content, path, "pose3d", 3), _numbers(content, path, "pose2d", 2)
     agreement = [_agreement(deep[..., axis], flat[..., axis]) for axis in (0, 1)]
     signs = [-1 if agreement[0] < -0.5 else 1, -1 if agreement[1] > 0.5 else 1, 1]
-    pose = Pose(deep, SKELETON, "camera", np.arange(deep.shape[1]))
-    return replace(pose, joints=deep * np.array(signs, np.float32))
+    return Pose(deep * np.array(signs, np.float32), SKELETON, "camera", np.arange(deep.shape[1]))
 
 
 def _agreement(first: np.ndarray, second: np.ndarray) -> float:

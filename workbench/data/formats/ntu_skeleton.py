@@ -5,6 +5,7 @@ Source of the format: shahroudy/NTURGB-D, Matlab/read_skeleton_file.m.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -63,11 +64,11 @@ def _read(path: str | Path, bodies: str) -> tuple[np.ndarray, np.ndarray]:
     if bodies not in ("order", "identity"):
         raise ValueError(f"bodies must be order or identity, got {bodies!r}")
     tokens = Tokens(path)
-    bodies_at, ids = _structure(tokens)
-    rows = np.concatenate([np.zeros((0, FIELDS)), *(_body(tokens, start) for start, _, _ in bodies_at)])
-    rows = rows.reshape(len(bodies_at), JOINTS, FIELDS)
-    frames = np.array([frame for _, frame, _ in bodies_at], int)
-    slots = np.array([slot for _, _, slot in bodies_at], int)
+    starts, ids = _structure(tokens)
+    rows = np.concatenate([np.zeros((0, FIELDS)), *(_body(tokens, start) for start, _, _ in starts)])
+    rows = rows.reshape(len(starts), JOINTS, FIELDS)
+    frames = np.array([frame for _, frame, _ in starts], int)
+    slots = np.array([slot for _, _, slot in starts], int)
     if bodies == "identity":
         slots = _follow(rows[..., :3].mean(axis=1), frames, [name for frame in ids for name in frame])
     shape = (max(slots, default=0) + 1, len(ids), JOINTS)
@@ -79,21 +80,21 @@ def _read(path: str | Path, bodies: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _structure(tokens: Tokens) -> tuple[list[tuple[int, int, int]], list[list[str]]]:
     """Where the joints of each body begin, its frame and its place in the frame; and the ids by frame."""
-    bodies_at, ids = [], []
-    count = tokens.whole(0, 1, 100_000, "a number of frames")
-    at = 1
+    starts, ids = [], []
+    count = tokens.integer(0, 1, 100_000, "a number of frames")
+    position = 1
     for frame in range(count):
-        bodies = tokens.whole(at, 0, MOST_BODIES, f"the number of bodies in frame {frame + 1} of {count}")
-        at, names = at + 1, []
+        bodies = tokens.integer(position, 0, MOST_BODIES, f"the number of bodies in frame {frame + 1} of {count}")
+        position, names = position + 1, []
         for slot in range(bodies):
-            names.append(tokens.word(at))
-            at += BODY_FIELDS
-            tokens.whole(at, JOINTS, JOINTS, "the number of joints")
-            bodies_at.append((at + 1, frame, slot))
-            at += 1 + JOINTS * FIELDS
+            names.append(tokens.word(position))
+            position += BODY_FIELDS
+            tokens.integer(position, JOINTS, JOINTS, "the number of joints")
+            starts.append((position + 1, frame, slot))
+            position += 1 + JOINTS * FIELDS
         ids.append(names)
-    tokens.end(at)
-    return bodies_at, ids
+    tokens.end(position)
+    return starts, ids
 
 
 def _body(tokens: Tokens, start: int) -> np.ndarray:
@@ -134,12 +135,4 @@ def _free_row(centre: np.ndarray, last: list[np.ndarray], taken: set[int]) -> in
     return min(free, key=lambda row: np.nan_to_num(np.linalg.norm(last[row] - centre), nan=np.inf))
 
 
-def _identity(path: Path) -> Pose:
-    return read_skeleton(path, "identity")
-
-
-def _identity_pixels(path: Path) -> Pose:
-    return read_pixels(path, "identity")
-
-
-READER = PoseReader(_identity, _identity_pixels)
+READER = PoseReader(partial(read_skeleton, bodies="identity"), partial(read_pixels, bodies="identity"))

@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.data.files import jsons
 from workbench.data.files.text import Damage
-from workbench.data.formats.people import People, placed, track
+from workbench.data.formats.people import People, placed, track_number
 from workbench.types import Pose, Skeleton
 
 #: Schemas by the number of joints: COCO's own (other programs write it in this form), OpenPose's COCO, and BODY_25.
@@ -63,7 +63,7 @@ def _people(path: Path) -> People:
 
 
 def _of_frames(frames: list[tuple[int, object, Path]]) -> People:
-    rows, joints, who = [], None, []
+    rows, joints = [], None
     for number, content, file in frames:
         for person in jsons.member(content, "people", list, str(file)):
             points = jsons.member(person, "pose_keypoints_2d", list, str(file))
@@ -71,23 +71,22 @@ def _of_frames(frames: list[tuple[int, object, Path]]) -> People:
             if joints not in SKELETONS or len(points) != joints * 3:
                 counts = " or ".join(str(3 * count) for count in SKELETONS)
                 raise Damage(f"{file}: expected {counts} numbers a person, all alike, got {len(points)}")
-            rows.append((number, jsons.numbers(points, joints * 3, str(file)).reshape(joints, 3)))
-            who.append(track(person.get("person_id")))
+            values = jsons.numbers(points, joints * 3, str(file)).reshape(joints, 3)
+            rows.append((number, values, track_number(person.get("person_id"))))
     # Where nobody is seen at all, the schema can't be told; BODY_25 is what OpenPose writes unless told otherwise.
-    return People(rows, SKELETONS[joints or 25], [number for number, _, _ in frames], first=0, who=who)
+    return People(rows, SKELETONS[joints or 25], [number for number, _, _ in frames], first=0)
 
 
 def _of_clip(content: dict, path: Path) -> People:
     """Kinetics-skeleton; frame_index counts from 1."""
-    rows, listed = [], []
+    rows = []
     for entry, frame in enumerate(jsons.member(content, "data", list, str(path))):
         where = f"{path}, data {entry}"
         number = jsons.member(frame, "frame_index", int, where)
         if number < 1:
             raise Damage(f"{where}: expected a frame_index from 1 on, got {number}")
-        listed.append(number)
         for person in jsons.member(frame, "skeleton", list, where):
             positions = jsons.numbers(jsons.member(person, "pose", list, where), 36, f"{where}, pose").reshape(18, 2)
             scores = jsons.numbers(jsons.member(person, "score", list, where), 18, f"{where}, score")
-            rows.append((number, np.column_stack([positions, scores])))
+            rows.append((number, np.column_stack([positions, scores]), None))
     return People(rows, SKELETONS[18], first=1)

@@ -1,7 +1,7 @@
 """What 2D detectors write: persons in frames that they number in their own way. Here they get their places in videos.
 
 Frames of a Pose count from 0. Files count from 0 or from 1, and tell it or not; where a file does not, what is known of
-the video decides, and where that does not either, the habit of the programs that name frames so (see ``first_number``).
+the video decides, and where that does not either, the habit of the programs that name frames so (``_stated_number``).
 """
 
 from __future__ import annotations
@@ -36,20 +36,24 @@ class PoseNote(UserWarning):
 
 @dataclass(frozen=True)
 class People:
-    """rows: (the frame's number, float [V,3] of x, y and confidence) of each person, as the file has them; who: the
-    number of the track that each of them belongs to, None where the file follows nobody, or not this one.
+    """rows: (the frame's number, float [V,3] of x, y and confidence, the number of the track) of each person, as the
+    file has them; the track is None where the file follows nobody, or not this one.
 
     listed are the numbers of all frames that the file speaks of, also of those that show nobody; None where it names
     only frames with persons. first is the number of the video's first frame: None where the file does not say.
     padded: frames are named with zeros in front, as "frame_000004.png".
     """
 
-    rows: Sequence[tuple[int, np.ndarray]]
+    rows: Sequence[tuple[int, np.ndarray, int | None]]
     skeleton: Skeleton
     listed: Sequence[int] | None = None
     first: int | None = None
     padded: bool = False
-    who: Sequence[int | None] = ()
+
+    @property
+    def numbers(self) -> Sequence[int]:
+        """Of the frames that the file names."""
+        return [number for number, _, _ in self.rows] if self.listed is None else self.listed
 
 
 def placed(
@@ -62,10 +66,11 @@ def placed(
     the picture become pixels by its ``size`` (width, height); without it they stay shares. Damage naming ``path`` where
     frames are named that the video has not.
     """
-    numbers = list(people.listed) if people.listed is not None else [number for number, _ in people.rows]
+    numbers = people.numbers
     if not numbers and frames is None:
         raise Damage(f"{path} holds no person")
-    first = first_number(people, numbers, frames)
+    stated = _stated_number(people, frames)
+    first = int(people.padded) if stated is None else stated
     if frames is not None and is_guess(people, frames):
         warnings.warn(f"poses in {Path(str(path)).parent}: {GUESS}", PoseNote, stacklevel=4)
     total = max(numbers, default=first) - first + 1
@@ -79,28 +84,21 @@ def placed(
     return pose if frames is None else fitted(pose, frames, str(path))
 
 
-def first_number(people: People, numbers: Sequence[int], frames: int | None) -> int:
+def is_guess(people: People, frames: int | None) -> bool:
+    """Whether it is habit alone that tells where the padded numbers of ``people`` count from: with ``frames`` in the
+    video they may as well count from 0."""
+    return people.padded and _stated_number(people, frames) is None
+
+
+def _stated_number(people: People, frames: int | None) -> int | None:
     """The number that the file gives to the video's first frame.
 
     What the format says; else 0 where a frame is called 0; else 1 where the last frame that is named is the
     ``frames``-th and so can't count from 0. A file that lists as many frames as there are, or fewer, and numbers that
-    no video of this length has, begins with the smallest. What is left is habit: ffmpeg, which pads numbers with zeros,
-    counts from 1; all others count from 0.
+    no video of this length has, begins with the smallest. What is left, None, is habit: ffmpeg, which pads numbers with
+    zeros, counts from 1; all others count from 0.
     """
-    number = _stated_number(people, numbers, frames)
-    return number if number is not None else int(people.padded)
-
-
-def is_guess(people: People, frames: int | None) -> bool:
-    """Whether it is habit alone that tells where the padded numbers of ``people`` count from: with ``frames`` in the
-    video they may as well count from 0."""
-    numbers = [number for number, _ in people.rows] if people.listed is None else people.listed
-    return people.padded and _stated_number(people, numbers, frames) is None
-
-
-def _stated_number(people: People, numbers: Sequence[int], frames: int | None) -> int | None:
-    """As ``first_number``; None where only habit tells."""
-    lowest, highest = min(numbers, default=0), max(numbers, default=0)
+    lowest, highest = min(people.numbers, default=0), max(people.numbers, default=0)
     if people.first is not None and (frames is None or highest - people.first < frames or people.listed is None):
         return people.first
     if lowest == 0:
@@ -118,7 +116,7 @@ def _pose(people: People, first: int, total: int, path: str | Path, size: tuple[
         raise Damage(f"{path} has {max(rows) + 1} persons")
     joints = jsons.blank(max(rows, default=0) + 1, total, people.skeleton.count, 2, path)
     confidence = np.zeros(joints.shape[:3], np.float32)
-    for row, (number, points) in zip(rows, people.rows, strict=True):
+    for row, (number, points, _) in zip(rows, people.rows, strict=True):
         certain = np.nan_to_num(points[:, 2]).clip(0, 1)
         joints[row, number - first] = np.where(certain[:, None] > 0, points[:, :2], np.nan)
         confidence[row, number - first] = certain
@@ -129,32 +127,30 @@ def _bodies(people: People) -> list[int]:
     """The body that each row is of. Tracks come first, the longest before others: beyond half of MOST_PERSONS, which a
     crowd or a tracker that loses persons makes, they count as nobody's. So do all where a frame has one of them twice,
     as AlphaPose calls everybody 0 that it does not follow."""
-    numbers = [number for number, _ in people.rows]
-    who = list(people.who) or [None] * len(numbers)
-    tracked = [(number, track) for number, track in zip(numbers, who, strict=True) if track is not None]
+    tracked = [(number, track) for number, _, track in people.rows if track is not None]
     if len(set(tracked)) < len(tracked):
-        who, tracked = [None] * len(numbers), []
+        tracked = []
     tracks = [track for track, _ in Counter(track for _, track in tracked).most_common(MOST_PERSONS // 2)]
     body_of = {track: body for body, track in enumerate(tracks)}
-    others: Counter[int] = Counter()
+    untracked: Counter[int] = Counter()
     bodies = []
-    for number, track in zip(numbers, who, strict=True):
+    for number, _, track in people.rows:
         if track is None or track not in body_of:
-            others[number] += 1
-            bodies.append(len(body_of) + others[number] - 1)
+            untracked[number] += 1
+            bodies.append(len(body_of) + untracked[number] - 1)
         else:
             bodies.append(body_of[track])
     return bodies
 
 
-def track(value: Any) -> int | None:
+def track_number(value: Any) -> int | None:
     """The number of a track as files write it, 3, 3.0, [3] or "3"; None for anything else, and below 0."""
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
         value = int(value)
-    whole = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and value == value // 1
-    return int(value) if whole else None
+    integral = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 and value == value // 1
+    return int(value) if integral else None
 
 
 def in_pixels(joints: np.ndarray, size: tuple[float, float] | None) -> np.ndarray:

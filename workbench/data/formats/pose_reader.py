@@ -9,16 +9,30 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workbench.data.dataset import shown
-from workbench.types import Pose, Truth
+from workbench.data.dataset import Reader, shown
+from workbench.types import Pose
 
 #: So many frames may be missing at the end of a pose file, or be there beyond the video's end: the recorders of both
 #: were not stopped at once.
 TOLERANCE = 5
 
 
+class FileReader(Reader):
+    """Reads what a row names, a video or poses or both, each a file or a folder of files."""
+
+    def edges(self, row: pd.Series) -> np.ndarray:
+        """float64 [frames + 1]: when frames begin and the last one ends, in the seconds of the intervals."""
+        return shown(row)
+
+    def files(self, row: pd.Series) -> list[Path]:
+        """The files of a clip."""
+        paths = [Path(row[name]) for name in ("video", "pose") if row[name]]
+        inside = [sorted(filter(Path.is_file, path.iterdir())) if path.is_dir() else [path] for path in paths]
+        return [file for files in inside for file in files]
+
+
 @dataclass(frozen=True)
-class PoseReader:
+class PoseReader(FileReader):
     """Reads the pose file that a row names; all methods take a row of the table.
 
     read and read_pixels: path -> Pose in camera space and in image space; None where the files have no such thing.
@@ -37,27 +51,14 @@ class PoseReader:
         """Image space, on the frames of the clip."""
         return self._fitted(self.read_pixels, row)
 
-    def truth(self, row: pd.Series) -> Truth | None:
-        """None: no public file tells it."""
-        return None
-
     def edges(self, row: pd.Series) -> np.ndarray:
         """float64 [frames + 1]: when frames begin and the last one ends, in the seconds of the intervals."""
-        return shown(row) if self.rate is None else np.arange(int(row["frames"]) + 1) / self.rate
-
-    def files(self, row: pd.Series) -> list[Path]:
-        """The files of a clip."""
-        return [path for name in ("video", "pose") if row[name] for path in files_of(Path(row[name]))]
+        return super().edges(row) if self.rate is None else np.arange(int(row["frames"]) + 1) / self.rate
 
     def _fitted(self, read: Callable[[Path], Pose] | None, row: pd.Series) -> Pose | None:
         if read is None or not row["pose"]:
             return None
         return fitted(read(Path(row["pose"])), int(row["frames"]), row["pose"])
-
-
-def files_of(path: Path) -> list[Path]:
-    """``path``, or all files of the folder that it is."""
-    return sorted(file for file in path.iterdir() if file.is_file()) if path.is_dir() else [path]
 
 
 def fitted(pose: Pose, frames: int, path: str) -> Pose:

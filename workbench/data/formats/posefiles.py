@@ -16,73 +16,19 @@ or fewer than the video's are cut off or added as unknown at the end.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from workbench.data.dataset import shown
 from workbench.data.files.table_checks import read_arrays
-from workbench.data.formats import coco, openpose, people
-from workbench.data.formats.pose_reader import files_of, fitted
+from workbench.data.formats import coco, lcrnet, mediapipe, ntu_skeleton, openpose, people
+from workbench.data.formats.pose_reader import FileReader, fitted
 from workbench.media import video
 from workbench.types import Pose, Skeleton
-
-#: ending: "module:function" of each function (path -> Pose or tuple of Poses, each of one space) that reads it. A new
-#: format is one line.
-READERS = {
-    ".npz": ("workbench.data.formats.posefiles:read_npz",),
-    ".skeleton": (
-        "workbench.data.formats.ntu_skeleton:read_skeleton",
-        "workbench.data.formats.ntu_skeleton:read_pixels",
-    ),
-    ".coco.json": ("workbench.data.formats.coco:read_skeleton",),
-    ".openpose.json": ("workbench.data.formats.openpose:read_skeleton",),
-    ".mediapipe.json": ("workbench.data.formats.mediapipe:read_poses",),
-    ".lcrnet.json": ("workbench.data.formats.lcrnet:read_camera", "workbench.data.formats.lcrnet:read_pixels"),
-}
-
-#: Those of detectors: the reader wants to know the video's number of frames and its (width, height).
-OF_VIDEO = (".coco.json", ".openpose.json", ".mediapipe.json")
-
-
-def read(path: str | Path, frames: int | None = None, size: tuple[float, float] | None = None) -> dict[str, Pose]:
-    """The poses in ``path`` by space ("camera", "image"); ValueError naming the file where it can't be read.
-
-    frames and size (width, height) are the video's, where they are known: detectors number frames in their own way, and
-    some give shares of the picture.
-    """
-    if not kind(path):
-        raise ValueError(f"{path}: poses are read from {KNOWN}")
-    about = {"frames": frames, "size": size} if kind(path) in OF_VIDEO else {}
-    poses: dict[str, Pose] = {}
-    for name in READERS[kind(path)]:
-        module, _, function = name.partition(":")
-        result = getattr(import_module(module), function)(path, **about)
-        poses |= {pose.space: pose for pose in (result if isinstance(result, tuple) else (result,))}
-    return poses
-
-
-def count(path: str | Path) -> int:
-    """How many frames there are poses of; raises as ``read``."""
-    return len(next(iter(read(path).values())).frame_numbers)
-
-
-#: In words, what ``read`` reads.
-KNOWN = f"files that end in {', '.join(READERS)}, or folders of OpenPose's <name>_<frame number>_keypoints.json"
-
-
-def kind(path: str | Path) -> str:
-    """The ending in ``READERS`` that says how ``path`` is read; "" for none."""
-    return ".openpose.json" if openpose.is_folder(path) else ending(path)
-
-
-def ending(path: str | Path) -> str:
-    """The ending in ``READERS`` that the name has; "" for none."""
-    return next((end for end in READERS if str(path).lower().endswith(end)), "")
 
 
 def read_npz(path: str | Path) -> tuple[Pose, ...]:
@@ -117,8 +63,57 @@ def _pose(
     return Pose(values.astype(np.float32), skeleton, space, np.arange(values.shape[1]), confidence)
 
 
+#: The functions (path -> Pose or tuple of Poses, each of one space) that read what ends so. A new format is one line.
+READERS: dict[str, tuple[Callable[..., Pose | tuple[Pose, ...]], ...]] = {
+    ".npz": (read_npz,),
+    ".skeleton": (ntu_skeleton.read_skeleton, ntu_skeleton.read_pixels),
+    ".coco.json": (coco.read_skeleton,),
+    ".openpose.json": (openpose.read_skeleton,),
+    ".mediapipe.json": (mediapipe.read_poses,),
+    ".lcrnet.json": (lcrnet.read_camera, lcrnet.read_pixels),
+}
+
+#: Those of detectors: the reader wants to know the video's number of frames and its (width, height).
+OF_VIDEO = (".coco.json", ".openpose.json", ".mediapipe.json")
+
+
+def read(path: str | Path, frames: int | None = None, size: tuple[float, float] | None = None) -> dict[str, Pose]:
+    """The poses in ``path`` by space ("camera", "image"); ValueError naming the file where it can't be read.
+
+    frames and size (width, height) are the video's, where they are known: detectors number frames in their own way, and
+    some give shares of the picture.
+    """
+    if not kind(path):
+        raise ValueError(f"{path}: poses are read from {KNOWN}")
+    facts = {"frames": frames, "size": size} if kind(path) in OF_VIDEO else {}
+    poses: dict[str, Pose] = {}
+    for reader in READERS[kind(path)]:
+        result = reader(path, **facts)
+        poses |= {pose.space: pose for pose in (result if isinstance(result, tuple) else (result,))}
+    return poses
+
+
+def count(path: str | Path) -> int:
+    """How many frames there are poses of; raises as ``read``."""
+    return len(next(iter(read(path).values())).frame_numbers)
+
+
+#: In words, what ``read`` reads.
+KNOWN = f"files that end in {', '.join(READERS)}, or folders of OpenPose's <name>_<frame number>_keypoints.json"
+
+
+def kind(path: str | Path) -> str:
+    """The ending in ``READERS`` that says how ``path`` is read; "" for none."""
+    return ".openpose.json" if openpose.is_folder(path) else ending(path)
+
+
+def ending(path: str | Path) -> str:
+    """The ending in ``READERS`` that the name has; "" for none."""
+    return next((end for end in READERS if str(path).lower().endswith(end)), "")
+
+
 @dataclass(frozen=True)
-class PoseFiles:
+class PoseFiles(FileReader):
     """Reads the pose file of one clip (column ``pose``, "" where it has none); methods take a row of the table."""
 
     skeleton: Skeleton | None
@@ -130,18 +125,6 @@ class PoseFiles:
     def pixels(self, row: pd.Series) -> Pose | None:
         """Image space, joints float32 [M,T,V,2]; None without a file, or where it has none."""
         return self._load(row, "image")
-
-    def truth(self, row: pd.Series) -> None:
-        """None: nobody knows."""
-        return None
-
-    def edges(self, row: pd.Series) -> np.ndarray:
-        """As ``dataset.shown``: intervals in a manifest were read off a player."""
-        return shown(row)
-
-    def files(self, row: pd.Series) -> list[Path]:
-        """The files of a clip."""
-        return [path for name in ("video", "pose") if row[name] for path in files_of(Path(row[name]))]
 
     def doubt(self, row: pd.Series) -> str:
         """What can't be told of how the row's file is meant, "" where all can."""
@@ -156,7 +139,8 @@ class PoseFiles:
         assert self.skeleton is not None  # a data set with pose files has one
         if pose.skeleton != self.skeleton and not np.isfinite(pose.joints).any():
             # Who found nobody may not tell in which joints.
-            return _nobody(self.skeleton, pose)
+            shape = 1, len(pose.frame_numbers), self.skeleton.count, pose.joints.shape[3]
+            return Pose(np.full(shape, np.nan, np.float32), self.skeleton, pose.space, pose.frame_numbers)
         if pose.skeleton != self.skeleton:
             raise ValueError(f"{path} is a {pose.skeleton.name} skeleton, that of the data set is {self.skeleton.name}")
         if kind(path) != ".npz":
@@ -172,8 +156,3 @@ def _size(row: pd.Series) -> tuple[int, int] | None:
         return None
     info = video.ingest(row["video"])
     return info.width, info.height
-
-
-def _nobody(skeleton: Skeleton, pose: Pose) -> Pose:
-    joints = np.full((1, len(pose.frame_numbers), skeleton.count, pose.joints.shape[3]), np.nan, np.float32)
-    return Pose(joints, skeleton, pose.space, pose.frame_numbers)

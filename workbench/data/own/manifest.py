@@ -39,12 +39,11 @@ import pandas as pd
 
 from safefiles.reading import present, read_yaml
 from workbench.data import spelling
-from workbench.data.catalog import SPLITS
+from workbench.data.catalog import PARTS, SPLITS
 from workbench.data.dataset import Dataset, measure
 from workbench.data.files import intervals, pose_lengths, text_table
-from workbench.data.files.faults import Faults, of_row
 from workbench.data.files.safe_folder import Folder
-from workbench.data.files.table_checks import require
+from workbench.data.files.table_checks import Faults, of_row, require
 from workbench.data.formats import posefiles
 from workbench.data.formats.posefiles import PoseFiles
 from workbench.types import Skeleton
@@ -54,8 +53,6 @@ PROTOCOLS = ("split", "<name> of a column split_<name>", "leave-out:<subject>[,<
 COLUMNS = (
     *("video", "label", "split", "id", "intervals", "pose", "subject", "camera", "view", "setup", "frames", "fps"),
 )
-#: What parts are called besides their names.
-PARTS = {"training": "train", "val": "validation", "valid": "validation", "testing": "test"}
 #: So many pose files are asked for their schema.
 VOTES = 3
 #: A path whose stem is what is before its last dot.
@@ -99,8 +96,8 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     _resolve(table, "pose", [Folder(beside.folder), Folder(path.parent)], faults)
     table["split"], protocol = parts(table, protocol, path, faults)
     _numbers(table, faults)
-    acts = _instances(table, faults) if untrimmed else None
-    labelled = table if acts is None else acts
+    instances = _instances(table, faults) if untrimmed else None
+    labelled = table if instances is None else instances
     labelled["label"] = spelling.merged(labelled["label"], beside.classes or ())
     table["subject"] = spelling.merged(table["subject"])
     classes = _classes(labelled["label"], beside, faults)
@@ -112,14 +109,14 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     skeleton = _skeleton(table, faults)
     faults.check()
     table = table if split == "all" else table[table["split"] == split]
-    if acts is not None:
-        acts["label"] = acts["label"].map(number).astype(int)
-        acts = acts[acts["video"].isin(table["id"])].reset_index(drop=True)
-    reader = PoseFiles(skeleton)
+    if instances is not None:
+        instances["label"] = instances["label"].map(number).astype(int)
+        instances = instances[instances["video"].isin(table["id"])].reset_index(drop=True)
     table = table.reset_index(drop=True)
     if "frames" not in table and (table["video"] == "").any():
         table = table.join(_lengths(table))
-    return Dataset("manifest", classes, skeleton, table, reader, protocol, split, beside.mirrored, acts)
+    reader = PoseFiles(skeleton)
+    return Dataset("manifest", classes, skeleton, table, reader, protocol, split, beside.mirrored, instances)
 
 
 def read_beside(path: Path) -> Beside:
@@ -171,25 +168,25 @@ def _resolve(table: pd.DataFrame, column: str, folders: list[Folder], faults: Fa
     """Turns a column of files into absolute paths in the first of ``folders`` that has them."""
     names = table[column].tolist()
     poses = column == "pose"
-    answers = _find_all(dict.fromkeys(name for name in names if name.strip()), folders, poses)
-    resolved = [answers.get(name, ("", "")) for name in names]
-    for wrong, words in (("missing", "that do not exist in"), ("outside", "that lie outside of")):
-        cases = [of_row(names[row], row) for row, (_, problem) in enumerate(resolved) if problem == wrong]
-        faults.add(f"{column} files {words} {folders[0].root}", cases)
+    found = _find_all(dict.fromkeys(name for name in names if name.strip()), folders, poses)
+    resolved = [found.get(name, ("", "")) for name in names]
+    for kind, wording in (("missing", "that do not exist in"), ("outside", "that lie outside of")):
+        cases = [of_row(names[row], row) for row, (_, problem) in enumerate(resolved) if problem == kind]
+        faults.add(f"{column} files {wording} {folders[0].root}", cases)
     table[column] = [path for path, _ in resolved]
     if poses:
-        kinds = {path: posefiles.kind(path) for path, _ in answers.values() if path}
+        kinds = {path: posefiles.kind(path) for path, _ in found.values() if path}
         unknown = [of_row(names[row], row) for row, (path, _) in enumerate(resolved) if path and not kinds[path]]
         faults.add(f"pose files of an unknown kind; what is read are {posefiles.KNOWN}", unknown)
 
 
 def _find_all(names: Iterable[str], folders: list[Folder], or_folder: bool) -> dict[str, tuple[str, str]]:
-    """What the first of ``folders`` that has a file answers, by name; what the first one does where none has it."""
-    answers = folders[0].find_all(names, or_folder)
+    """What the first of ``folders`` that has a file finds, by name; what the first one does where none has it."""
+    found = folders[0].find_all(names, or_folder)
     for folder in folders[1:]:
-        missing = [name for name, (path, _) in answers.items() if not path]
-        answers |= {name: answer for name, answer in folder.find_all(missing, or_folder).items() if answer[0]}
-    return answers
+        missing = [name for name, (path, _) in found.items() if not path]
+        found |= {name: result for name, result in folder.find_all(missing, or_folder).items() if result[0]}
+    return found
 
 
 def parts(table: pd.DataFrame, protocol: str | None, path: Path, faults: Faults) -> tuple[list[str], str]:
@@ -216,9 +213,9 @@ def parts(table: pd.DataFrame, protocol: str | None, path: Path, faults: Faults)
 
 def _parts_named(values: list[str], column: str, path: Path) -> list[str]:
     """``values`` with capitals, blanks and other usual names of parts as the parts; a warning says which."""
-    meant = {value: PARTS.get(value.strip().casefold(), value.strip().casefold()) for value in set(values)}
-    meant = {old: new if new in (*SPLITS, "unused") else old for old, new in meant.items()}
-    parts = [meant[value] for value in values]
+    known = {**PARTS, "unused": "unused"}
+    part_of = {value: known.get(value.strip().casefold(), value) for value in set(values)}
+    parts = [part_of[value] for value in values]
     changed = {old: new for old, new in zip(values, parts, strict=True) if old != new}
     if changed:
         readings = ", ".join(f"{old!r} as {new}" for old, new in changed.items())
@@ -232,13 +229,14 @@ def leave_out(subjects: list[str], left_out: list[str], path: Path) -> dict[str,
     if unknown:
         raise ValueError(f"{path} has no subject {unknown[0]!r} to leave out; it has: {', '.join(subjects)}")
     last = subjects.index(max(left_out))
-    others = [name for name in subjects[last:] + subjects[:last] if name not in left_out]
-    if len(others) < 2:
+    remaining = [name for name in subjects[last:] + subjects[:last] if name not in left_out]
+    if len(remaining) < 2:
+        names = ", ".join(left_out)
         raise ValueError(
-            f"{path}: leaving out {', '.join(left_out)} leaves {len(others)} subject(s); training and validation need 2"
+            f"{path}: leaving out {names} leaves {len(remaining)} subject(s); training and validation need 2"
         )
-    held = set(others[: max(1, len(others) // 10)])
-    return {name: "test" if name in left_out else "validation" if name in held else "train" for name in subjects}
+    validation = set(remaining[: max(1, len(remaining) // 10)])
+    return {name: "test" if name in left_out else "validation" if name in validation else "train" for name in subjects}
 
 
 def _numbers(table: pd.DataFrame, faults: Faults) -> None:
@@ -258,13 +256,9 @@ def _numbers(table: pd.DataFrame, faults: Faults) -> None:
 def _lengths(table: pd.DataFrame) -> pd.DataFrame:
     """frames, fps and problem of each clip: of its video, or of its poses where it has none."""
     filmed = table["video"] != ""
-    facts = pd.concat(
-        [
-            measure(table["video"][filmed].tolist()).set_index(table.index[filmed]),
-            pose_lengths.of(table["pose"][~filmed].tolist(), posefiles.count, RATE).set_index(table.index[~filmed]),
-        ]
-    )
-    return facts.sort_index()
+    videos = measure(table["video"][filmed].tolist()).set_index(table.index[filmed])
+    poses = pose_lengths.measure(table["pose"][~filmed].tolist(), posefiles.count, RATE).set_index(table.index[~filmed])
+    return pd.concat([videos, poses]).sort_index()
 
 
 def _instances(table: pd.DataFrame, faults: Faults) -> pd.DataFrame:
@@ -287,16 +281,9 @@ def _classes(labels: pd.Series, beside: Beside, faults: Faults) -> list[str]:
         unknown = sorted(name for name in names - set(beside.classes) if name.strip())
         faults.add(f"labels that are none of the {len(beside.classes)} classes listed", map(repr, unknown))
         return beside.classes
-    return sorted(names, key=_numeric if all(map(_is_number, names)) else None)
-
-
-def _is_number(text: str) -> bool:
-    # int() refuses very long ones.
-    return text.isascii() and text.isdigit() and len(text) < 1000
-
-
-def _numeric(text: str) -> tuple[int, str]:
-    return int(text), text
+    # int() refuses very long numbers.
+    numeric = all(name.isascii() and name.isdigit() and len(name) < 1000 for name in names)
+    return sorted(names, key=(lambda name: (int(name), name)) if numeric else None)
 
 
 def _skeleton(table: pd.DataFrame, faults: Faults) -> Skeleton | None:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,12 +23,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.data.dataset import Dataset
+from workbench.data.catalog import PARTS
+from workbench.data.dataset import Dataset, Reader
 from workbench.data.files import facts, unpickling
 from workbench.data.files.text import ABSURD
 from workbench.data.formats.pose_reader import TOLERANCE, fitted
 from workbench.data.sources import official
-from workbench.types import Pose, Skeleton, Truth
+from workbench.types import Pose, Skeleton
 
 #: Schemas by (joints, coordinates).
 SKELETONS = {
@@ -47,16 +47,7 @@ SKELETONS = {
     (133, 2): "coco_17",
     (136, 2): "coco_17",
 }
-#: What parts are called, and how names of videos end.
-PARTS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "test": "test",
-    "testing": "test",
-}
+#: How names of videos end.
 SUFFIXES = (".mp4", ".avi", ".mkv", ".webm", ".mov", ".skeleton", ".m4v", ".mpg")
 MOST = 100_000_000
 
@@ -92,13 +83,10 @@ def read_skeleton(annotation: dict, where: str) -> Pose:
         raise ValueError(f"{where} has no keypoint")
     skeleton, axes, _ = _layout(annotation, where)
     values = unpickling.array(annotation["keypoint"], f"{where}, keypoint,")
-    joints, confidence = values[..., :axes], None
+    joints = values[..., :axes]
     joints = np.where((joints == 0).all(axis=(2, 3), keepdims=True), np.nan, joints)
-    if annotation.get("keypoint_score") is not None:
-        confidence = unpickling.array(annotation["keypoint_score"], f"{where}, keypoint_score,")
-        if confidence.shape != joints.shape[:3]:
-            raise ValueError(f"{where}: expected keypoint_score {joints.shape[:3]}, got {confidence.shape}")
-    elif values.shape[3] > axes:
+    confidence = _scores(annotation, joints.shape[:3], where)
+    if confidence is None and values.shape[3] > axes:
         confidence = values[..., axes]
     if confidence is not None:
         joints = np.where(confidence[..., None] > 0, joints, np.nan)
@@ -119,28 +107,17 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     if not path.is_file():
         raise FileNotFoundError(f"no pickle at {path}")
     splits, entries = _load(str(path.absolute()), path.stat().st_mtime_ns)
-    protocol = official.choose(str(path), protocol, _protocols(splits))
+    protocol = official.choose(str(path), protocol, {name.rpartition("_")[0] or "split": 0 for name in splits})
     parts = _parts(splits, protocol)
-    rows: list[dict[str, Any]] = [
-        {
-            "id": name,
-            "video": "",
-            "label": entry.label,
-            "split": parts.get(name, "unused"),
-            "frames": entry.frames,
-            "fps": 30.0,
-            "problem": "",
-        }
-        for name, entry in entries.items()
-        if split in (parts.get(name, "unused"), "all")
-    ]
-    columns = ["id", "video", "label", "split", "frames", "fps", "problem"]
     ((skeleton, axes), _) = Counter((entry.skeleton, entry.axes) for entry in entries.values()).most_common(1)[0]
-    for row in rows:
-        if (entries[row["id"]].skeleton, entries[row["id"]].axes) != (skeleton, axes):
-            row["problem"] = f"{path}, {row['id']}: other joints than the {skeleton.name} in {axes}D of most clips"
+    rows = []
+    for name, entry in entries.items():
+        usual = (entry.skeleton, entry.axes) == (skeleton, axes)
+        problem = "" if usual else f"{path}, {name}: other joints than the {skeleton.name} in {axes}D of most clips"
+        if split in (part := parts.get(name, "unused"), "all"):
+            rows.append((name, "", entry.label, part, entry.frames, 30.0, problem))
     classes = _classes(max(entry.label for entry in entries.values()) + 1)
-    table = pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=["id", "video", "label", "split", "frames", "fps", "problem"])
     # The other files of these libraries that have 3D joints are of NTU too: Kinect's pictures are mirrored.
     mirrored = axes == 3
     return Dataset("pyskl", classes, skeleton, table, Annotations(path, entries), protocol, split, mirrored)
@@ -215,13 +192,20 @@ def _check_values(annotation: dict, shape: tuple[int, ...], where: str) -> None:
     if np.isinf(values).any() or (values.dtype.itemsize > 2 and (np.abs(values) >= ABSURD).any()):
         raise ValueError(f"{where}: keypoint holds numbers that can't be coordinates")
     visible = np.isfinite(values).all(axis=3) & (values != 0).any(axis=3)
-    if annotation.get("keypoint_score") is not None:
-        scores = unpickling.plain_array(annotation["keypoint_score"], f"{where}, keypoint_score,")
-        if scores.shape != shape[:3]:
-            raise ValueError(f"{where}: expected keypoint_score {shape[:3]}, got {scores.shape}")
+    if (scores := _scores(annotation, shape[:3], where)) is not None:
         visible &= scores > 0
     if not visible.any():
         raise ValueError(f"{where}: no joint of any person is known in any frame")
+
+
+def _scores(annotation: dict, shape: tuple[int, ...], where: str) -> np.ndarray | None:
+    """keypoint_score; None where the entry has none, ValueError where it isn't of this shape."""
+    if annotation.get("keypoint_score") is None:
+        return None
+    scores = unpickling.plain_array(annotation["keypoint_score"], f"{where}, keypoint_score,")
+    if scores.shape != shape:
+        raise ValueError(f"{where}: expected keypoint_score {shape}, got {scores.shape}")
+    return scores
 
 
 def _single(value: Any) -> Any:
@@ -252,25 +236,19 @@ def _named_alike(
     missing = {id for ids in splits.values() for id in ids} - set(entries)
     if not missing:
         return splits
-    short = _by(_stem, entries)
-    same = {id: short[_stem(id)] for id in missing if _stem(id) in short}
-    if same:
-        first = sorted(same)[0]
-        example = f"{first!r} for {same[first]!r}"
-        text = f"{path}: {len(same)} ids of its splits are taken for entries of like name, as {example}"
+    by_stem = defaultdict(list)
+    for id in entries:
+        by_stem[_stem(id)].append(id)
+    renamed = {id: by_stem[_stem(id)][0] for id in missing if len(by_stem[_stem(id)]) == 1}
+    if renamed:
+        first = sorted(renamed)[0]
+        example = f"{first!r} for {renamed[first]!r}"
+        text = f"{path}: {len(renamed)} ids of its splits are taken for entries of like name, as {example}"
         warnings.warn(text, official.LeftOut, stacklevel=4)
-    gone = sorted(missing - set(same) - bad)
+    gone = sorted(missing - set(renamed) - bad)
     if gone:
         official.left_out(path, gone, "are in its splits and not among its annotations")
-    return {name: [same.get(id, id) for id in ids] for name, ids in splits.items()}
-
-
-def _by(key: Callable[[str], str], entries: Iterable[str]) -> dict[str, str]:
-    """Ids by a short form, where that is of one alone."""
-    by_key = defaultdict(list)
-    for id in entries:
-        by_key[key(id)].append(id)
-    return {short: ids[0] for short, ids in by_key.items() if len(ids) == 1}
+    return {name: [renamed.get(id, id) for id in ids] for name, ids in splits.items()}
 
 
 def _stem(id: str) -> str:
@@ -278,21 +256,17 @@ def _stem(id: str) -> str:
     return name[: -len(suffix)] if (suffix := next((s for s in SUFFIXES if name.lower().endswith(s)), "")) else name
 
 
-def _protocols(splits: dict[str, list[str]]) -> list[str]:
-    return list(dict.fromkeys(name.rpartition("_")[0] or "split" for name in splits))
-
-
 def _parts(splits: dict[str, list[str]], protocol: str) -> dict[str, str]:
     """Part by id; an id in several keeps the last, and the test part comes last."""
     prefix = "" if protocol == "split" else f"{protocol}_"
     named = {PARTS.get(name.removeprefix(prefix)): ids for name, ids in splits.items() if name.startswith(prefix)}
     val = "validation" if "test" in named else "test"
-    order = (("train", "train"), ("val", val), ("test", "test"))
+    order = (("train", "train"), ("validation", val), ("test", "test"))
     return {id: part for name, part in order for id in named.get(name, [])}
 
 
 @dataclass(frozen=True, repr=False)
-class Annotations:
+class Annotations(Reader):
     """Reads the entry of one clip; every method takes a row of the table."""
 
     path: Path
@@ -305,10 +279,6 @@ class Annotations:
     def pixels(self, row: pd.Series) -> Pose | None:
         """Image space, joints float32 [M,T,V,2], of a file with 2D joints."""
         return self._of_space(row, "image")
-
-    def truth(self, row: pd.Series) -> Truth | None:
-        """None: nobody knows."""
-        return None
 
     def files(self, row: pd.Series) -> list[Path]:
         """The one file of all clips."""

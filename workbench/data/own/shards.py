@@ -20,10 +20,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.data.dataset import Dataset
+from workbench.data.dataset import Dataset, Reader
 from workbench.data.files import tar_members
-from workbench.data.files.faults import Faults
-from workbench.data.files.table_checks import DAMAGE
+from workbench.data.files.table_checks import Faults
 from workbench.data.formats.posefiles import of_arrays
 from workbench.data.own.manifest import parts
 from workbench.types import Pose, Skeleton
@@ -96,7 +95,7 @@ def _row(path: Path, key: str, data: bytes, classes: int) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Shards:
+class Shards(Reader):
     """Reads one clip of a shard; every method takes a row of the table."""
 
     skeleton: Skeleton | None
@@ -116,10 +115,6 @@ class Shards:
         """Image space, joints float32 [M,T,V,2]."""
         return self._load(row, "image")
 
-    def truth(self, row: pd.Series) -> None:
-        """None: nobody knows."""
-        return None
-
     def files(self, row: pd.Series) -> list[Path]:
         """The shard of a clip."""
         return [Path(row["video"])]
@@ -131,9 +126,9 @@ class Shards:
         try:
             with np.load(io.BytesIO(tar_members.read(row["video"], *row["poses"])), allow_pickle=False) as file:
                 poses = {pose.space: pose for pose in of_arrays(dict(file), name)}
-        except DAMAGE as error:
+        except Exception as error:  # a damaged file may lead its reader anywhere
             raise ValueError(f"{name} cannot be read: {error}") from None
-        wanted_pose = poses.get(space)
-        if wanted_pose is not None and wanted_pose.joints.shape[1] != row["frames"]:
-            raise ValueError(f"{name} have {wanted_pose.joints.shape[1]} frames, the video has {row['frames']}")
-        return wanted_pose
+        pose = poses.get(space)
+        if pose is not None and pose.joints.shape[1] != row["frames"]:
+            raise ValueError(f"{name} have {pose.joints.shape[1]} frames, the video has {row['frames']}")
+        return pose

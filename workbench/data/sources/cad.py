@@ -24,6 +24,8 @@ last line is END.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,77 +62,50 @@ _RENAMED = {"scrubbing": "cleaning"}
 
 def open_cad60(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder that holds data1 to data4, data/cad60 where it is None."""
-    folder = official.folder(root, "cad60")
-    protocol = official.choose("cad60", protocol, PROTOCOLS_60)
+    folder, protocol = CAD60.locate(root, protocol)
     tested, _, environment = protocol.removeprefix("leave-out:").partition("/")
     everything = list(facts.classes("cad60").values())
     classes = list(ENVIRONMENTS[environment]) if environment else everything
-    poses = official.by_name(path for path in official.walk(folder, (".txt",)) if path.stem.isdigit())
-    videos = official.by_name(official.walk(folder, official.VIDEOS))
+    poses, videos, files = _files(folder, "cad60")
     labels = {row["id"]: row["activity"] for row in facts.columns("cad60_sequences.csv")} | activities(folder)
     persons = {row["id"]: int(row["folder"][-1]) for row in facts.columns("cad60_sequences.csv")}
-    files = official.matching({**poses, **videos}, r"\d{10}", "cad60", folder)
     names = [name for name in files if labels.get(name) in everything and name in persons]
     official.left_out("cad60", set(files) - set(names), "are still, random or without a label")
-    rows = [
-        {
-            "id": name,
-            "label": classes.index(labels[name]),
-            "part": "test" if persons[name] == int(tested) else "train",
-            "subject": persons[name],
-            "video": videos.get(name, ""),
-            "pose": poses.get(name, ""),
-        }
-        for name in names
-        if labels[name] in classes
-    ]
-    return official.dataset(
-        "cad60",
-        rows,
-        classes,
-        protocol,
-        split,
-        reader=READER,
-        skeleton=SKELETON,
-        count=count_frames,
-    )
+    rows = _rows([name for name in names if labels[name] in classes], labels, classes, persons, int(tested))
+    return CAD60.clips(rows, classes, protocol, split, videos, poses)
 
 
 def open_cad120(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder of the subjects' folders, data/cad120 where it is None."""
-    folder = official.folder(root, "cad120")
-    protocol = official.choose("cad120", protocol, PROTOCOLS_120)
-    tested = int(protocol.removeprefix("leave-out:"))
+    folder, protocol = CAD120.locate(root, protocol)
+    poses, videos, files = _files(folder, "cad120")
+    persons = {row["id"]: int(row["subject"]) for row in facts.columns("cad120_sequences.csv")}
+    labels = {name: (poses.get(name) or videos[name]).parent.name for name in files} | activities(folder)
+    names = [name for name in files if labels[name] in ACTIVITIES and name in persons]
+    official.left_out("cad120", set(files) - set(names), "are in no fold or in no activity's folder")
+    rows = _rows(names, labels, ACTIVITIES, persons, int(protocol.removeprefix("leave-out:")))
+    return CAD120.clips(rows, ACTIVITIES, protocol, split, videos, poses)
+
+
+def _files(folder: Path, name: str) -> tuple[dict[str, Path], dict[str, Path], Iterable[str]]:
+    """(poses and videos by the id of their sequence, the ids of both)."""
     poses = official.by_name(path for path in official.walk(folder, (".txt",)) if path.stem.isdigit())
     videos = official.by_name(official.walk(folder, official.VIDEOS))
-    subjects = {row["id"]: int(row["subject"]) for row in facts.columns("cad120_sequences.csv")}
-    labels = activities(folder)
-    files = official.matching({**poses, **videos}, r"\d{10}", "cad120", folder)
-    for name in files:
-        labels.setdefault(name, (poses.get(name) or videos[name]).parent.name)
-    names = [name for name in files if labels[name] in ACTIVITIES and name in subjects]
-    official.left_out("cad120", set(files) - set(names), "are in no fold or in no activity's folder")
-    rows = [
+    return poses, videos, official.matching({**poses, **videos}, r"\d{10}", name, folder)
+
+
+def _rows(
+    names: list[str], labels: dict[str, str], classes: Sequence[str], persons: dict[str, int], tested: int
+) -> list[dict]:
+    return [
         {
             "id": name,
-            "label": ACTIVITIES.index(labels[name]),
-            "part": "test" if subjects[name] == tested else "train",
-            "subject": subjects[name],
-            "video": videos.get(name, ""),
-            "pose": poses.get(name, ""),
+            "label": classes.index(labels[name]),
+            "part": "test" if persons[name] == tested else "train",
+            "subject": persons[name],
         }
         for name in names
     ]
-    return official.dataset(
-        "cad120",
-        rows,
-        list(ACTIVITIES),
-        protocol,
-        split,
-        reader=READER,
-        skeleton=SKELETON,
-        count=count_frames,
-    )
 
 
 def sub_activities(path: str | Path) -> pd.DataFrame:
@@ -162,13 +137,15 @@ def read_skeleton(path: str | Path) -> Pose:
     Raises:
         Damage: a ValueError, of anything but the format in the file, with file and line.
     """
-    values = _lines(path)
-    columns = _FIRST[:, None] + np.arange(4)
-    points = values[:, columns]
+    values = table(path, _frames(path), WIDTH)
+    steps = np.flatnonzero(~(np.diff(values[:, 0]) > 0))
+    if len(steps):
+        raise Damage(f"{path}, line {steps[0] + 2}: expected a frame number above the one of the line before")
+    points = values[:, _FIRST[:, None] + np.arange(4)]
     confidence = points[..., 3]
-    if not ((confidence >= 0) & (confidence <= 1)).all():
-        row = int(np.flatnonzero(~((confidence >= 0) & (confidence <= 1)).all(axis=1))[0])
-        raise Damage(f"{path}, line {row + 1}: expected confidences in [0, 1]")
+    wrong = np.flatnonzero(~((confidence >= 0) & (confidence <= 1)).all(axis=1))
+    if len(wrong):
+        raise Damage(f"{path}, line {wrong[0] + 1}: expected confidences in [0, 1]")
     joints = (points[..., :3] / 1000).astype(np.float32)
     return Pose(joints[None], SKELETON, "camera", np.arange(len(joints)), confidence[None].astype(np.float32))
 
@@ -187,14 +164,6 @@ def _frames(path: str | Path) -> list[bytes]:
     return lines[:-1]
 
 
-def _lines(path: str | Path) -> np.ndarray:
-    values = table(path, _frames(path), WIDTH)
-    steps = np.flatnonzero(~(np.diff(values[:, 0]) > 0))
-    if len(steps):
-        raise Damage(f"{path}, line {steps[0] + 2}: expected a frame number above the one of the line before")
-    return values
-
-
 def activities(root: Path) -> dict[str, str]:
     """Activity by sequence id, from every ``activityLabel.txt`` below ``root``."""
     by_sequence = {}
@@ -206,4 +175,7 @@ def activities(root: Path) -> dict[str, str]:
     return by_sequence
 
 
-READER = PoseReader(read_skeleton)
+CAD60 = official.PublicSet(
+    "cad60", PROTOCOLS_60, reader=PoseReader(read_skeleton), skeleton=SKELETON, count=count_frames
+)
+CAD120 = replace(CAD60, name="cad120", protocols=PROTOCOLS_120)

@@ -16,29 +16,17 @@ from workbench.data.dataset import Dataset
 from workbench.data.files import facts
 from workbench.data.files.table_checks import require
 from workbench.data.files.text import Damage
-from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 
-PROTOCOLS = ("localize",)
 CODES = tuple(facts.classes("charades157"))
 CLASSES = tuple(facts.classes("charades157").values())
-RATE = 24.0
+CHARADES = official.PublicSet("charades", ("localize",), metric="frame_map", rate=24.0)
 
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder with lists and videos, data/charades where it is None."""
-    folder = official.folder(root, "charades")
-    protocol = official.choose("charades", protocol, PROTOCOLS)
-    return official.untrimmed(
-        "charades",
-        videos(folder, split),
-        intervals(folder, split),
-        list(CLASSES),
-        protocol,
-        split,
-        rate=RATE,
-        reader=PoseReader(),
-    )
+    folder, protocol = CHARADES.locate(root, protocol)
+    return CHARADES.untrimmed(videos(folder, split), intervals(folder, split), CLASSES, protocol, split)
 
 
 def videos(root: str | Path, split: str) -> pd.DataFrame:

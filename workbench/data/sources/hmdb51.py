@@ -15,27 +15,25 @@ from pathlib import Path
 from workbench.data.dataset import Dataset
 from workbench.data.files import facts
 from workbench.data.files.text import Damage, load
-from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 
-PROTOCOLS = ("split1", "split2", "split3")
+HMDB51 = official.PublicSet("hmdb51", ("split1", "split2", "split3"))
 PARTS = {"0": "unused", "1": "train", "2": "test"}
 
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder with clips and lists, data/hmdb51 where it is None."""
-    folder = official.folder(root, "hmdb51")
-    protocol = official.choose("hmdb51", protocol, PROTOCOLS)
+    folder, protocol = HMDB51.locate(root, protocol)
     classes = list(facts.classes("hmdb51").values())
     videos = official.by_name(official.walk(folder, official.VIDEOS))
     listed = lists(folder, int(protocol[5]))
     official.left_out("hmdb51", set(listed) - set(videos), "are in the lists but not in the folder")
     rows = [
-        {"id": name, "label": classes.index(label), "part": part, "video": videos[name]}
+        {"id": name, "label": classes.index(label), "part": part}
         for name, (label, part) in listed.items()
         if name in videos
     ]
-    return official.dataset("hmdb51", rows, classes, protocol, split, reader=PoseReader())
+    return HMDB51.clips(rows, classes, protocol, split, videos)
 
 
 def lists(root: Path, number: int) -> dict[str, tuple[str, str]]:

@@ -14,6 +14,7 @@ list is in K700's training list: don't pretrain on one to test on the other.
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -23,7 +24,6 @@ from workbench.data.dataset import Dataset
 from workbench.data.files import facts
 from workbench.data.files.table_checks import require
 from workbench.data.files.text import Damage
-from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 
 PROTOCOLS = ("val", "lists")
@@ -31,32 +31,21 @@ PARTS = {"train": "train", "val": "validation", "validate": "validation", "valid
 _CLIP = re.compile(r"([\w-]{11})(?:_(\d{6})_(\d{6}))?")
 
 
-def open_kinetics400(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
-    """See ``open_dataset``; ``root`` is the folder with lists and clips, data/kinetics400 where it is None."""
-    return _open("kinetics400", root, protocol, split)
-
-
-def open_kinetics600(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
-    """See ``open_dataset``; ``root`` is the folder with lists and clips, data/kinetics600 where it is None."""
-    return _open("kinetics600", root, protocol, split)
-
-
-def open_kinetics700(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
-    """See ``open_dataset``; ``root`` is the folder with lists and clips, data/kinetics700 where it is None."""
-    return _open("kinetics700", root, protocol, split)
-
-
-def _open(name: str, root: str | Path | None, protocol: str | None, split: str) -> Dataset:
-    """The Dataset of ``name``, kinetics400 to kinetics700."""
-    folder = official.folder(root, name)
-    protocol = official.choose(name, protocol, PROTOCOLS)
-    classes = list(facts.classes(name).values())
-    clips = official.walk(folder, official.VIDEOS)
-    listed = lists(folder)
-    rows = _folders(folder, clips, classes, name) if listed.empty else _listed(listed, clips, classes, name)
+def _open(edition: official.PublicSet, root: str | Path | None, protocol: str | None, split: str) -> Dataset:
+    """See ``open_dataset``; ``root`` is the folder with lists and clips, data/<name> where it is None."""
+    folder, protocol = edition.locate(root, protocol)
+    name, classes = edition.name, list(facts.classes(edition.name).values())
+    labels = {_spelling(label): i for i, label in enumerate(classes)}
+    table, clips = lists(folder), official.walk(folder, official.VIDEOS)
+    rows = _in_folders(folder, clips, labels, name) if table.empty else _in_lists(table, clips, labels, name)
     if protocol == "val":
         rows = [{**row, "part": {"validation": "test", "test": "unused"}.get(row["part"], row["part"])} for row in rows]
-    return official.dataset(name, rows, classes, protocol, split, reader=PoseReader())
+    return edition.clips(rows, classes, protocol, split)
+
+
+open_kinetics400 = partial(_open, official.PublicSet("kinetics400", PROTOCOLS))
+open_kinetics600 = partial(_open, official.PublicSet("kinetics600", PROTOCOLS))
+open_kinetics700 = partial(_open, official.PublicSet("kinetics700", PROTOCOLS))
 
 
 def lists(root: Path) -> pd.DataFrame:
@@ -69,9 +58,8 @@ def lists(root: Path) -> pd.DataFrame:
         if "youtube_id" not in table:
             continue
         require(table, ("youtube_id", "time_start", "time_end"), path)
-        table["part"] = (table["split"] if "split" in table else pd.Series(_part_of(path), index=table.index)).map(
-            PARTS
-        )
+        splits = table["split"] if "split" in table else pd.Series(_part_of(path.stem), index=table.index)
+        table["part"] = splits.map(PARTS)
         if table["part"].isna().any():
             raise ValueError(f"{path} has rows that are of no split; expected {', '.join(PARTS)}")
         times = table[["time_start", "time_end"]].apply(pd.to_numeric, errors="coerce")
@@ -84,39 +72,35 @@ def lists(root: Path) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["label", "youtube_id", "part"])
 
 
-def _part_of(path: Path) -> str:
-    """The split that a list without such a column is named after, "" if none."""
-    words = re.split(r"[^a-z]+", path.stem.lower())
-    return next((word for word in words if word in PARTS), "")
+def _part_of(name: str) -> str:
+    """The split that a list or folder is named after, "" if none."""
+    return next((word for word in re.split(r"[^a-z]+", name.lower()) if word in PARTS), "")
 
 
-def _listed(listed: pd.DataFrame, clips: list[Path], classes: list[str], name: str) -> list[dict]:
+def _in_lists(table: pd.DataFrame, clips: list[Path], labels: dict[str, int], name: str) -> list[dict]:
+    """The clips of ``table`` (see ``lists``); ``labels`` by the spelling of classes."""
     paths = {match[0]: path for path in clips if (match := _CLIP.fullmatch(path.stem))}
-    by_class = {_spelling(label): i for i, label in enumerate(classes)}
     rows, gone, unlabelled = [], [], []
-    for label, video, start, end, part in listed.itertuples(index=False):
+    for label, video, start, end, part in table.itertuples(index=False):
         id = f"{video}_{int(float(start)):06d}_{int(float(end)):06d}"
         path = paths.get(id) or paths.get(video)
-        if _spelling(label) not in by_class:
+        if _spelling(label) not in labels:
             unlabelled.append(id)
         elif path is None:
             gone.append(id)
         else:
-            rows.append({"id": id, "label": by_class[_spelling(label)], "part": part, "video": path})
-    official.left_out(name, gone, f"are among the {len(listed)} of the lists but not in the folder")
+            rows.append({"id": id, "label": labels[_spelling(label)], "part": part, "video": path})
+    official.left_out(name, gone, f"are among the {len(table)} of the lists but not in the folder")
     official.left_out(name, unlabelled, "have no label that is one of its classes")
     return list({row["id"]: row for row in rows}.values())
 
 
-def _folders(root: Path, clips: list[Path], classes: list[str], name: str) -> list[dict]:
-    by_class = {_spelling(label): i for i, label in enumerate(classes)}
+def _in_folders(root: Path, clips: list[Path], labels: dict[str, int], name: str) -> list[dict]:
+    """The clips in folders of a split and a class below ``root``; ``labels`` by the spelling of classes."""
     rows, odd = [], []
     for path in clips:
-        folders = path.relative_to(root).parts
-        part = next(
-            (PARTS[word] for folder in folders for word in re.split(r"[^a-z]+", folder.lower()) if word in PARTS), ""
-        )
-        label = by_class.get(_spelling(path.parent.name))
+        part = PARTS.get(_part_of("/".join(path.relative_to(root).parts)), "")
+        label = labels.get(_spelling(path.parent.name))
         if part and label is not None:
             rows.append({"id": f"{part}/{path.stem}", "label": label, "part": part, "video": path})
         else:

@@ -10,6 +10,7 @@ five (160 and 160 each; the documents do not agree on which is the original).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,6 @@ from workbench.types import Pose, Skeleton
 KINECT = Skeleton.named("kinect_v1")
 STEM = r"(a\d\d)_s(\d\d)_e(\d\d)"
 SIZE = (640, 480)
-PROTOCOLS = (*(f"leave-out:{subject}" for subject in range(1, 11)), "cs", "cs-first5")
 JOINTS, MOST_BODIES = 20, 6
 
 
@@ -59,16 +59,16 @@ def _pose(joints: np.ndarray, space: str) -> Pose:
 def _rows(path: str | Path) -> np.ndarray:
     """float32 [M,T,20,2,4]: of each joint the row in the world and the row on the screen."""
     tokens = Tokens(path)
-    frames = tokens.whole(0, 1, 100_000, "a number of frames")
-    tokens.whole(1, JOINTS, JOINTS, "the number of joints")
-    at, bodies_of = 2, []
+    frames = tokens.integer(0, 1, 100_000, "a number of frames")
+    tokens.integer(1, JOINTS, JOINTS, "the number of joints")
+    position, bodies_of = 2, []
     for frame in range(frames):
-        rows = tokens.whole(at, 0, 40 * MOST_BODIES, f"the number of rows of frame {frame + 1} of {frames}")
+        rows = tokens.integer(position, 0, 40 * MOST_BODIES, f"the number of rows of frame {frame + 1} of {frames}")
         if rows % 40:
-            raise tokens.damage(at, f"a multiple of 40 rows in frame {frame + 1} of {frames}")
-        bodies_of.append(tokens.numbers(at + 1, rows * 4).reshape(rows // 40, JOINTS, 2, 4))
-        at += 1 + rows * 4
-    tokens.end(at)
+            raise tokens.damage(position, f"a multiple of 40 rows in frame {frame + 1} of {frames}")
+        bodies_of.append(tokens.numbers(position + 1, rows * 4).reshape(rows // 40, JOINTS, 2, 4))
+        position += 1 + rows * 4
+    tokens.end(position)
     values = jsons.blank(max(map(len, bodies_of)), frames, JOINTS, 8, path).reshape(-1, frames, JOINTS, 2, 4)
     for frame, bodies in enumerate(bodies_of):
         values[: len(bodies), frame] = bodies
@@ -94,35 +94,31 @@ def count_frames(path: str | Path) -> int:
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is a folder with skeletons, videos or both, data/msrdaily where it is None."""
-    folder = official.folder(root, "msrdaily")
-    protocol = official.choose("msrdaily", protocol, PROTOCOLS, {"cs-odd": "cs"})
+    folder, protocol = MSRDAILY.locate(root, protocol)
     poses = official.by_name(official.walk(folder, ("_skeleton.txt",)), "_skeleton")
-    derived = not poses
-    if derived:
+    edition = MSRDAILY
+    if not poses:
         poses = official.by_name(official.walk(folder, ("_skeleton_proj.txt",)), "_skeleton_proj")
+        edition = replace(MSRDAILY, reader=PoseReader(read_skeleton))
     videos = official.by_name(official.walk(folder, official.VIDEOS), "_rgb")
     classes, rows = facts.classes("msrda16"), []
     matches = official.matching({**poses, **videos}, STEM, "msrdaily", folder)
-    official.left_out(
-        "msrdaily", [s for s, match in matches.items() if match[1] not in classes], "are of no known class"
-    )
-    for stem, match in matches.items():
-        if match[1] in classes:
-            subject = int(match[2])
-            row = {"id": stem, "label": list(classes).index(match[1]), "subject": subject}
-            row |= {"video": videos.get(stem, ""), "pose": poses.get(stem, "")}
-            rows.append(row | {"part": part(subject, protocol)})
-    return official.dataset(
-        "msrdaily",
-        rows,
-        list(classes.values()),
-        protocol,
-        split,
-        reader=PoseReader(read_skeleton, None if derived else read_pixels),
-        skeleton=KINECT,
-        mirrored=True,
-        count=count_frames,
-    )
+    for stem, match in official.of_classes(matches, classes, "msrdaily", "are of no known class").items():
+        subject = int(match[2])
+        row = {"id": stem, "label": list(classes).index(match[1]), "subject": subject}
+        rows.append(row | {"part": part(subject, protocol)})
+    return edition.clips(rows, list(classes.values()), protocol, split, videos, poses)
+
+
+MSRDAILY = official.PublicSet(
+    "msrdaily",
+    (*(f"leave-out:{subject}" for subject in range(1, 11)), "cs", "cs-first5"),
+    {"cs-odd": "cs"},
+    reader=PoseReader(read_skeleton, read_pixels),
+    skeleton=KINECT,
+    mirrored=True,
+    count=count_frames,
+)
 
 
 def part(subject: int, protocol: str) -> str:

@@ -17,27 +17,16 @@ import pandas as pd
 from workbench.data.dataset import Dataset
 from workbench.data.files import facts, jsons
 from workbench.data.files.text import Damage
-from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official, thumos14
 
-PROTOCOLS = ("dense",)
 CLASSES = tuple(facts.classes("multithumos65").values())
+MULTITHUMOS = official.PublicSet("multithumos", ("dense",), metric="frame_map", rate=thumos14.RATE)
 
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder with annotations and videos, data/multithumos where it is None."""
-    folder = official.folder(root, "multithumos")
-    protocol = official.choose("multithumos", protocol, PROTOCOLS)
-    return official.untrimmed(
-        "multithumos",
-        videos(folder, split),
-        intervals(folder, split),
-        list(CLASSES),
-        protocol,
-        split,
-        rate=thumos14.RATE,
-        reader=PoseReader(),
-    )
+    folder, protocol = MULTITHUMOS.locate(root, protocol)
+    return MULTITHUMOS.untrimmed(videos(folder, split), intervals(folder, split), CLASSES, protocol, split)
 
 
 def videos(root: str | Path, split: str) -> pd.DataFrame:

@@ -30,7 +30,9 @@ from pathlib import Path
 from workbench.data.dataset import Dataset
 from workbench.data.files import facts
 from workbench.data.formats import ntu_skeleton
+from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
+from workbench.types import Skeleton
 
 STEM = r"S(\d{3})C(\d{3})P(\d{3})R(\d{3})A(\d{3})"
 TRAIN_SUBJECTS_60 = frozenset((1, 2, 4, 5, 8, 9, 13, 14, 15, 16, 17, 18, 19, 25, 27, 28, 31, 34, 35, 38))
@@ -84,7 +86,7 @@ def samples(root: Path, name: str, actions: int, setups: range) -> list[dict]:
         if setup in setups and 1 <= action <= actions:
             row = {"id": stem, "label": action - 1, "setup": setup, "camera": camera, "view": camera}
             row |= {"subject": subject, "replication": replication}
-            rows.append(row | {"video": videos.get(stem, ""), "pose": skeletons.get(stem, "")})
+            rows.append(row | {"video": videos.get(stem), "pose": skeletons.get(stem)})
     if not skeletons:
         return rows
     missing = facts.listed("ntu_missing_skeletons_120.txt")
@@ -92,34 +94,26 @@ def samples(root: Path, name: str, actions: int, setups: range) -> list[dict]:
     return [row for row in rows if row["id"] not in missing]
 
 
-@dataclass(frozen=True)
-class Edition:
-    """One of the two data sets: its actions A001 on, its setups, protocols by name and by other names, and what a
-    sample (a row of ``samples``) is for under a protocol."""
+@dataclass(frozen=True, kw_only=True)
+class Edition(official.PublicSet):
+    """One of the two data sets: its actions A001 on, its setups, and what a sample (a row of ``samples``) is for under
+    a protocol."""
 
-    name: str
+    reader: PoseReader = ntu_skeleton.READER
+    skeleton: Skeleton = ntu_skeleton.KINECT
+    mirrored: bool = True
+    count: Callable[[Path], int] = ntu_skeleton.count_frames
     actions: int
     setups: range
-    protocols: tuple[str, ...]
-    aliases: dict[str, str]
     part: Callable[[dict, str], str]
 
     def open(self, root: str | Path | None, protocol: str | None, split: str) -> Dataset:
         """See ``open_dataset``; ``root`` is a folder with .skeleton files, videos or both, data/<name> where it is
         None."""
-        protocol = official.choose(self.name, protocol, self.protocols, self.aliases)
-        rows = samples(official.folder(root, self.name), self.name, self.actions, self.setups)
-        return official.dataset(
-            self.name,
-            [{**row, "part": self.part(row, protocol)} for row in rows],
-            list(facts.classes("ntu120").values())[: self.actions],
-            protocol,
-            split,
-            reader=ntu_skeleton.READER,
-            skeleton=ntu_skeleton.KINECT,
-            mirrored=True,
-            count=ntu_skeleton.count_frames,
-        )
+        folder, protocol = self.locate(root, protocol)
+        rows = samples(folder, self.name, self.actions, self.setups)
+        rows = [{**row, "part": self.part(row, protocol)} for row in rows]
+        return self.clips(rows, list(facts.classes("ntu120").values())[: self.actions], protocol, split)
 
 
 NTU60 = Edition(

@@ -25,8 +25,6 @@ from workbench.types import Pose, Skeleton
 
 KINECT = Skeleton.named("kinect_v1")
 STEM = r"(a\d\d)_s(\d\d)_e(\d\d)_v(\d\d)"
-PROTOCOLS = ("cv3", "cv2", "cv1")
-ALIASES = {"cv": "cv3", "xview": "cv3"}
 JOINTS, MOST_BODIES = 20, 6
 _FRAME = re.compile(r"frame_(\d+)_tc_.*_skeletons\.txt")
 
@@ -97,33 +95,28 @@ def count_frames(path: str | Path) -> int:
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is a folder of either layout, data/nw_ucla where it is None."""
-    folder = official.folder(root, "nw_ucla")
-    protocol = official.choose("nw_ucla", protocol, PROTOCOLS, ALIASES)
+    folder, protocol = NW_UCLA.locate(root, protocol)
     poses = official.by_name(official.walk(folder, (".json",)))
     poses = _raw(folder) if not any(re.fullmatch(STEM, name) for name in poses) else poses
     videos = {_video_name(path): path for path in official.walk(folder, official.VIDEOS)}
     classes, rows = facts.classes("nw_ucla"), []
     matches = official.matching({**poses, **videos}, STEM, "nw_ucla", folder)
-    official.left_out(
-        "nw_ucla", [s for s, match in matches.items() if match[1] not in classes], "are of no known action"
-    )
-    for stem, match in matches.items():
-        if match[1] in classes:
-            view = int(match[4])
-            row = {"id": stem, "label": list(classes).index(match[1]), "subject": int(match[2]), "view": view}
-            row |= {"camera": view, "video": videos.get(stem, ""), "pose": poses.get(stem, "")}
-            rows.append(row | {"part": "test" if view == int(protocol[2]) else "train"})
-    return official.dataset(
-        "nw_ucla",
-        rows,
-        list(classes.values()),
-        protocol,
-        split,
-        reader=PoseReader(read_skeleton),
-        skeleton=KINECT,
-        mirrored=True,
-        count=count_frames,
-    )
+    for stem, match in official.of_classes(matches, classes, "nw_ucla", "are of no known action").items():
+        label, view = list(classes).index(match[1]), int(match[4])
+        row = {"id": stem, "label": label, "subject": int(match[2]), "view": view, "camera": view}
+        rows.append(row | {"part": "test" if view == int(protocol[2]) else "train"})
+    return NW_UCLA.clips(rows, list(classes.values()), protocol, split, videos, poses)
+
+
+NW_UCLA = official.PublicSet(
+    "nw_ucla",
+    ("cv3", "cv2", "cv1"),
+    {"cv": "cv3", "xview": "cv3"},
+    reader=PoseReader(read_skeleton),
+    skeleton=KINECT,
+    mirrored=True,
+    count=count_frames,
+)
 
 
 def _raw(root: Path) -> dict[str, Path]:

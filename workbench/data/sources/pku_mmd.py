@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +29,6 @@ from workbench.data.sources import official
 from workbench.types import Pose, Skeleton
 
 KINECT = Skeleton.named("kinect_v2")
-PROTOCOLS = ("cs", "cv", "cs-2", "cv-2")
 CLASSES = tuple(facts.classes("pku_mmd51").values())
 STEM = r"(?:(\d{4})|A\d\dN\d\d)-([LMR])"
 RATE = 30.0
@@ -88,33 +88,32 @@ def count_frames(path: str | Path) -> int:
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder with labels, videos and skeletons, data/pku_mmd where None."""
-    folder = official.folder(root, "pku_mmd")
-    protocol = official.choose("pku_mmd", protocol, PROTOCOLS)
-    return official.untrimmed(
-        "pku_mmd",
-        videos(folder, split, protocol),
-        intervals(folder, split, protocol),
-        list(CLASSES),
-        protocol,
-        split,
-        rate=RATE,
-        reader=PoseReader(read_skeleton, rate=RATE),
-        skeleton=KINECT,
-        mirrored=True,
-        metric="event_map",
-    )
+    folder, protocol = PKU_MMD.locate(root, protocol)
+    tables = videos(folder, split, protocol), intervals(folder, split, protocol)
+    return PKU_MMD.untrimmed(*tables, CLASSES, protocol, split)
+
+
+PKU_MMD = official.PublicSet(
+    "pku_mmd",
+    ("cs", "cv", "cs-2", "cv-2"),
+    reader=PoseReader(read_skeleton, rate=RATE),
+    skeleton=KINECT,
+    mirrored=True,
+    metric="event_map",
+    rate=RATE,
+)
 
 
 def videos(root: str | Path, split: str, protocol: str = "cs") -> pd.DataFrame:
     """One row a sequence that has labels: id, video and pose (paths, "" if not there), view, duration (seconds, known
     where there is a pose), split."""
     root = Path(root)
-    parts = _parts(root, protocol)
+    part_of = _parts(root, protocol)
     paths = {path.stem: str(path) for path in official.walk(root, official.VIDEOS)}
     poses = _files(root, "skeleton")
     rows = []
     for name, match in official.matching(_files(root, "label"), STEM, "pku_mmd", root).items():
-        part = parts(name, match)
+        part = part_of(name)
         if part and split in (part, "all"):
             pose = poses.get(name, "")
             duration = count_frames(pose) / RATE if pose else np.nan
@@ -125,10 +124,10 @@ def videos(root: str | Path, split: str, protocol: str = "cs") -> pd.DataFrame:
 
 def intervals(root: str | Path, split: str, protocol: str = "cs") -> pd.DataFrame:
     """One row an instance: video (id), label (position in CLASSES), start, end (seconds), ambiguous (False)."""
-    parts, rows = _parts(Path(root), protocol), []
+    part_of, rows = _parts(Path(root), protocol), []
     for name, path in _files(Path(root), "label").items():
-        match = re.fullmatch(STEM, name)
-        if match and parts(name, match) and split in (parts(name, match), "all"):
+        part = part_of(name)
+        if part and split in (part, "all"):
             rows += [(name, label - 1, start / RATE, end / RATE) for label, start, end, _ in read_labels(path)]
     return official.intervals_table("pku_mmd", rows)
 
@@ -137,20 +136,21 @@ def _files(root: Path, word: str) -> dict[str, Path]:
     return official.by_name(path for path in official.walk(root, (".txt",)) if word in path.parent.name.lower())
 
 
-def _parts(root: Path, protocol: str) -> Callable[[str, re.Match[str]], str]:
-    """(name, match of STEM) -> train, test, or "" for what the protocol doesn't know."""
+def _parts(root: Path, protocol: str) -> Callable[[str], str]:
+    """name -> train, test, or "" for what the protocol doesn't know."""
     if not protocol.endswith("-2"):
-        return lambda name, match: _phase_one(match, protocol)
+        return partial(_phase_one, protocol)
     file = {"cs-2": "cross_subject_v2.txt", "cv-2": "cross_view_v2.txt"}[protocol]
     lists = official.walk(root, (file,))
     if not lists:
         raise FileNotFoundError(f"{root} holds no {file}, which says who trains and who is tested in phase 2")
     listed = read_split(lists[0])
-    return lambda name, match: listed.get(name, "")
+    return lambda name: listed.get(name, "")
 
 
-def _phase_one(match: re.Match, protocol: str) -> str:
-    if match[1] is None:
+def _phase_one(protocol: str, name: str) -> str:
+    match = re.fullmatch(STEM, name)
+    if match is None or match[1] is None:
         return ""
     tested = 291 <= int(match[1]) <= 334 if protocol == "cs" else match[2] == "M"
     return "test" if tested else "train"

@@ -16,6 +16,8 @@ Camera 5 shows 17 of the 19 classes. The 14 clips of Pour.Fromcup, which is no o
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from workbench.data.dataset import Dataset
@@ -24,8 +26,16 @@ from workbench.data.formats import lcrnet
 from workbench.data.sources import official
 
 STEM = r"([A-Za-z][A-Za-z.]*)_p(\d+)_r(\d+)_v(\d+)_c(\d+)"
-PROTOCOLS = ("cs", "cv1", "cv2", "cs-full")
-ALIASES = {"cs1": "cs", "xsub": "cs"}
+SMARTHOME = official.PublicSet(
+    "smarthome",
+    ("cs", "cv1", "cv2", "cs-full"),
+    {"cs1": "cs", "xsub": "cs"},
+    reader=lcrnet.READER,
+    skeleton=lcrnet.SKELETON,
+    metric="mean_class",
+    count=lcrnet.count_frames,
+    rate=20.0,
+)
 TRAIN_SUBJECTS = frozenset((3, 4, 6, 7, 9, 12, 13, 15, 17, 19, 25))
 VALIDATION_SUBJECTS = frozenset((19, 25))
 TEST_SUBJECTS = frozenset((2, 10, 11, 14, 16, 18, 20))
@@ -35,45 +45,26 @@ CAMERAS = {
 }
 
 
-def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
-    """See ``open_dataset``; ``root`` is a folder with videos, poses or both, data/smarthome where it is None."""
-    return open_version("smarthome", "_pose3d", root, protocol, split)
-
-
-def open_v1(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
-    """The same with the poses of version 1.1, ``<stem>.json``; data/smarthome_v1 where ``root`` is None."""
-    return open_version("smarthome_v1", "", root, protocol, split)
-
-
-def open_version(name: str, ending: str, root: str | Path | None, protocol: str | None, split: str) -> Dataset:
-    """The clips with the poses whose names end in ``ending``."""
-    folder = official.folder(root, name)
-    protocol = official.choose(name, protocol, PROTOCOLS, ALIASES)
+def _open(
+    version: official.PublicSet, ending: str, root: str | Path | None, protocol: str | None, split: str
+) -> Dataset:
+    """See ``open_dataset``; ``root`` is a folder with videos, poses whose names end in ``ending``, or both, data/<name>
+    where it is None."""
+    folder, protocol = version.locate(root, protocol)
     classes = list(facts.classes("smarthome31" if protocol.startswith("cs") else "smarthome_cv19").values())
     files = [path for path in official.walk(folder, (".json",)) if path.stem.endswith("_pose3d") == bool(ending)]
     poses = official.by_name(files, ending)
     videos = official.by_name(official.walk(folder, official.VIDEOS))
-    matches = official.matching({**poses, **videos}, STEM, name, folder)
-    official.left_out(name, [stem for stem in matches if stem.startswith("Pour.Fromcup_")], "are of no official class")
+    matches = official.matching({**poses, **videos}, STEM, version.name, folder)
+    unofficial = [stem for stem in matches if stem.startswith("Pour.Fromcup_")]
+    official.left_out(version.name, unofficial, "are of no official class")
     rows = []
     for stem, match in matches.items():
         subject, _, view, camera = map(int, match.groups()[1:])
         if match[1] in classes:
             row = {"id": stem, "label": classes.index(match[1]), "subject": subject, "camera": camera, "view": view}
-            row |= {"video": videos.get(stem, ""), "pose": poses.get(stem, "")}
             rows.append(row | {"part": part(row, protocol)})
-    return official.dataset(
-        name,
-        rows,
-        classes,
-        protocol,
-        split,
-        reader=lcrnet.READER,
-        skeleton=lcrnet.SKELETON,
-        metric="mean_class",
-        count=lcrnet.count_frames,
-        fps=20.0,
-    )
+    return version.clips(rows, classes, protocol, split, videos, poses)
 
 
 def part(row: dict, protocol: str) -> str:
@@ -87,4 +78,6 @@ def part(row: dict, protocol: str) -> str:
     return "test" if row["subject"] in TEST_SUBJECTS else "unused"
 
 
+open = partial(_open, SMARTHOME, "_pose3d")
+open_v1 = partial(_open, replace(SMARTHOME, name="smarthome_v1"), "")
 read_skeleton, read_pixels = lcrnet.read_skeleton, lcrnet.read_pixels

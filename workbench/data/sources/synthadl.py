@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import shlex
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,65 +22,80 @@ from safefiles.reading import present, read_json, read_parquet
 from workbench.data.catalog import SPLITS
 from workbench.data.dataset import Dataset
 from workbench.data.files.table_checks import below, numeric, read_arrays, require, unique
+from workbench.data.sources import official
 from workbench.media.degradation import LEVELS, degrade
 from workbench.types import Pose, Skeleton, Truth
 
 DEFAULT_ROOT = Path("data/synthadl/tiny")
 PROTOCOLS = ("cs", "cv", "setup")
 COLUMNS = ("id", "video", "arrays", "action", "label", "subject", "view", "camera", "setup", "frames", "fps")
+NUMBERS = ("label", "frames", "fps", "width")
 KINECT = Skeleton.named("kinect_v2")
 
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder that holds index.parquet."""
-    root, protocol = Path(root or DEFAULT_ROOT), protocol or PROTOCOLS[0]
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"SynthADL has no protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
-    path = root / "index.parquet"
-    if not present(path):
-        missing = f"no SynthADL world in {root.absolute()} ({path} is missing)"
-        raise FileNotFoundError(what_else(root) or f"{missing}; {how(root)}")
-    for each in (path, root / "world.json"):
-        checksums.check(each, how(root, again=True))
-    table = read_parquet(path)
-    column = f"split_{protocol}"
-    require(table, (*COLUMNS, column), path)
-    numeric(table, ("label", "frames", "fps"), path)
-    unique(table, path)
-    check_splits(table[column], column, path)
-    classes = _classes(table, path)
-    table = table if split == "all" else table[table[column] == split]
+    root = Path(root or DEFAULT_ROOT)
+    table, protocol = read_index("SynthADL", root, protocol, COLUMNS)
+    classes = _classes(table, root / "index.parquet")
+    table = select(table, root, protocol, split)
+    settings = read_settings(root)
+    quality = settings.get("pose_quality", "high") if isinstance(settings, dict) else settings
+    return Dataset("synthadl", classes, KINECT, table, Arrays(check_quality(quality, root)), protocol, split)
+
+
+def read_index(
+    title: str, root: Path, protocol: str | None, columns: Sequence[str], flags: str = "", *tables: str
+) -> tuple[pd.DataFrame, str]:
+    """(index.parquet of the world in ``root`` with these ``columns``, checked; the protocol that is meant).
+
+    FileNotFoundError, which calls the world ``title`` and says how to make it, with which ``flags``, where the index or
+    one of the other ``tables`` is missing; ValueError for what is damaged.
+    """
+    protocol = official.choose(title, protocol or None, PROTOCOLS)
+    paths = [root / name for name in ("index.parquet", *tables)]
+    for path in paths:
+        if not present(path):
+            missing = f"no {title} world in {root.absolute()} ({path} is missing)"
+            raise FileNotFoundError(describe_other(root) or f"{missing}; {command(root, flags)}")
+    for path in (*paths, root / "world.json"):
+        checksums.check(path, command(root, flags, again=True))
+    table, column = read_parquet(paths[0]), f"split_{protocol}"
+    require(table, (*columns, column), paths[0])
+    numeric(table, [name for name in columns if name in NUMBERS], paths[0])
+    unique(table, paths[0])
+    unknown = sorted(set(table[column]) - {*SPLITS, "unused"})
+    if unknown:
+        raise ValueError(f"{paths[0]}: {column} holds {unknown[0]!r}; expected {', '.join(SPLITS)} or unused")
+    return table, protocol
+
+
+def select(table: pd.DataFrame, root: Path, protocol: str, split: str) -> pd.DataFrame:
+    """The rows of ``split``, with absolute paths; FileNotFoundError where files are missing."""
+    table = table if split == "all" else table[table[f"split_{protocol}"] == split]
     table = table.reset_index(drop=True)
     for name in ("video", "arrays"):
-        table[name] = below(root, table[name].tolist(), path)
-    return Dataset("synthadl", classes, KINECT, table, Arrays(_pose_quality(root / "world.json")), protocol, split)
+        table[name] = below(root, table[name].tolist(), root / "index.parquet")
+    return table
 
 
-def what_else(root: Path) -> str:
+def describe_other(root: Path) -> str:
     """What the folder ``root`` is where it is no world, and how that is used; "" where nobody knows."""
     if root.is_file():
         return f"{root.absolute()} is neither a folder nor a manifest (.csv, .parquet) nor a pickle of PySKL (.pkl)"
     tables = sorted(path for ending in ("csv", "parquet") for path in root.glob(f"*.{ending}"))
     if tables:
         return f"{root.absolute()} holds no SynthADL world but a table: give the manifest itself, --root {tables[0]}"
-    films = (".mp4", ".avi", ".mov", ".mkv", ".webm")
-    if root.is_dir() and any(name.lower().endswith(films) for _, _, names in os.walk(root) for name in names):
+    if root.is_dir() and any(name.lower().endswith(official.VIDEOS) for _, _, names in os.walk(root) for name in names):
         way = f"`python -m workbench wizard {shlex.quote(str(root))}` makes a manifest of it, which is given as --root"
         return f"{root.absolute()} holds no SynthADL world but videos: {way}; --data names a public set"
     return ""
 
 
-def how(root: Path, more: str = "", again: bool = False) -> str:
+def command(root: Path, flags: str = "", again: bool = False) -> str:
     """The command that draws a world there, or ``again`` what is damaged of it."""
     way = "draw it again" if again else "make one"
-    return f"{way} with `python -m workbench synth {shlex.quote(str(root))}{more}`"
-
-
-def check_splits(values: pd.Series, column: str, path: Path) -> None:
-    """ValueError for a split that is none of ``SPLITS``, nor unused."""
-    unknown = sorted(set(values) - {*SPLITS, "unused"})
-    if unknown:
-        raise ValueError(f"{path}: {column} holds {unknown[0]!r}; expected {', '.join(SPLITS)} or unused")
+    return f"{way} with `python -m workbench synth {shlex.quote(str(root))}{flags}`"
 
 
 def _classes(table: pd.DataFrame, path: Path) -> list[str]:
@@ -90,20 +106,20 @@ def _classes(table: pd.DataFrame, path: Path) -> list[str]:
     return pairs["action"].tolist()
 
 
-def _pose_quality(path: Path) -> str:
-    """The world's knob: its arrays are clean, and this is how well its sensor is meant to see them."""
+def read_settings(root: Path) -> Any:
+    """What world.json says that the world was drawn with."""
+    path = root / "world.json"
     if not present(path):
         raise FileNotFoundError(f"{path} is missing; it says what world this is")
-    settings = read_json(path, "settings")["settings"]
-    quality = settings.get("pose_quality", "high") if isinstance(settings, dict) else settings
-    check_quality(quality, path)
-    return quality
+    return read_json(path, "settings")["settings"]
 
 
-def check_quality(value: object, path: Path) -> None:
-    """ValueError for a pose_quality that is none of ``LEVELS``."""
+def check_quality(value: Any, root: Path) -> str:
+    """A world's pose_quality: its arrays are clean, and this is how well its sensor is meant to see them. ValueError if
+    it is none of ``LEVELS``."""
     if not isinstance(value, str) or value not in LEVELS:
-        raise ValueError(f"{path}: pose_quality should be one of {', '.join(LEVELS)}, it is {value!r}")
+        raise ValueError(f"{root / 'world.json'}: pose_quality should be one of {', '.join(LEVELS)}, it is {value!r}")
+    return value
 
 
 @dataclass(frozen=True)
@@ -124,18 +140,18 @@ class Arrays:
     def truth(self, row: pd.Series) -> Truth:
         """What the world knows of a clip."""
         arrays = self._stored(row, ("truth_joints", "truth_mask", "truth_box", "interval"))
-        start, end = arrays["interval"].tolist()
-        return Truth(
-            joints=arrays["truth_joints"],
-            mask=np.unpackbits(arrays["truth_mask"], axis=-1, count=int(row["width"])).astype(bool),
-            box=arrays["truth_box"],
-            interval=(start, end),
-            frame_numbers=np.arange(row["frames"]),
-        )
+        return self._truth(row, arrays, arrays["truth_joints"], arrays["interval"])
 
     def files(self, row: pd.Series) -> list[Path]:
         """The video and the arrays of a clip."""
         return [Path(row["video"]), Path(row["arrays"])]
+
+    @staticmethod
+    def _truth(row: pd.Series, arrays: Mapping[str, np.ndarray], joints: np.ndarray, interval: np.ndarray) -> Truth:
+        """interval holds frame numbers, from the least to the greatest of them."""
+        mask = np.unpackbits(arrays["truth_mask"], axis=-1, count=int(row["width"])).astype(bool)
+        moment = int(interval.min()), int(interval.max())
+        return Truth(joints, mask, arrays["truth_box"], moment, np.arange(row["frames"]))
 
     def _load(self, row: pd.Series, name: str) -> np.ndarray:
         values = self._stored(row, (name,))[name]

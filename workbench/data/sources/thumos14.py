@@ -20,7 +20,6 @@ import pandas as pd
 from workbench.data.dataset import Dataset
 from workbench.data.files import facts
 from workbench.data.files.text import Damage, load, numbers
-from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 
 PROTOCOLS = ("official", "clean", "all")
@@ -29,23 +28,14 @@ ONLY_AMBIGUOUS = frozenset({"video_test_0001292"})
 WRONG = frozenset({"video_test_0000270", "video_test_0001496"})
 VIDEO = r"video_(validation|test)_\d{7}"
 RATE = 30.0
+THUMOS14 = official.PublicSet("thumos14", PROTOCOLS, metric="event_map", rate=RATE)
 
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder with annotations and videos, data/thumos14 where it is None."""
-    folder = official.folder(root, "thumos14")
-    protocol = official.choose("thumos14", protocol, PROTOCOLS)
-    return official.untrimmed(
-        "thumos14",
-        videos(folder, split, protocol),
-        intervals(folder, split, protocol),
-        list(CLASSES),
-        protocol,
-        split,
-        rate=RATE,
-        reader=PoseReader(),
-        metric="event_map",
-    )
+    folder, protocol = THUMOS14.locate(root, protocol)
+    tables = videos(folder, split, protocol), intervals(folder, split, protocol)
+    return THUMOS14.untrimmed(*tables, CLASSES, protocol, split)
 
 
 def videos(root: str | Path, split: str, protocol: str = "official") -> pd.DataFrame:
@@ -97,13 +87,9 @@ def read_intervals(path: str | Path) -> list[tuple[str, float, float]]:
         if not fields:
             continue
         times = numbers(fields[1:]) if len(fields) == 3 else 0
-        if isinstance(times, int) or not (times >= 0).all() or not _is_video(fields[0]):
-            raise Damage(
-                f"{path}, line {number}: expected '<video> <start> <end>', got {line[:60].decode(errors='replace')!r}"
-            )
-        rows.append((fields[0].decode(), *times.tolist()))
+        video = fields[0].decode("ascii", "replace")
+        if isinstance(times, int) or not (times >= 0).all() or not re.fullmatch(VIDEO, video):
+            found = line[:60].decode(errors="replace")
+            raise Damage(f"{path}, line {number}: expected '<video> <start> <end>', got {found!r}")
+        rows.append((video, *times.tolist()))
     return rows
-
-
-def _is_video(word: bytes) -> bool:
-    return re.fullmatch(VIDEO, word.decode("ascii", "replace")) is not None

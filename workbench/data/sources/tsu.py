@@ -27,31 +27,29 @@ from workbench.data.formats import lcrnet
 from workbench.data.sources import official, smarthome
 
 STEM = r"P(\d\d)T(\d\d)C(\d\d)"
-PROTOCOLS = ("cs", "cv", "cs-json", "cv-json")
 CLASSES = tuple(facts.classes("tsu51").values())
 TRAIN_CAMERAS = frozenset((1, 3, 4, 6, 7))
 RATE = 25.0
 #: Older names in the CSV files.
 RENAMED = {"Make_coffee.Get_water": "Get_water", "Make_tea.Insert_tea_bag": "Insert_tea_bag"}
 
+TSU = official.PublicSet(
+    "tsu",
+    ("cs", "cv", "cs-json", "cv-json"),
+    reader=replace(lcrnet.READER, rate=RATE),
+    skeleton=lcrnet.SKELETON,
+    metric="frame_map",
+    rate=RATE,
+)
+
 read_skeleton, read_pixels = lcrnet.read_skeleton, lcrnet.read_pixels
 
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder with annotations and videos, data/tsu where it is None."""
-    folder = official.folder(root, "tsu")
-    protocol = official.choose("tsu", protocol, PROTOCOLS)
-    return official.untrimmed(
-        "tsu",
-        videos(folder, split, protocol),
-        intervals(folder, split, protocol),
-        list(CLASSES),
-        protocol,
-        split,
-        rate=RATE,
-        reader=replace(lcrnet.READER, rate=RATE),
-        skeleton=lcrnet.SKELETON,
-    )
+    folder, protocol = TSU.locate(root, protocol)
+    tables = videos(folder, split, protocol), intervals(folder, split, protocol)
+    return TSU.untrimmed(*tables, CLASSES, protocol, split)
 
 
 def videos(root: str | Path, split: str, protocol: str = "cs") -> pd.DataFrame:

@@ -13,17 +13,15 @@ from pathlib import Path
 
 from workbench.data.dataset import Dataset
 from workbench.data.files import facts
-from workbench.data.formats.pose_reader import PoseReader
 from workbench.data.sources import official
 
 STEM = r"v_([A-Za-z]+)_g(\d\d)_c(\d\d)"
-PROTOCOLS = ("split1", "split2", "split3")
+UCF101 = official.PublicSet("ucf101", ("split1", "split2", "split3"))
 
 
 def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
     """See ``open_dataset``; ``root`` is the folder of the classes' folders, data/ucf101 where it is None."""
-    folder = official.folder(root, "ucf101")
-    protocol = official.choose("ucf101", protocol, PROTOCOLS)
+    folder, protocol = UCF101.locate(root, protocol)
     classes = list(facts.classes("ucf101").values())
     # The class HandstandPushups has files that spell it HandStandPushups.
     spelled = {name.lower(): label for label, name in enumerate(classes)}
@@ -36,5 +34,5 @@ def open(root: str | Path | None, protocol: str | None, split: str) -> Dataset:
             label, group = spelled[match[1].lower()], int(match[2])
             part = "test" if (group - 1) // 7 + 1 == int(protocol[5]) else "train"
             subject = f"{classes[label]} {match[2]}"
-            rows.append({"id": stem, "label": label, "part": part, "subject": subject, "video": videos[stem]})
-    return official.dataset("ucf101", rows, classes, protocol, split, reader=PoseReader())
+            rows.append({"id": stem, "label": label, "part": part, "subject": subject})
+    return UCF101.clips(rows, classes, protocol, split, videos)

@@ -67,7 +67,7 @@ class DetectionBatches(Epochs):
                 f"batch_size and length must be at least 1 and shard (rank, world), got {batch_size}, {length}, {shard}"
             )
         self.data, self.features, self.seed, self.train, self.length = data, features, seed, train, length
-        bad = {i: reason for each in features.values() for i, reason in each.bad.items()}
+        bad = {i: reason for snippets in features.values() for i, reason in snippets.bad.items()}
         self.skipped = [(data.ids[i], bad[i]) for i in sorted(bad)]
         for name, reason in self.skipped:
             warnings.warn(f"skipped video {name}: {reason}", stacklevel=3)
@@ -76,9 +76,7 @@ class DetectionBatches(Epochs):
         self._rank, self._world = shard
         total = sum(self._windows(i) for i in self._good)
         if total < (self._world if train else 1):
-            raise ValueError(
-                f"{data.name} ({data.protocol}, {data.split}) has {total} sequences for {shard[1]} processes"
-            )
+            raise ValueError(f"{data.title} has {total} sequences for {shard[1]} processes")
         self._size = min(batch_size, total // self._world) if train else batch_size
         self._batches = total // (self._size * self._world) * self._world if train else -(-total // self._size)
 
@@ -98,9 +96,9 @@ class DetectionBatches(Epochs):
         return np.sum([none, *(self.labels[i].sum(0) for i in self._good)], axis=0)
 
     def __iter__(self) -> Iterator[Batch]:
-        self._given, self._start = self._start, 0
-        for pieces in self._epoch()[self._rank :: self._world][self._given :]:
-            self._given += 1
+        self._position, self._start = self._start, 0
+        for pieces in self._epoch()[self._rank :: self._world][self._position :]:
+            self._position += 1
             yield self._batch(pieces)
 
     def _windows(self, i: int) -> int:
@@ -110,16 +108,16 @@ class DetectionBatches(Epochs):
     def _epoch(self) -> list[list[Piece]]:
         size = self._size
         if not self.train:
-            whole = [Piece(i, 0, int(self._snippets.counts[i])) for i in self._good]
-            return [whole[at : at + size] for at in range(0, len(whole), size)]
+            videos = [Piece(i, 0, int(self._snippets.counts[i])) for i in self._good]
+            return [videos[first : first + size] for first in range(0, len(videos), size)]
         rng = generator(self.seed, self.epoch, "order")
         pieces = [piece for i in self._good for piece in self._cut(i)]
-        pieces = [pieces[at] for at in rng.permutation(len(pieces))][: self._batches * size]
+        pieces = [pieces[number] for number in rng.permutation(len(pieces))][: self._batches * size]
         batches = []
-        for at in range(0, len(pieces), POOL * size):
-            pool = sorted(pieces[at : at + POOL * size], key=len)
+        for start in range(0, len(pieces), POOL * size):
+            pool = sorted(pieces[start : start + POOL * size], key=len)
             batches += [pool[first : first + size] for first in range(0, len(pool), size)]
-        return [batches[at] for at in rng.permutation(len(batches))]
+        return [batches[number] for number in rng.permutation(len(batches))]
 
     def _cut(self, i: int) -> list[Piece]:
         """The windows of video i in this epoch: one within each of equally long stretches of possible starts."""
@@ -131,17 +129,16 @@ class DetectionBatches(Epochs):
         return [Piece(i, start, start + self.length) for start in starts]
 
     def _batch(self, pieces: list[Piece]) -> Batch:
-        longest = max(len(piece) for piece in pieces)
-        shape = len(pieces), longest
-        features = {name: torch.zeros(*shape, each.channels) for name, each in self.features.items()}
+        shape = len(pieces), max(len(piece) for piece in pieces)
+        features = {name: torch.zeros(*shape, snippets.channels) for name, snippets in self.features.items()}
         label = torch.zeros(*shape, len(self.data.classes))
         mask, numbers = torch.zeros(shape, dtype=torch.bool), torch.full(shape, -1, dtype=torch.int64)
         for row, piece in enumerate(pieces):
-            own = slice(piece.start, piece.end)
-            for name, each in self.features.items():
-                features[name][row, : len(piece)] = torch.from_numpy(each.features(piece.i, piece.start, piece.end))
-            label[row, : len(piece)] = torch.from_numpy(self.labels[piece.i][own])
-            numbers[row, : len(piece)] = torch.from_numpy(self._snippets.starts(piece.i)[own])
+            span = slice(piece.start, piece.end)
+            for name, snippets in self.features.items():
+                features[name][row, : len(piece)] = torch.from_numpy(snippets.features(piece.i, piece.start, piece.end))
+            label[row, : len(piece)] = torch.from_numpy(self.labels[piece.i][span])
+            numbers[row, : len(piece)] = torch.from_numpy(self._snippets.starts(piece.i)[span])
             mask[row, : len(piece)] = True
         ids = [self.data.ids[piece.i] for piece in pieces]
         return Batch(features=features, label=label, mask=mask, ids=ids, frame_numbers=numbers)

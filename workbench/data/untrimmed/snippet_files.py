@@ -60,14 +60,15 @@ class Snippets:
         return cls(data.ids, data.lengths, data.edges, spec, [list(paths)], dict(bad or {}))
 
     @classmethod
-    def join(cls, several: list[Snippets]) -> Snippets:
+    def join(cls, features: list[Snippets]) -> Snippets:
         """The channels of all of them, one after the other; ValueError unless videos and snippets are the same."""
-        first = several[0]
-        for other in several[1:]:
-            if other.ids != first.ids or other.spec != first.spec:
-                raise ValueError(f"features of other videos or snippets can't be joined: {first.spec} and {other.spec}")
-        parts = [paths for each in several for paths in each.parts]
-        bad = {i: reason for each in reversed(several) for i, reason in each.bad.items()}
+        first = features[0]
+        for snippets in features:
+            if (snippets.ids, snippets.spec) != (first.ids, first.spec):
+                specs = f"{first.spec} and {snippets.spec}"
+                raise ValueError(f"features of other videos or snippets can't be joined: {specs}")
+        parts = [paths for snippets in features for paths in snippets.parts]
+        bad = {i: reason for snippets in reversed(features) for i, reason in snippets.bad.items()}
         return cls(first.ids, first.lengths, first.edges, first.spec, parts, bad)
 
     def __len__(self) -> int:
@@ -134,7 +135,7 @@ class GrowingRows:
         self._channels, self._offset = self._header()
         self.done = 0
         if self._channels:
-            self.done = self._whole()
+            self.done = self._intact_rows()
             os.truncate(self._part, self._offset + 2 * self._channels * self.done)
 
     def _header(self) -> tuple[int, int]:
@@ -148,7 +149,7 @@ class GrowingRows:
         except (FileNotFoundError, ValueError):
             return 0, 0
 
-    def _whole(self) -> int:
+    def _intact_rows(self) -> int:
         """How many rows are as they were written."""
         done, good = 0, []
         with open(self._part, "rb") as file:
@@ -202,11 +203,12 @@ def truth(data: Untrimmed, snippets: Snippets) -> list[np.ndarray]:
     return [data.labels(i, snippets.centres(i)) for i in range(len(data))]
 
 
-def check_videos(data: Untrimmed, several: Iterable[Snippets]) -> None:
+def check_videos(data: Untrimmed, features: Iterable[Snippets]) -> None:
     """ValueError unless all features are of the videos of ``data``, and of the same snippets."""
-    several = list(several)
-    for each in several:
-        if each.ids != data.ids or not np.array_equal(each.lengths, data.lengths):
-            raise ValueError(f"the features are not those of the videos of {data.name} ({data.protocol}, {data.split})")
-        if each.spec != several[0].spec:
-            raise ValueError(f"features of different snippets can't be read together: {several[0].spec}, {each.spec}")
+    spec = None
+    for snippets in features:
+        spec = spec or snippets.spec
+        if snippets.ids != data.ids or not np.array_equal(snippets.lengths, data.lengths):
+            raise ValueError(f"the features are not those of the videos of {data.title}")
+        if snippets.spec != spec:
+            raise ValueError(f"features of different snippets can't be read together: {spec}, {snippets.spec}")

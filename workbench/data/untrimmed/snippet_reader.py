@@ -50,9 +50,9 @@ class SnippetReader:
     def batches(self, size: int, first: int = 0) -> Iterator[Batch]:
         """Batches of ``size`` snippets from number ``first`` to the last."""
         film = _Film(self._info, self._reach(int(self.starts[first]))[0]) if self.needs - {"pose"} else None
-        for at in range(first, len(self.starts), size):
-            snippets = [self._snippet(int(start), film) for start in self.starts[at : at + size]]
-            tensors = {name: torch.from_numpy(np.stack([each[name] for each in snippets])) for name in snippets[0]}
+        for number in range(first, len(self.starts), size):
+            snippets = [self._snippet(int(start), film) for start in self.starts[number : number + size]]
+            tensors = {name: torch.from_numpy(np.stack([arrays[name] for arrays in snippets])) for name in snippets[0]}
             yield Batch(ids=[self.data.ids[self.i]] * len(snippets)).replace(**tensors)
 
     @cached_property
@@ -101,13 +101,9 @@ class SnippetReader:
         first = self._first(start)
         return min(max(first, 0), self._last), min(max(first + self._span - 1, 0), self._last)
 
-    def _window(self, start: int) -> Window:
-        """The frames and poses that are read of the snippet from ``start`` on."""
-        first = self._first(start)
-        return Window(*(np.clip(first + numbers, 0, self._last) for numbers in (self._even.frames, self._even.poses)))
-
     def _snippet(self, start: int, film: _Film | None) -> dict[str, np.ndarray]:
-        window, clip, view = self._window(start), self.clip, self._view
+        clip, view, first = self.clip, self._view, self._first(start)
+        window = Window(*(np.clip(first + n, 0, self._last) for n in (self._even.frames, self._even.poses)))
         arrays = {"frame_numbers": window.frames}
         if "pose" in self.needs:
             arrays["pose"] = self._bodies(start, window.poses)
@@ -123,33 +119,31 @@ class SnippetReader:
         if "flow" in self.needs:
             if self._info.frames < 2:
                 raise ValueError(f"{self._info.path} has one frame, flow needs two")
-            before = np.minimum(window.frames, self._info.frames - 2)
-            area_box = self._box(start, before)
-            here, there = (video.crop(film.frames(numbers), area_box, clip.area) for numbers in (before, before + 1))
+            numbers = np.minimum(window.frames, self._info.frames - 2)
+            flow_box = self._box(start, numbers)
+            before, after = (video.crop(film.frames(n), flow_box, clip.area) for n in (numbers, numbers + 1))
             arrays["flow"] = _blank(2, clip.frames, view)
-            view.flow(flow.quantize(flow.between(here, there, clip.flow_method)), arrays["flow"])
+            view.flow(flow.quantize(flow.between(before, after, clip.flow_method)), arrays["flow"])
         if "rendered" in self.needs:
             arrays["rendered"] = self._drawn(start, window.frames, box, area)
         return arrays
 
     def _box(self, start: int, numbers: np.ndarray) -> tuple[int, int, int, int] | np.ndarray:
         """(x0, y0, x1, y1), of a track int64 [T,4] in the frames ``numbers``."""
-        whole = picture_box(self._info, self.clip)
+        picture = picture_box(self._info, self.clip)
         if self.clip.crop not in ("person", "track"):
-            return whole
+            return picture
         pixels = self._within(self._pixels, start)
         if not np.isfinite(pixels.joints).any():
-            return whole
+            return picture
         if self.clip.crop == "track":
             return track_around(pixels, self.clip)[numbers - self._reach(start)[0]]
-        return box_around(pixels, self._info, self.clip) or whole
+        return box_around(pixels, self._info, self.clip) or picture
 
     def _within(self, poses: Pose, start: int) -> Pose:
         """The part of a whole video's poses that the clip of the snippet from ``start`` on spans."""
         first, last = self._reach(start)
-        span = slice(first, last + 1)
-        confidence = None if poses.confidence is None else poses.confidence[:, span]
-        return Pose(poses.joints[:, span], poses.skeleton, poses.space, poses.frame_numbers[span], confidence)
+        return pose.take(poses, np.arange(first, last + 1))
 
     def _bodies(self, start: int, numbers: np.ndarray) -> np.ndarray:
         """float32 [M,t_p,V,3]."""
@@ -175,26 +169,26 @@ class _Film:
 
     def __init__(self, info: video.VideoInfo, first: int) -> None:
         self._frames, self._next = decoding.stream(info, first), first
-        self._held: dict[int, np.ndarray] = {}
+        self._window: dict[int, np.ndarray] = {}
 
     def hold(self, first: int, last: int) -> None:
         """Have the frames from ``first`` to ``last`` (inclusive) and no earlier ones."""
-        for number in [number for number in self._held if number < first]:
-            del self._held[number]
+        for number in [number for number in self._window if number < first]:
+            del self._window[number]
         while self._next <= last:
             frame = next(self._frames)
             if self._next >= first:
-                self._held[self._next] = frame
+                self._window[self._next] = frame
             self._next += 1
 
     def frames(self, numbers: np.ndarray) -> np.ndarray:
         """uint8 [T,H,W,3]."""
-        return np.stack([self._held[number] for number in numbers.tolist()])
+        return np.stack([self._window[number] for number in numbers.tolist()])
 
 
 def check_needs(data: Untrimmed, clip: ClipSpec, needs: frozenset[str]) -> None:
     """ValueError, one sentence, if ``data`` or the reader cannot give ``needs``; ImportError if OpenCV can't."""
-    where, blind = f"{data.name} ({data.protocol}, {data.split})", data.skeleton is None
+    blind = data.skeleton is None
     if clip.sampling != "strided":
         raise ValueError(
             "snippets are read with the spacing of frames that their encoder learnt, and one that learnt clips of "
@@ -205,10 +199,10 @@ def check_needs(data: Untrimmed, clip: ClipSpec, needs: frozenset[str]) -> None:
     if unknown := sorted(set(needs) - NEEDS):
         raise ValueError(f"snippets cannot be read as {unknown[0]!r}; they can as: {', '.join(sorted(NEEDS))}")
     if blind and needs & {"pose", "rendered"}:
-        raise ValueError(f"{where} has no poses, and poses are needed")
+        raise ValueError(f"{data.title} has no poses, and poses are needed")
     if blind and clip.crop in ("person", "track") and needs & {"video", "flow"}:
         raise ValueError(
-            f"{where} has no joints in pixels to crop the person by; use crop='frame' (--set preset.crop=frame)"
+            f"{data.title} has no joints in pixels to crop the person by; use crop='frame' (--set preset.crop=frame)"
         )
     if "flow" in needs:
         flow.make_solver(clip.flow_method)

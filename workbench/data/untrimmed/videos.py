@@ -17,7 +17,7 @@ from workbench.data import content_digests
 from workbench.data.catalog import SOURCES, SPLITS, UNTRIMMED, open_dataset, opener
 from workbench.data.dataset import Dataset, Reader, Rows, measure
 from workbench.media.files import clock
-from workbench.types import Pose, Skeleton, Truth
+from workbench.types import Skeleton
 
 TABLE = ("id", "video", "subject", "camera", "frames", "fps", "duration")
 INTERVALS = ("video", "label", "start", "end", "ambiguous")
@@ -53,10 +53,9 @@ class Untrimmed(Rows):
         for frame, columns, title in ((self.table, TABLE, "table"), (self.intervals, INTERVALS, "intervals")):
             if missing := [column for column in columns if column not in frame]:
                 raise ValueError(f"the {title} of {self.name} lacks the column(s) {', '.join(missing)}")
-        if self.table["id"].duplicated().any():
-            raise ValueError(
-                f"{self.name} has the id {self.table['id'][self.table['id'].duplicated()].iloc[0]!r} twice"
-            )
+        twice = self.table["id"][self.table["id"].duplicated()]
+        if len(twice):
+            raise ValueError(f"{self.name} has the id {twice.iloc[0]!r} twice")
         if problem := _problem(self.intervals, set(self.table["id"]), len(self.classes)):
             raise ValueError(f"{self.name}: {problem}")
 
@@ -74,8 +73,8 @@ class Untrimmed(Rows):
         """float64 [frames + 1]: when each frame of video i begins to be shown and when the last one ends, in seconds on
         a player's clock: the file's own times, where intervals are meant so (see ``dataset.shown``), else n / fps."""
         row = self.table.iloc[i]
-        own = getattr(self.reader, "edges", None)
-        return np.arange(self.lengths[i] + 1) / float(row["fps"]) if own is None else own(row)
+        edges = getattr(self.reader, "edges", None)
+        return np.arange(self.lengths[i] + 1) / float(row["fps"]) if edges is None else edges(row)
 
     @cached_property
     def _rows(self) -> dict[str, np.ndarray]:
@@ -108,41 +107,18 @@ class Untrimmed(Rows):
         names = {ANY: "ambiguous", **dict(enumerate(self.classes))}
         return rows.assign(label=[names[label] for label in rows["label"]])
 
-    def pose(self, i: int) -> Pose | None:
-        """As Dataset.pose: camera space, joints float32 [M,T,V,3], all frames; None if it has none."""
-        return self.reader.pose(self.table.iloc[i])
-
-    def pixels(self, i: int) -> Pose | None:
-        """As Dataset.pixels: source pixels, joints float32 [M,T,V,2], all frames; None if it has none."""
-        return self.reader.pixels(self.table.iloc[i])
-
-    def body(self, i: int) -> Pose | None:
-        """As Dataset.body."""
-        pose = self.pose(i)
-        return self.pixels(i) if pose is None else pose
-
-    def truth(self, i: int) -> Truth | None:
-        """What makes the labels what they are, in source pixels, all frames; None where nobody knows."""
-        return self.reader.truth(self.table.iloc[i])
-
-    def files(self, i: int) -> list[Path]:
-        """The files that video i is read from; what is made of them is stale when one of them changes."""
-        return self.reader.files(self.table.iloc[i])
-
     def stamp(self, i: int) -> str:
         """Changes whenever a file that video i is read from does: its id, and their sizes and times of change."""
         states = [path.stat() for path in self.files(i)]
-        words = repr([self.ids[i], *((state.st_size, state.st_mtime_ns) for state in states)])
-        return hashlib.sha256(words.encode()).hexdigest()[:16]
+        facts = [self.ids[i], *((state.st_size, state.st_mtime_ns) for state in states)]
+        return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
     @cached_property
     def contents(self) -> str:
         """As Dataset.contents: classes, ids, intervals, and the bytes of every file that a video is read from."""
-        body = self.skeleton.name if self.skeleton else None
-        facts = [self.classes, body, self.mirrored, self.ids]
-        return content_digests.fingerprint(
-            facts, self.intervals[list(INTERVALS)], [self.files(i) for i in range(len(self))]
-        )
+        facts = [self.classes, self.skeleton.name if self.skeleton else None, self.mirrored, self.ids]
+        files = [self.files(i) for i in range(len(self))]
+        return content_digests.fingerprint(facts, self.intervals[list(INTERVALS)], files)
 
     def fingerprint(self) -> str:
         """Changes whenever the videos, a file they are read from, the classes or the intervals do."""
@@ -230,5 +206,5 @@ def of_dataset(data: Dataset) -> Untrimmed:
     intervals = data.instances[data.instances["video"].isin(table["id"])].reset_index(drop=True)
     if "ambiguous" not in intervals:
         intervals = intervals.assign(ambiguous=False)
-    about = data.name, data.classes, data.skeleton, table, intervals, data.reader, data.protocol, data.split
-    return Untrimmed(*about, data.mirrored)
+    meta = data.reader, data.protocol, data.split, data.mirrored
+    return Untrimmed(data.name, data.classes, data.skeleton, table, intervals, *meta)

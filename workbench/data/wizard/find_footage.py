@@ -24,18 +24,18 @@ FILMS = {".gif", ".h264", ".264", ".h265", ".265", ".hevc", ".vob", ".ogv", ".as
 
 @dataclass
 class Proposal:
-    """table: the manifest's rows, paths relative to ``folder``. said: what was assumed. warned: what to look at."""
+    """table: the manifest's rows, paths relative to ``folder``; what was assumed, and what to look at."""
 
     folder: Path
     table: pd.DataFrame
-    said: list[str] = field(default_factory=list)
-    warned: list[str] = field(default_factory=list)
+    assumptions: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     def warn(self, problem: str, cases: list[str]) -> None:
         """``cases``, if there are any, the first five by name."""
         if cases:
             more = f", and {len(cases) - 5} more" if len(cases) > 5 else ""
-            self.warned.append(f"{problem} ({len(cases)}): {', '.join(cases[:5])}{more}")
+            self.warnings.append(f"{problem} ({len(cases)}): {', '.join(cases[:5])}{more}")
 
 
 def paths(root: Path, proposal: Proposal) -> list[Path]:
@@ -60,31 +60,26 @@ def poses(root: Path, safe: Folder, videos: list[str], proposal: Proposal) -> li
     stems = Counter(str(Path(video).with_suffix("")) for video in videos)
     pose_paths, shared = [], set()
     for video in videos:
-        own, stem = _beside(root, safe, video), _beside(root, safe, str(Path(video).with_suffix("")))
-        if not own and stem and stems[str(Path(video).with_suffix(""))] > 1:
-            shared.add(stem)
-            stem = ""
-        pose_paths.append(own or stem)
-    more = "pose files that fit several videos, left out; name them after the full file name, such as ann.mp4.npz"
-    proposal.warn(more, sorted(shared))
+        stem = str(Path(video).with_suffix(""))
+        path = _beside(root, safe, video)
+        if not path and (path := _beside(root, safe, stem)) and stems[stem] > 1:
+            shared.add(path)
+            path = ""
+        pose_paths.append(path)
+    problem = "pose files that fit several videos, left out; name them after the full file name, such as ann.mp4.npz"
+    proposal.warn(problem, sorted(shared))
     return pose_paths
 
 
 def _beside(root: Path, safe: Folder, name: str) -> str:
     """The file or folder of poses of a video, or of what it is called without suffix."""
-    files = (f"{name}{suffix}" for suffix in posefiles.READERS)
-    folders = (f"{name}{suffix}" for suffix in ("", "_json", "_keypoints", "_openpose"))
-    return next(
-        (candidate for candidate in files if safe.find(candidate)[0]),
-        next(
-            (
-                candidate
-                for candidate in folders
-                if openpose.is_folder(root / candidate) and safe.find(candidate, True)[0]
-            ),
-            "",
-        ),
-    )
+    for suffix in posefiles.READERS:
+        if safe.find(f"{name}{suffix}")[0]:
+            return f"{name}{suffix}"
+    for suffix in ("", "_json", "_keypoints", "_openpose"):
+        if openpose.is_folder(root / f"{name}{suffix}") and safe.find(f"{name}{suffix}", True)[0]:
+            return f"{name}{suffix}"
+    return ""
 
 
 def warn_of_others(root: Path, others: list[Path], table: pd.DataFrame, proposal: Proposal) -> None:
@@ -104,12 +99,5 @@ def warn_of_others(root: Path, others: list[Path], table: pd.DataFrame, proposal
         name, stem = names[0], str(Path(names[0]).with_suffix(""))
         way = f"`ffmpeg -i {shlex.quote(name)} {shlex.quote(stem)}.mp4` makes a video of the first"
         proposal.warn(f"{suffix} files, left out; {way}", names)
-    rest = Counter(
-        path.suffix.lower() or path.name
-        for path in others
-        if path.suffix.lower() not in PICTURES and path.suffix.lower() not in FILMS
-    )
-    proposal.warn(
-        "files that are not videos, left out",
-        [f"{count} x {suffix}" for suffix, count in rest.items()],
-    )
+    rest = Counter(path.suffix.lower() or path.name for path in others if path.suffix.lower() not in PICTURES | FILMS)
+    proposal.warn("files that are not videos, left out", [f"{count} x {suffix}" for suffix, count in rest.items()])

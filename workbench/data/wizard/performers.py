@@ -45,10 +45,10 @@ def find(stems: Sequence[str], classes: Sequence[str]) -> Performers | None:
         subjects = by_pattern(stems, pattern)
         if all(subjects) and _plausible(subjects, classes):
             return Performers(subjects, f"the pattern {pattern}", True)
-    for position, words in ((0, "first"), (-1, "last")):
+    for position, ordinal in ((0, "first"), (-1, "last")):
         subjects = [_words(stem, name)[position] for stem, name in zip(stems, classes, strict=True)]
         if all(subjects) and not _counted(subjects) and _plausible(subjects, classes):
-            return Performers(subjects, f"the {words} word of each file name that is not the class", False)
+            return Performers(subjects, f"the {ordinal} word of each file name that is not the class", False)
     return None
 
 
@@ -91,9 +91,9 @@ def by_pattern(stems: Sequence[str], pattern: str) -> list[str]:
 
 def _words(stem: str, name: str) -> list[str]:
     """The words of a file's name but for those that are its class; [""] if none is left."""
-    own = re.sub(r"[\W_]+", "", name).lower()
+    class_name = re.sub(r"[\W_]+", "", name).lower()
     words = filter(None, _SPLIT.split(stem))
-    others = [word for word in words if own not in (word.lower(), word.lower().rstrip("0123456789"))]
+    others = [word for word in words if class_name not in (word.lower(), word.lower().rstrip("0123456789"))]
     return others or [""]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from workbench.data import spelling
-from workbench.data.catalog import SPLITS
+from workbench.data.catalog import PARTS, SPLITS
 from workbench.data.dataset import measure
 from workbench.data.files import written_manifest
 from workbench.data.files.safe_folder import Folder
@@ -20,17 +20,6 @@ from workbench.data.wizard import find_footage, performers
 from workbench.data.wizard.find_footage import Proposal
 from workbench.media import video
 from workbench.media.files.ingest import VideoNote
-
-#: Folders that say which part their classes play.
-PARTS = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-    "testing": "test",
-}
 
 #: Shares of subjects, or of the clips of each class, for test and for validation.
 TEST, VALIDATION = 0.25, 0.15
@@ -111,8 +100,7 @@ def next_steps(proposal: Proposal, out: str | Path) -> list[str]:
 def _collect(root: Path, proposal: Proposal) -> pd.DataFrame:
     """video, label, part and pose of every video in a class's folder, sorted by path."""
     safe, rows, loose, others = Folder(root), [], [], []
-    outside: list[str] = []
-    nowhere: list[str] = []
+    problems: dict[str, list[str]] = {"outside": [], "missing": []}
     paths = find_footage.paths(root, proposal)
     tops = {path.parts[0] for path in paths if len(path.parts) > 1 and path.suffix.lower() in find_footage.VIDEOS}
     by_part = bool(tops) and {top.lower() for top in tops} <= set(PARTS)
@@ -123,7 +111,7 @@ def _collect(root: Path, proposal: Proposal) -> pd.DataFrame:
         elif len(path.parts) <= depth:
             loose.append(str(path))
         elif problem := safe.find(path.as_posix())[1]:
-            (outside if problem == "outside" else nowhere).append(str(path))
+            problems[problem].append(str(path))
         else:
             part = PARTS[path.parts[0].lower()] if by_part else ""
             rows.append((path.as_posix(), path.parts[depth - 1], part))
@@ -136,19 +124,16 @@ def _collect(root: Path, proposal: Proposal) -> pd.DataFrame:
             f"{root} holds videos of one class only ({table['label'][0]!r}); a manifest needs one folder for each class"
         )
     where = "the folder within train, val or test" if by_part else "the folder's name"
-    proposal.said.append(f"class: {where}; {table['label'].nunique()} classes, {len(table)} videos")
+    proposal.assumptions.append(f"class: {where}; {table['label'].nunique()} classes, {len(table)} videos")
     proposal.warn("videos outside the class folders, left out", loose)
-    proposal.warn(
-        "links that lead out of the folder, left out; use the target folder, or copies",
-        outside,
-    )
-    proposal.warn("broken links and special files, left out", nowhere)
+    proposal.warn("links that lead out of the folder, left out; use the target folder, or copies", problems["outside"])
+    proposal.warn("broken links and special files, left out", problems["missing"])
     alike = [spelling.quoted(group) for group in spelling.near(table["label"])]
     proposal.warn("different classes with similar names; rename folders", alike)
     table["pose"] = find_footage.poses(root, safe, table["video"].tolist(), proposal)
     find_footage.warn_of_others(root, others, table, proposal)
     if (table["pose"] != "").any():
-        proposal.said.append(f"poses: files with the same name beside {(table['pose'] != '').sum()} videos")
+        proposal.assumptions.append(f"poses: files with the same name beside {(table['pose'] != '').sum()} videos")
     return table
 
 
@@ -158,14 +143,13 @@ def _subjects(stems: list[str], labels: pd.Series, pattern: str | None, proposal
         subjects = performers.by_pattern(stems, pattern)
         missing = [stem for stem, subject in zip(stems, subjects, strict=True) if not subject]
         if missing:
-            raise ValueError(
-                f"{pattern!r} finds no subject in {len(missing)} file name(s), the first is {missing[0]!r}"
-            )
+            names = f"{len(missing)} file name(s), the first is {missing[0]!r}"
+            raise ValueError(f"{pattern!r} finds no subject in {names}")
         subjects, how, certain = spelling.merged(subjects), f"the pattern {pattern}", True
     else:
         guess = performers.find(stems, labels.tolist())
         if guess is None:
-            proposal.said.append("subject: none found in the file names (set --subject-pattern)")
+            proposal.assumptions.append("subject: none found in the file names (set --subject-pattern)")
             return [""] * len(stems), False
         subjects, certain = spelling.merged(guess.names), guess.certain
         how = guess.how if certain else f"a guess, {guess.how} (set --subject-pattern if it is wrong)"
@@ -178,7 +162,7 @@ def _subjects(stems: list[str], labels: pd.Series, pattern: str | None, proposal
 def _say_found(proposal: Proposal, role: str, values: list[str] | pd.Series, how: str) -> None:
     names = sorted(set(values))
     more = ", ..." if len(names) > 12 else ""
-    proposal.said.append(f"{role}: {how}; {len(names)} found: {', '.join(names[:12])}{more}")
+    proposal.assumptions.append(f"{role}: {how}; {len(names)} found: {', '.join(names[:12])}{more}")
 
 
 def _counted(root: Path, table: pd.DataFrame, proposal: Proposal) -> pd.DataFrame:
@@ -195,7 +179,7 @@ def _counted(root: Path, table: pd.DataFrame, proposal: Proposal) -> pd.DataFram
         raise ValueError(f"not one of the {len(table)} videos in {root} can be read; the first: {facts['problem'][0]}")
     counted = table[good].join(facts[["frames", "fps"]]).reset_index(drop=True)
     shortest, longest = counted["frames"].min(), counted["frames"].max()
-    proposal.said.append(f"frames: counted by decoding every video, {shortest} to {longest}")
+    proposal.assumptions.append(f"frames: counted by decoding every video, {shortest} to {longest}")
     return counted
 
 
@@ -203,21 +187,21 @@ def _split(table: pd.DataFrame, split: str, seed: int, certain: bool, proposal: 
     """The part each clip plays."""
     subjects = sorted(set(table["subject"]) - {""})
     if split == "auto" and (table["part"] != "").any():
-        proposal.said.append("split: the folders train, val and test")
+        proposal.assumptions.append("split: the folders train, val and test")
         return table["part"].tolist()
     if split == "auto":
         split = "subject" if len(subjects) >= 3 else "clip"
     if split == "clip":
-        proposal.said.append(
+        proposal.assumptions.append(
             f"split: random with seed {seed}, of each class {TEST:.0%} for test and {VALIDATION:.0%} for validation"
         )
-        proposal.warned.append(
+        proposal.warnings.append(
             "a split by clip may leak: with clips of one person, place or recording in training and test, results look "
             "better than they are"
         )
         films, together = _films(table)
         if together:
-            proposal.said.append(
+            proposal.assumptions.append(
                 f"films: clips whose names differ in a counter at the end alone, such as {together}, stay in one part"
             )
         return _by_clip(table["label"], films, seed)
@@ -233,23 +217,23 @@ def _split(table: pd.DataFrame, split: str, seed: int, certain: bool, proposal: 
         roles = leave_out(subjects, left_out, proposal.folder)
     parts = [f"{part} {', '.join(name for name in subjects if roles[name] == part)}" for part in SPLITS]
     alone = "nobody is in two parts" if certain else "if these are the performers, nobody is in two parts"
-    proposal.said.append(f"split: by subject, {alone}; {'; '.join(parts)}")
-    proposal.said.append(f"to leave out another subject, use for example protocol=leave-out:{subjects[-1]}")
+    proposal.assumptions.append(f"split: by subject, {alone}; {'; '.join(parts)}")
+    proposal.assumptions.append(f"to leave out another subject, use for example protocol=leave-out:{subjects[-1]}")
     return [roles[subject] for subject in table["subject"]]
 
 
 def _by_subject(subjects: list[str], seed: int) -> dict[str, str]:
     order = np.random.default_rng(seed).permutation(len(subjects))
-    test, held = max(1, round(TEST * len(subjects))), max(1, round(VALIDATION * len(subjects)))
-    roles = ["test"] * test + ["validation"] * held + ["train"] * len(subjects)
+    test, validation = max(1, round(TEST * len(subjects))), max(1, round(VALIDATION * len(subjects)))
+    roles = ["test"] * test + ["validation"] * validation + ["train"] * len(subjects)
     return {subjects[i]: role for i, role in zip(order, roles, strict=False)}
 
 
 def _films(table: pd.DataFrame) -> tuple[pd.Series, str]:
     """(which film each clip is cut from, as its name tells, in classes of three films or more, else the clip itself;
     two clips of one film in words, "" where there are none)."""
-    several = table.groupby("label")["film"].transform("nunique") >= 3
-    films = table["film"].where(several, table["video"])
+    filmed_often = table.groupby("label")["film"].transform("nunique") >= 3
+    films = table["film"].where(filmed_often, table["video"])
     shared = films[films.duplicated(keep=False)]
     first = table["video"][films == shared.iloc[0]].tolist()[:2] if len(shared) else []
     return films, " and ".join(first)
@@ -262,7 +246,7 @@ def _by_clip(labels: pd.Series, films: pd.Series, seed: int) -> list[str]:
     for _, rows in films.groupby(labels, sort=True):
         order = rng.permutation(rows.unique())
         test = max(1, round(TEST * len(order))) if len(order) > 1 else 0
-        held = max(1, round(VALIDATION * len(order))) if len(order) > 2 else 0
+        validation = max(1, round(VALIDATION * len(order))) if len(order) > 2 else 0
         roles |= dict.fromkeys(order, "train") | dict.fromkeys(order[:test], "test")
-        roles |= dict.fromkeys(order[test : test + held], "validation")
+        roles |= dict.fromkeys(order[test : test + validation], "validation")
     return films.map(roles).tolist()

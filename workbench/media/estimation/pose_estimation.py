@@ -35,7 +35,6 @@ def estimate(
     source: str | os.PathLike | Clip,
     space: str = "camera",
     *,
-    cache_dir: str | os.PathLike | None = None,
     python: str | os.PathLike | None = None,
     model: str | os.PathLike | None = None,
     timeout: float = 30.0,
@@ -47,7 +46,7 @@ def estimate(
     middle of the hips in each frame, for one camera can't tell where a person stands; "image": [1,T,33,2], source
     pixels. confidence [1,T,33] is MediaPipe's visibility. NaN with confidence 0 where no person is found.
 
-    A video's poses are kept in cache_dir (default: $WORKBENCH_CACHE or ~/.cache/workbench, then "pose") until the file
+    A video's poses are kept in the folder "pose" of $WORKBENCH_CACHE (default: ~/.cache/workbench) until the file
     or the model changes; a Clip's are not. python, model and timeout as of ``PoseProcess``; ``process`` is one to use
     again, in place of these. Raises what ``video.ingest`` and ``PoseProcess`` raise; PoseError names the video.
     """
@@ -55,11 +54,11 @@ def estimate(
         raise ValueError(f"estimate: space must be camera or image, got {space!r}")
     if process is None:
         with PoseProcess(python, model, timeout) as process:
-            return estimate(source, space, cache_dir=cache_dir, process=process)
+            return estimate(source, space, process=process)
     if isinstance(source, Clip):
         arrays, numbers = _of_clip(source, process), source.frame_numbers
     else:
-        arrays = _remembered(source, Path(cache_dir) if cache_dir else default_cache().with_name("pose"), process)
+        arrays = _remembered(source, process)
         numbers = np.arange(len(arrays["joints"]))
     joints = arrays["joints" if space == "camera" else "pixels"]
     return Pose(joints[None], MEDIAPIPE, space, numbers, arrays["confidence"][None])
@@ -70,8 +69,6 @@ def estimate_all(
     targets: Sequence[str | os.PathLike],
     *,
     python: str | os.PathLike | None = None,
-    model: str | os.PathLike | None = None,
-    timeout: float = 30.0,
 ) -> dict[str, str]:
     """Writes the pose file of each of ``videos`` to the path at the same place of ``targets``, with a progress bar.
 
@@ -84,7 +81,7 @@ def estimate_all(
     failed: dict[str, str] = {}
     if not todo:
         return failed
-    with PoseProcess(python, model, timeout) as process:
+    with PoseProcess(python) as process:
         for source, target in tqdm(todo, "finding poses", unit="video", disable=len(todo) < 2):
             try:
                 _write(target, _of_video(source, process))
@@ -101,12 +98,15 @@ def _is_current(source: Path, target: Path) -> bool:
     return newer and checksums.intact(target)
 
 
-def _remembered(path: str | os.PathLike, cache: Path, process: PoseProcess) -> dict[str, np.ndarray]:
+def _remembered(path: str | os.PathLike, process: PoseProcess) -> dict[str, np.ndarray]:
     info = video.ingest(path)
     states = [
         (str(file), os.stat(file).st_size, os.stat(file).st_mtime_ns) for file in (info.path, process.model) if file
     ]
-    record = cache / f"{hashlib.sha256(json.dumps([VERSION, *states]).encode()).hexdigest()[:32]}.npz"
+    record = (
+        default_cache().with_name("pose")
+        / f"{hashlib.sha256(json.dumps([VERSION, *states]).encode()).hexdigest()[:32]}.npz"
+    )
     arrays = _read(record)
     if arrays is None:
         arrays = _of_video(path, process)

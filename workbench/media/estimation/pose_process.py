@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
-import tempfile
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from workbench.media.estimation import pose_worker
 from workbench.media.estimation.pose_worker import LANDMARKS, receive, send
+from workbench.media.files.sandbox import Child
 
 #: Names the Python of the pose environment where it is not the one that `make pose-env` makes.
 VARIABLE = "WORKBENCH_POSE_PYTHON"
@@ -28,14 +26,15 @@ class PoseError(RuntimeError):
     """The process that finds poses hung or died."""
 
 
-class PoseProcess:
-    """One process of the pose environment, started when first needed and again after it was lost. A context manager.
+class PoseProcess(Child):
+    """One process of the pose environment, started when first needed and again after it was lost.
 
     python is the interpreter that has mediapipe (default: $WORKBENCH_POSE_PYTHON, else .venv-pose of this folder or of
     the project); model a ``.task`` file, or None for the model inside mediapipe; ``timeout`` how many seconds one frame
-    may take. FileNotFoundError, one sentence, if either file is missing. POSIX only: it talks through an inherited
-    socket.
+    may take. FileNotFoundError, one sentence, if either file is missing.
     """
+
+    _connection: socket.socket
 
     def __init__(
         self, python: str | os.PathLike | None = None, model: str | os.PathLike | None = None, timeout: float = 30.0
@@ -45,7 +44,6 @@ class PoseProcess:
         if self.model is not None and not self.model.is_file():
             raise FileNotFoundError(f"there is no pose model at {self.model}")
         self._fresh = True
-        self._process: subprocess.Popen | None = None
 
     def landmarks(self, frames: Iterable[np.ndarray], count: int, size: tuple[int, int], fps: float) -> np.ndarray:
         """float32 [count,33,6] of ``count`` frames uint8 [H,W,3] RGB with ``size`` = (H, W): see ``pose_worker``.
@@ -59,10 +57,10 @@ class PoseProcess:
                 self._start()
             self._open(count, size, fps)
             for number, frame in enumerate(frames):
-                send(self._channel, np.ascontiguousarray(frame).tobytes())
-                if reply := receive(self._channel):
+                send(self._connection, np.ascontiguousarray(frame).tobytes())
+                if reply := receive(self._connection):
                     rows[number] = np.frombuffer(reply, "<f4").reshape(LANDMARKS, 6)
-                self._channel.settimeout(self.timeout)
+                self._connection.settimeout(self.timeout)
         except TimeoutError:
             self.close()
             raise PoseError(f"no pose after {self.timeout:g} seconds, given up") from None
@@ -75,56 +73,20 @@ class PoseProcess:
         return rows
 
     def _open(self, count: int, size: tuple[int, int], fps: float) -> None:
-        self._channel.settimeout(max(self.timeout, START) if self._fresh else self.timeout)
+        self._connection.settimeout(max(self.timeout, START) if self._fresh else self.timeout)
         self._fresh = False
         video = {"frames": count, "height": size[0], "width": size[1], "fps": fps}
-        send(self._channel, json.dumps(video).encode())
-        answer = json.loads(receive(self._channel))
-        if answer != {"landmarks": LANDMARKS}:
-            raise ValueError(f"{self.python} speaks of {answer}, expected {LANDMARKS} landmarks")
+        send(self._connection, json.dumps(video).encode())
+        reply = json.loads(receive(self._connection))
+        if reply != {"landmarks": LANDMARKS}:
+            raise ValueError(f"{self.python} speaks of {reply}, expected {LANDMARKS} landmarks")
 
     def _start(self) -> None:
-        self._channel, theirs = socket.socketpair()
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process lives)
-        model = [] if self.model is None else [str(self.model)]
         # PYTHONPATH would bring this environment's packages into the other one.
         clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-        self._process = subprocess.Popen(
-            [str(self.python), pose_worker.__file__, str(theirs.fileno()), *model],
-            pass_fds=[theirs.fileno()],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=self._stderr,
-            env=clean,
-        )
-        theirs.close()
+        model = [] if self.model is None else [str(self.model)]
+        self._connection = self._launch([str(self.python), pose_worker.__file__], model, clean)
         self._fresh = True
-
-    def _cause_of_death(self) -> str:
-        process = self._process
-        assert process is not None  # something has died
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(5)
-        self._stderr.seek(0)
-        lines = [line.strip() for line in self._stderr.read().decode(errors="replace").splitlines() if line.strip()]
-        self.close()
-        return f"exit code {process.returncode}" + (f": {lines[-1][:200]}" if lines else "")
-
-    def close(self) -> None:
-        """Ends the process."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(5)
-            self._channel.close()
-            self._stderr.close()
-
-    def __enter__(self) -> PoseProcess:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def find_python(python: str | os.PathLike | None = None) -> Path:

@@ -32,6 +32,7 @@ REFUSED = {
     *("lavfi", "alsa", "oss", "pulse", "jack", "openal", "sndio", "fbdev", "kmsgrab", "x11grab", "xcbgrab", "v4l2"),
     *("video4linux2", "video4linux2,v4l2", "dshow", "gdigrab", "vfwcap", "avfoundation", "decklink", "iec61883"),
 }
+FORMATS = ",".join(sorted(av.formats_available - REFUSED))
 #: How texts begin that play other files.
 LISTS = {
     b"ffconcat": "an ffconcat list",
@@ -123,8 +124,8 @@ def has_decord() -> bool:
 
 
 @cache
-def _say_once(words: str) -> None:
-    warnings.warn(words, VideoNote, stacklevel=3)
+def _say_once(message: str) -> None:
+    warnings.warn(message, VideoNote, stacklevel=3)
 
 
 def decode(info: VideoInfo, frame_numbers: np.ndarray) -> np.ndarray:
@@ -227,20 +228,15 @@ def _numbered(
 def open_container(path: str) -> av.container.InputContainer:
     """The file ``path`` opened for reading; titles and comments in unknown encodings do no harm. Nothing else is ever
     opened on its behalf: neither another file nor the network (see ``REFUSED``)."""
-    options = {"protocol_whitelist": "file", "format_whitelist": _formats()}
+    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
     return av.open(path, container_options=options, metadata_errors="replace")
-
-
-@cache
-def _formats() -> str:
-    return ",".join(sorted(av.formats_available - REFUSED))
 
 
 def plays_others(path: str) -> str:
     """What a text is that plays other files, by its beginning; "" of any other file."""
     with open(path, "rb") as file:
         start = file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    return next((words for mark, words in LISTS.items() if start.startswith(mark)), "")
+    return next((kind for mark, kind in LISTS.items() if start.startswith(mark)), "")
 
 
 def moving_streams(container: av.container.InputContainer) -> list[av.VideoStream]:

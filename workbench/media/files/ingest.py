@@ -65,15 +65,11 @@ def ingest(
     named), or if a decoder hangs or dies on it. With ``allow_partial`` the good beginning of a damaged file is copied
     to the cache as H.264 and used, with a ``PartialVideo`` warning; other notes on a file are a ``VideoNote``.
     """
-    file = Path(os.path.abspath(path))
-    folder = Path(cache_dir) if cache_dir is not None else default_cache()
-    key = _key(file, folder, allow_partial)
-    info = _memory.get(key)
-    if info is None:
-        info = _read_record(folder / f"{key[:32]}.json")
-    if info is None:
-        info = _verify(file, folder, key, timeout, allow_partial)
-    _remember(key, info)
+    file, record, key = _locate(path, cache_dir, allow_partial)
+    info = _memory.get(key) or _read_record(record) or _verify(file, record, timeout, allow_partial)
+    if len(_memory) >= 10_000:
+        _memory.clear()
+    _memory[key] = info
     if isinstance(info, VideoError):
         raise VideoError(*info.args)
     if info.note:
@@ -81,14 +77,13 @@ def ingest(
     return info
 
 
-def is_known(path: str | os.PathLike, cache_dir: str | os.PathLike | None = None) -> bool:
+def is_known(path: str | os.PathLike) -> bool:
     """Whether ``ingest`` remembers ``path`` as it is now; False also where there is no such file."""
-    folder = Path(cache_dir) if cache_dir is not None else default_cache()
     try:
-        key = _key(Path(os.path.abspath(path)), folder, allow_partial=False)
+        _, record, key = _locate(path, None, allow_partial=False)
     except (ValueError, FileNotFoundError):
         return False
-    return key in _memory or (folder / f"{key[:32]}.json").is_file()
+    return key in _memory or record.is_file()
 
 
 def default_cache() -> Path:
@@ -96,7 +91,11 @@ def default_cache() -> Path:
     return Path(os.environ.get("WORKBENCH_CACHE", Path.home() / ".cache" / "workbench")) / "video"
 
 
-def _key(file: Path, folder: Path, allow_partial: bool) -> str:
+def _locate(
+    path: str | os.PathLike, cache_dir: str | os.PathLike | None, allow_partial: bool
+) -> tuple[Path, Path, str]:
+    """(the file, its record, and what is known by: its path, its state, and how it is read)."""
+    file, folder = Path(os.path.abspath(path)), Path(cache_dir) if cache_dir is not None else default_cache()
     try:
         state = file.stat()
     except FileNotFoundError:
@@ -107,13 +106,14 @@ def _key(file: Path, folder: Path, allow_partial: bool) -> str:
         raise VideoError(f"{file}: it is empty (0 bytes)")
     if not os.access(file, os.R_OK):
         raise VideoError(f"{file}: it may not be read (permissions)")
-    if words := plays_others(str(file)):
-        raise VideoError(f"{file}: it is {words}, which plays other files; name the video files themselves")
+    if kind := plays_others(str(file)):
+        raise VideoError(f"{file}: it is {kind}, which plays other files; name the video files themselves")
     facts = (VERSION, str(file), state.st_size, state.st_mtime_ns, has_decord(), allow_partial, str(folder))
-    return hashlib.sha256(repr(facts).encode()).hexdigest()
+    key = hashlib.sha256(repr(facts).encode()).hexdigest()
+    return file, folder / f"{key[:32]}.json", key
 
 
-def _verify(file: Path, folder: Path, key: str, timeout: float, allow_partial: bool) -> VideoInfo | VideoError:
+def _verify(file: Path, record: Path, timeout: float, allow_partial: bool) -> VideoInfo | VideoError:
     try:
         inspected = _inspect(str(file), timeout)
         info = VideoInfo.from_fields(inspected["info"]) if inspected["info"] else None
@@ -121,17 +121,16 @@ def _verify(file: Path, folder: Path, key: str, timeout: float, allow_partial: b
         if info is None:
             result = VideoError(f"{file}: {inspected['damage']}")
         elif inspected["damage"] and allow_partial:
-            result = _salvage(info, folder / f"{key[:32]}.mp4", inspected["damage"], timeout)
+            result = _salvage(info, record.with_suffix(".mp4"), inspected["damage"], timeout)
         elif inspected["damage"]:
-            result = VideoError(
-                f"{file}: {inspected['damage']}; its first {info.frames} frames are good (allow_partial=True)"
-            )
+            hint = f"its first {info.frames} frames are good (allow_partial=True)"
+            result = VideoError(f"{file}: {inspected['damage']}; {hint}")
         else:
             result = info
     except SandboxError as error:
         # Not recorded: a machine that was too busy is no fault of the file.
         return VideoError(f"{file}: {error}")
-    _write_record(folder / f"{key[:32]}.json", result)
+    _write_record(record, result)
     return result
 
 
@@ -190,9 +189,3 @@ def _write_record(record: Path, result: VideoInfo | VideoError) -> None:
         write(record, json.dumps({**content, "check": _sum(content)}).encode())
     except OSError as error:
         warnings.warn(f"{record.parent}: can't remember verified videos here ({error.strerror})", stacklevel=2)
-
-
-def _remember(key: str, result: VideoInfo | VideoError) -> None:
-    if len(_memory) >= 10_000:
-        _memory.clear()
-    _memory[key] = result

@@ -17,8 +17,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from queue import LifoQueue
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -44,67 +43,29 @@ class SandboxError(RuntimeError):
         self.lost = lost
 
 
-class Sandbox:
-    """One child process that is started when first needed and again after it died or was given up on.
+class Child:
+    """One child process, which ends with its owner at the latest. A context manager. POSIX only, for it talks through
+    an inherited socket."""
 
-    It is started by the interpreter's command line, not forked, so it also works inside the daemonic workers of a
-    data loader and inherits neither locks nor CUDA. Calls from several threads take turns. A context manager. POSIX
-    only, for it talks through an inherited socket.
-    """
+    _process: subprocess.Popen | None = None
+    _connection: Connection | socket.socket
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen | None = None
-
-    def call(self, task: str, *arguments: Any, timeout: float) -> Any:
-        """The result of ``task``, "module:function", with JSON-able ``arguments``, run in the child.
-
-        A task returns something JSON-able or an ndarray. If it is a generator function, each ``yield`` is a sign of
-        life and its return value is the result. SandboxError if, once the task has begun, ``timeout`` seconds pass
-        without result or sign of life (the child is killed), if the child dies, or if the task raises.
-        """
-        with self._lock:
-            if self._process is None or self._owner != os.getpid():
-                self._start()
-            try:
-                self._connection.send_bytes(json.dumps([task, arguments]).encode())
-                return self._answer(timeout)
-            except (EOFError, OSError):
-                raise SandboxError(f"the process that read it died ({self._cause_of_death()})", lost=True) from None
-            except BaseException as error:
-                if not isinstance(error, SandboxError) or error.lost:
-                    self._stop()
-                raise
-
-    def _answer(self, timeout: float) -> Any:
-        patience = max(timeout, START)
-        while self._connection.poll(patience):
-            patience = timeout
-            kind, value = json.loads(self._connection.recv_bytes())
-            if kind == "error":
-                raise SandboxError(value)
-            if kind == "array":
-                data = self._connection.recv_bytes()
-                return np.frombuffer(data, value["dtype"]).reshape(value["shape"])
-            if kind == "value":
-                return value
-        raise SandboxError(f"no progress for {patience:g} seconds, given up", lost=True)
-
-    def _start(self) -> None:
+    def _launch(self, command: list[str], arguments: list[str], environment: dict[str, str]) -> socket.socket:
+        """Starts ``command`` with the socket's number and ``arguments`` behind it; returns this side of the socket."""
         ours, theirs = socket.socketpair()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the child lives)
         self._process = subprocess.Popen(
-            [sys.executable, "-c", _SERVE, str(theirs.fileno()), json.dumps(_search_path()), str(os.getpid())],
+            [*command, str(theirs.fileno()), *arguments],
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._stderr,
-            env={**os.environ, **counts(1)},
+            env=environment,
         )
         theirs.close()
         self._owner = os.getpid()
-        self._connection = Connection(ours.detach())
         atexit.register(self.close)
+        return ours
 
     def _cause_of_death(self) -> str:
         process = self._process
@@ -130,15 +91,73 @@ class Sandbox:
             atexit.unregister(self.close)
 
     def close(self) -> None:
+        """Ends the child."""
+        self._stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Sandbox(Child):
+    """One child process that is started when first needed and again after it died or was given up on.
+
+    It is started by the interpreter's command line, not forked, so it also works inside the daemonic workers of a
+    data loader and inherits neither locks nor CUDA. Calls from several threads take turns.
+    """
+
+    _connection: Connection
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+
+    def call(self, task: str, *arguments: Any, timeout: float) -> Any:
+        """The result of ``task``, "module:function", with JSON-able ``arguments``, run in the child.
+
+        A task returns something JSON-able or an ndarray. If it is a generator function, each ``yield`` is a sign of
+        life and its return value is the result. SandboxError if, once the task has begun, ``timeout`` seconds pass
+        without result or sign of life (the child is killed), if the child dies, or if the task raises.
+        """
+        with self._lock:
+            if self._process is None or self._owner != os.getpid():
+                self._start()
+            try:
+                self._connection.send_bytes(json.dumps([task, arguments]).encode())
+                return self._result(timeout)
+            except (EOFError, OSError):
+                raise SandboxError(f"the process that read it died ({self._cause_of_death()})", lost=True) from None
+            except BaseException as error:
+                if not isinstance(error, SandboxError) or error.lost:
+                    self._stop()
+                raise
+
+    def _result(self, timeout: float) -> Any:
+        patience = max(timeout, START)
+        while self._connection.poll(patience):
+            patience = timeout
+            kind, value = json.loads(self._connection.recv_bytes())
+            if kind == "error":
+                raise SandboxError(value)
+            if kind == "array":
+                data = self._connection.recv_bytes()
+                return np.frombuffer(data, value["dtype"]).reshape(value["shape"])
+            if kind == "value":
+                return value
+        raise SandboxError(f"no progress for {patience:g} seconds, given up", lost=True)
+
+    def _start(self) -> None:
+        # What the caller can import, the child can.
+        search_path = [str(Path(__file__).resolve().parents[3]), *(entry or os.getcwd() for entry in sys.path)]
+        arguments = [json.dumps(search_path), str(os.getpid())]
+        ours = self._launch([sys.executable, "-c", _SERVE], arguments, {**os.environ, **counts(1)})
+        self._connection = Connection(ours.detach())
+
+    def close(self) -> None:
         """Ends the child; the next call starts another."""
         with self._lock:
             self._stop()
-
-    def __enter__(self) -> Sandbox:
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.close()
 
 
 class Sandboxes:
@@ -157,11 +176,6 @@ class Sandboxes:
             return sandbox.call(task, *arguments, timeout=timeout)
         finally:
             self._free.put(sandbox)
-
-
-def _search_path() -> list[str]:
-    """What the caller can import, the child can."""
-    return [str(Path(__file__).resolve().parents[3]), *(entry or os.getcwd() for entry in sys.path)]
 
 
 def serve(handle: int, parent: int) -> None:
