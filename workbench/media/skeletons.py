@@ -68,6 +68,10 @@ _JOINTS_OF = {
 }
 
 
+#: The schema of a name (ValueError listing all for another one), and the names that there are.
+get, names = Skeleton.named, Skeleton.names
+
+
 def common_names(skeleton: Skeleton) -> list[str]:
     """What each joint is called when schemas are compared: place, then side ("elbow_left")."""
 
