@@ -25,9 +25,9 @@ def class_gains(first: np.ndarray, second: np.ndarray, labels: np.ndarray, class
     over clips: columns action, clips, value, low, high; largest gain first."""
     gains = []
     for label in np.unique(labels):
-        mine = labels == label
-        interval = metrics.paired_difference(first[mine], second[mine])
-        gains.append({"action": classes[label], "clips": int(mine.sum()), **interval._asdict()})
+        clips = labels == label
+        interval = metrics.paired_difference(first[clips], second[clips])
+        gains.append({"action": classes[label], "clips": int(clips.sum()), **interval._asdict()})
     return pd.DataFrame(gains).sort_values("value", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -59,10 +59,9 @@ def options(config: TrainConfig) -> dict[str, Any]:
 def _but(run: Run, option: str) -> dict[str, Any]:
     """What makes a run what it is, but for one option, the seed, and whose weights exactly it starts from."""
     config = run.config
-    said = {name: value for name, value in options(config).items() if name != option}
+    rest_of_options = {name: value for name, value in options(config).items() if name != option}
     identity = {name: value for name, value in config.identity().items() if name != "seed"}
-    data = files.read_json(run.folder / "config.json")[
-        "data"
-    ]  # older runs have one fingerprint of their training clips
-    rest = {"options": said, "preset": config.numbers.model_dump(), "init": sorted(config.init)}
+    # Older runs have one fingerprint of their training clips.
+    data = files.read_json(run.folder / "config.json")["data"]
+    rest = {"options": rest_of_options, "preset": config.numbers.model_dump(), "init": sorted(config.init)}
     return identity | rest | {"data": [data.get("train", data.get("fingerprint")), data.get("validation")]}

@@ -105,12 +105,12 @@ def effects(answers: dict[str, Answers]) -> dict[str, dict[str, dict[str, float]
     own = answers[OWN]
     predicted, report = own.logits.argmax(1), {}
     right = (predicted == own.labels).astype(float)
-    for name, other in answers.items():
-        said = other.logits.argmax(1)
-        hits = (said == own.labels).astype(float)
+    for name, exchanged in answers.items():
+        prediction = exchanged.logits.argmax(1)
+        hits = (prediction == own.labels).astype(float)
         numbers = {"top1": metrics.bootstrap(hits)}
         if name != OWN:
-            numbers["changed"] = metrics.bootstrap((said != predicted).astype(float))
+            numbers["changed"] = metrics.bootstrap((prediction != predicted).astype(float))
             numbers["gain"] = metrics.paired_difference(hits, right)
         report[name] = {key: interval._asdict() for key, interval in numbers.items()}
     return report
