@@ -116,20 +116,20 @@ def _track(answers: Answers, title: str, classes: list[str]) -> Track:
 
 
 def _sentences(answers: dict[str, Answers], classes: list[str], label: int, name: str, true: bool) -> list[str]:
-    own, action = answers[OWN].scores[0], _name(classes[label])
+    scores, action = answers[OWN].scores[0], _name(classes[label])
     outlines = " Outlines mark what decides the label." if true else ""
     sentences = [f"The colours are where and when {name} attends while somebody does “{action}”.{outlines}"]
-    answer = f"{name} answers “{_name(classes[own.argmax()])}” (score {own.max():.2f})"
+    answer = f"{name} answers “{_name(classes[scores.argmax()])}” (score {scores.max():.2f})"
     if POSE in answers:
         posed = answers[POSE].scores[0]
-        same = "still answers" if posed.argmax() == own.argmax() else "answers"
+        same = "still answers" if posed.argmax() == scores.argmax() else "answers"
         answer += f"; given another clip's poses (of {OTHERS}, those of median effect) it {same} "
         answer += f"“{_name(classes[posed.argmax()])}” ({posed.max():.2f})"
     sentences.append(f"{answer}.")
     if UNIFORM in answers:
         without = answers[UNIFORM].scores[0, label]
         weights = f"With equal weights everywhere the score of the right answer is {without:.2f}"
-        sentences.append(f"{weights}; with its own attention it is {own[label]:.2f}.")
+        sentences.append(f"{weights}; with its own attention it is {scores[label]:.2f}.")
     return sentences
 
 

@@ -31,15 +31,15 @@ def schema(pose: Pose) -> go.Figure:
     figure = go.Figure(go.Scatter(x=x, y=y, mode="lines", line={"color": "#9AA5B1", "width": 4}, showlegend=False))
     for place, name in enumerate(("left", "right", "middle")):
         side = SIDES.index(name)
-        mine = np.flatnonzero(joint_sides(skeleton) == side)
-        names = [common.text(skeleton.joints[index].replace("_", " ")) for index in mine]
-        listed = "".join(f"<br>{index}  {name}" for index, name in zip(mine, names, strict=True))
+        indices = np.flatnonzero(joint_sides(skeleton) == side)
+        names = [common.text(skeleton.joints[index].replace("_", " ")) for index in indices]
+        listed = "".join(f"<br>{index}  {name}" for index, name in zip(indices, names, strict=True))
         figure.add_scatter(
-            x=joints[mine, 0],
-            y=joints[mine, 1],
+            x=joints[indices, 0],
+            y=joints[indices, 1],
             mode="markers+text",
             marker=common.side_markers(side, 21),
-            text=[str(index) for index in mine],
+            text=[str(index) for index in indices],
             textfont={"size": 11, "color": common.INK},
             customdata=names,
             hovertemplate="%{text} %{customdata}<extra></extra>",
@@ -150,8 +150,8 @@ def _intervals(studied: pd.DataFrame | None, labels: Iterable[str], metric: str)
     names = ["value", "low", "high"]
     if studied is None or studied.empty:
         return pd.DataFrame(np.nan, index=list(labels), columns=names)
-    mine = studied[studied["title"] == metric].set_index("label")
-    return mine.reindex(list(labels))[names].astype(float)
+    lines = studied[studied["title"] == metric].set_index("label")
+    return lines.reindex(list(labels))[names].astype(float)
 
 
 def _with_interval(intervals: pd.DataFrame) -> list[str]:

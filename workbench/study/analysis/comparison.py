@@ -42,12 +42,12 @@ def sensitivity(run: Run, root: str | Path = "runs", split: str = "test") -> pd.
     columns = ["option", "value", "seed", "id", "top1", "low", "high"]
     rows = []
     for option in [name for name in WEIGHTS if name in variants(run.config.system)]:
-        mine = _but(run, option)
-        for other in finished(root):
-            measured = other.metrics.get(split)
-            if measured and _but(other, option) == mine:
+        identity = _but(run, option)
+        for peer in finished(root):
+            measured = peer.metrics.get(split)
+            if measured and _but(peer, option) == identity:
                 top1 = [measured[name] for name in ("top1", "top1_low", "top1_high")]
-                rows.append([option, float(options(other.config)[option]), other.config.seed, other.id, *top1])
+                rows.append([option, float(options(peer.config)[option]), peer.config.seed, peer.id, *top1])
     return pd.DataFrame(rows, columns=columns).sort_values(["option", "value", "seed"], ignore_index=True)
 
 

@@ -57,9 +57,9 @@ def ask_all(
     with torch.no_grad():  # inference mode doesn't count what is written to a tensor, which Reuse must know
         for batch in batches:
             as_read, batch = batch, ready(batch)
-            own = ask(batch)
-            gathered[OWN].add(batch, own)
-            if points or reads_poses or attends(own):
+            output = ask(batch)
+            gathered[OWN].add(batch, output)
+            if points or reads_poses or attends(output):
                 mixed = shuffled(batch) if reads_poses else ready(shuffled(as_read))
                 gathered.setdefault(TIME, Gathering()).add(batch, ask(mixed))
             if reads_poses and others is not None:
@@ -102,12 +102,12 @@ def effects(answers: dict[str, Answers]) -> dict[str, dict[str, dict[str, float]
     over clips (bootstrap). Empty where nothing was exchanged."""
     if len(answers) == 1:
         return {}
-    own = answers[OWN]
-    predicted, report = own.logits.argmax(1), {}
-    right = (predicted == own.labels).astype(float)
+    plain = answers[OWN]
+    predicted, report = plain.logits.argmax(1), {}
+    right = (predicted == plain.labels).astype(float)
     for name, exchanged in answers.items():
         prediction = exchanged.logits.argmax(1)
-        hits = (prediction == own.labels).astype(float)
+        hits = (prediction == plain.labels).astype(float)
         numbers = {"top1": metrics.bootstrap(hits)}
         if name != OWN:
             numbers["changed"] = metrics.bootstrap((prediction != predicted).astype(float))

@@ -135,12 +135,12 @@ def unequal(table: Table) -> dict[str, str]:
     usual = {kind: _usual([b for row in visible if (b := budget_of[row.id]).kind == kind]) for kind in kinds}
     wrong = {}
     for row in visible:
-        mine = budget_of[row.id]
-        backbone, classifier = usual[mine.kind]
-        same = set(mine.backbones) <= {backbone} and mine.classifier in (None, classifier)
-        if (not same and not row.differs) or mine.classifier == Trained(0, NEW):
-            usually = Budget(mine.kind, () if backbone is None else (backbone,), classifier)
-            wrong[row.id] = f"{mine}; other rows: {usually}"
+        trained = budget_of[row.id]
+        backbone, classifier = usual[trained.kind]
+        same = set(trained.backbones) <= {backbone} and trained.classifier in (None, classifier)
+        if (not same and not row.differs) or trained.classifier == Trained(0, NEW):
+            usually = Budget(trained.kind, () if backbone is None else (backbone,), classifier)
+            wrong[row.id] = f"{trained}; other rows: {usually}"
     return wrong
 
 

@@ -38,16 +38,16 @@ def outdated(run: Run) -> list[str]:
     """One sentence for each finished run of the same configuration whose training or validation clips have changed
     since: ``run``, which is not made yet, takes its place."""
     record, sentences = run.data_record, []
-    for other in finished(run.folder.parent):
-        if other.id == run.id or not other.id.startswith(run.id.rpartition("-")[0]):
+    for older in finished(run.folder.parent):
+        if older.id == run.id or not older.id.startswith(run.id.rpartition("-")[0]):
             continue
-        earlier = other.data_record
+        earlier = older.data_record
         changed = [split for split in ("train", "validation") if earlier.get(split) != record[split]]
-        same = other.config.identity() == run.experiment.identity and earlier.get("root") == record["root"]
+        same = older.config.identity() == run.experiment.identity and earlier.get("root") == record["root"]
         if same and changed and "train" in earlier:
             splits = " and ".join({"train": "training", "validation": "validation"}[split] for split in changed)
             sentences.append(
-                f"run {other.id} has this configuration, but its {splits} clips (labels, videos or poses) have changed "
+                f"run {older.id} has this configuration, but its {splits} clips (labels, videos or poses) have changed "
                 f"since: it is trained anew as {run.id}"
             )
     return sentences
