@@ -138,7 +138,11 @@ def numbers_beside(
     metrics = list(next(iter(printed.values())))
     columns = {"rendering": list(printed)}
     columns |= {f"{metric}, paper": [f"{row[metric]:.1f}" for row in printed.values()] for metric in metrics}
-    columns |= {f"{metric}, study": _with_interval(_intervals(studied, printed, metric)) for metric in metrics}
+    for metric in metrics:
+        columns[f"{metric}, study"] = [
+            "–" if np.isnan(line.value) else f"{line.value:.1f} [{line.low:.1f}, {line.high:.1f}]"
+            for line in _intervals(studied, printed, metric).itertuples()
+        ]
     columns |= {f"{metric}, here": [_mean(measured, label, metric) for label in printed] for metric in metrics}
     below = f"accuracy in percent; {paper}; {STUDY}; {here}"
     figure = training.table(columns, "The table, beside the paper's", below)
@@ -152,13 +156,6 @@ def _intervals(studied: pd.DataFrame | None, labels: Iterable[str], metric: str)
         return pd.DataFrame(np.nan, index=list(labels), columns=names)
     lines = studied[studied["title"] == metric].set_index("label")
     return lines.reindex(list(labels))[names].astype(float)
-
-
-def _with_interval(intervals: pd.DataFrame) -> list[str]:
-    return [
-        "–" if np.isnan(line.value) else f"{line.value:.1f} [{line.low:.1f}, {line.high:.1f}]"
-        for line in intervals.itertuples()
-    ]
 
 
 def _empty(figure: go.Figure, col: int, reason: str) -> None:

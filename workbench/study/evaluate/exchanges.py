@@ -59,7 +59,7 @@ def ask_all(
             as_read, batch = batch, ready(batch)
             output = ask(batch)
             gathered[OWN].add(batch, output)
-            if points or reads_poses or attends(output):
+            if points or reads_poses or any(weighs(name) for name in output.maps):
                 mixed = shuffled(batch) if reads_poses else ready(shuffled(as_read))
                 gathered.setdefault(TIME, Gathering()).add(batch, ask(mixed))
             if reads_poses and others is not None:
@@ -84,11 +84,6 @@ def of_clip(system: System, dataset: Dataset, i: int, spec: ClipSpec, seed: int 
 def partner(dataset: Dataset, i: int, seed: int = 0) -> int:
     """The clip whose poses clip ``i`` is given in the questions about all of ``dataset``."""
     return int(partners(dataset.labels, seed)[i])
-
-
-def attends(output: Output) -> bool:
-    """Whether anything in the system weighs what it reads."""
-    return any(weighs(name) for name in output.maps)
 
 
 def weighs(name: str) -> bool:
