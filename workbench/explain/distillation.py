@@ -97,16 +97,16 @@ def observe(system: torch.nn.Module, batches: Iterable[Batch], progress: bool = 
     )
 
 
-def attention(system: torch.nn.Module, batch: Batch, clip: int = 0) -> dict[str, dict[str, np.ndarray | None]]:
-    """The attention of each teacher ("teacher <name>") and of the "student" for one clip of the batch, as maps by name.
+def attention(system: torch.nn.Module, batch: Batch) -> dict[str, dict[str, np.ndarray | None]]:
+    """The attention of each teacher ("teacher <name>") and of the "student" for the batch's first clip, as maps by
+    name.
 
     "attention", float32 [T',H',W']: how often a cell gets its even share of it; of self-attention, what a cell gets
     from all others on average. "as distilled", float32 [T',H',W']: the two sides of eq. 2, of unit length; the
     student's may be negative. None where a network has no such map. Raises as ``observe``.
     """
     student, taught, embeddings = _ask(system, batch)
-    views = {"student": _attended(student, clip)}
-    views |= {f"teacher {name}": _attended(teacher, clip) for name, teacher in taught.items()}
+    views = {"student": _attended(student)} | {f"teacher {name}": _attended(output) for name, output in taught.items()}
     maps: dict[str, dict[str, np.ndarray | None]]
     maps = {
         # As multiples of what each cell would get if all got the same.
@@ -118,7 +118,7 @@ def attention(system: torch.nn.Module, batch: Batch, clip: int = 0) -> dict[str,
     if compared is not None and shown:
         target, shape = shown[-1]
         for title, side in zip((target, "student"), compared, strict=True):
-            maps[title]["as distilled"] = _unit(side[clip : clip + 1].cpu().numpy())[0].reshape(shape)
+            maps[title]["as distilled"] = _unit(side[:1].cpu().numpy())[0].reshape(shape)
     return maps
 
 
@@ -268,13 +268,13 @@ def _unit(embedding: np.ndarray) -> np.ndarray:
     return embedding / np.linalg.norm(embedding, axis=1, keepdims=True).clip(1e-12)
 
 
-def _attended(output: Output, clip: int) -> np.ndarray | None:
-    """Attention of one clip, float32 [T',H',W'] >= 0, or None."""
+def _attended(output: Output) -> np.ndarray | None:
+    """Attention of the first clip, float32 [T',H',W'] >= 0, or None."""
     maps = output.maps
     if "attention" in maps:
-        return maps["attention"][clip].float().cpu().numpy()
+        return maps["attention"][0].float().cpu().numpy()
     if "affinity" in maps:
-        return received(maps["affinity"][clip].float().cpu().numpy(), tuple(maps["affinity_grid"].tolist()))
+        return received(maps["affinity"][0].float().cpu().numpy(), tuple(maps["affinity_grid"].tolist()))
     return None
 
 

@@ -93,10 +93,8 @@ class Results:
         key = self._key(row, column, seed)
         if not key:
             return None
-        folder = job.folder(self.plan.cells[key])
-        return next(
-            (path for path in (folder / f"{key}.ipynb", folder / f"{key}.failed.ipynb") if path.is_file()), None
-        )
+        paths = [job.folder(self.plan.cells[key]) / f"{key}{ending}" for ending in (".ipynb", ".failed.ipynb")]
+        return next((path for path in paths if path.is_file()), None)
 
     def frame(self) -> pd.DataFrame:
         """One line a row and seed that has an entry: system, seed and a number for each column, NaN where none is."""
