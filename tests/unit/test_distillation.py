@@ -125,7 +125,7 @@ def test_ranking_counts_pairs():
 
 def test_contrasts_before_and_after():
     axes = np.eye(4, dtype=np.float32)
-    said = distillation.Said(axes, np.random.default_rng(0).normal(size=(4, 2)))
+    said = distillation.Answers(axes, np.random.default_rng(0).normal(size=(4, 2)))
     lesson = distillation.Lesson(list("abcd"), LABELS, said, {"pose": said}, {"features": (axes, axes)})
     found = distillation.contrasts(lesson)
     assert list(found) == ["before, pose", "after, features"]
@@ -199,7 +199,7 @@ LOGITS = {"right": np.eye(2)[LABELS], "wrong": np.eye(2)[[0, 1, 1, 0]]}
 
 
 def lesson(student: str = "wrong") -> distillation.Lesson:
-    said = {name: distillation.Said(logits, logits) for name, logits in LOGITS.items()}
+    said = {name: distillation.Answers(logits, logits) for name, logits in LOGITS.items()}
     return distillation.Lesson(list("abcd"), LABELS, said[student], {"pose": said["right"]}, {})
 
 

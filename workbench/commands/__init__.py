@@ -36,8 +36,8 @@ def parse(words: Sequence[str]) -> tuple[Callable[..., int | None], BoundArgumen
     try:
         command, arguments, _ = app.parse_args(words, exit_on_error=False, print_error=False, verbose=False)
     except CycloptsError as problem:
-        said = " ".join(str(problem).replace("Unused Tokens", "Unexpected words").split())
-        raise boundary.Usage(f"{said} ({' '.join([*app.name, *(problem.command_chain or ()), '--help'])})") from None
+        message = " ".join(str(problem).replace("Unused Tokens", "Unexpected words").split())
+        raise boundary.Usage(f"{message} ({' '.join([*app.name, *(problem.command_chain or ()), '--help'])})") from None
     arguments.apply_defaults()
     return command, arguments
 

@@ -39,8 +39,8 @@ def new(folder: Path, /, *, labs: Flag = False, solutions: Flag = False, reset: 
     from workbench import shipped
 
     kept = shipped.reset_labs(folder) if reset else {}
-    for lab, mine in kept.items():
-        print(f"{lab} is as it came; what was there is kept in {mine.name}")
+    for lab, changed in kept.items():
+        print(f"{lab} is as it came; what was there is kept in {changed.name}")
     files = shipped.lay_out(folder, labs or reset, solutions)
     if reset:
         print(f"{folder}/notebooks/labs: {len(kept)} labs reset")

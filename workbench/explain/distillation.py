@@ -21,7 +21,7 @@ from workbench.types import Batch, Output
 
 
 @dataclass(frozen=True)
-class Said:
+class Answers:
     """logits float32 [S,N] and features float32 [S,F] of one network for S clips."""
 
     logits: np.ndarray
@@ -39,8 +39,8 @@ class Lesson:
 
     ids: list[str]
     labels: np.ndarray
-    student: Said
-    teachers: dict[str, Said]
+    student: Answers
+    teachers: dict[str, Answers]
     embeddings: dict[str, tuple[np.ndarray, np.ndarray]]
 
     @cached_property
@@ -63,10 +63,10 @@ TERMS = ("train_distillation", "train_features")
 def distilling(history: pd.DataFrame) -> pd.DataFrame:
     """The epochs of those stages in which something is distilled; all of them where none says so."""
     terms = [name for name in TERMS if name in history]
-    taught = history[terms].notna().any(axis=1) if terms else None
-    return (
-        history if taught is None else history[history["stage"].isin(history["stage"][taught])].reset_index(drop=True)
-    )
+    if not terms:
+        return history
+    taught = history["stage"][history[terms].notna().any(axis=1)]
+    return history[history["stage"].isin(taught)].reset_index(drop=True)
 
 
 def observe(system: torch.nn.Module, batches: Iterable[Batch], progress: bool = True) -> Lesson:
@@ -83,44 +83,43 @@ def observe(system: torch.nn.Module, batches: Iterable[Batch], progress: bool = 
         row = {"labels": batch.label, "logits": student.logits, "features": student.features}
         for name, teacher in taught.items():
             row |= {f"{name} logits": teacher.logits, f"{name} features": teacher.features}
-        for level, (own, other) in compared.items():
-            row |= {f"{level} teacher": own, f"{level} student": other}
+        for level, sides in compared.items():
+            row |= {f"{level} teacher": sides[0], f"{level} student": sides[1]}
         for name, value in row.items():
             columns.setdefault(name, []).append(value.cpu())
     arrays = {name: torch.cat(values).numpy() for name, values in columns.items()}
     return Lesson(
         ids,
         arrays["labels"],
-        Said(arrays["logits"], arrays["features"]),
-        {name: Said(arrays[f"{name} logits"], arrays[f"{name} features"]) for name in taught},
+        Answers(arrays["logits"], arrays["features"]),
+        {name: Answers(arrays[f"{name} logits"], arrays[f"{name} features"]) for name in taught},
         {level: (arrays[f"{level} teacher"], arrays[f"{level} student"]) for level in compared},
     )
 
 
-def attention(system: torch.nn.Module, batch: Batch, clip: int = 0) -> dict[str, dict[str, np.ndarray | None]]:
-    """The attention of each teacher ("teacher <name>") and of the "student" for one clip of the batch, as maps by name.
+def attention(system: torch.nn.Module, batch: Batch) -> dict[str, dict[str, np.ndarray | None]]:
+    """The attention of each teacher ("teacher <name>") and of the "student" for the batch's first clip, as maps by
+    name.
 
     "attention", float32 [T',H',W']: how often a cell gets its even share of it; of self-attention, what a cell gets
     from all others on average. "as distilled", float32 [T',H',W']: the two sides of eq. 2, of unit length; the
     student's may be negative. None where a network has no such map. Raises as ``observe``.
     """
     student, taught, embeddings = _ask(system, batch)
-    views = {"student": _attended(student, clip)}
-    views |= {f"teacher {name}": _attended(teacher, clip) for name, teacher in taught.items()}
+    views = {"student": _attended(student)} | {f"teacher {name}": _attended(output) for name, output in taught.items()}
     maps: dict[str, dict[str, np.ndarray | None]]
-    maps = {title: {"attention": even_shares(seen), "as distilled": None} for title, seen in views.items()}
+    maps = {
+        # As multiples of what each cell would get if all got the same.
+        title: {"attention": None if a is None else (a * (a.size / a.sum())).astype(np.float32), "as distilled": None}
+        for title, a in views.items()
+    }
     compared = next((pair for level, pair in embeddings.items() if level.endswith("attention")), None)
     shown = [(title, seen.shape) for title, seen in views.items() if title != "student" and seen is not None]
     if compared is not None and shown:
         target, shape = shown[-1]
         for title, side in zip((target, "student"), compared, strict=True):
-            maps[title]["as distilled"] = _unit(side[clip : clip + 1].cpu().numpy())[0].reshape(shape)
+            maps[title]["as distilled"] = _unit(side[:1].cpu().numpy())[0].reshape(shape)
     return maps
-
-
-def even_shares(weights: np.ndarray | None) -> np.ndarray | None:
-    """``weights`` >= 0 as multiples of what each cell would get if all got the same; None stays None."""
-    return None if weights is None else (weights * (weights.size / weights.sum())).astype(np.float32)
 
 
 def received(affinity: np.ndarray, grid: tuple[int, int, int]) -> np.ndarray | None:
@@ -160,12 +159,13 @@ class Contrast:
 def contrasts(lesson: Lesson, seed: int = 0) -> dict[str, Contrast]:
     """Pairs before and after projection. "before, <teacher>": features as they are, which may differ in size, so that a
     clip is known by its likeness to all others (``relations``); "after, <level>": the cosine that the loss reads."""
-    pair = pairs(lesson.labels, seed)
+    video, pose, positive = pairs(lesson.labels, seed)
     splits = {}
     for name, teacher in lesson.teachers.items():
-        splits[f"before, {name}"] = _split(relations(teacher.features, lesson.student.features, *pair[:2]), pair[2])
-    for level, (taught, own) in lesson.pairs.items():
-        splits[f"after, {level}"] = _split((own[pair[0]] * taught[pair[1]]).sum(1), pair[2])
+        likeness = relations(teacher.features, lesson.student.features, video, pose)
+        splits[f"before, {name}"] = _split(likeness, positive)
+    for level, (target, student) in lesson.pairs.items():
+        splits[f"after, {level}"] = _split((student[video] * target[pose]).sum(1), positive)
     return splits
 
 
@@ -268,13 +268,13 @@ def _unit(embedding: np.ndarray) -> np.ndarray:
     return embedding / np.linalg.norm(embedding, axis=1, keepdims=True).clip(1e-12)
 
 
-def _attended(output: Output, clip: int) -> np.ndarray | None:
-    """Attention of one clip, float32 [T',H',W'] >= 0, or None."""
+def _attended(output: Output) -> np.ndarray | None:
+    """Attention of the first clip, float32 [T',H',W'] >= 0, or None."""
     maps = output.maps
     if "attention" in maps:
-        return maps["attention"][clip].float().cpu().numpy()
+        return maps["attention"][0].float().cpu().numpy()
     if "affinity" in maps:
-        return received(maps["affinity"][clip].float().cpu().numpy(), tuple(maps["affinity_grid"].tolist()))
+        return received(maps["affinity"][0].float().cpu().numpy(), tuple(maps["affinity_grid"].tolist()))
     return None
 
 

@@ -55,15 +55,18 @@ def embed(features: np.ndarray, method: str = "tsne", seed: int = 0, neighbors: 
     neighbors = neighbors or max(2, min(30, (len(features) - 1) // 3))
     if neighbors >= len(features):
         raise ValueError(f"neighbors must be fewer than the {len(features)} points, got {neighbors}")
-    points = _REDUCERS[method](features, seed, neighbors)
-    return Embedding(_standard(points), trust(features, points), method)
+    points = _reduced(features, method, seed, neighbors)
+    centred = points - points.mean(0)
+    spread = np.sqrt((centred**2).sum(1).mean())
+    standard = (centred / (spread if spread > 0 else 1.0)).astype(np.float32)
+    return Embedding(standard, trust(features, points), method)
 
 
-def trust(features: np.ndarray, points: np.ndarray, neighbors: int = 5) -> float:
+def trust(features: np.ndarray, points: np.ndarray) -> float:
     """Trustworthiness (Venna and Kaski 2001) of ``points`` [S,2] for ``features`` [S,F], in [0,1]."""
     from sklearn.manifold import trustworthiness
 
-    return float(trustworthiness(features, points, n_neighbors=max(1, min(neighbors, (len(points) - 1) // 2))))
+    return float(trustworthiness(features, points, n_neighbors=max(1, min(5, (len(points) - 1) // 2))))
 
 
 def align(moving: np.ndarray, fixed: np.ndarray) -> np.ndarray:
@@ -96,36 +99,22 @@ def compare(
     common = set(ids)
     rows = [row for row, clip in enumerate(first[0]) if clip in common]
     base = embed(np.asarray(first[1])[rows], method, seed, neighbors)
-    other = embed(np.asarray(second[1])[[where[clip] for clip in ids]], method, seed, neighbors)
-    other = replace(other, points=align(other.points, base.points))
-    return Comparison(ids, np.array(rows), base, other, np.linalg.norm(other.points - base.points, axis=1))
+    moved = embed(np.asarray(second[1])[[where[clip] for clip in ids]], method, seed, neighbors)
+    moved = replace(moved, points=align(moved.points, base.points))
+    return Comparison(ids, np.array(rows), base, moved, np.linalg.norm(moved.points - base.points, axis=1))
 
 
-def _standard(points: np.ndarray) -> np.ndarray:
-    centred = points - points.mean(0)
-    spread = np.sqrt((centred**2).sum(1).mean())
-    return (centred / (spread if spread > 0 else 1.0)).astype(np.float32)
-
-
-def _pca(features: np.ndarray, seed: int, neighbors: int) -> np.ndarray:
+def _reduced(features: np.ndarray, method: str, seed: int, neighbors: int) -> np.ndarray:
     from sklearn.decomposition import PCA
-
-    return PCA(2, random_state=seed).fit_transform(features)
-
-
-def _tsne(features: np.ndarray, seed: int, neighbors: int) -> np.ndarray:
     from sklearn.manifold import TSNE
 
-    return TSNE(2, perplexity=neighbors, init="pca", random_state=seed).fit_transform(features)
-
-
-def _umap(features: np.ndarray, seed: int, neighbors: int) -> np.ndarray:
+    if method == "pca":
+        return PCA(2, random_state=seed).fit_transform(features)
+    if method == "tsne":
+        return TSNE(2, perplexity=neighbors, init="pca", random_state=seed).fit_transform(features)
     try:
         from umap import UMAP
     except ImportError as error:
         raise RuntimeError("UMAP is not installed: pip install umap-learn, or choose method tsne or pca") from error
     # One thread: umap drops a seed's promise (and says so) when it runs on several.
     return UMAP(n_neighbors=neighbors, random_state=seed, n_jobs=1).fit_transform(features)
-
-
-_REDUCERS = {"pca": _pca, "tsne": _tsne, "umap": _umap}

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from workbench.explain import outputs
+from workbench.explain.interventions import blurred
 from workbench.explain.methods import repeated
 from workbench.plain import array, system_and_batch
 from workbench.types import Batch
@@ -86,13 +87,15 @@ def curves(
     batch, grid = batch.to(outputs.device(system)), next(iter(grids))
     target = int(outputs.ask(system, batch).logits[0].argmax()) if target is None else target
     shares, rng = np.linspace(0, 1, steps + 1), np.random.default_rng(seed)
-    kept: dict[str, list[np.ndarray]] = {name: [_keep(value, shares, rng)] for name, value in arrays.items()}
-    kept["random"] = [_keep(np.zeros(grid), shares, rng) for _ in range(DRAWS)]
-    kept["centre"] = [_keep(_centre(grid), shares, rng)]
-    kept["uniform"] = [np.broadcast_to((1 - shares)[:, None, None, None], (len(shares), *grid)).copy()]
-    soft = _blurred(outputs.video(batch))
+    masks: dict[str, list[np.ndarray]] = {name: [_keep(value, shares, rng)] for name, value in arrays.items()}
+    masks["random"] = [_keep(np.zeros(grid), shares, rng) for _ in range(DRAWS)]
+    axes = np.meshgrid(*[(np.arange(size) + 0.5) / size - 0.5 for size in grid], indexing="ij")
+    masks["centre"] = [_keep(-np.sum(np.square(axes), axis=0), shares, rng)]
+    masks["uniform"] = [np.broadcast_to((1 - shares)[:, None, None, None], (len(shares), *grid)).copy()]
+    video = outputs.video(batch)
+    soft = blurred(video, max(3, min(video.shape[-2:]) // 2 | 1))  # nothing can be recognised
     scores: dict[str, dict[str, np.ndarray]] = {"deletion": {}, "insertion": {}}
-    for name, orders in kept.items():
+    for name, orders in masks.items():
         for kind, side in (("deletion", lambda mask: mask), ("insertion", lambda mask: 1 - mask)):
             runs = [_scores(system, batch, soft, side(order), target) for order in orders]
             scores[kind][name] = np.mean(runs, axis=0)
@@ -106,20 +109,6 @@ def _keep(values: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> n
     rank[np.lexsort((rng.random(flat.size), -flat))] = np.arange(flat.size)
     gone = np.rint(shares * flat.size)
     return (rank[None] >= gone[:, None]).astype(np.float64).reshape(len(shares), *values.shape)
-
-
-def _centre(grid: tuple[int, ...]) -> np.ndarray:
-    """Highest in the middle of every axis."""
-    axes = np.meshgrid(*[(np.arange(size) + 0.5) / size - 0.5 for size in grid], indexing="ij")
-    return -np.sum(np.square(axes), axis=0)
-
-
-def _blurred(video: Tensor) -> Tensor:
-    """The video without what can be recognised: a mean over half of its shorter side."""
-    side, soft = max(3, min(video.shape[-2:]) // 2 | 1), video[0]
-    for window in ((side, 1), (1, side)):
-        soft = functional.avg_pool2d(soft, window, 1, (window[0] // 2, window[1] // 2), count_include_pad=False)
-    return soft[None]
 
 
 def _scores(system: nn.Module, batch: Batch, soft: Tensor, kept: np.ndarray, target: int) -> np.ndarray:

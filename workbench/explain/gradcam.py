@@ -78,20 +78,16 @@ def gradcam(
         seen["logits"], seen["target"] = logits, _target(target, logits)
         return logits.gather(1, seen["target"][:, None])[:, 0]
 
-    modes = {part: part.training for part in system.modules()}
-    system.eval()
     try:
         # The engine behind captum's LayerGradCam, which only pools over time: one backward pass serves both poolings.
-        gradients, values = compute_layer_gradients_and_eval(score, module, (batch.video,))
+        with outputs.evaluating(system):
+            gradients, values = compute_layer_gradients_and_eval(score, module, (batch.video,))
     except AssertionError:
         raise ValueError(f"{layer!r} does not run when {type(_body(system)).__name__} answers") from None
     except RuntimeError as problem:
         if "differentiated Tensor" in str(problem) or "does not require grad" in str(problem):
             raise ValueError(f"no gradient reaches {layer!r}: the scores do not depend on what it makes") from None
         raise
-    finally:
-        for part, training in modes.items():
-            part.training = training
     gradient, value = (_over_time(tensors[0].detach().float(), len(batch), layer) for tensors in (gradients, values))
     weights = {"per_step": gradient.mean((3, 4), keepdim=True), "over_time": gradient.mean((2, 3, 4), keepdim=True)}
     return GradCAM(
@@ -112,8 +108,8 @@ def layers(system: nn.Module, batch: Batch | Any) -> list[str]:
     system, batch = system_and_batch(system, batch)
     names, tensors = {part: name for name, part in _body(system).named_modules()}, dict[str, list[int]]()
 
-    def hear(part: nn.Module, args: tuple, said: Any) -> None:
-        values = said if isinstance(said, tuple) and said else (said,)
+    def hear(part: nn.Module, args: tuple, output: Any) -> None:
+        values = output if isinstance(output, tuple) and output else (output,)
         if fits(values[0], outputs.video(batch)):
             tensors.pop(names[part], None)
             tensors[names[part]] = [value.data_ptr() for value in values if isinstance(value, Tensor)]
@@ -122,17 +118,17 @@ def layers(system: nn.Module, batch: Batch | Any) -> list[str]:
         feature_map = outputs.ask(system, batch).maps.get("feature_map")
     indices = [] if feature_map is None else [i for i, v in enumerate(tensors.values()) if feature_map.data_ptr() in v]
     tensors = dict(list(tensors.items())[: indices[-1] + 1 if indices else None])
-    outer = [name for name in tensors if not any(name.startswith(f"{other}.") for other in tensors)]
+    outer = [name for name in tensors if not any(name.startswith(f"{outer}.") for outer in tensors)]
     return [name for name in tensors if name in outer or name.rpartition(".")[0] in outer]
 
 
 def _last(system: nn.Module, batch: Batch) -> str:
     if names := layers(system, batch):
         return names[-1]
-    there = ", ".join(name for name, _ in _body(system).named_children())
+    modules = ", ".join(name for name, _ in _body(system).named_children())
     raise ValueError(
         f"no module of {type(_body(system)).__name__} makes a feature map [B,C,T',H',W']: name with layer= one that "
-        f"makes [B T',C,H',W'] of the frames; its modules: {there or 'none'}"
+        f"makes [B T',C,H',W'] of the frames; its modules: {modules or 'none'}"
     )
 
 

@@ -114,8 +114,8 @@ class Freeze:
 
         def edit(joints: np.ndarray, frames: np.ndarray) -> np.ndarray:
             still, middle = int(np.abs(frames - frame).argmin()), root(joints, subject.schema)
-            held = joints[:, still : still + 1] - middle[:, still : still + 1] + middle
-            joints[:, :, chosen] = held[:, :, chosen]
+            frozen = joints[:, still : still + 1] - middle[:, still : still + 1] + middle
+            joints[:, :, chosen] = frozen[:, :, chosen]
             return joints
 
         return subject.edited(edit)
@@ -266,12 +266,16 @@ class Cover:
             return values.mean((2, 3, 4), keepdim=True).to(pictures.dtype)
         if self.fill == "black":
             return torch.full_like(values[:, :, :1, :1, :1], -1 if pictures.is_floating_point() else 0).to(pictures)
-        side = max(3, min(pictures.shape[-2:]) // 4 | 1)
-        soft = values[0]
-        for window in ((side, 1), (1, side)):
-            padding = (window[0] // 2, window[1] // 2)
-            soft = torch.nn.functional.avg_pool2d(soft, window, 1, padding, count_include_pad=False)
-        return soft[None].to(pictures.dtype)
+        return blurred(values, max(3, min(pictures.shape[-2:]) // 4 | 1)).to(pictures.dtype)
+
+
+def blurred(video: Tensor, side: int) -> Tensor:
+    """float [1,3,T,H,W]: the mean around each pixel of a video, over squares of an odd ``side``."""
+    soft = video[0]
+    for window in ((side, 1), (1, side)):
+        padding = (window[0] // 2, window[1] // 2)
+        soft = torch.nn.functional.avg_pool2d(soft, window, 1, padding, count_include_pad=False)
+    return soft[None]
 
 
 def _graft(mine: np.ndarray, theirs: np.ndarray, chosen: np.ndarray, subject: Subject) -> np.ndarray:

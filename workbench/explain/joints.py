@@ -44,8 +44,8 @@ def standing_out(joints: np.ndarray, everyone: np.ndarray) -> np.ndarray:
     From each joint the mean over the clips ``everyone`` [S,t_p,V] is subtracted, then at each step the mean over the
     joints: neither a joint that answers to every action nor a clip that is loud all over stands out.
     """
-    own = np.asarray(joints, np.float32) - np.asarray(everyone, np.float32).mean((0, 1))
-    return own - own.mean(1, keepdims=True)
+    activation = np.asarray(joints, np.float32) - np.asarray(everyone, np.float32).mean((0, 1))
+    return activation - activation.mean(1, keepdims=True)
 
 
 @dataclass(frozen=True)

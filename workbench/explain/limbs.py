@@ -44,8 +44,8 @@ def parents(skeleton: Skeleton) -> dict[int, int]:
 def chain(skeleton: Skeleton, joint: int) -> list[int]:
     """The joints from the one that holds the limb of ``joint`` to ``joint`` itself, which stands alone where it is
     what the body hangs on."""
-    path, held = [joint], {*skeleton.hips, *skeleton.shoulders}
-    while path[-1] in parents(skeleton) and (len(path) == 1 or path[-1] not in held):
+    path, holders = [joint], {*skeleton.hips, *skeleton.shoulders}
+    while path[-1] in parents(skeleton) and (len(path) == 1 or path[-1] not in holders):
         path.append(parents(skeleton)[path[-1]])
     return path[::-1]
 
@@ -55,10 +55,10 @@ def bend(points: np.ndarray, skeleton: Skeleton, joint: int, target: np.ndarray)
     and every bone of ``parents`` as long as it was. A joint on which the body hangs takes all others along. Frames in
     which a joint of the limb is missing (NaN) stay as they were."""
     old, path = np.asarray(points, np.float64), chain(skeleton, joint)
-    moved, there = old.copy(), np.isfinite(old[:, path]).all((1, 2))
-    old, target = old[there], np.asarray(target, np.float64)[there]
+    moved, known = old.copy(), np.isfinite(old[:, path]).all((1, 2))
+    old, target = old[known], np.asarray(target, np.float64)[known]
     if len(path) == 1:
-        moved[there] = old + (target - old[:, joint])[:, None]
+        moved[known] = old + (target - old[:, joint])[:, None]
         return moved
     new = old.copy()
     new[:, path] = _reach(old[:, path], target)
@@ -69,20 +69,20 @@ def bend(points: np.ndarray, skeleton: Skeleton, joint: int, target: np.ndarray)
             was, now = (each[:, bone[1]] - each[:, bone[0]] for each in (old, new))
             arm = (old[:, child] - old[:, bone[1]])[:, None]
             new[:, child] = new[:, bone[1]] + _turned(arm, was, now)[:, 0]
-    moved[there] = new
+    moved[known] = new
     return moved
 
 
 def restored(old: np.ndarray, new: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """``new`` [...,V,D] with the bones of ``parents`` as long as in ``old``, each in its new direction."""
-    kept = new.astype(np.float64).copy()
+    joints = new.astype(np.float64).copy()
     for child, parent in parents(skeleton).items():
         was, now = old[..., child, :] - old[..., parent, :], new[..., child, :] - new[..., parent, :]
         length, far = (np.linalg.norm(bone, axis=-1, keepdims=True) for bone in (was, now))
         bone = np.divide(now * length, far, out=np.array(now, np.float64), where=far > 0)
-        placed = kept[..., parent, :] + bone
-        kept[..., child, :] = np.where(np.isfinite(placed), placed, kept[..., child, :])
-    return kept
+        placed = joints[..., parent, :] + bone
+        joints[..., child, :] = np.where(np.isfinite(placed), placed, joints[..., child, :])
+    return joints
 
 
 def _reach(limb: np.ndarray, target: np.ndarray) -> np.ndarray:

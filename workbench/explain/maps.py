@@ -70,7 +70,7 @@ def colorize(values: np.ndarray, colormap: str = "inferno") -> np.ndarray:
     return table[:, 0, ::-1][steps]
 
 
-def overlay(frames: np.ndarray, values: np.ndarray, opacity: float = 0.8, colormap: str = "inferno") -> np.ndarray:
+def overlay(frames: np.ndarray, values: np.ndarray, opacity: float = 0.8) -> np.ndarray:
     """uint8 [T,H,W,3]: ``values`` [T,H,W] in [0,1] laid over ``frames`` uint8 [T,H,W,3].
 
     The frame is greyed so that colour belongs to the map alone. opacity in [0,1] is how much the map covers the frame
@@ -83,5 +83,5 @@ def overlay(frames: np.ndarray, values: np.ndarray, opacity: float = 0.8, colorm
         raise ValueError(f"opacity must lie in [0,1], got {opacity}")
     grey = (frames @ np.array([0.299, 0.587, 0.114], np.float32))[..., None]
     cover = np.float32(opacity) * (1 + 2 * np.clip(np.asarray(values, np.float32), 0, 1)[..., None]) / 3
-    mixed = grey * (1 - cover) + colorize(values, colormap) * cover
+    mixed = grey * (1 - cover) + colorize(values) * cover
     return (mixed + 0.5).astype(np.uint8)

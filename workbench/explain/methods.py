@@ -22,6 +22,7 @@ from workbench.plain import system_and_batch
 from workbench.types import Batch
 
 Grid = tuple[int, int, int]
+Method = Callable[[nn.Module, Batch, int, Grid], np.ndarray | None]
 #: Steps of the path that integrated gradients follows.
 STEPS = 16
 
@@ -47,30 +48,20 @@ def explain(
     if "feature_map" not in output.maps:
         raise ValueError(f"{type(system).__name__} has no feature map, whose cells explanations are given for")
     t, h, w = output.maps["feature_map"].shape[2:]
-    was = system.training
-    system.eval()
-    try:
+    with outputs.evaluating(system):
         return {name: METHODS[name](system, batch, target, (t, h, w)) for name in methods or METHODS}
-    finally:
-        system.train(was)
 
 
-def _grad_cam(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray:
-    return gradcam(system, batch, target).maps["per_step"][0]
+def _by_gradient(name: str) -> Method:
+    """The method of captum that is called so."""
 
+    def method(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray:
+        from captum import attr
 
-def _saliency(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray:
-    from captum.attr import Saliency
+        video = outputs.video(batch).clone().requires_grad_()
+        return on_grid(getattr(attr, name)(_score(system, batch)).attribute(video, target), grid)
 
-    video = outputs.video(batch).clone().requires_grad_()
-    return on_grid(Saliency(_score(system, batch)).attribute(video, target), grid)
-
-
-def _input_x_gradient(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray:
-    from captum.attr import InputXGradient
-
-    video = outputs.video(batch).clone().requires_grad_()
-    return on_grid(InputXGradient(_score(system, batch)).attribute(video, target), grid)
+    return method
 
 
 def _integrated_gradients(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray:
@@ -97,10 +88,6 @@ def _occlusion(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.n
     return on_grid(attribution.clamp(min=0), grid)
 
 
-def _attention(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray | None:
-    return where_and_when(outputs.arrays(outputs.ask(system, batch)))
-
-
 def _contributions(system: nn.Module, batch: Batch, target: int, grid: Grid) -> np.ndarray | None:
     """The positive shares of the cells in the logit (see ``contributions``)."""
     output = outputs.ask(system, batch)
@@ -111,12 +98,12 @@ def _contributions(system: nn.Module, batch: Batch, target: int, grid: Grid) -> 
     return np.maximum(shares.cells, 0)
 
 
-METHODS: dict[str, Callable[[nn.Module, Batch, int, Grid], np.ndarray | None]] = {
-    "attention": _attention,
+METHODS: dict[str, Method] = {
+    "attention": lambda system, batch, *_: where_and_when(outputs.arrays(outputs.ask(system, batch))),
     "contributions": _contributions,
-    "grad-cam": _grad_cam,
-    "saliency": _saliency,
-    "input x gradient": _input_x_gradient,
+    "grad-cam": lambda system, batch, target, _: gradcam(system, batch, target).maps["per_step"][0],
+    "saliency": _by_gradient("Saliency"),
+    "input x gradient": _by_gradient("InputXGradient"),
     "integrated gradients": _integrated_gradients,
     "occlusion": _occlusion,
 }

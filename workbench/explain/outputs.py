@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,11 +19,17 @@ def ask(system: torch.nn.Module, batch: Batch | Any) -> Output:
     Any module that takes a video [B,3,T,H,W] and returns logits can be asked about one, an array or tensor (see
     ``plain.Plain``)."""
     system, batch = system_and_batch(system, batch)
+    with evaluating(system), torch.no_grad():
+        return system(batch.to(device(system)))
+
+
+@contextmanager
+def evaluating(system: torch.nn.Module) -> Iterator[None]:
+    """The system in evaluation mode; each of its parts is in its own mode again behind."""
     modes = {part: part.training for part in system.modules()}
     system.eval()
     try:
-        with torch.no_grad():
-            return system(batch.to(device(system)))
+        yield
     finally:
         for part, training in modes.items():
             part.training = training

@@ -20,12 +20,12 @@ from workbench.types import Batch, Output
 
 
 @dataclass
-class _Said:
-    """One call of a module: what it was given and what it said; how often each tensor had been written to by then (one
-    that was since changed in place is no longer what was given or said); and the last question that needed it."""
+class _Call:
+    """One call of a module: its arguments and its output; how often each tensor had been written to by then (one
+    that was since changed in place is no longer what it was); and the last question that needed it."""
 
-    given: list
-    said: Any
+    arguments: list
+    output: Any
     versions: list[int]
     needed: int
 
@@ -41,7 +41,7 @@ class Reuse:
         self.system, self.keep = system, keep
         self.ran: list[str] = []
         self.kept: list[str] = []
-        self._memory: dict[str, list[_Said]] = {}
+        self._memory: dict[str, list[_Call]] = {}
         self._asked = 0
         self._inside = False
 
@@ -83,18 +83,18 @@ class Reuse:
             arguments = [*args, *sorted(named.items()), *uniform]
             memory = self._memory.setdefault(name, [])
             for call in memory:
-                if call.versions == _versions([call.given, call.said]) and _same(call.given, arguments):
+                if call.versions == _versions([call.arguments, call.output]) and _same(call.arguments, arguments):
                     call.needed = self._asked
                     self.kept.append(name)
-                    return call.said
+                    return call.output
             self._inside = True
             try:
-                said = forward(*args, **named)
+                output = forward(*args, **named)
             finally:
                 self._inside = False
             self.ran.append(name)
-            memory.append(_Said(arguments, said, _versions([arguments, said]), self._asked))
-            return said
+            memory.append(_Call(arguments, output, _versions([arguments, output]), self._asked))
+            return output
 
         return remembered
 

@@ -170,18 +170,19 @@ class WhatIf:
         return {name: float(value) for name, value in self._grade(attention, maps.get("temporal"), truth).items()}
 
     def _untouched(self, subject: Subject, changes: Sequence[Change]) -> tuple[str, ...]:
-        changed = _changed_fields(self.subject.batch, subject.batch)
-        meant = changed.union(*(getattr(change, "of", ()) for change in changes))
-        due = meant.union(*(DERIVED.get(name, set()) for name in meant))
+        before, after = self.subject.batch, subject.batch
+        changed = {name for name in vars(before) if getattr(before, name) is not getattr(after, name)}
+        touched = changed.union(*(getattr(change, "of", ()) for change in changes))
+        due = touched.union(*(DERIVED.get(name, set()) for name in touched))
         return tuple(sorted((due - changed) & self.reads))
 
 
 def _with_pictures(batch: Batch, drawn: Batch) -> Batch:
     """``batch`` with the pictures of ``drawn`` and what is made of them, in its segments too."""
-    held: dict[str, Any] = {name: value for name in PICTURED if (value := getattr(drawn, name)) is not None}
+    fields: dict[str, Any] = {name: value for name in PICTURED if (value := getattr(drawn, name)) is not None}
     if batch.segments is not None and drawn.segments is not None:
-        held["segments"] = {g: _with_pictures(part, drawn.segments[g]) for g, part in batch.segments.items()}
-    return batch.replace(**held)
+        fields["segments"] = {g: _with_pictures(part, drawn.segments[g]) for g, part in batch.segments.items()}
+    return batch.replace(**fields)
 
 
 def table(session: WhatIf, questions: Mapping[str, Sequence[Change]]) -> pd.DataFrame:
@@ -212,8 +213,3 @@ def where_and_when(maps: Mapping[str, np.ndarray]) -> np.ndarray | None:
         return maps.get("attention")
     steps = len(maps["temporal"]) if "temporal" in maps else 1
     return np.repeat(maps["spatial"][None], steps, axis=0)
-
-
-def _changed_fields(before: Batch, after: Batch) -> set[str]:
-    """The fields of the batch that were exchanged."""
-    return {name for name in vars(before) if getattr(before, name) is not getattr(after, name)}

@@ -79,22 +79,22 @@ def ask(name: str, answer: float | str | None = None, measured: float | None = N
     if answer is None:
         kind = f"one of {', '.join(map(repr, question.choices))}" if lines else "a number"
         return Feedback(question.text, False, (*lines, ("answer", f"write {kind} in the place of None")))
-    given: str | float
+    reply: str | float
     if lines:
-        given = str(answer).strip().lower()
-        if given not in question.choices:
-            said = f"{answer!r} is none of the choices: {', '.join(map(repr, question.choices))}"
-            return Feedback(question.text, False, (*lines, ("answer", said)))
+        reply = str(answer).strip().lower()
+        if reply not in question.choices:
+            problem = f"{answer!r} is none of the choices: {', '.join(map(repr, question.choices))}"
+            return Feedback(question.text, False, (*lines, ("answer", problem)))
     else:
         try:
-            given = float(answer)
+            reply = float(answer)
         except (TypeError, ValueError):
             return Feedback(question.text, False, (("answer", f"{answer!r} is no number"),))
-    near = isinstance(given, float) and isinstance(right, float) and abs(given - right) <= question.tolerance
-    if given == right or near:
-        words = f"{given:.4g}" if isinstance(given, float) else given
-        return Feedback(question.text, True, (("right", f"{words}: {question.why}"),))
-    hint = question.slips.get(given, "try the extreme case, or let the cells above compute it")
+    near = isinstance(reply, float) and isinstance(right, float) and abs(reply - right) <= question.tolerance
+    if reply == right or near:
+        text = f"{reply:.4g}" if isinstance(reply, float) else reply
+        return Feedback(question.text, True, (("right", f"{text}: {question.why}"),))
+    hint = question.slips.get(reply, "try the extreme case, or let the cells above compute it")
     return Feedback(question.text, False, (*lines, ("wrong", f"it is not {answer}"), ("hint", hint)))
 
 
@@ -181,8 +181,8 @@ def _exchanged_sides() -> str:
     poses = points, points[mirror]
     pictures = [drawing.draw_skeleton(frame, pose, bones, colors, width)[::2, ::2] for pose in poses]
     videos = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)[:, :, None].expand(-1, -1, 16, -1, -1)
-    one, other = shipped_features(videos / 127.5 - 1).mean((2, 3, 4))
-    return "yes" if float((one - other).norm() / one.norm()) > 0.01 else "no"
+    plain, mirrored = shipped_features(videos / 127.5 - 1).mean((2, 3, 4))
+    return "yes" if float((plain - mirrored).norm() / plain.norm()) > 0.01 else "no"
 
 
 QUESTIONS = {

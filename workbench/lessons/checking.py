@@ -72,13 +72,13 @@ def _faults(
 ) -> Iterator[list[tuple[str, str]]]:
     """What is wrong on each kind of input; what is right goes to ``right``."""
     for what, arguments in task.cases(seed).items():
-        given = _copies(arguments)
+        copies = _copies(arguments)
         try:
-            returned = function(*given)
+            returned = function(*copies)
         except Exception as problem:  # a student's function may raise anything
             yield _raised(task, function, problem, what)
             return
-        fault = _changed(task, arguments, given, what) or _different(task, arguments, returned, what)
+        fault = _changed(task, arguments, copies, what) or _different(task, arguments, returned, what)
         if fault:
             yield fault
             return
@@ -94,18 +94,17 @@ def _raised(task: Task, function: Callable[..., Any], problem: Exception, what: 
             where = f", in its line `{line}`" if line else ""
         trace = trace.tb_next
     text = " ".join(str(problem).split())
-    said = [("wrong", f"on {what} it stops with {type(problem).__name__}{where}: {text}")]
-    hints = [hint for part, hint in task.said.items() if part in text]
-    return said + [("hint", hint) for hint in hints[:1]]
+    hints = [("hint", hint) for part, hint in task.said.items() if part in text]
+    return [("wrong", f"on {what} it stops with {type(problem).__name__}{where}: {text}"), *hints[:1]]
 
 
-def _changed(task: Task, arguments: tuple, given: tuple, what: str) -> list[tuple[str, str]] | None:
-    for name, before, after in zip(task.takes, arguments, given, strict=True):
+def _changed(task: Task, arguments: tuple, copies: tuple, what: str) -> list[tuple[str, str]] | None:
+    for name, before, after in zip(task.takes, arguments, copies, strict=True):
         if isinstance(before, np.ndarray | torch.Tensor) and not np.array_equal(
             np.asarray(before), np.asarray(after), equal_nan=np.asarray(before).dtype.kind == "f"
         ):
-            said = f"on {what} it changes its input {name}, which the caller still needs"
-            return [("wrong", said), ("hint", "work on a copy: `.clone()` of a tensor, `.copy()` of an array")]
+            fault = f"on {what} it changes its input {name}, which the caller still needs"
+            return [("wrong", fault), ("hint", "work on a copy: `.clone()` of a tensor, `.copy()` of an array")]
     return None
 
 
@@ -121,10 +120,11 @@ def _different(task: Task, arguments: tuple, returned: Any, what: str) -> list[t
         answers = _parts(returned) if task.parts > 1 else [_array(returned)]
     except _NotAnArray as problem:
         return [("wrong", f"on {what} it returns {problem}; needed is {' and '.join(task.returns)}")]
-    if any((answer.dtype.kind == "U") != (one.dtype.kind == "U") for answer, one in zip(answers, wanted, strict=True)):
+    pairs = zip(answers, wanted, strict=True)
+    if any((answer.dtype.kind == "U") != (right.dtype.kind == "U") for answer, right in pairs):
         kinds = ("words", "numbers") if answers[0].dtype.kind == "U" else ("numbers", "words")
         return [("wrong", f"on {what} it returns {kinds[0]}; needed are {kinds[1]}: {' and '.join(task.returns)}")]
-    shapes = [answer.shape for answer in answers], [one.shape for one in wanted]
+    shapes = [answer.shape for answer in answers], [right.shape for right in wanted]
     fits = shapes[0] == shapes[1]
     away = task.distance(answers, wanted, arguments) if fits else np.inf
     # Pictures are rough: one that is much nearer to a mistake's is that mistake.
@@ -134,11 +134,11 @@ def _different(task: Task, arguments: tuple, returned: Any, what: str) -> list[t
     if not fits:
         which = next(i for i, (got, need) in enumerate(zip(*shapes, strict=True)) if got != need)
         shape, needed = (list(side[which]) for side in shapes)
-        said = f"on {what} it returns the shape {shape}; needed is {needed}, {task.returns[which]}"
-        return [("wrong", said), *(hints or _about_shape(shapes[0][which], shapes[1][which]))]
+        fault = f"on {what} it returns the shape {shape}; needed is {needed}, {task.returns[which]}"
+        return [("wrong", fault), *(hints or _about_shape(shapes[0][which], shapes[1][which]))]
     if _finite_lost(answers, wanted):
-        said = f"on {what} it returns numbers that are not finite (nan or inf)"
-        return [("wrong", said), *(hints or [("hint", task.infinite)] * bool(task.infinite))]
+        fault = f"on {what} it returns numbers that are not finite (nan or inf)"
+        return [("wrong", fault), *(hints or [("hint", task.infinite)] * bool(task.infinite))]
     return [
         ("wrong", f"on {what} {_first_difference(task, answers, wanted)}"),
         *(hints or _about_values(answers, wanted)),
@@ -153,8 +153,8 @@ def _hints(task: Task, arguments: tuple, answers: list[np.ndarray], away: float)
             result = _parts(mistake(*_copies(arguments)))
         except RuntimeError:  # a mistake that shows on inputs of other shapes
             continue
-        finite = all(one.dtype.kind != "f" or np.isfinite(one).all() for one in result)
-        same = [one.shape for one in result] == [one.shape for one in answers]
+        finite = all(part.dtype.kind != "f" or np.isfinite(part).all() for part in result)
+        same = [part.shape for part in result] == [answer.shape for answer in answers]
         if same and finite and not _finite_lost(answers, result):
             found.append((task.distance(answers, result, arguments), hint))
     distance, hint = min(found, default=(np.inf, ""))
@@ -209,20 +209,20 @@ def _about_values(answers: list[np.ndarray], wanted: list[np.ndarray]) -> list[t
 
 def _finite_lost(answers: list[np.ndarray], wanted: list[np.ndarray]) -> bool:
     """Whether an answer isn't finite where it should be."""
-    pairs = [(one, right) for one, right in zip(answers, wanted, strict=True) if one.dtype.kind == "f"]
-    return any(one.shape == right.shape and not np.isfinite(one[np.isfinite(right)]).all() for one, right in pairs)
+    pairs = [(answer, right) for answer, right in zip(answers, wanted, strict=True) if answer.dtype.kind == "f"]
+    return any(a.shape == right.shape and not np.isfinite(a[np.isfinite(right)]).all() for a, right in pairs)
 
 
-def _near(one: np.ndarray, other: np.ndarray) -> bool:
-    if one.shape != other.shape:
+def _near(answer: np.ndarray, right: np.ndarray) -> bool:
+    if answer.shape != right.shape:
         return False
-    if other.dtype.kind == "U" or one.dtype.kind == "U":
-        return bool((one == other).all())
-    return bool(np.allclose(one.astype(float), other.astype(float), rtol=1e-4, atol=1e-5, equal_nan=True))
+    if right.dtype.kind == "U" or answer.dtype.kind == "U":
+        return bool((answer == right).all())
+    return bool(np.allclose(answer.astype(float), right.astype(float), rtol=1e-4, atol=1e-5, equal_nan=True))
 
 
 def _parts(value: Any) -> list[np.ndarray]:
-    return [_array(one) for one in value] if isinstance(value, tuple) else [_array(value)]
+    return [_array(part) for part in value] if isinstance(value, tuple) else [_array(value)]
 
 
 def _array(value: Any) -> np.ndarray:
@@ -230,7 +230,7 @@ def _array(value: Any) -> np.ndarray:
         value = value.detach().cpu()
         return (value.float() if value.is_floating_point() else value).numpy()
     try:
-        array = np.asarray([_array(one) for one in value] if isinstance(value, list | tuple) else value)
+        array = np.asarray([_array(part) for part in value] if isinstance(value, list | tuple) else value)
     except ValueError:
         raise _NotAnArray("a list whose parts differ in length") from None
     if array.dtype.kind not in "biufU":
@@ -240,16 +240,16 @@ def _array(value: Any) -> np.ndarray:
 
 def _copies(arguments: tuple) -> tuple:
     return tuple(
-        one.clone() if isinstance(one, torch.Tensor) else one.copy() if isinstance(one, np.ndarray) else one
-        for one in arguments
+        value.clone() if isinstance(value, torch.Tensor) else value.copy() if isinstance(value, np.ndarray) else value
+        for value in arguments
     )
 
 
 def _keeps_gradients(task: Task, function: Callable[..., Any], seed: int) -> bool:
     arguments = _copies(next(iter(task.cases(seed).values())))
-    for one in arguments:
-        if isinstance(one, torch.Tensor) and one.is_floating_point():
-            one.requires_grad_()
+    for value in arguments:
+        if isinstance(value, torch.Tensor) and value.is_floating_point():
+            value.requires_grad_()
     try:
         returned = function(*arguments)
     except Exception:  # such as .numpy() of what has a gradient

@@ -27,13 +27,13 @@ def descend(loss: Contrast, clips: int = 16, size: int = 8, m: float = 0.01, ste
     draw = torch.Generator().manual_seed(seed)
     teacher = torch.rand(clips, size, generator=draw)
     student = torch.randn(clips, size, generator=draw).requires_grad_()
-    other = teacher.roll(1, 0)
-    pairs, positive = torch.cat([teacher, other]), torch.arange(2 * clips) < clips
+    wrong = teacher.roll(1, 0)
+    pairs, positive = torch.cat([teacher, wrong]), torch.arange(2 * clips) < clips
     optimizer = torch.optim.Adam([student], lr=0.1)
     cosines = []
     for step in range(steps + 1):
         with torch.no_grad():
-            cosines.append(torch.stack([F.cosine_similarity(one, student, dim=1).mean() for one in (teacher, other)]))
+            cosines.append(torch.stack([F.cosine_similarity(side, student, dim=1).mean() for side in (teacher, wrong)]))
         if step < steps:
             optimizer.zero_grad()
             loss(pairs, torch.cat([student, student]), positive, m).backward()
@@ -61,15 +61,15 @@ def learn_projection(
     draw = torch.Generator().manual_seed(seed)
     for _ in range(steps):
         optimizer.zero_grad()
-        others = _others(labels, learnt, draw)
-        own = embed(student[learnt])
+        negatives = _others(labels, learnt, draw)
+        embedded = embed(student[learnt])
         positive = torch.arange(2 * len(learnt)) < len(learnt)
-        loss(torch.cat([teacher[learnt], teacher[others]]), torch.cat([own, own]), positive, m).backward()
+        loss(torch.cat([teacher[learnt], teacher[negatives]]), torch.cat([embedded, embedded]), positive, m).backward()
         optimizer.step()
     with torch.no_grad():
-        own = embed(student[rest])
-        with_own = F.cosine_similarity(teacher[rest], own, dim=1)
-        return with_own, F.cosine_similarity(teacher[_others(labels, rest, draw)], own, dim=1)
+        embedded = embed(student[rest])
+        to_own = F.cosine_similarity(teacher[rest], embedded, dim=1)
+        return to_own, F.cosine_similarity(teacher[_others(labels, rest, draw)], embedded, dim=1)
 
 
 def class_means(rows: Tensor, labels: Tensor) -> Tensor:

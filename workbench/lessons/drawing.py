@@ -28,20 +28,15 @@ def bar_width(points: np.ndarray, size: tuple[int, int]) -> float:
 
 def bone_sides(joints: Sequence[str], bones: Sequence[tuple[int, int]]) -> list[str]:
     """The names of joints, (child, parent) pairs of a Kinect's schema -> left, right or middle for each bone."""
-    skeleton = next(one for one in map(Skeleton.named, Skeleton.names()) if one.joints == tuple(joints))
+    skeleton = next(known for known in map(Skeleton.named, Skeleton.names()) if known.joints == tuple(joints))
     return [skeletons.SIDES[side] for side in skeletons.bone_sides(skeleton)]
-
-
-def coarse_colors(skeleton: Skeleton) -> list[tuple[int, int, int]]:
-    """The library's colour, RGB, of each bone."""
-    return [rendering.COARSE_COLORS[part] for part in skeletons.bone_limbs(skeleton)[1]]
 
 
 def draw_skeleton(
     frame: np.ndarray, points: np.ndarray, bones: Sequence, colors: Sequence, width: float, **options: Any
 ) -> np.ndarray:
     """frame uint8 [H,W,3], points float [V,2] (NaN: missing) -> uint8 [H,W,3], in the library's colours and width."""
-    skeleton = next(one for one in map(Skeleton.named, Skeleton.names()) if one.bones == tuple(map(tuple, bones)))
+    skeleton = next(known for known in map(Skeleton.named, Skeleton.names()) if known.bones == tuple(map(tuple, bones)))
     joints = np.asarray(points, np.float32)[None, None]
     pose = Pose(joints, skeleton, "image", np.zeros(1, np.int64))
     return rendering.draw(frame[None], pose, **({"background": "frame", "colors": "coarse"} | options))[0]
@@ -77,8 +72,10 @@ def _scenes(seed: int) -> dict[str, tuple]:
     missing = points.copy()
     missing[[6, 14]] = np.nan
 
+    colors = [rendering.COARSE_COLORS[part] for part in skeletons.bone_limbs(skeleton)[1]]
+
     def scene(frame: np.ndarray, joints: np.ndarray) -> tuple:
-        return frame, joints, skeleton.bones, coarse_colors(skeleton), bar_width(joints, (224, 224))
+        return frame, joints, skeleton.bones, colors, bar_width(joints, (224, 224))
 
     return {
         "a black picture": scene(black, points),
@@ -90,9 +87,8 @@ def _scenes(seed: int) -> dict[str, tuple]:
 def _apart(answers: Answers, wanted: Answers, arguments: tuple) -> float:
     """How much two pictures differ, blurred by a pixel or two, as a share of what was drawn on the frame: rough edges
     and the shape of the ends don't count."""
-    answer, right, frame = (
-        cv2.GaussianBlur(one.astype(np.float32), (5, 5), 0) for one in (answers[0], wanted[0], arguments[0])
-    )
+    pictures = answers[0], wanted[0], arguments[0]
+    answer, right, frame = (cv2.GaussianBlur(picture.astype(np.float32), (5, 5), 0) for picture in pictures)
     return float(np.abs(answer - right).sum() / max(np.abs(right - frame).sum(), 1.0))
 
 

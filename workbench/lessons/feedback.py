@@ -25,14 +25,14 @@ class Feedback:
     function: Callable[..., Any] | None = None
 
     def __repr__(self) -> str:
-        return "\n".join([self.title, *(f"  {word}: {said}" for word, said in self.lines)])
+        return "\n".join([self.title, *(f"  {word}: {sentence}" for word, sentence in self.lines)])
 
     def _repr_html_(self) -> str:
         mark, color = LOOKS[self.passed]
         rows = "".join(
             f'<tr><td style="text-align:left;vertical-align:top"><b>{escape(word)}</b></td>'
-            f'<td style="text-align:left;white-space:normal">{escape(said)}</td></tr>'
-            for word, said in self.lines
+            f'<td style="text-align:left;white-space:normal">{escape(sentence)}</td></tr>'
+            for word, sentence in self.lines
         )
         body = f'<table style="margin:4px 0 0">{rows}</table>' if rows else ""
         box = f"border-left:5px solid {color};padding:6px 12px;margin:4px 0;max-width:100ch"

@@ -10,7 +10,7 @@ from workbench.nets import couple, modulate
 from workbench.systems.vpn.vpn import AttentionNetwork
 
 
-class _Given(nn.Module):
+class _Scores(nn.Module):
     """Scores that are known, in the place of a layer."""
 
     def __init__(self, scores: Tensor) -> None:
@@ -25,7 +25,7 @@ class _Given(nn.Module):
 def attention_weights(z1: Tensor, z2: Tensor, m: int, n: int) -> tuple[Tensor, Tensor]:
     """What VPN's attention network makes of its scores z1 float [B,mn] and z2 [B,T']: A_S [B,m,n] and A_T [B,T']."""
     network = AttentionNetwork(1, (z2.shape[1], m, n), 1, temporal=True, normalize=False)
-    network.spatial, network.temporal = _Given(z1), _Given(z2)  # type: ignore[assignment]
+    network.spatial, network.temporal = _Scores(z1), _Scores(z2)  # type: ignore[assignment]
     _, weights = network(z1)
     return weights["spatial"], weights["temporal"]
 
@@ -43,12 +43,7 @@ def weighted_mean(f: Tensor, a: Tensor) -> Tensor:
 def _scores(seed: int) -> dict[str, tuple]:
     draw = torch.Generator().manual_seed(seed)
     return {
-        "two clips, 3 steps, a grid of 2 x 4": (
-            torch.randn(2, 8, generator=draw),
-            torch.randn(2, 3, generator=draw),
-            2,
-            4,
-        ),
+        "two clips, 3 steps, a grid of 2 x 4": (*(torch.randn(2, size, generator=draw) for size in (8, 3)), 2, 4),
         "as many clips as steps": (torch.randn(3, 9, generator=draw), torch.randn(3, 3, generator=draw), 3, 3),
         "large scores": (30 * torch.randn(2, 4, generator=draw), 30 * torch.randn(2, 5, generator=draw), 2, 2),
     }

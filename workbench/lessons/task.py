@@ -14,12 +14,12 @@ Answers = list[np.ndarray]
 def difference(answers: Answers, wanted: Answers, arguments: tuple = ()) -> float:
     """The largest difference as a share of the largest number, over all parts; of words the share that differ."""
     shares = [0.0]
-    for one, right in zip(answers, wanted, strict=True):
+    for answer, right in zip(answers, wanted, strict=True):
         if right.dtype.kind == "U":
-            shares.append(float((one != right).mean()))
+            shares.append(float((answer != right).mean()))
             continue
         known = np.isfinite(right)
-        gap = np.abs(one.astype(float) - right)[known]
+        gap = np.abs(answer.astype(float) - right)[known]
         shares.append(float(gap.max(initial=0)) / max(float(np.abs(right[known]).max(initial=0)), 1e-6))
     return max(shares)
 

@@ -44,8 +44,8 @@ class Ranks:
 
     def positives(self, weights: np.ndarray | None = None) -> np.ndarray:
         """float64 [C]: positives of each group, each counted as often as ``weights`` [V] says of its video."""
-        own = None if weights is None else weights[self.positive_video]
-        return np.bincount(self.positive_group, own, self.groups).astype(np.float64)
+        counts = None if weights is None else weights[self.positive_video]
+        return np.bincount(self.positive_group, counts, self.groups).astype(np.float64)
 
 
 def average_precision(ranks: Ranks, interpolation: str = "none", weights: np.ndarray | None = None) -> np.ndarray:
@@ -75,8 +75,8 @@ def average_precision(ranks: Ranks, interpolation: str = "none", weights: np.nda
     return np.divide(summed, positives, out=np.full(summed.shape, np.nan), where=positives > 0)
 
 
-def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+def _share(part: np.ndarray, total: np.ndarray) -> np.ndarray:
+    return np.divide(part, total, out=np.zeros_like(part), where=total > 0)
 
 
 def _cumulated(values: np.ndarray, starts: np.ndarray) -> np.ndarray:

@@ -65,20 +65,20 @@ def charades_labels(intervals: Any, lengths: Mapping[str, float], classes: int =
     video, kind, table = _coded(intervals, lengths, classes)
     # In the script's own order of operations, so that a point on the end of an interval falls on the same side.
     times = np.arange(POINTS) / POINTS * np.array(list(lengths.values()), np.float64)[:, None]
-    own = times[video]
-    inside = (table["start"].to_numpy()[:, None] <= own) & (own <= table["end"].to_numpy()[:, None])
+    points = times[video]
+    inside = (table["start"].to_numpy()[:, None] <= points) & (points <= table["end"].to_numpy()[:, None])
     labels = np.zeros((len(lengths), POINTS, classes), bool)
     row, point = np.nonzero(inside)
     labels[video[row], point, kind[row]] = True
     return labels
 
 
-def sample_points(scores: Any, points: int = POINTS) -> np.ndarray:
-    """float [points,N]: of ``scores`` [T,N], T equal steps of a video, those that hold the times (j - 1) / points."""
+def sample_points(scores: Any) -> np.ndarray:
+    """float [25,N]: of ``scores`` [T,N], T equal steps of a video, those that hold the times (j - 1) / 25."""
     scores = as_array(scores)
     if scores.ndim != 2 or 0 in scores.shape:
         raise ValueError(f"scores must be [T,N], got {list(scores.shape)}")
-    return scores[np.arange(points) * len(scores) // points]
+    return scores[np.arange(POINTS) * len(scores) // POINTS]
 
 
 def _coded(intervals: Any, lengths: Mapping[str, float], classes: int) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
@@ -98,8 +98,8 @@ def _stacked(scores: Mapping[str, Any], lengths: Mapping[str, float], shape: tup
     stacked = np.full((len(lengths), *shape), -np.inf)
     for row, video in zip(stacked, lengths, strict=True):
         if video in scores:
-            own = as_array(scores[video])
-            if own.shape != shape:
-                raise ValueError(f"scores of video {video} must be {list(shape)}, got {list(own.shape)}")
-            row[...] = own
+            values = as_array(scores[video])
+            if values.shape != shape:
+                raise ValueError(f"scores of video {video} must be {list(shape)}, got {list(values.shape)}")
+            row[...] = values
     return stacked

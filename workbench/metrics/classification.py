@@ -34,9 +34,9 @@ def hits(logits: Any, labels: Any, k: int = 1) -> np.ndarray:
     logits, labels = _checked(logits, labels)
     if not 1 <= k <= logits.shape[1]:
         raise ValueError(f"k must lie between 1 and the {logits.shape[1]} classes, got {k}")
-    own = logits[np.arange(len(labels)), labels][:, None]
+    of_label = logits[np.arange(len(labels)), labels][:, None]
     earlier = np.arange(logits.shape[1]) < labels[:, None]
-    return ((logits > own) | ((logits == own) & earlier)).sum(1) < k
+    return ((logits > of_label) | ((logits == of_label) & earlier)).sum(1) < k
 
 
 def mean_class_accuracy(logits: Any, labels: Any) -> float:

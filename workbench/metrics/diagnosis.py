@@ -46,12 +46,12 @@ def prediction_kinds(
     back = np.empty_like(row)
     back[row] = np.arange(len(row))
     right, counted = ranks.hit[0][back], ranks.counted[0][back]
-    own, other = _best_overlaps(scored, rule)
+    same_label, other_label = _best_overlaps(scored, rule)
     threshold = float(scored.iou[0])
     # The THUMOS rule asks for more than its threshold.
     reached = (lambda overlap: overlap > threshold) if RULES[rule].strict else (lambda overlap: overlap >= threshold)
     kinds = np.select(
-        [~counted, right, reached(own), reached(other), own >= near],
+        [~counted, right, reached(same_label), reached(other_label), same_label >= near],
         ["ignored", "right", "double", "wrong label", "localisation"],
         "background",
     )
@@ -121,10 +121,10 @@ def _best_overlaps(scored: Scored, rule: str) -> tuple[np.ndarray, np.ndarray]:
     times = [table[name].to_numpy()[rows] for table, rows in ((scored.predictions, left), (scored.truth, right))
              for name in ("start", "end")]  # fmt: skip
     overlap = RULES[rule].overlap(*times)
-    mine = scored.predictions["label"].to_numpy()[left] == scored.truth["label"].to_numpy()[right]
+    same = scored.predictions["label"].to_numpy()[left] == scored.truth["label"].to_numpy()[right]
     best = np.zeros((2, len(videos)))
-    np.maximum.at(best[0], left[mine], overlap[mine])
-    np.maximum.at(best[1], left[~mine], overlap[~mine])
+    np.maximum.at(best[0], left[same], overlap[same])
+    np.maximum.at(best[1], left[~same], overlap[~same])
     return best[0], best[1]
 
 

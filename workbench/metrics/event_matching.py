@@ -168,9 +168,9 @@ def _give(rule: Rule, detection: np.ndarray, event: np.ndarray, detections: int,
         return partners
     # Each choice depends on all before it; only pairs that overlap enough come here, so that the walk is short.
     partner, taken = [-1] * detections, [False] * events
-    for row, other in zip(detection.tolist(), event.tolist(), strict=True):
-        if partner[row] < 0 and not taken[other]:
-            partner[row], taken[other] = other, True
+    for row, truth in zip(detection.tolist(), event.tolist(), strict=True):
+        if partner[row] < 0 and not taken[truth]:
+            partner[row], taken[truth] = truth, True
     partners[:] = partner
     return partners
 

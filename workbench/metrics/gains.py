@@ -43,13 +43,8 @@ def event_gain(
         precision = average_precision(ranking, RULES[rule].interpolation, weights)[0]
         return _with_mean(np.nan_to_num(precision, nan=fill))
 
-    return _table(
-        [*runs[0].labels],
-        [lambda weights, ranking=ranking: scores(ranking, weights) for ranking in ranks],
-        len(videos),
-        repeats,
-        seed,
-    )
+    scored = [lambda weights, ranking=ranking: scores(ranking, weights) for ranking in ranks]
+    return _table([*runs[0].labels], scored, len(videos), repeats, seed)
 
 
 def frame_gain(
@@ -67,8 +62,8 @@ def frame_gain(
         runs.append((rows[order], np.take_along_axis(positive, order, 0)))
 
     def scored(run: tuple[np.ndarray, np.ndarray], weights: np.ndarray | None) -> np.ndarray:
-        own, positive = run
-        return _with_mean(np.array([_column(own[:, n], positive[:, n], weights) for n in range(own.shape[1])]))
+        video, positive = run
+        return _with_mean(np.array([_column(video[:, n], positive[:, n], weights) for n in range(video.shape[1])]))
 
     classes = list(range(runs[0][0].shape[1])) if names is None else list(names)
     return _table(classes, [lambda weights, run=run: scored(run, weights) for run in runs], len(kinds), repeats, seed)
@@ -96,11 +91,10 @@ def _with_mean(precision: np.ndarray) -> np.ndarray:
 
 def _over(run: Scored, videos: list) -> Ranks:
     index_of = {video: index for index, video in enumerate(videos)}
-    own, truth = (
-        np.array([index_of[video] for video in table["video"]], np.int64) for table in (run.predictions, run.truth)
-    )
+    tables = run.predictions, run.truth
+    predicted, truth = (np.array([index_of[video] for video in table["video"]], np.int64) for table in tables)
     matched = run.matched
-    return replace(matched.ranks, video=own[matched.row], positive_video=truth, videos=len(videos))
+    return replace(matched.ranks, video=predicted[matched.row], positive_video=truth, videos=len(videos))
 
 
 def _column(video: np.ndarray, positive: np.ndarray, weights: np.ndarray | None) -> float:

@@ -123,8 +123,7 @@ def _surest(rows: np.ndarray, start: np.ndarray, end: np.ndarray, iou: float) ->
 
 def _by_class(thresholds: Any, classes: int) -> np.ndarray:
     """float64 [I,N]"""
-    values = np.asarray(as_array(thresholds), np.float64)
-    values = np.atleast_1d(values)
+    values = np.atleast_1d(as_array(thresholds).astype(np.float64))
     if values.ndim == 1:
         values = np.repeat(values[:, None], classes, axis=1)
     if values.ndim != 2 or values.shape[1] != classes or not len(values):

@@ -208,8 +208,8 @@ def holm(p: Sequence[float]) -> np.ndarray:
     are wrong about none at all with at least 1 minus that level. NaN stays NaN and counts for nothing."""
     values = np.asarray(p, np.float64)
     adjusted = np.full(values.shape, np.nan)
-    there = np.flatnonzero(~np.isnan(values))
-    order = there[np.argsort(values[there], kind="stable")]
+    known = np.flatnonzero(~np.isnan(values))
+    order = known[np.argsort(values[known], kind="stable")]
     steps = values[order] * (len(order) - np.arange(len(order)))
     adjusted[order] = np.minimum(np.maximum.accumulate(steps), 1.0) if len(order) else steps
     return adjusted
@@ -225,5 +225,5 @@ def rank_agreement(first: Sequence[float], second: Sequence[float]) -> float:
     """Kendall's tau-b in [-1,1] between two rankings of the same rows; rows that are NaN in either are left out, and
     NaN is returned for fewer than two or where one side is all ties."""
     x, y = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    both = np.isfinite(x) & np.isfinite(y)
-    return float(kendalltau(x[both], y[both]).statistic) if both.sum() > 1 else float("nan")
+    ranked = np.isfinite(x) & np.isfinite(y)
+    return float(kendalltau(x[ranked], y[ranked]).statistic) if ranked.sum() > 1 else float("nan")

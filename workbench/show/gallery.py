@@ -23,6 +23,7 @@ from plotly.offline import get_plotlyjs
 import workbench
 from safefiles import checksums
 from safefiles.reading import reason
+from workbench.show.figures.pictures import PLOTLY
 from workbench.show.player import Player, made_again, page_script
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 #: The mark of a figure that only says what is missing.
 BLANK = "blank"
-PLOTLY = "application/vnd.plotly.v1+json"
 WORDS = {"p", "a", "em", "strong", "b", "i", "code", "pre", "ul", "ol", "li", "br", "sub", "sup", "blockquote"}
 HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 TABLES = {"table", "thead", "tbody", "tr", "th", "td", "caption"}

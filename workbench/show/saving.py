@@ -15,10 +15,11 @@ from plotly.basedatatypes import BaseFigure
 
 from safefiles import drafts
 from workbench.media import films
+from workbench.show.figures.pictures import WIDE
 from workbench.show.player import SUFFIXES, Player
 
-#: Seconds of a film of a figure, which stands still; pixels of a figure whose width follows the page.
-LASTS, WIDE = 4, 1100
+#: Seconds of a film of a figure, which stands still.
+LASTS = 4
 
 
 def save(shown: Any, path: str | Path) -> Path:

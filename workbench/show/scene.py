@@ -86,7 +86,10 @@ def describe(
         "tools": list(edited.tools),
         "ghost": None if edited.before is None else _pose(edited.before, count)["joints"],
         "order": None if edited.order is None else [int(frame) for frame in edited.order],
-        "covers": [_cover(*cover) for cover in edited.covers],
+        "covers": [
+            {"box": list(map(float, box)), "span": list(map(int, span)), "color": f"rgb({int(r)} {int(g)} {int(b)})"}
+            for box, span, (r, g, b) in edited.covers
+        ],
     }
 
 
@@ -144,11 +147,6 @@ def _pose(pixels: Pose, count: int) -> dict:
     }
 
 
-def _cover(box: Sequence[float], span: tuple[int, int], color: Sequence[float]) -> dict:
-    red, green, blue = (int(value) for value in color)
-    return {"box": [float(side) for side in box], "span": list(map(int, span)), "color": f"rgb({red} {green} {blue})"}
-
-
 def _truth(truth: Truth, count: int) -> dict:
     if len(truth.frame_numbers) != count:
         raise ValueError(f"the truth has {len(truth.frame_numbers)} frames, the clip {count}")
@@ -187,7 +185,10 @@ def _track(track: Track, count: int) -> dict:
         "lacks": [str(name) for name, value in track.maps.items() if value is None],
         "affinity": None if track.affinity is None else _affinity(*track.affinity),
         "pin": track.pin,
-        "scores": [_score(*score) for score in track.scores],
+        "scores": [
+            {"name": str(name), "value": round(float(value), 7), "before": None if before is None else float(before)}
+            for name, value, before in track.scores
+        ],
         "note": str(track.note),
         "joints": None if track.pixels is None else _pose(track.pixels, count)["joints"],
         "truth": None if track.truth is None else _truth(track.truth, count),
@@ -195,17 +196,12 @@ def _track(track: Track, count: int) -> dict:
     }
 
 
-def _score(name: str, value: float, before: float | None = None) -> dict:
-    return {"name": str(name), "value": round(float(value), 7), "before": None if before is None else float(before)}
-
-
 def _affinity(matrix: Any, grid: Sequence[int], keys: Sequence[int]) -> dict:
     """Bytes [P,P'], each row on a scale of its own from 0 to its highest value (``tops``)."""
     rows = np.asarray(matrix, np.float32)
     if rows.shape != (np.prod(grid), np.prod(keys)) or not np.isfinite(rows).all() or rows.min() < 0:
-        raise ValueError(
-            f"an affinity of {tuple(grid)} to {tuple(keys)} cells must be finite and >= 0, of shape [P,P']"
-        )
+        cells = f"{tuple(grid)} to {tuple(keys)} cells"
+        raise ValueError(f"an affinity of {cells} must be finite and >= 0, of shape [P,P']")
     tops = rows.max(1)
     coded = np.rint(rows / np.maximum(tops, 1e-12)[:, None] * (MISSING - 1)).astype(np.uint8)
     data = base64.b64encode(coded.tobytes()).decode()

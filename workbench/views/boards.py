@@ -115,13 +115,13 @@ NO_POSES = "these data have no poses"
 def pose_spaces(dataset: Dataset, i: int, sample: Sample, how: str) -> go.Figure:
     """The pose in the middle of a clip in camera space, in the clip's pixels and normalised; a labelled blank where the
     data have none."""
-    whole = dataset.body(i)
-    if whole is None:
+    body = dataset.body(i)
+    if body is None:
         return common.blank("One pose, three spaces", NO_POSES)
-    read = poses.take(whole, sample.clip.frame_numbers)
-    normalised = poses.normalize(read, how=how, mirrored=dataset.mirrored)
+    pose = poses.take(body, sample.clip.frame_numbers)
+    normalised = poses.normalize(pose, how=how, mirrored=dataset.mirrored)
     spaces = {
-        "camera space": read if read.space == "camera" else None,
+        "camera space": pose if pose.space == "camera" else None,
         "pixels of the clip": sample.pixels,
         "normalised": normalised,
     }
@@ -131,10 +131,10 @@ def pose_spaces(dataset: Dataset, i: int, sample: Sample, how: str) -> go.Figure
 
 def pose_samples(dataset: Dataset, i: int, spec: ClipSpec) -> go.Figure:
     """The poses of a clip that ``spec`` has a system read; a labelled blank where the data have none."""
-    whole = dataset.body(i)
-    if whole is None:
+    body = dataset.body(i)
+    if body is None:
         return common.blank("The poses that are read", NO_POSES)
-    normalised = poses.normalize(whole, how=spec.normalize, mirrored=dataset.mirrored)
+    normalised = poses.normalize(body, how=spec.normalize, mirrored=dataset.mirrored)
     return flow.pose_samples(poses.sample(normalised, spec.poses))
 
 
@@ -227,10 +227,10 @@ def kernels(config: AttentionMaps, dataset: Dataset, load: Load, system: nn.Modu
     return joints.kernels(maps.get("feature_map"), sample.clip, config.kernels)
 
 
-def opened(clip: int | str, dataset: Dataset, load: Load, caption: str = "") -> Player:
+def opened(clip: int | str, dataset: Dataset, load: Load) -> Player:
     """06, 10: a clip with its joints and its truth, alone in the player."""
     sample = load(position(dataset, clip))
-    return Player(sample.clip, sample.pixels, truth=sample.truth, title=title(dataset, clip), caption=caption)
+    return Player(sample.clip, sample.pixels, truth=sample.truth, title=title(dataset, clip))
 
 
 def of_one_clip(sessions: Mapping[str, WhatIf]) -> dict[str, WhatIf]:
@@ -262,8 +262,8 @@ def radar(config: Confusion, confusions: Mapping[str, np.ndarray], classes: Sequ
 
 def gains(config: Confusion, confusions: Mapping[str, np.ndarray], classes: Sequence[str]) -> go.Figure:
     """06: the largest gains and losses of the second run over the first."""
-    (first, one), (second, other) = confusions.items()
-    return confusion.top_gains(one, other, classes, (first, second), config.top)
+    (first, before), (second, after) = confusions.items()
+    return confusion.top_gains(before, after, classes, (first, second), config.top)
 
 
 def lesson(config: Distillation, dataset: Dataset, load: Load, system: nn.Module) -> Player:
@@ -271,16 +271,13 @@ def lesson(config: Distillation, dataset: Dataset, load: Load, system: nn.Module
     what ``system.needs_train`` names."""
     i = position(dataset, _clip(config))
     sample = load(i)
-    lesson_seen = distillation.observe(system, [sample.batch], progress=False)
-    networks = {
-        "student": lesson_seen.student,
-        **{f"teacher {name}": network for name, network in lesson_seen.teachers.items()},
-    }
+    seen = distillation.observe(system, [sample.batch], progress=False)
+    networks = {"student": seen.student} | {f"teacher {name}": network for name, network in seen.teachers.items()}
     answers = [f"{name} predicts {dataset.classes[network.logits[0].argmax()]}" for name, network in networks.items()]
-    attended_maps = distillation.attention(system, sample.batch)
-    had = {name for maps in attended_maps.values() for name, value in maps.items() if value is not None}
-    tracks = [_track(name, {kind: maps[kind] for kind in maps if kind in had}) for name, maps in attended_maps.items()]
-    tracks = tracks if had else [Track("the clip: neither student nor teacher has attention")]
+    attended = distillation.attention(system, sample.batch)
+    known = {name for maps in attended.values() for name, value in maps.items() if value is not None}
+    tracks = [_track(name, {kind: maps[kind] for kind in maps if kind in known}) for name, maps in attended.items()]
+    tracks = tracks if known else [Track("the clip: neither student nor teacher has attention")]
     heading, caption = title(dataset, i), "; ".join(answers)
     return Player(sample.clip, sample.pixels, truth=sample.truth, title=heading, caption=caption, tracks=tracks)
 

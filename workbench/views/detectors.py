@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from workbench import losses, metrics
 from workbench.data import Untrimmed
@@ -29,13 +28,10 @@ from workbench.types import Batch, Output
 
 #: The snippets of a minute of video at 25 frames a second.
 MINUTE = 60 * 25 / 16
+#: Measurements, of which the median counts.
+REPEATS = 5
 #: What the runs of notebook 07 are called in figures.
-SHOWN = {
-    "first": "{system}",
-    "second": "{system}",
-    "two_stream": "two-stream",
-    "boundaries": "with boundaries",
-}
+SHOWN = {"first": "{system}", "second": "{system}", "two_stream": "two-stream", "boundaries": "with boundaries"}
 
 
 @dataclass(frozen=True)
@@ -151,28 +147,24 @@ def changes(shown: Shown, looks: Mapping[str, Look], i: int) -> tuple[dict[str, 
 
 def readings(looks: Mapping[str, Look]) -> pd.DataFrame:
     """The boundary loss of every student against each of its teachers, in both readings."""
-    rows = [
-        {"run": name, "teacher": teacher}
-        | {reading: float(_boundary(view.output, output, reading)) for reading in ("per_step", "printed")}
-        for name, view in looks.items()
-        for teacher, output in view.teachers.items()
-    ]
+    rows = []
+    for name, view in looks.items():
+        for teacher, output in view.teachers.items():
+            pair = view.output.aux["sequence"], output.aux["sequence"]
+            per_step, printed = losses.boundary_saliency(*pair, "per_step"), losses.boundary_saliency(*pair, "printed")
+            rows.append((name, teacher, float(per_step), float(printed)))
     return pd.DataFrame(rows, columns=["run", "teacher", "per_step", "printed"])
-
-
-def _boundary(student: Output, teacher: Output, reading: Literal["per_step", "printed"]) -> Tensor:
-    return losses.boundary_saliency(student.aux["sequence"], teacher.aux["sequence"], reading)
 
 
 def gains(shown: Shown, repeats: int = 200) -> pd.DataFrame:
     """Figure 6: ``metrics.frame_gain`` of the second run over the first, at the snippets."""
     first, second = (shown.detections[name] for name in shown.names)
-    both = [(i, second.ids.index(name)) for i, name in enumerate(first.ids) if name in second.ids]
-    videos = np.repeat(np.arange(len(both)), [len(first.logits[i]) for i, _ in both])
-    mine = np.concatenate([first.logits[i] for i, _ in both])
-    theirs = np.concatenate([second.logits[j] for _, j in both])
-    labels = np.concatenate([first.labels[i] for i, _ in both])
-    return metrics.frame_gain(mine, theirs, labels, videos, repeats=repeats)
+    shared = [(i, second.ids.index(name)) for i, name in enumerate(first.ids) if name in second.ids]
+    videos = np.repeat(np.arange(len(shared)), [len(first.logits[i]) for i, _ in shared])
+    before = np.concatenate([first.logits[i] for i, _ in shared])
+    after = np.concatenate([second.logits[j] for _, j in shared])
+    labels = np.concatenate([first.labels[i] for i, _ in shared])
+    return metrics.frame_gain(before, after, labels, videos, repeats=repeats)
 
 
 def change(output: Output) -> np.ndarray:
@@ -180,19 +172,19 @@ def change(output: Output) -> np.ndarray:
     return output.aux["sequence"][0].diff(dim=0).norm(dim=1).numpy()
 
 
-def seconds_a_minute(run: Run, pose_seconds: float | None = None, repeats: int = 5) -> float:
+def seconds_a_minute(run: Run, pose_seconds: float | None = None) -> float:
     """What a minute of video takes this processor from pictures to scores: for every 16-frame snippet the inputs (flow
     and the like) and encoders of all modalities that are read at test, then the filter over all of them. pose_seconds:
     what another program takes to find the poses of one frame; NaN where they are read and it isn't given."""
     system = run.system()
     filters = profiling.random_batch(system, run.experiment, 1)
-    total = profiling.timed("ms", lambda: system(filters), repeats, "cpu")["ms"] / 1000
+    total = profiling.timed("ms", lambda: system(filters), REPEATS, "cpu")["ms"] / 1000
     for modality in system.wants(training=False):
         experiment = encoders.of_modality(run.experiment, modality)
         encoder = experiment.build().eval()
         clip = profiling.random_batch(encoder, experiment, 1)
-        once = profiling.timed("ms", partial(encoder, clip), repeats, "cpu")["ms"]
-        once += sum(profiling.inputs_ms(experiment.clip, needed, repeats) for needed in encoder.needs_test)
+        once = profiling.timed("ms", partial(encoder, clip), REPEATS, "cpu")["ms"]
+        once += sum(profiling.inputs_ms(experiment.clip, needed, REPEATS) for needed in encoder.needs_test)
         total += MINUTE * once / 1000
         if "pose" in encoder.needs_test:
             total += float("nan") if pose_seconds is None else MINUTE * 16 * pose_seconds
@@ -203,11 +195,6 @@ def costs(runs: Mapping[str, Run], split: str = "test", pose_seconds: float | No
     """Rows name, seconds (``seconds_a_minute``) and frame_map in [0,1], one a run."""
     with torch.inference_mode():
         rows = [
-            {
-                "name": name,
-                "seconds": seconds_a_minute(run, pose_seconds),
-                "frame_map": run.metrics[split]["frame_map"],
-            }
-            for name, run in runs.items()
+            (name, seconds_a_minute(run, pose_seconds), run.metrics[split]["frame_map"]) for name, run in runs.items()
         ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=["name", "seconds", "frame_map"])

@@ -21,7 +21,7 @@ from workbench.study.evaluate.exchanges import OWN, UNIFORM
 from workbench.study.evaluate.inference import Answers
 from workbench.study.runs import find_runs
 from workbench.study.runs.run_folder import Run
-from workbench.views.median_clip import Choice, median_clip
+from workbench.views.median_clip import median_clip
 
 #: Frames that are shown: enough for a movement to be smooth.
 FRAMES = 48
@@ -29,10 +29,10 @@ FRAMES = 48
 BARS, OTHERS = 3, 9
 
 
-def of_best(runs: str | Path, root: str | Path | None = None, split: str = "test") -> Exhibit | None:
+def of_best(runs: str | Path, root: str | Path | None = None) -> Exhibit | None:
     """The exhibit of ``best_run``; None where there is none."""
-    run = best_run(runs, root, split)
-    return None if run is None else of_run(run, split)
+    run = best_run(runs, root)
+    return None if run is None else of_run(run)
 
 
 def best_run(runs: str | Path, root: str | Path | None = None, split: str = "test") -> Run | None:
@@ -59,18 +59,22 @@ def of_run(run: Run, split: str = "test") -> Exhibit | None:
     if chosen is None:
         return None
     clips, i = chosen.clips, chosen.i
-    answers, other = _answers(run, clips, i)
+    answers, donor = _answers(run, clips, i)
     seen = sample_of_source(clips, i, run.spec)
     name, classes, label = run.config.system.upper(), clips.classes, clips.labels[i]
     tracks = [_track(answers[OWN], f"{name}, with the clip's own poses", classes)]
     if POSE in answers:
-        tracks.append(_track(answers[POSE], f"the same video, poses of {_name(classes[clips.labels[other]])}", classes))
+        tracks.append(_track(answers[POSE], f"the same video, poses of {_name(classes[clips.labels[donor]])}", classes))
     action = _name(classes[label])
     title = f"{action}: where {name} attends"
     player = Player(seen.clip, seen.pixels, truth=seen.truth, title=action, tracks=tracks)
-    return Exhibit(
-        player, title, (*_sentences(answers, classes, label, name, seen.truth is not None), _how(chosen, name, run))
+    sentences = _sentences(answers, classes, label, name, seen.truth is not None)
+    origin = f" This {name} comes with the workbench and was not trained here." if run.ready_made else ""
+    choice = (
+        f"Of the {chosen.count} clips that {name} classifies correctly, this one is at the median of {chosen.measure}: "
+        f"{chosen.value:.2f}. It is neither the best nor the worst.{origin}"
     )
+    return Exhibit(player, title, (*sentences, choice))
 
 
 def posed_first(sessions: dict[str, WhatIf], shown: tuple[Run, ...], split: str, i: int) -> dict[str, WhatIf]:
@@ -112,29 +116,21 @@ def _track(answers: Answers, title: str, classes: list[str]) -> Track:
 
 
 def _sentences(answers: dict[str, Answers], classes: list[str], label: int, name: str, true: bool) -> list[str]:
-    own, action = answers[OWN].scores[0], _name(classes[label])
+    scores, action = answers[OWN].scores[0], _name(classes[label])
     outlines = " Outlines mark what decides the label." if true else ""
-    said = [f"The colours are where and when {name} attends while somebody does “{action}”.{outlines}"]
-    answer = f"{name} answers “{_name(classes[own.argmax()])}” (score {own.max():.2f})"
+    sentences = [f"The colours are where and when {name} attends while somebody does “{action}”.{outlines}"]
+    answer = f"{name} answers “{_name(classes[scores.argmax()])}” (score {scores.max():.2f})"
     if POSE in answers:
-        other = answers[POSE].scores[0]
-        same = "still answers" if other.argmax() == own.argmax() else "answers"
+        posed = answers[POSE].scores[0]
+        same = "still answers" if posed.argmax() == scores.argmax() else "answers"
         answer += f"; given another clip's poses (of {OTHERS}, those of median effect) it {same} "
-        answer += f"“{_name(classes[other.argmax()])}” ({other.max():.2f})"
-    said.append(f"{answer}.")
+        answer += f"“{_name(classes[posed.argmax()])}” ({posed.max():.2f})"
+    sentences.append(f"{answer}.")
     if UNIFORM in answers:
         without = answers[UNIFORM].scores[0, label]
         weights = f"With equal weights everywhere the score of the right answer is {without:.2f}"
-        said.append(f"{weights}; with its own attention it is {own[label]:.2f}.")
-    return said
-
-
-def _how(chosen: Choice, name: str, run: Run) -> str:
-    origin = f" This {name} comes with the workbench and was not trained here." if run.ready_made else ""
-    return (
-        f"Of the {chosen.count} clips that {name} classifies correctly, this one is at the median of {chosen.measure}: "
-        f"{chosen.value:.2f}. It is neither the best nor the worst.{origin}"
-    )
+        sentences.append(f"{weights}; with its own attention it is {scores[label]:.2f}.")
+    return sentences
 
 
 def _name(action: str) -> str:

@@ -53,7 +53,7 @@ def position(run: Run, clips: data.Dataset, clip: int | str | None, split: str =
 
 def answered(clips: data.Dataset, i: int, label: int) -> str:
     """That a network takes clip ``i`` for class ``label``, and whether that is right, in words."""
-    said = f"classified as {clips.classes[label]}"
+    answer = f"classified as {clips.classes[label]}"
     if label == clips.labels[i]:
-        return f"{said}, which is right"
-    return f"{said}, which is WRONG (it is {clips.classes[clips.labels[i]]}): what follows explains a mistake"
+        return f"{answer}, which is right"
+    return f"{answer}, which is WRONG (it is {clips.classes[clips.labels[i]]}): what follows explains a mistake"

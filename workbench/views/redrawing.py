@@ -53,13 +53,13 @@ class Redrawer:
 
     def __call__(self, changes: Sequence[Change]) -> Redrawn:
         """See above; no ``source`` where no joint is placed anew."""
-        placed, words = drawable(changes)
+        placed, undrawn = drawable(changes)
         if not placed:
-            return Redrawn(None, words)
+            return Redrawn(None, undrawn)
         moved = world.redraw(_root(self.clips, self.i), self.clips.ids[self.i], self._shift(placed))
         touched = (moved.pictures != self._plain.pictures).any(-1, keepdims=True)
         film = np.where(touched, moved.pictures, self._recorded)
-        return Redrawn(synthadl.drawn_again(self.clips, self.i, film, moved.arrays), words)
+        return Redrawn(synthadl.drawn_again(self.clips, self.i, film, moved.arrays), undrawn)
 
     @cached_property
     def _plain(self) -> world.Redrawn:
@@ -109,7 +109,7 @@ class Body:
         self._focal = arrays["intrinsics"][[0, 1], [0, 1]] * (1, -1)
         seen_from = self._project(self.joints), pixels.joints[0].astype(np.float64)
         #: float64 [T,1,2]: clip pixels a pixel of the source.
-        self._zoom = np.divide(*(np.ptp(one, axis=1, keepdims=True) for one in seen_from[::-1]))
+        self._zoom = np.divide(*(np.ptp(places, axis=1, keepdims=True) for places in seen_from[::-1]))
 
     def after(self, change: Change, subject: Subject) -> Subject:
         """``subject`` after ``change``, its joints in the picture where its body is seen."""
@@ -183,19 +183,19 @@ def brought(explorer: Explorer, joint: str, to: str = "head") -> Explorer:
 def drawable(changes: Sequence[Change]) -> tuple[list[Change], str]:
     """Those of ``changes`` that are drawn, and which are not, with the reason, in words."""
     placed: list[Change] = []
-    words: dict[str, None] = {}
+    reasons: dict[str, None] = {}
     shuffled = False
     for change in changes:
         if isinstance(change, Mirror):
-            return placed, "; ".join([*words, MIRRORED])
+            return placed, "; ".join([*reasons, MIRRORED])
         if isinstance(change, Drop):
-            words[LOST] = None
+            reasons[LOST] = None
         elif isinstance(change, PLACED) and shuffled:
-            words[SHUFFLED] = None
+            reasons[SHUFFLED] = None
         elif isinstance(change, PLACED):
             placed.append(change)
         shuffled |= isinstance(change, Shuffle) and change.what != "video"
-    return placed, "; ".join(words)
+    return placed, "; ".join(reasons)
 
 
 def everywhere(way: np.ndarray, numbers: np.ndarray, count: int) -> np.ndarray:

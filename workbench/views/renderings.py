@@ -45,9 +45,8 @@ def drawn(clip: Clip, pose: Pose, ways: Ways) -> dict[str, np.ndarray]:
 
 def player(clip: Clip, frames: Mapping[str, np.ndarray], title: str, caption: str = "") -> Player:
     """Renderings uint8 [T,H,W,3] of one clip side by side, in step."""
-    return Player(
-        clip, title=title, caption=caption, tracks=[Track(name, frames=pictures) for name, pictures in frames.items()]
-    )
+    tracks = [Track(name, frames=pictures) for name, pictures in frames.items()]
+    return Player(clip, title=title, caption=caption, tracks=tracks)
 
 
 def loader(dataset: data.Dataset, spec: data.ClipSpec) -> boards.Load:
@@ -63,8 +62,8 @@ def loader(dataset: data.Dataset, spec: data.ClipSpec) -> boards.Load:
 def check(pose: Pose | None, clip: str) -> Pose:
     """The pose; ValueError with the way out where the clip has none."""
     if pose is None:
-        words = "`python -m workbench prepare DATA --poses posed.csv` estimates them (docs/howto/own_videos.md)"
-        raise ValueError(f"the clip {clip} has no poses in its picture to draw; {words}")
+        remedy = "`python -m workbench prepare DATA --poses posed.csv` estimates them (docs/howto/own_videos.md)"
+        raise ValueError(f"the clip {clip} has no poses in its picture to draw; {remedy}")
     return pose
 
 
@@ -140,8 +139,8 @@ class Reel:
         if suffix != ".html":
             films.write(path, self.frames(numbers), fps)
         elif (pictures := len(numbers) * len(self.ways)) > MOST:
-            words = f"a page holds at most {MOST} pictures, and these are {pictures}; show less with --seconds"
-            raise ValueError(f"{path}: {words}")
+            problem = f"a page holds at most {MOST} pictures, and these are {pictures}; show less with --seconds"
+            raise ValueError(f"{path}: {problem}")
         else:
             player(*self.read(numbers), self.title).save(path)
         moving = "one frame" if suffix == ".png" else f"{len(numbers)} frames, {len(numbers) / fps:.1f} s"

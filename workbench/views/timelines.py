@@ -32,8 +32,8 @@ def timeline(config: Detection, shown: Shown, index: int, names: Sequence[str] |
     events = {run: shown.events[run][shown.events[run]["video"] == name] for run in names}
     heading = f"The actions over time: {name}"
     truth, seconds = happening(data, index), data.durations[index]
-    about = {"heading": heading, "least": config.least, "moments": middles}
-    return detection.timeline(truth, events, seconds, data.classes, scores, **about)
+    options = {"heading": heading, "least": config.least, "moments": middles}
+    return detection.timeline(truth, events, seconds, data.classes, scores, **options)
 
 
 def happening(data: Untrimmed, index: int) -> pd.DataFrame:
@@ -42,13 +42,13 @@ def happening(data: Untrimmed, index: int) -> pd.DataFrame:
     return rows[~rows["ambiguous"]]
 
 
-def clickable(config: Detection, shown: Shown, index: int, most: int = 240) -> Any:
-    """The timeline of the second run above the video, one picture a snippet (at most ``most``); a click shows the
+def clickable(config: Detection, shown: Shown, index: int) -> Any:
+    """The timeline of the second run above the video, one picture a snippet (at most 240); a click shows the
     moment."""
     run, name = shown.names[1], shown.data.ids[index]
     results = shown.detections[run]
     scores, times = results.scores(results.index(name)).max(1), results.times[results.index(name)].mean(1)
-    steps = np.unique(np.linspace(0, len(times) - 1, min(most, len(times))).round().astype(int))
+    steps = np.unique(np.linspace(0, len(times) - 1, min(240, len(times))).round().astype(int))
     numbers = clock.frame_at(shown.data.edges(index), times[steps])
     clip, caption = video.read(shown.data.videos[index], numbers), "the score of the most probable action"
     player = Player(clip, temporal={run: scores[steps]}, title=name, caption=caption)

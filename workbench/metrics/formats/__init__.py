@@ -112,9 +112,9 @@ def _scored(
         listed = Path(ground_truth) / "detclasslist.txt"
         classes = read_thumos_classes(listed) if listed.is_file() else None
         truth = read_thumos_truth(ground_truth, "test" if subset is None else subset)
-        if classes is None and (others := set(truth["label"]) - {*CLASSES.values(), AMBIGUOUS}):
+        if classes is None and (strangers := set(truth["label"]) - {*CLASSES.values(), AMBIGUOUS}):
             raise ValueError(
-                f"{ground_truth} has classes such as {min(others)!r} that are not THUMOS14's: put detclasslist.txt, "
+                f"{ground_truth} has classes such as {min(strangers)!r} that are not THUMOS14's: put detclasslist.txt, "
                 "the number and name of each class, beside them"
             )
         return _event_map(read_thumos_detections(detections, classes), truth, iou, rule, detections, ground_truth)
@@ -127,11 +127,11 @@ def _scored(
         truth = truth[truth["video"].isin(videos_of(detections))]
         truth = truth.assign(start=truth["start"] / STEP, end=truth["end"] / STEP)
         predictions = read_pku_detections(detections)
-        kept = predictions["video"].isin(durations).to_numpy()
+        known = predictions["video"].isin(durations).to_numpy()
         entries.unread(
-            predictions, kept, detections, f"detections of videos that {ground_truth} has not in this subset"
+            predictions, known, detections, f"detections of videos that {ground_truth} has not in this subset"
         )
-        return _event_map(predictions[kept], truth, iou, rule, detections, ground_truth)
+        return _event_map(predictions[known], truth, iou, rule, detections, ground_truth)
     videos = videos_of(detections)
     entries.missing(set(videos_of(ground_truth)), set(videos), ground_truth, detections)
     truth = read_pku_truth(ground_truth, videos)

@@ -79,10 +79,10 @@ def read_charades_localize(path: str | os.PathLike, classes: int = CLASSES) -> d
     entries.repeated([f"{video}, point {point}" for video, point, _ in points], path, "points")
     first = 0 if any(point == 0 for _, point, _ in points) else 1
     scores: dict[str, np.ndarray] = {}
-    for video, point, own in points:
+    for video, point, values in points:
         if point - first >= POINTS:
             raise ValueError(f"{path}: video {video} has points 0 and {point}; {POINTS} points are expected")
-        scores.setdefault(video, np.full((POINTS, classes), -np.inf))[point - first] = own
+        scores.setdefault(video, np.full((POINTS, classes), -np.inf))[point - first] = values
     return scores
 
 

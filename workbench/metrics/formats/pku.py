@@ -69,9 +69,9 @@ def _read(folder: str | os.PathLike, last: str, videos: Iterable[str] | None) ->
 
 def _write(folder: str | os.PathLike, events: pd.DataFrame, last: str, videos: Iterable[str]) -> None:
     for video in dict.fromkeys([*map(str, videos), *events["video"]]):
-        own = events[events["video"] == video]
+        rows = events[events["video"] == video]
         lines = [
             ",".join([str(text.whole(label, f"video {video}", "label")), *(text.exact(value) for value in values)])
-            for label, *values in own[["label", "start", "end", last]].itertuples(index=False)
+            for label, *values in rows[["label", "start", "end", last]].itertuples(index=False)
         ]
         text.write(Path(folder) / (text.file_name(video, "video") + ".txt"), lines)

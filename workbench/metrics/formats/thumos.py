@@ -52,13 +52,13 @@ def write_thumos_truth(folder: str | os.PathLike, truth: Any, subset: str = "tes
     truth = checked(truth, "ground truth", scored=False)
     marked = ambiguous(truth)
     ending = f"_{subset}.txt" if subset else ".txt"
-    groups = {str(label): own for label, own in truth[~marked].groupby("label", sort=False)} | {
+    groups = {str(label): rows for label, rows in truth[~marked].groupby("label", sort=False)} | {
         AMBIGUOUS: truth[marked]
     }
-    for label, own in groups.items():
+    for label, rows in groups.items():
         lines = (
             f"{text.word(row.video, 'video')}  {text.exact(row.start)} {text.exact(row.end)}"
-            for row in own.itertuples()
+            for row in rows.itertuples()
         )
         text.write(Path(folder) / (text.file_name(label, "label") + ending), lines)
 

@@ -32,15 +32,15 @@ def against_paper(numbers: pd.DataFrame, heading: str) -> go.Figure:
     titles = list(dict.fromkeys(measured["title"]))
     figure = common.panels(titles, shared_yaxes=True)
     for column, name in enumerate(titles, 1):
-        mine = measured[measured["title"] == name]
-        labels = [common.text(label) for label in mine["label"]]
+        lines = measured[measured["title"] == name]
+        labels = [common.text(label) for label in lines["label"]]
         paper = {"symbol": "diamond-open", "size": 11, "color": common.COLORS[1], "line": {"width": 2}}
         shared = {"y": labels, "mode": "markers", "showlegend": column == 1, "row": 1, "col": column}
-        figure.add_scatter(x=mine["published"], marker=paper, name="paper", **shared)
+        figure.add_scatter(x=lines["published"], marker=paper, name="paper", **shared)
         figure.add_scatter(
-            x=mine["value"],
+            x=lines["value"],
             marker={"symbol": "circle", "size": 10, "color": common.COLORS[0]},
-            error_x=common.whiskers(mine["value"], mine["low"], mine["high"], type="data", symmetric=False),
+            error_x=common.whiskers(lines["value"], lines["low"], lines["high"], type="data", symmetric=False),
             name="here",
             **shared,
         )
@@ -64,15 +64,15 @@ def effects(claims: pd.DataFrame) -> go.Figure:
     names = [common.text(f"{line.claim} · {line.columns}") for line in compared.itertuples()]
     compared = compared.assign(name=names)
     for verdict, (color, symbol) in VERDICTS.items():
-        mine = compared[compared["verdict"] == verdict]
-        if len(mine):
+        lines = compared[compared["verdict"] == verdict]
+        if len(lines):
             figure.add_scatter(
-                x=mine["difference"],
-                y=mine["name"],
+                x=lines["difference"],
+                y=lines["name"],
                 mode="markers",
                 marker={"symbol": symbol, "size": 11, "color": color, "line": {"width": 2}},
-                error_x=common.whiskers(mine["difference"], mine["low"], mine["high"], thickness=None, color=color),
-                text=mine["text"].map(common.text),
+                error_x=common.whiskers(lines["difference"], lines["low"], lines["high"], thickness=None, color=color),
+                text=lines["text"].map(common.text),
                 hovertemplate="%{text}<br>%{x:+.1f}<extra></extra>",
                 name=verdict,
             )

@@ -84,10 +84,10 @@ def ceilings(rows: pd.DataFrame, command: str) -> go.Figure:
         return common.blank(heading, f"not run here: {command}")
     figure = go.Figure()
     for kind, color in KINDS.items():
-        mine = rows[rows["kind"] == kind]
-        ends = common.whiskers(mine["value"], mine["low"], mine["high"])
+        lines = rows[rows["kind"] == kind]
+        ends = common.whiskers(lines["value"], lines["low"], lines["high"])
         style = {"error_x": ends, "marker_color": color, "name": kind}
-        figure.add_trace(common.bars(mine["value"], mine["label"], "{:.1f}", "%{x:.1f} %", **style))
+        figure.add_trace(common.bars(lines["value"], lines["label"], "{:.1f}", "%{x:.1f} %", **style))
     for value in rows.loc[rows["kind"] == "plain", "value"]:
         figure.add_vline(value, line_dash="dot", line_color=common.SOFT)
     labels = [common.text(label) for label in rows["label"]]

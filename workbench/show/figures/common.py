@@ -7,12 +7,12 @@ import html
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import cv2
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from workbench.media.skeletons import SIDE_COLORS
+from workbench.show.scene import jpeg
 from workbench.types import Clip
 
 #: Okabe and Ito's eight colours, told apart with every common kind of colour blindness; the faint yellow is last.
@@ -138,10 +138,7 @@ def marker(index: int) -> dict[str, str]:
 
 def picture(pixels: np.ndarray, quality: int = 90) -> str:
     """A data address (JPEG) of ``pixels`` uint8 [H,W,3] RGB, so that figures stay small and work offline."""
-    done, data = cv2.imencode(".jpg", np.ascontiguousarray(pixels[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise ValueError(f"cannot encode a picture of shape {pixels.shape} and type {pixels.dtype}")
-    return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg(pixels, quality)).decode()
 
 
 def image(pixels: np.ndarray) -> go.Image:

@@ -66,9 +66,9 @@ def planes(
     figure = make_subplots(1, len(titles), subplot_titles=titles, horizontal_spacing=0.08)
     colored = [label for label, name in enumerate(classes) if name in shown]
     for column, comparison in enumerate(comparisons.values(), 1):
-        mine = labels[comparison.rows]
-        groups = [(-1, np.flatnonzero(~np.isin(mine, colored)))]
-        groups += [(label, np.flatnonzero(mine == label)) for label in colored]
+        clip_labels = labels[comparison.rows]
+        groups = [(-1, np.flatnonzero(~np.isin(clip_labels, colored)))]
+        groups += [(label, np.flatnonzero(clip_labels == label)) for label in colored]
         for index, (label, clips) in enumerate(groups):
             color = "#CBD2D9" if label < 0 else common.color(index - 1)
             name = "other" if label < 0 else common.text(classes[label])
@@ -241,11 +241,11 @@ def sensitivity(measured: pd.DataFrame, paper: Mapping[str, Any] | None, run: st
         return common.blank(heading, f"{run} has no distillation weight, and the paper prints none")
     figure = make_subplots(1, len(options), shared_yaxes=True)
     for column, option in enumerate(options, 1):
-        mine, curves = measured[measured["option"] == option], printed.get(option, {})
-        scale = sorted({*mine["value"].tolist(), *(float(key) for curve in curves.values() for key in curve)})
+        runs, curves = measured[measured["option"] == option], printed.get(option, {})
+        scale = sorted({*runs["value"].tolist(), *(float(key) for curve in curves.values() for key in curve)})
         where = {"row": 1, "col": column, "showlegend": column == 1}
-        if len(mine):
-            _measured(figure, mine, scale, common.text(run), where)
+        if len(runs):
+            _measured(figure, runs, scale, common.text(run), where)
         for index, (name, curve) in enumerate(curves.items(), 1):
             figure.add_scatter(
                 x=[scale.index(float(key)) for key in curve],

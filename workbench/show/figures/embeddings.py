@@ -67,16 +67,16 @@ def movement(
     present = sorted(set(labels.tolist()), key=lambda index: -float(np.median(comparison.movement[labels == index])))
     figure = go.Figure()
     for row, index in enumerate(present):
-        mine = np.flatnonzero(labels == index)
+        clips = np.flatnonzero(labels == index)
         figure.add_scatter(
-            x=comparison.movement[mine],
-            y=np.full(len(mine), row),
+            x=comparison.movement[clips],
+            y=np.full(len(clips), row),
             mode="markers",
             marker={"color": common.COLORS[0], "size": 8, "opacity": 0.55},
-            text=[common.text(comparison.ids[clip]) for clip in mine],
+            text=[common.text(comparison.ids[clip]) for clip in clips],
             hovertemplate="%{text}: %{x:.2f}<extra></extra>",
         )
-        middle = float(np.median(comparison.movement[mine]))
+        middle = float(np.median(comparison.movement[clips]))
         figure.add_scatter(
             x=[middle], y=[row], mode="markers", hoverinfo="skip",
             marker={"symbol": "line-ns-open", "size": 20, "color": common.COLORS[1], "line": {"width": 4}},
@@ -110,18 +110,18 @@ def _clouds(
             showlegend=legend, legendgroup="other", **where,
         )  # fmt: skip
     for rank, index in enumerate(order):
-        mine = np.flatnonzero(labels == index)
-        if not len(mine):
+        clips = np.flatnonzero(labels == index)
+        if not len(clips):
             continue
         figure.add_scatter(
-            x=embedding.points[mine, 0],
-            y=embedding.points[mine, 1],
+            x=embedding.points[clips, 0],
+            y=embedding.points[clips, 1],
             mode="markers",
             marker={**common.marker(rank), "size": 9, "opacity": 0.85, "line": {"width": 0.5, "color": "white"}},
             name=common.text(classes[index]),
             legendgroup=str(index),
             showlegend=legend,
-            text=[common.text(ids[int(clip)]) for clip in mine],
+            text=[common.text(ids[int(clip)]) for clip in clips],
             hovertemplate="%{text}<extra>" + common.text(classes[index]) + "</extra>",
             **where,
         )

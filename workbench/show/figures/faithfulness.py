@@ -35,16 +35,16 @@ def curves(measured: Curves, classes: list[str]) -> go.Figure:
 def areas(measured: Curves) -> go.Figure:
     """The areas under the curves of every map and their difference, the largest first; lines at the best baseline."""
     table = measured.areas()
-    mine = table[~table["map"].isin(BASELINES)].sort_values("difference", ascending=False)
-    rivals = table[table["map"].isin(BASELINES)]
-    rows = pd.concat([mine, rivals])
+    explanations = table[~table["map"].isin(BASELINES)].sort_values("difference", ascending=False)
+    baselines = table[table["map"].isin(BASELINES)]
+    rows = pd.concat([explanations, baselines])
     colors = [common.SOFT if name in BASELINES else common.COLORS[0] for name in rows["map"]]
     titles = ["deletion (low is better)", "insertion (high)", "insertion − deletion (high)"]
     figure = common.panels(titles, shared_yaxes=True)
     for column, (kind, best) in enumerate((("deletion", "min"), ("insertion", "max"), ("difference", "max")), 1):
         style = {"marker_color": colors, "text": rows[kind].map("{:z.3f}".format)}
         figure.add_trace(common.bars(rows[kind], rows["map"], **style), 1, column)
-        figure.add_vline(getattr(rivals[kind], best)(), line_dash="dot", row=1, col=column)
+        figure.add_vline(getattr(baselines[kind], best)(), line_dash="dot", row=1, col=column)
     figure.update_xaxes(title_text="area under the curve (0 to 1)").update_yaxes(autorange="reversed")
     figure.update_xaxes(title_text="difference (−1 to 1)", col=3)
     below = "dotted: the best of the grey maps, which know nothing about the network; uniform is high in both areas"

@@ -140,15 +140,15 @@ def pose_spaces(spaces: Mapping[str, Pose], frame: int) -> go.Figure:
         bones = {"color": common.SOFT, "width": 3}
         figure.add_scatter(x=x, y=y, mode="lines", line=bones, row=1, col=column, showlegend=False)
         for side, name in enumerate(SIDES):
-            mine = np.flatnonzero(joint_sides(pose.skeleton) == side)
+            indices = np.flatnonzero(joint_sides(pose.skeleton) == side)
             figure.add_scatter(
-                x=joints[mine, 0],
-                y=joints[mine, 1],
+                x=joints[indices, 0],
+                y=joints[indices, 1],
                 mode="markers",
                 marker=common.side_markers(side, 9),
                 name=f"the body's {name}",
                 showlegend=column == 1,
-                text=[common.text(pose.skeleton.joints[index]) for index in mine],
+                text=[common.text(pose.skeleton.joints[index]) for index in indices],
                 hovertemplate="%{text}<br>%{x:.2f}, %{y:.2f}<extra></extra>",
                 row=1,
                 col=column,

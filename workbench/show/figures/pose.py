@@ -31,15 +31,15 @@ def schema(pose: Pose) -> go.Figure:
     figure = go.Figure(go.Scatter(x=x, y=y, mode="lines", line={"color": "#9AA5B1", "width": 4}, showlegend=False))
     for place, name in enumerate(("left", "right", "middle")):
         side = SIDES.index(name)
-        mine = np.flatnonzero(joint_sides(skeleton) == side)
-        names = [common.text(skeleton.joints[index].replace("_", " ")) for index in mine]
-        listed = "".join(f"<br>{index}  {name}" for index, name in zip(mine, names, strict=True))
+        indices = np.flatnonzero(joint_sides(skeleton) == side)
+        names = [common.text(skeleton.joints[index].replace("_", " ")) for index in indices]
+        listed = "".join(f"<br>{index}  {name}" for index, name in zip(indices, names, strict=True))
         figure.add_scatter(
-            x=joints[mine, 0],
-            y=joints[mine, 1],
+            x=joints[indices, 0],
+            y=joints[indices, 1],
             mode="markers+text",
             marker=common.side_markers(side, 21),
-            text=[str(index) for index in mine],
+            text=[str(index) for index in indices],
             textfont={"size": 11, "color": common.INK},
             customdata=names,
             hovertemplate="%{text} %{customdata}<extra></extra>",
@@ -138,7 +138,11 @@ def numbers_beside(
     metrics = list(next(iter(printed.values())))
     columns = {"rendering": list(printed)}
     columns |= {f"{metric}, paper": [f"{row[metric]:.1f}" for row in printed.values()] for metric in metrics}
-    columns |= {f"{metric}, study": _with_interval(_intervals(studied, printed, metric)) for metric in metrics}
+    for metric in metrics:
+        columns[f"{metric}, study"] = [
+            "–" if np.isnan(line.value) else f"{line.value:.1f} [{line.low:.1f}, {line.high:.1f}]"
+            for line in _intervals(studied, printed, metric).itertuples()
+        ]
     columns |= {f"{metric}, here": [_mean(measured, label, metric) for label in printed] for metric in metrics}
     below = f"accuracy in percent; {paper}; {STUDY}; {here}"
     figure = training.table(columns, "The table, beside the paper's", below)
@@ -150,15 +154,8 @@ def _intervals(studied: pd.DataFrame | None, labels: Iterable[str], metric: str)
     names = ["value", "low", "high"]
     if studied is None or studied.empty:
         return pd.DataFrame(np.nan, index=list(labels), columns=names)
-    mine = studied[studied["title"] == metric].set_index("label")
-    return mine.reindex(list(labels))[names].astype(float)
-
-
-def _with_interval(intervals: pd.DataFrame) -> list[str]:
-    return [
-        "–" if np.isnan(line.value) else f"{line.value:.1f} [{line.low:.1f}, {line.high:.1f}]"
-        for line in intervals.itertuples()
-    ]
+    lines = studied[studied["title"] == metric].set_index("label")
+    return lines.reindex(list(labels))[names].astype(float)
 
 
 def _empty(figure: go.Figure, col: int, reason: str) -> None:

@@ -25,9 +25,9 @@ def class_gains(first: np.ndarray, second: np.ndarray, labels: np.ndarray, class
     over clips: columns action, clips, value, low, high; largest gain first."""
     gains = []
     for label in np.unique(labels):
-        mine = labels == label
-        interval = metrics.paired_difference(first[mine], second[mine])
-        gains.append({"action": classes[label], "clips": int(mine.sum()), **interval._asdict()})
+        clips = labels == label
+        interval = metrics.paired_difference(first[clips], second[clips])
+        gains.append({"action": classes[label], "clips": int(clips.sum()), **interval._asdict()})
     return pd.DataFrame(gains).sort_values("value", ascending=False, kind="stable", ignore_index=True)
 
 
@@ -42,12 +42,12 @@ def sensitivity(run: Run, root: str | Path = "runs", split: str = "test") -> pd.
     columns = ["option", "value", "seed", "id", "top1", "low", "high"]
     rows = []
     for option in [name for name in WEIGHTS if name in variants(run.config.system)]:
-        mine = _but(run, option)
-        for other in finished(root):
-            measured = other.metrics.get(split)
-            if measured and _but(other, option) == mine:
+        identity = _but(run, option)
+        for peer in finished(root):
+            measured = peer.metrics.get(split)
+            if measured and _but(peer, option) == identity:
                 top1 = [measured[name] for name in ("top1", "top1_low", "top1_high")]
-                rows.append([option, float(options(other.config)[option]), other.config.seed, other.id, *top1])
+                rows.append([option, float(options(peer.config)[option]), peer.config.seed, peer.id, *top1])
     return pd.DataFrame(rows, columns=columns).sort_values(["option", "value", "seed"], ignore_index=True)
 
 
@@ -59,10 +59,9 @@ def options(config: TrainConfig) -> dict[str, Any]:
 def _but(run: Run, option: str) -> dict[str, Any]:
     """What makes a run what it is, but for one option, the seed, and whose weights exactly it starts from."""
     config = run.config
-    said = {name: value for name, value in options(config).items() if name != option}
+    rest_of_options = {name: value for name, value in options(config).items() if name != option}
     identity = {name: value for name, value in config.identity().items() if name != "seed"}
-    data = files.read_json(run.folder / "config.json")[
-        "data"
-    ]  # older runs have one fingerprint of their training clips
-    rest = {"options": said, "preset": config.numbers.model_dump(), "init": sorted(config.init)}
+    # Older runs have one fingerprint of their training clips.
+    data = files.read_json(run.folder / "config.json")["data"]
+    rest = {"options": rest_of_options, "preset": config.numbers.model_dump(), "init": sorted(config.init)}
     return identity | rest | {"data": [data.get("train", data.get("fingerprint")), data.get("validation")]}

@@ -33,16 +33,15 @@ def ground(run: Run, split: str = "test", limit: int | None = None, progress: bo
     rivals = {name: constant(name, {"attention": maps["attention"]})["attention"] for name in graded.BASELINES}
     rivals["random"] = np.random.default_rng(0).random(maps["attention"].shape)
     rows = []
-    places = np.unique(
-        np.linspace(0, len(predictions.ids) - 1, min(limit or len(predictions.ids), len(predictions.ids))).astype(int)
-    )
-    for i in tqdm(places, desc=f"{run.id} grounding", unit="clip", disable=not progress):
+    count = len(predictions.ids)
+    clips = np.unique(np.linspace(0, count - 1, min(limit or count, count)).astype(int))
+    for i in tqdm(clips, desc=f"{run.id} grounding", unit="clip", disable=not progress):
         clip = sample(dataset, dataset.index(predictions.ids[i]), run.spec)
         kinds = regions(clip.pixels, clip.truth, clip.clip.frames.shape[:3])
-        own = {"mass": maps["attention"][i], **{rival: values[i] for rival, values in rivals.items()}}
-        masses = {column: grounding(values, kinds) for column, values in own.items()}
-        said = dataset.classes[int(predictions.labels[i])]
-        rows += [{"class": said, "kind": kind, **{key: mass[kind] for key, mass in masses.items()}} for kind in KINDS]
+        columns = {"mass": maps["attention"][i], **{rival: values[i] for rival, values in rivals.items()}}
+        masses = {column: grounding(values, kinds) for column, values in columns.items()}
+        label = dataset.classes[int(predictions.labels[i])]
+        rows += [{"class": label, "kind": kind, **{key: mass[kind] for key, mass in masses.items()}} for kind in KINDS]
     table = summary(pd.DataFrame(rows))
     if limit is None:
         files.write(run.folder / f"grounding_{split}.csv", table.to_csv(index=False).encode())

@@ -100,20 +100,12 @@ def _clip(
         if change == "jitter":  # every clip and joint is shaken in its own way, the same in every run
             intervention = replace(intervention, seed=zlib.crc32(f"{name}/{group}".encode()))
         after = clip_session.ask([intervention])
-        losses = {
-            f"{grade}_loss": before.grades.get(grade, np.nan) - after.grades.get(grade, np.nan) for grade in GRADES
-        }
-        rows.append(
-            {
-                "joint": group,
-                "right": after.label == label,
-                "lost": int(before.label == label) - int(after.label == label),
-                "score_loss": float(before.scores[label] - after.scores[label]),
-                "flip": after.label != before.label,
-                "attention_moved": moved(before, after),
-                **losses,
-            }
-        )
+        row = {"joint": group, "right": after.label == label, "flip": after.label != before.label}
+        row["lost"] = int(before.label == label) - int(after.label == label)
+        row["score_loss"] = float(before.scores[label] - after.scores[label])
+        row["attention_moved"] = moved(before, after)
+        pairs = {grade: [answer.grades.get(grade, np.nan) for answer in (before, after)] for grade in GRADES}
+        rows.append(row | {f"{grade}_loss": old - new for grade, (old, new) in pairs.items()})
     return rows
 
 
@@ -135,8 +127,8 @@ def summary(rows: pd.DataFrame, skeleton: Skeleton, groups: Mapping[str, tuple[s
     lines = []
     for name, group in rows.groupby("joint", sort=False):
         interval = metrics.bootstrap(group["score_loss"].to_numpy())
-        own = {parts[joint] for joint in groups[name]}
-        line = {"joint": name, "part": own.pop() if len(own) == 1 else "", "clips": len(group)}
+        group_parts = {parts[joint] for joint in groups[name]}
+        line = {"joint": name, "part": group_parts.pop() if len(group_parts) == 1 else "", "clips": len(group)}
         line |= {"top1": group["right"].mean(), "top1_loss": group["lost"].mean()}
         line |= {"score_loss": interval.value, "score_loss_low": interval.low, "score_loss_high": interval.high}
         line |= {"flips": group["flip"].mean(), "attention_moved": group["attention_moved"].mean()}

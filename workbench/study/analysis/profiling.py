@@ -65,10 +65,8 @@ def profile(
     system = experiment.build().to(device)
     single, many = (random_batch(system, experiment, size).to(device) for size in (1, experiment.batch_size))
     row: dict[str, Any] = {"reads": "+".join(sorted(system.needs_test))}
-    row |= {
-        "parameters_test": used(system, single) / 1e6,
-        "gmac_test": multiply_adds(system, lambda: _test(system, single)),
-    }
+    row["parameters_test"] = used(system, single) / 1e6
+    row["gmac_test"] = multiply_adds(system, lambda: _test(system, single))
     row |= timed("latency_ms", lambda: _test(system, single), repeats, device)
     row["memory_test_mb"] = peak_memory(config, "test", device, classes)
     row["inputs_ms"] = sum(inputs_ms(experiment.clip, needed, repeats) for needed in sorted(system.needs_test))
@@ -85,11 +83,8 @@ def profile(
 
 def profile_all(configs: dict[str, TrainConfig], **how: Any) -> pd.DataFrame:
     """One row a configuration, named as in ``configs``; ``how`` as for ``profile``."""
-    rows = [
-        {"system": name, **profile(config, **how)}
-        for name, config in tqdm(configs.items(), desc="profiling", unit="system")
-    ]
-    return pd.DataFrame(rows)
+    bar = tqdm(configs.items(), desc="profiling", unit="system")
+    return pd.DataFrame([{"system": name, **profile(config, **how)} for name, config in bar])
 
 
 def random_batch(system: System, experiment: Experiment, size: int, seed: int = 0) -> Batch:
@@ -148,8 +143,7 @@ def used(system: System, batch: Batch) -> int:
     _test(system, batch)
     for hook in hooks:
         hook.remove()
-    own = set(system.parameters(recurse=False))
-    return sum(parameter.numel() for parameter in ran | own)
+    return sum(parameter.numel() for parameter in ran | set(system.parameters(recurse=False)))
 
 
 def _test(system: System, batch: Batch) -> None:

@@ -45,8 +45,8 @@ def _sentence(model: type[Config], problem: ValidationError) -> str:
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     # Pydantic gives one error per member of a union: together they say what would have been right.
-    said = [other["msg"].removeprefix("Input should be ") for other in problem.errors() if _path(other)[0] == path[0]]
-    return f"{model.__name__}: {path[0]} should be {' or '.join(dict.fromkeys(said))}, got {error['input']!r}"
+    kinds = [each["msg"].removeprefix("Input should be ") for each in problem.errors() if _path(each)[0] == path[0]]
+    return f"{model.__name__}: {path[0]} should be {' or '.join(dict.fromkeys(kinds))}, got {error['input']!r}"
 
 
 def _path(error: Any) -> list[str]:

@@ -112,18 +112,18 @@ def resolve(
     cut, sizes = numbers.cut, (numbers.width, numbers.output_stride)
     body = Skeleton.named(skeleton or "kinect_v2")
     setting = Setting(len(classes), body, cut.clip, cut.poses, backbone, *sizes, features)
-    of_clips = {name: value for name, value in (defaults | options).items() if name in ClipSpec.__dataclass_fields__}
+    clip_fields = {name: value for name, value in (defaults | options).items() if name in ClipSpec.__dataclass_fields__}
     changes = config.epochs, config.optimizer, config.schedule, config.clip_grad, tuple(config.freeze)
     derived = {
         "options": options,
-        "clip": cut.spec(**of_clips, pose_quality=config.pose_quality),
+        "clip": cut.spec(**clip_fields, pose_quality=config.pose_quality),
         "procedure": Procedure(config.system, numbers, *changes, begun=bool(config.init)),
         "numbers": numbers,
         "batch_size": numbers.batch_size,
     }
     shared = {field.name for field in fields(Experiment)} & set(TrainConfig.model_fields)
-    own = {name: getattr(config, name) for name in shared}
-    return Experiment(config, config.identity(), **{**own, "kind": kind, "setting": setting, **derived})
+    values = {name: getattr(config, name) for name in shared}
+    return Experiment(config, config.identity(), **{**values, "kind": kind, "setting": setting, **derived})
 
 
 def _options(system: str, preset: dict[str, Any], own: dict[str, Any], defaults: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,14 @@ Split = Literal["train", "validation", "test"]
 WORLD = "data/synthadl/tiny"
 #: A network for a try of a minute or two, on two cores.
 QUICK = {"base": "tiny", "clip": [8, 48, 48]}
+#: Parameters that several notebooks have.
+RUNS: Any = Field(default="runs", description="folder of the run store")
+SHARED_ROOT: Any = Field(
+    default=None, description="folder or manifest of the runs' data; None: the newest data that all runs share"
+)
+OPTIONS: Any = Field(default={}, description="variant options of the system")
+PRESET: Any = Field(default="tiny", description="tiny, study, paper or a dict of numbers")
+CACHE: Any = Field(default="auto", description="folder for decoded clips")
 
 
 def _no_name(value: Any, info: ValidationInfo) -> Any:
@@ -58,11 +66,9 @@ class OfData(Notebook):
 class OfRun(Notebook):
     """A notebook about one trained run."""
 
-    runs: str = Field(default="runs", description="folder of the run store")
+    runs: str = RUNS
     run: str = Field(default="latest:vpn", description="run id, or latest:<system>")
-    root: str | None = Field(
-        default=None, description="folder or manifest of the runs' data; None: the newest data that all runs share"
-    )
+    root: str | None = SHARED_ROOT
     split: Split = "test"
     clip: Named | None = Field(
         default=None, description="position or id of the clip; None: the median of those that are classified correctly"
@@ -76,12 +82,10 @@ class OfRun(Notebook):
 class TwoRuns(Notebook):
     """A notebook that compares a second run with a first."""
 
-    runs: str = Field(default="runs", description="folder of the run store")
+    runs: str = RUNS
     first: str = Field(default="latest:rgb", description="run id, or latest:<system>")
     second: str = Field(default="latest:vpn", description="run id, or latest:<system>")
-    root: str | None = Field(
-        default=None, description="folder or manifest of the runs' data; None: the newest data that all runs share"
-    )
+    root: str | None = SHARED_ROOT
     split: Split = "test"
 
     def needed(self) -> list[str]:
@@ -93,22 +97,22 @@ class DataFlow(OfData):
     """00_data_flow: the shape and the picture at every step, from the file to the logits."""
 
     system: str = Field(default="vpn", description="system whose forward pass is shown")
-    options: dict[str, Plain] = Field(default={}, description="variant options of the system")
-    preset: str | dict[str, Any] = Field(default="tiny", description="tiny, study, paper or a dict of numbers")
+    options: dict[str, Plain] = OPTIONS
+    preset: str | dict[str, Any] = PRESET
 
 
 class Train(OfData):
     """01_train: fit one system and look at how it went."""
 
     system: str = Field(default="vpn", description="system to train")
-    options: dict[str, Plain | list[Plain] | None] = Field(default={}, description="variant options of the system")
-    preset: str | dict[str, Any] = Field(default="tiny", description="tiny, study, paper or a dict of numbers")
-    runs: str = Field(default="runs", description="folder of the run store")
+    options: dict[str, Plain | list[Plain] | None] = OPTIONS
+    preset: str | dict[str, Any] = PRESET
+    runs: str = RUNS
     epochs: int | dict[str, int] | None = Field(
         default=None, description="epochs of all stages, or by stage; None: the preset's"
     )
     init: dict[str, str] = Field(default={}, description="initial weights, by module")
-    cache: str | None = Field(default="auto", description="folder for decoded clips")
+    cache: str | None = CACHE
     limit: int | dict[str, int] | None = Field(
         default=None, description="maximum number of clips in each split, or by split"
     )
@@ -170,13 +174,13 @@ class PoseRendering(OfData):
     train: bool = Field(default=False, description="train a small stream for each row of the table")
     table: str = Field(default="notebooks/ablations/perfnet_table2.yaml", description="the rows, as a table file")
     preset: str | dict[str, Any] = Field(default=QUICK, description="tiny, study, paper or a dict of numbers")
-    runs: str = Field(default="runs", description="folder of the run store")
+    runs: str = RUNS
     epochs: int | dict[str, int] | None = Field(
         default=2, description="epochs of all stages, or by stage; None: the table's"
     )
     limit: int | None = Field(default=29, gt=0, description="maximum number of clips in each split; None: all")
     seeds: int = Field(default=1, gt=0, description="number of runs for each row")
-    cache: str | None = Field(default="auto", description="folder for decoded clips")
+    cache: str | None = CACHE
 
     def training(self) -> dict[str, Any]:
         """What ``sweep`` is told beside the table file: which rows, seeds, and fields of TrainConfig."""
@@ -258,7 +262,7 @@ class AblationReport(Notebook):
     """09_ablation_report: the papers' tables beside ours, and which of their claims hold here."""
 
     tables: list[str] = Field(default=["notebooks/ablations/vpn_table1.yaml"], description="table files")
-    runs: str = Field(default="runs", description="folder of the run store")
+    runs: str = RUNS
     seeds: int | None = Field(default=None, gt=0, description="as in the sweep; None: the table file's")
     preset: str | None = Field(default=None, description="as in the sweep; None: the table file's")
     root: str | None = Field(default=None, description="as in the sweep; None: the table file's")
@@ -269,8 +273,8 @@ class AblationReport(Notebook):
     def studied(self) -> dict[str, Any]:
         """The arguments of ``sweep.read``."""
         where = {name: getattr(self, name) for name in ("runs", "preset", "root", "limit")}
-        where_given = {name: value for name, value in where.items() if value is not None}
-        return {"paths": self.tables, "seeds": self.seeds, "protocols": self.protocols, "where": where_given}
+        where = {name: value for name, value in where.items() if value is not None}
+        return {"paths": self.tables, "seeds": self.seeds, "protocols": self.protocols, "where": where}
 
     def made_by(self) -> str:
         """The command that runs the tables."""
@@ -278,10 +282,10 @@ class AblationReport(Notebook):
         return _command(" ".join(["sweep", *self.tables]), **options, protocols=" ".join(self.protocols or ()))
 
 
-def _command(words: str, **options: Any) -> str:
+def _command(command: str, **options: Any) -> str:
     """A command line that tells what is told, but for the usual folder of runs."""
     more = [f"--{name} {value}" for name, value in options.items() if value and (name, value) != ("runs", "runs")]
-    return " ".join(["python -m workbench", words, *more])
+    return " ".join(["python -m workbench", command, *more])
 
 
 #: Each notebook's file name without ending, in the order in which data flow.

@@ -26,17 +26,17 @@ def parse_pairs(pairs: Iterable[str]) -> dict[str, Any]:
         first, *rest = name.split(".")
         for part in reversed(rest):
             value = {part: value}
-        values[first] = _both(values[first], value, first, pair) if first in values else value
+        values[first] = _merged(values[first], value, first, pair) if first in values else value
     return values
 
 
-def _both(held: Any, value: Any, name: str, pair: str) -> Any:
+def _merged(old: Any, value: Any, name: str, pair: str) -> Any:
     """What two pairs of ``--set`` say together of ``name``."""
-    if name == "preset" and isinstance(held, dict) != isinstance(value, dict):
-        held, value = ({"base": each} if not isinstance(each, dict) else each for each in (held, value))
-    if isinstance(held, dict) and isinstance(value, dict):
-        shared = {key: _both(held[key], value[key], f"{name}.{key}", pair) for key in held.keys() & value.keys()}
-        return {**held, **value, **shared}
-    if type(held) is not type(value) or held != value:
-        raise Usage(f"{pair!r} contradicts another --set, which says that {name} is {held!r}")
-    return held
+    if name == "preset" and isinstance(old, dict) != isinstance(value, dict):
+        old, value = ({"base": each} if not isinstance(each, dict) else each for each in (old, value))
+    if isinstance(old, dict) and isinstance(value, dict):
+        shared = {key: _merged(old[key], value[key], f"{name}.{key}", pair) for key in old.keys() & value.keys()}
+        return {**old, **value, **shared}
+    if type(old) is not type(value) or old != value:
+        raise Usage(f"{pair!r} contradicts another --set, which says that {name} is {old!r}")
+    return old

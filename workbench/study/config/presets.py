@@ -89,6 +89,15 @@ POSES: dict[str, Any] = STUDY | {
     # A clip of fewer poses repeats some of them: behind zeros an LSTM has half forgotten what it saw.
     "options": STUDY["options"] | {"smoothing": 0.1, "pose_padding": "repeat"},
 }
+#: The size of published settings.
+FULL: dict[str, Any] = {
+    "clip": (64, 224, 224),
+    "width": 1.0,
+    "output_stride": (8, 32, 32),
+    "batch_size": 16,
+    "poses": 20,
+    "test_area": "whole",
+}
 #: "tiny" is for a look within minutes: the study with two thirds of the training of the video's stages, and half of
 #: the validations. "paper" is
 #: VPN's published setting (section 4.2: 64 frames, 4 GPUs x 4 clips; stride, windows and the regulariser of I3D's last
@@ -101,28 +110,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     | {"epochs": STUDY["epochs"] | {"": 2 / 9}, "schedule": {"name": "cosine", "warmup": 2}, "validate_every": 2},
     "study": STUDY,
     "frozen": FROZEN,
-    "paper": {
-        "clip": (64, 224, 224),
-        "width": 1.0,
-        "output_stride": (8, 32, 32),
-        "batch_size": 16,
-        "poses": 20,
-        "windows": "all",
-        "crop": "track",
-        "test_area": "whole",
-        "options": {"regularizer": 0.001},
-    },
-    "perf_net_paper": {
-        "clip": (64, 224, 224),
-        "width": 1.0,
-        "output_stride": (8, 32, 32),
-        "batch_size": 16,
-        "poses": 20,
-        "sampling": "consecutive",
-        "crop": "centre",
-        "border": 16 / 224,
-        "test_area": "whole",
-    },
+    "paper": FULL | {"windows": "all", "crop": "track", "options": {"regularizer": 0.001}},
+    "perf_net_paper": FULL | {"sampling": "consecutive", "crop": "centre", "border": 16 / 224},
     "poses": POSES,
 }
 

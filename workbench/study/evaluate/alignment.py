@@ -60,14 +60,14 @@ def of_snippets(system: Any, batches: Iterable[Batch], device: str, error: str |
             mask, student = batch.mask, system.student(batch)
             assert batch.label is not None  # teaching batches carry it
             for name, teacher in system.teach(batch).items():
-                for level, (mine, theirs) in zip(levels, system.compared(student, teacher), strict=True):
-                    pairs.setdefault(f"{name}/{level}", []).append((theirs[mask].cpu(), mine[mask].cpu()))
+                for level, (student_side, teacher_side) in zip(levels, system.compared(student, teacher), strict=True):
+                    pairs.setdefault(f"{name}/{level}", []).append((teacher_side[mask].cpu(), student_side[mask].cpu()))
             shown.append(batch.label[mask].cpu())
     classes = np.unique(torch.cat(shown).numpy(), axis=0, return_inverse=True)[1].reshape(-1)
     aligned = {}
     for level, rows in pairs.items():
-        theirs, mine = (torch.cat(side).float().numpy() for side in zip(*rows, strict=True))
-        aligned[level] = alignment(theirs, mine, classes, error)
+        teacher_side, student_side = (torch.cat(side).float().numpy() for side in zip(*rows, strict=True))
+        aligned[level] = alignment(teacher_side, student_side, classes, error)
     return aligned
 
 
@@ -97,18 +97,18 @@ def alignment(teacher: np.ndarray, student: np.ndarray, labels: np.ndarray, erro
     """
     t, s = (side.astype(np.float64) for side in (teacher, student))
     unit_t, unit_s = (side / np.linalg.norm(side, axis=1, keepdims=True).clip(1e-12) for side in (t, s))
-    own, mean = (unit_t * unit_s).sum(1), unit_t.mean(0)
-    numbers: dict[str, Any] = {"own": metrics.bootstrap(own)._asdict(), "teacher_share": float(1 - mean @ mean)}
+    cosine, mean = (unit_t * unit_s).sum(1), unit_t.mean(0)
+    numbers: dict[str, Any] = {"own": metrics.bootstrap(cosine)._asdict(), "teacher_share": float(1 - mean @ mean)}
     classes, kinds = np.unique(labels, return_inverse=True)
     if len(classes) > 1:
         sums = np.stack([unit_t[kinds == label].sum(0) for label in range(len(classes))])
-        others = (sums.sum(0) - sums[kinds]) / (len(labels) - np.bincount(kinds)[kinds])[:, None]
-        other = (unit_s * others).sum(1)
-        numbers["other"] = metrics.bootstrap(other)._asdict()
-        numbers["margin"] = metrics.paired_difference(other, own)._asdict()
+        other_teachers = (sums.sum(0) - sums[kinds]) / (len(labels) - np.bincount(kinds)[kinds])[:, None]
+        cosine_others = (unit_s * other_teachers).sum(1)
+        numbers["other"] = metrics.bootstrap(cosine_others)._asdict()
+        numbers["margin"] = metrics.paired_difference(cosine_others, cosine)._asdict()
     if error is not None:
         if error == "unit":
-            loss, constant = 2 - 2 * own, 2 - 2 * unit_t @ (mean / max(np.linalg.norm(mean), 1e-12))
+            loss, constant = 2 - 2 * cosine, 2 - 2 * unit_t @ (mean / max(np.linalg.norm(mean), 1e-12))
         else:
             loss, constant = ((t - s) ** 2).mean(1), ((t - t.mean(0)) ** 2).mean(1)
         ahead = metrics.paired_difference(loss, constant)._asdict()

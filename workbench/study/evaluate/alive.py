@@ -36,29 +36,29 @@ def verdict(alive: dict[str, Any]) -> list[str]:
     contrast that the student's embedding is nearer to its own teacher's than to other classes', with an interval above
     zero; of a squared error that it is below the best constant's, and that the teacher's embedding varies.
     """
-    said, exchanges = [], alive.get("exchanges", {})
+    sentences, exchanges = [], alive.get("exchanges", {})
     judged = UNIFORM if alive.get("ceiling") else POSE if POSE in exchanges else TIME
     if judged in exchanges and (changed := exchanges[judged]["changed"]["value"]) < CHANGED:
-        said.append(f"idle: {WORDS[judged]} {100 * changed:.1f} % of predictions (floor {100 * CHANGED:.0f} %)")
+        sentences.append(f"idle: {WORDS[judged]} {100 * changed:.1f} % of predictions (floor {100 * CHANGED:.0f} %)")
     shares = {name: spread["over_clips_share"] for name, spread in alive.get("maps", {}).items() if weighs(name)}
     if same := [f"{name} {share:.1g}" for name, share in shares.items() if share < VARIANCE]:
         measure = f"variance over clips as a share of the mean square, floor {VARIANCE:g}"
-        said.append(f"idle: the same map for every clip ({measure}): {', '.join(same)}")
+        sentences.append(f"idle: the same map for every clip ({measure}): {', '.join(same)}")
     for level, numbers in alive.get("distillation", {}).items():
-        said += [] if level == "skipped" else _taught(level, numbers)
-    return said
+        sentences += [] if level == "skipped" else _taught(level, numbers)
+    return sentences
 
 
 def _taught(level: str, numbers: dict[str, Any]) -> list[str]:
     if "loss" in numbers:
-        said = []
+        sentences = []
         if numbers["teacher_share"] < VARIANCE:
             measure = f"its variance over clips is {numbers['teacher_share']:.1g} (floor {VARIANCE:g})"
-            said.append(f"idle: the teacher's embedding of {level} is the same for every clip, {measure}")
+            sentences.append(f"idle: the teacher's embedding of {level} is the same for every clip, {measure}")
         if numbers["loss"] >= numbers["constant"]:
             measure = f"{numbers['loss']:.3g} is not below the best constant's, {numbers['constant']:.3g}"
-            said.append(f"idle: the distillation of {level} tells no clip from another, its loss of {measure}")
-        return said
+            sentences.append(f"idle: the distillation of {level} tells no clip from another, its loss of {measure}")
+        return sentences
     if "margin" not in numbers or numbers["margin"]["low"] > 0:
         return []
     margin = numbers["margin"]

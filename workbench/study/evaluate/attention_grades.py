@@ -43,13 +43,13 @@ def grade_run(answers: dict[str, Answers], dataset: Dataset, spec: ClipSpec) -> 
     """
     clips = answers["own"]
     positions = [dataset.index(name) for name in clips.ids]
-    own = gradable(clips.maps)
-    if not own or dataset.truth(positions[0]) is None:
+    system_maps = gradable(clips.maps)
+    if not system_maps or dataset.truth(positions[0]) is None:
         return {}
     truths = [truth_of(dataset, i, spec) for i in positions]
-    rivals = {name: constant(name, own) for name in graded.BASELINES}
-    rivals |= {name: gradable(answers[name].maps) for name in (TIME, POSE) if name in answers}
-    return summary({name: grade_maps(maps, truths) for name, maps in {"system": own, **rivals}.items()})
+    baselines = {name: constant(name, system_maps) for name in graded.BASELINES}
+    baselines |= {name: gradable(answers[name].maps) for name in (TIME, POSE) if name in answers}
+    return summary({name: grade_maps(maps, truths) for name, maps in {"system": system_maps, **baselines}.items()})
 
 
 def gradable(maps: Maps) -> Maps:
@@ -66,8 +66,9 @@ def grade_maps(maps: Maps, truths: list[Truth | None]) -> dict[str, np.ndarray]:
     """float64 [S] by grade. maps as ``gradable`` gives them: either may be missing."""
     rows = []
     for i, truth in enumerate(truths):
-        own = {name: maps[name][i] if name in maps else None for name in ("attention", "temporal")}
-        rows.append([np.nan] * len(graded.GRADES) if truth is None else list(graded.grade(**own, truth=truth).values()))
+        pair = {name: maps[name][i] if name in maps else None for name in ("attention", "temporal")}
+        grades = {} if truth is None else graded.grade(**pair, truth=truth)
+        rows.append([grades.get(name, np.nan) for name in graded.GRADES])
     return dict(zip(graded.GRADES, np.array(rows, np.float64).T, strict=True))
 
 
@@ -79,13 +80,13 @@ def constant(name: str, maps: Maps) -> Maps:
 def summary(grades: dict[str, dict[str, np.ndarray]]) -> dict[str, dict[str, Any]]:
     """Means and paired differences to "system", with intervals; ``grades`` float64 [S] by method and grade."""
     report: dict[str, dict[str, Any]] = {}
-    for grade, own in grades["system"].items():
-        if np.isnan(own).all():
+    for grade, system_grades in grades["system"].items():
+        if np.isnan(system_grades).all():
             continue
         intervals = {name: metrics.bootstrap(values[grade]) for name, values in grades.items()}
         for name, values in grades.items():
             if name != "system":
-                intervals[f"minus_{name}"] = metrics.paired_difference(values[grade], own)
+                intervals[f"minus_{name}"] = metrics.paired_difference(values[grade], system_grades)
         report[grade] = {name: interval._asdict() for name, interval in intervals.items()}
     return report
 
@@ -143,8 +144,8 @@ def shuffle_time(seed: int) -> Callable[[Batch], Batch]:
         count = values.shape[axis]
         rows = []
         for name, row in zip(ids, values, strict=True):
-            words = np.frombuffer(name.encode(), np.uint8)
-            order = np.random.default_rng([seed, *words.tolist()]).permutation(count)
+            letters = np.frombuffer(name.encode(), np.uint8)
+            order = np.random.default_rng([seed, *letters.tolist()]).permutation(count)
             rows.append(row.index_select(axis - 1, torch.from_numpy(order).to(row.device)))
         return torch.stack(rows)
 

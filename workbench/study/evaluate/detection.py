@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from torch import Tensor
 from tqdm import tqdm
 
-from safefiles.reading import present, reading
+from safefiles.reading import reading
 from workbench import metrics
 from workbench.data import Untrimmed
 from workbench.media.files import clock
@@ -113,15 +112,11 @@ def gather(pairs: Iterable[tuple[Any, Any]], data: Untrimmed, snippets: Any) -> 
     """The logits and labels of a pass, without its padding."""
     ids, logits, labels = [], [], []
     for batch, output in pairs:
-        for name, mask, said, true in zip(batch.ids, batch.mask, output.logits, batch.label, strict=True):
+        for name, mask, scores, label in zip(batch.ids, batch.mask, output.logits, batch.label, strict=True):
             ids.append(name)
-            logits.append(_array(said[mask]))
-            labels.append(_array(true[mask]) > 0)
+            logits.append(scores[mask].float().cpu().numpy())
+            labels.append(label[mask].cpu().numpy() > 0)
     return Detected(ids, logits, labels, [snippets.times(data.index(name)) for name in ids])
-
-
-def _array(value: Tensor) -> np.ndarray:
-    return value.float().cpu().numpy()
 
 
 def measure(detections: Detected, data: Untrimmed) -> dict[str, Any]:
@@ -140,12 +135,9 @@ def measure(detections: Detected, data: Untrimmed) -> dict[str, Any]:
         name = f"event_map_{round(100 * overlap)}"
         measured[name] = float(by_event.mean[overlap])
         per_class[name] = {data.classes[label]: float(ap) for label, ap in by_event.per_class[overlap].items()}
-    return measured | {"per_class": _without_nan(per_class)}
-
-
-def _without_nan(table: dict[str, dict[str, float]]) -> dict[str, dict[str, float]]:
-    """JSON has no NaN: a class that no video shows is left out."""
-    return {name: {label: ap for label, ap in row.items() if not np.isnan(ap)} for name, row in table.items()}
+    # JSON has no NaN: a class that no video shows is left out.
+    shown = {name: {label: ap for label, ap in row.items() if not np.isnan(ap)} for name, row in per_class.items()}
+    return measured | {"per_class": shown}
 
 
 def events(detections: Detected, data: Untrimmed) -> pd.DataFrame:
@@ -168,20 +160,15 @@ def write(run: Run, split: str, detections: Detected) -> None:
     """predictions_<split>.npz: ids, the number of snippets of each, and their logits, labels and times in one row."""
     arrays = {name: np.concatenate(getattr(detections, name)) for name in ("logits", "labels", "times")}
     counts = np.array([len(logits) for logits in detections.logits])
-    files.write_arrays(
-        run.folder / f"predictions_{split}.npz", {"ids": np.array(detections.ids), "counts": counts, **arrays}
-    )
+    arrays |= {"ids": np.array(detections.ids), "counts": counts}
+    files.write_arrays(run.folder / f"predictions_{split}.npz", arrays)
 
 
 def read(run: Run, split: str = "test") -> Detected:
     """What ``evaluate`` wrote; FileNotFoundError where it didn't yet, ValueError for a run that labels clips."""
     if run.experiment.kind is not VIDEOS:
         raise ValueError(f"run {run.id} labels clips; read them with run.predictions({split!r})")
-    path = run.folder / f"predictions_{split}.npz"
-    if not present(path):
-        raise FileNotFoundError(
-            f"run {run.id} has no predictions for {split!r}; make them with evaluate(run, {split!r})"
-        )
+    path = run.results("predictions", split)
     arrays = files.read_arrays(path, "ids", "counts", "logits", "labels", "times", way_out=AGAIN)
     with reading(path, "detections", AGAIN):
         ends = np.cumsum(arrays["counts"])

@@ -63,24 +63,24 @@ def _evaluate(run: Run, experiment: Experiment, split: str) -> dict[str, Any]:
     def bar(batches: Loader, words: str) -> Any:
         return tqdm(batches, desc=f"{run.id} {words} {split}", unit="batch", disable=not experiment.progress)
 
-    wants, others = system.wants(training=False), None
+    wants, exchange = system.wants(training=False), None
     if "pose" in wants:
-        others = pose_change(bar(load(wants & {"pose", "segments", "label"}), "poses of"), experiment.seed)
+        exchange = pose_change(bar(load(wants & {"pose", "segments", "label"}), "poses of"), experiment.seed)
     frozen = FrozenLayers(system, experiment.procedure.frozen, experiment.cache, device)
-    answers = ask_all(system, bar(load(wants), "predicting"), frozen, others, experiment.seed)
+    answers = ask_all(system, bar(load(wants), "predicting"), frozen, exchange, experiment.seed)
     frozen.share()
-    own = answers[OWN]
+    plain = answers[OWN]
     # Maps are kept and graded, and attention is exchanged, for one window a clip, at the clip's own size.
     if experiment.clip != experiment.one_window:
         windows = bar(load(wants, spec=experiment.clip), "all windows of")
-        own = replace(gather(predict(system, windows, device)), maps=own.maps)
-    measured = {"data": dataset.contents, **measure(own, len(dataset.classes))}
+        plain = replace(gather(predict(system, windows, device)), maps=plain.maps)
+    measured = {"data": dataset.contents, **measure(plain, len(dataset.classes))}
     if graded := grade_run(answers, dataset, experiment.one_window):
         measured["attention"] = graded
     lesson = lesson_of(experiment, system, list(run.history), load)
     if mechanism := alive(run, answers, lesson):
         measured["alive"] = mechanism
-    _write(run, split, own, measured)
+    _write(run, split, plain, measured)
     row_of(run).finish(flat({split: measured}))
     return measured
 

@@ -57,9 +57,9 @@ def ask_all(
     with torch.no_grad():  # inference mode doesn't count what is written to a tensor, which Reuse must know
         for batch in batches:
             as_read, batch = batch, ready(batch)
-            own = ask(batch)
-            gathered[OWN].add(batch, own)
-            if points or reads_poses or attends(own):
+            output = ask(batch)
+            gathered[OWN].add(batch, output)
+            if points or reads_poses or any(weighs(name) for name in output.maps):
                 mixed = shuffled(batch) if reads_poses else ready(shuffled(as_read))
                 gathered.setdefault(TIME, Gathering()).add(batch, ask(mixed))
             if reads_poses and others is not None:
@@ -86,11 +86,6 @@ def partner(dataset: Dataset, i: int, seed: int = 0) -> int:
     return int(partners(dataset.labels, seed)[i])
 
 
-def attends(output: Output) -> bool:
-    """Whether anything in the system weighs what it reads."""
-    return any(weighs(name) for name in output.maps)
-
-
 def weighs(name: str) -> bool:
     """Whether the map called so is attention."""
     return name in WEIGHTS or name.startswith("segments/")
@@ -102,15 +97,15 @@ def effects(answers: dict[str, Answers]) -> dict[str, dict[str, dict[str, float]
     over clips (bootstrap). Empty where nothing was exchanged."""
     if len(answers) == 1:
         return {}
-    own = answers[OWN]
-    predicted, report = own.logits.argmax(1), {}
-    right = (predicted == own.labels).astype(float)
-    for name, other in answers.items():
-        said = other.logits.argmax(1)
-        hits = (said == own.labels).astype(float)
+    plain = answers[OWN]
+    predicted, report = plain.logits.argmax(1), {}
+    right = (predicted == plain.labels).astype(float)
+    for name, exchanged in answers.items():
+        prediction = exchanged.logits.argmax(1)
+        hits = (prediction == plain.labels).astype(float)
         numbers = {"top1": metrics.bootstrap(hits)}
         if name != OWN:
-            numbers["changed"] = metrics.bootstrap((said != predicted).astype(float))
+            numbers["changed"] = metrics.bootstrap((prediction != predicted).astype(float))
             numbers["gain"] = metrics.paired_difference(hits, right)
         report[name] = {key: interval._asdict() for key, interval in numbers.items()}
     return report

@@ -43,26 +43,23 @@ def gradient_shares(terms: dict[str, Tensor], parameters: Sequence[Tensor], scal
 
     def gradient(name: str) -> tuple[Tensor | None, ...]:
         towards = scale * weighed[name]
-        own = torch.autograd.grad(terms[name], parameters, towards, retain_graph=True, allow_unused=True)
-        return tuple(None if g is None else losses.average(g) for g in own)
+        gradients = torch.autograd.grad(terms[name], parameters, towards, retain_graph=True, allow_unused=True)
+        return tuple(None if g is None else losses.average(g) for g in gradients)
 
     meeting = {name: gradient(name) for name in MEETING if name in weighed}
     norms: dict[str, dict[str, float]] = {name: dict.fromkeys(names, 0.0) for name in meeting}
     for name in weighed:
-        own = meeting[name] if name in meeting else gradient(name)
+        gradients = meeting[name] if name in meeting else gradient(name)
         for where, reached in meeting.items():
-            norms[where][name] = _norm([g for g, there in zip(own, reached, strict=True) if there is not None])
+            both = [g for g, met in zip(gradients, reached, strict=True) if g is not None and met is not None]
+            squares = [g.double().square().sum() for g in both]
+            norms[where][name] = float(torch.stack(squares).sum().sqrt()) if squares else 0.0
     shares: dict[str, float] = {}
     for where, of_terms in norms.items():
         total = sum(of_terms.values())
         if total > 0 and math.isfinite(total):
             shares |= {f"{MEETING[where]}{name}": norm / total for name, norm in of_terms.items()}
     return shares
-
-
-def _norm(gradients: Sequence[Tensor | None]) -> float:
-    squares = [gradient.double().square().sum() for gradient in gradients if gradient is not None]
-    return float(torch.stack(squares).sum().sqrt()) if squares else 0.0
 
 
 def by_stage(history: pd.DataFrame) -> dict[str, dict[str, dict[str, Any]]]:

@@ -54,7 +54,9 @@ class Gathering:
         """Keeps what is small of a batch's output."""
         self._ids += batch.ids
         assert batch.label is not None  # evaluation asks for it
-        row = {"/labels": batch.label, "/logits": output.logits, "/features": output.features} | small_maps(output)
+        row = {"/labels": batch.label, "/logits": output.logits, "/features": output.features}
+        small = (name for name in output.maps if name in SMALL or name.startswith("segments/"))
+        row |= {name: output.maps[name].float() for name in small}
         if "affinity" in output.maps:
             row["/keys"] = output.maps["affinity"].float().mean(1)
         for name, value in row.items():
@@ -73,12 +75,6 @@ def gather(pairs: Iterable[tuple[Batch, Output]]) -> Answers:
     for batch, output in pairs:
         gathering.add(batch, output)
     return gathering.answers()
-
-
-def small_maps(output: Output) -> dict[str, Tensor]:
-    """The maps that are kept for every clip, float32 on the CPU."""
-    kept = (name for name in output.maps if name in SMALL or name.startswith("segments/"))
-    return {name: output.maps[name].float().cpu() for name in kept}
 
 
 def _pool(ids: list[str], arrays: dict[str, np.ndarray]) -> Answers:

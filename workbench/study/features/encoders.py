@@ -70,11 +70,11 @@ def _latest(experiment: Experiment, system: str) -> Run:
     kind = CLIPS_OF.get(experiment.dataset, experiment.dataset)
     first = latest(experiment.runs, system=system, dataset=kind)
     if kind == "manifest":
-        for other in finished(experiment.runs):
-            if (other.config.system, other.config.dataset) == (system, kind) and not other.about_the_same(first):
+        for rival in finished(experiment.runs):
+            if (rival.config.system, rival.config.dataset) == (system, kind) and not rival.about_the_same(first):
                 raise ValueError(
-                    f"latest:{system} could be {first.id} of {first.data_record['root']} or {other.id} of "
-                    f"{other.data_record['root']}: name the run"
+                    f"latest:{system} could be {first.id} of {first.data_record['root']} or {rival.id} of "
+                    f"{rival.data_record['root']}: name the run"
                 )
     return first
 

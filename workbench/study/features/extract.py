@@ -110,9 +110,9 @@ def _digest(system: System, spec: SnippetSpec, clip: ClipSpec, data: Untrimmed) 
     weights = hashlib.sha256()
     for name, value in system.state_dict().items():
         weights.update(name.encode() + value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    words = [VERSION, repr(system), repr(getattr(system, "options", "")), weights.hexdigest()]
-    words += [asdict(spec), asdict(clip), data.name, data.mirrored]
-    return hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:16]
+    facts = [VERSION, repr(system), repr(getattr(system, "options", "")), weights.hexdigest()]
+    facts += [asdict(spec), asdict(clip), data.name, data.mirrored]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _file(data: Untrimmed, i: int) -> str:

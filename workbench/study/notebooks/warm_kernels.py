@@ -126,10 +126,10 @@ def _kept() -> dict[tuple[tuple[str, ...], int], Warm]:
 def warm(modules: tuple[str, ...], threads: int) -> Warm:
     """The warm process of this process for these modules, started where there is none."""
     with _starting:
-        there = _kept().get((modules, threads))
-        if there is None or not there.alive:
-            _kept()[modules, threads] = there = Warm(modules, threads)
-        return there
+        process = _kept().get((modules, threads))
+        if process is None or not process.alive:
+            _kept()[modules, threads] = process = Warm(modules, threads)
+        return process
 
 
 @contextmanager
@@ -232,9 +232,9 @@ def serve(modules: list[str]) -> None:
     for line in sys.stdin:
         request = json.loads(line)
         if request["what"] == "start":
-            own, child = os.getpid(), os.fork()
+            parent, child = os.getpid(), os.fork()
             if child == 0:
-                _end_with(own)
+                _end_with(parent)
                 _become_kernel(request)
             children.add(child)
             answer: int | None = child

@@ -23,8 +23,8 @@ from workbench.study.config.notebook_config import Train
 from workbench.study.config.presets import PRESETS
 from workbench.study.config.train_config import TrainConfig
 from workbench.study.sweep.results import Results
-from workbench.study.tables.plan import TRAIN, Cell
-from workbench.study.tables.table_file import Row, Table
+from workbench.study.tables.plan import Cell
+from workbench.study.tables.table_file import Table
 from workbench.study.train.optim import matches
 from workbench.systems import Stage, variants
 from workbench.systems.common.building import BACKBONES
@@ -93,7 +93,8 @@ class Budget:
 
 def budgets(table: Table) -> dict[str, Budget]:
     """The budget of every row of a table file that 01_train trains, hidden ones too, by its id."""
-    configs = {row.id: TrainConfig(**{**table.base, **row.parameters}) for row in table.rows if _trains(row)}
+    rows = [row for row in table.rows if row.trains and not row.absent]
+    configs = {row.id: TrainConfig(**{**table.base, **row.parameters}) for row in rows}
     return {name: _budget(configs, name) for name in configs}
 
 
@@ -135,17 +136,13 @@ def unequal(table: Table) -> dict[str, str]:
     usual = {kind: _usual([b for row in visible if (b := budget_of[row.id]).kind == kind]) for kind in kinds}
     wrong = {}
     for row in visible:
-        mine = budget_of[row.id]
-        backbone, classifier = usual[mine.kind]
-        same = set(mine.backbones) <= {backbone} and mine.classifier in (None, classifier)
-        if (not same and not row.differs) or mine.classifier == Trained(0, NEW):
-            usually = Budget(mine.kind, () if backbone is None else (backbone,), classifier)
-            wrong[row.id] = f"{mine}; other rows: {usually}"
+        trained = budget_of[row.id]
+        backbone, classifier = usual[trained.kind]
+        same = set(trained.backbones) <= {backbone} and trained.classifier in (None, classifier)
+        if (not same and not row.differs) or trained.classifier == Trained(0, NEW):
+            usually = Budget(trained.kind, () if backbone is None else (backbone,), classifier)
+            wrong[row.id] = f"{trained}; other rows: {usually}"
     return wrong
-
-
-def _trains(row: Row) -> bool:
-    return not row.absent and row.notebook.removesuffix(".ipynb") == TRAIN
 
 
 def _usual(budgets: list[Budget]) -> tuple[Trained | None, Trained | None]:

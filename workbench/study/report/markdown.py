@@ -207,8 +207,8 @@ def _numbers_table(results: Results, prices: Prices | None) -> str:
     labels = [column.label if column.unit == "percent" else f"{column.label} ({column.unit})" for column in columns]
     heads = [head for label in labels for head in ([f"{label}, paper", "ours"] if printed else [label])]
     rows = []
-    for label, mine in measured.groupby("label", sort=False):
-        pairs = [[_plain(line.published), _ours(line)] if printed else [_ours(line)] for line in mine.itertuples()]
+    for label, row_lines in measured.groupby("label", sort=False):
+        pairs = [[_plain(line.published), _ours(line)] if printed else [_ours(line)] for line in row_lines.itertuples()]
         rows.append([label, *(cell for pair in pairs for cell in pair)])
     return markdown_table(["", *heads], rows, numbers=True)
 

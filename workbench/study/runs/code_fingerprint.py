@@ -27,12 +27,12 @@ def fingerprint(system: str, dataset: str) -> str:
     ``system`` on ``dataset`` imports, directly or through others, from this library. Of a system registered from
     elsewhere (a notebook, another package) its own methods count."""
     kind = systems.kind(system)
-    own = kind.__module__.startswith("workbench.")
+    ours = kind.__module__.startswith("workbench.")
     source = (SOURCES | UNTRIMMED).get(dataset)
-    starts = [*STARTS, *([kind.__module__] if own else []), *([source.partition(":")[0]] if source else [])]
-    words = [f"{module} {_content(module)[0]}" for module in sorted(_reached(starts))]
-    words += [] if own else [inspect.getsource(part) for part in vars(kind).values() if inspect.isfunction(part)]
-    return hashlib.sha256("\n".join(words).encode()).hexdigest()[:16]
+    starts = [*STARTS, *([kind.__module__] if ours else []), *([source.partition(":")[0]] if source else [])]
+    parts = [f"{module} {_content(module)[0]}" for module in sorted(_reached(starts))]
+    parts += [] if ours else [inspect.getsource(part) for part in vars(kind).values() if inspect.isfunction(part)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _reached(starts: list[str]) -> set[str]:
@@ -55,23 +55,15 @@ def _content(module: str) -> tuple[str, list[str]]:
         if isinstance(node, ast.Import):
             imported += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            inside = [f"{node.module}.{alias.name}" for alias in node.names]
-            imported += [node.module, *inside]
-        _drop_docstring(node)
-    own = [name for name in imported if name.partition(".")[0] in PACKAGES and _is_module(name)]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), own
-
-
-def _drop_docstring(node: ast.AST) -> None:
-    body = getattr(node, "body", None)
-    if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-        del body[0]
+            imported += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        body = getattr(node, "body", None)
+        match body:
+            case [ast.Expr(value=ast.Constant()), *_]:  # a docstring
+                del body[0]
+    ours = [name for name in imported if name.partition(".")[0] in PACKAGES and _file(name).is_file()]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), ours
 
 
 def _file(module: str) -> Path:
     path = ROOT.joinpath(*module.split("."))
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-
-
-def _is_module(name: str) -> bool:
-    return _file(name).is_file()

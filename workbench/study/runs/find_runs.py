@@ -31,7 +31,7 @@ def open_run(run: str, root: str | Path = "runs", data: Origin = None) -> Run:
         return latest(root, data, system=run.removeprefix(LATEST))
     folder = Path(root) / run
     if Path(run).name != run or not present(folder / "config.json"):
-        ids = ", ".join(run_there.id for run_there in all_runs(root)) or "none"
+        ids = ", ".join(known.id for known in all_runs(root)) or "none"
         raise FileNotFoundError(f"{Path(root).absolute()} has no run {run!r}; it has: {ids}")
     return Run(run, folder)
 
@@ -69,9 +69,9 @@ def latest(root: str | Path = "runs", data: Origin = None, **filters: Any) -> Ru
     for run in fitting:
         if data is None or (run.about_the_same(data) if isinstance(data, Run) else run.learnt_from(data, seen)):
             return run
-    filter_words = ", ".join(f"{name}={value!r}" for name, value in filters.items()) or "any configuration"
+    asked = ", ".join(f"{name}={value!r}" for name, value in filters.items()) or "any configuration"
     rest = _elsewhere(fitting, data, root, filters.get("system", "rgb"))
-    raise FileNotFoundError(f"{Path(root).absolute()} has no finished run with {filter_words}{rest}")
+    raise FileNotFoundError(f"{Path(root).absolute()} has no finished run with {asked}{rest}")
 
 
 def finished(root: str | Path = "runs") -> list[Run]:
@@ -90,12 +90,12 @@ def by_pose(root: str | Path, run: Run) -> Run:
     another clip's poses change most, as ``evaluate`` has measured on the test split; of a system that reads nothing but
     poses, all of them. The newest of equals; ``run`` itself where no run reads poses."""
     shares = {}
-    for other in newest(root):
-        reads = kind(other.config.system).needs_test
-        if "pose" in reads and other.about_the_same(run):
-            measured = columns(other.metrics.get("test", {}).get("alive", {}))
-            shares[other] = 1.0 if reads == {"pose"} else measured.get("pose_changed", 0.0)
-    return max(shares, key=lambda other: shares[other], default=run)
+    for candidate in newest(root):
+        reads = kind(candidate.config.system).needs_test
+        if "pose" in reads and candidate.about_the_same(run):
+            measured = columns(candidate.metrics.get("test", {}).get("alive", {}))
+            shares[candidate] = 1.0 if reads == {"pose"} else measured.get("pose_changed", 0.0)
+    return max(shares, key=lambda candidate: shares[candidate], default=run)
 
 
 def _has(config: TrainConfig, name: str, value: Any) -> bool:
@@ -108,20 +108,17 @@ def _elsewhere(fitting: list[Run], data: Origin, root: str | Path, system: str) 
     """Where the runs are that were found but are about other data, and the command that trains one on ``data``."""
     where: str | None
     if isinstance(data, Run):
-        about, root_here, where = data.config, data.data_record["root"], f"the data of {data.id}"
+        config, path, where = data.config, data.data_record["root"], f"the data of {data.id}"
     else:
-        root_here = None if data is None else str(Path(data).resolve())
-        dataset = next(
-            (run.config.dataset for run in all_runs(root) if run.data_record["root"] == root_here is not None), AUTO
-        )
-        about = TrainConfig(system=system, dataset=dataset, root=None if data is None else str(data))
-        where = root_here
-    train = f"train one with `{training_data.how_to_train(system, about, root)}`"
+        path = where = None if data is None else str(Path(data).resolve())
+        datasets = (run.config.dataset for run in all_runs(root) if run.data_record["root"] == path is not None)
+        config = TrainConfig(system=system, dataset=next(datasets, AUTO), root=None if data is None else str(data))
+    train = f"train one with `{training_data.how_to_train(system, config, root)}`"
     if data is None or not fitting:
         return f"; {train}"
     if not isinstance(data, Run) and not Path(data).exists():
-        open_split(about, "train")  # says what is missing, and how it is made
-    since = {root_here: ", which has changed since or was parted by another protocol"}
+        open_split(config, "train")  # says what is missing, and how it is made
+    since = {path: ", which has changed since or was parted by another protocol"}
     named = [(run.id, run.data_record["root"]) for run in fitting[:3]]
     others = "; ".join(f"{name} of {root or fitting[0].config.dataset}{since.get(root, '')}" for name, root in named)
     return f" on {where}, only on other data ({others}); {train}"

@@ -32,13 +32,11 @@ PACKAGES = ("torch", "numpy", "lightning", "mlflow", "pandas", "scikit-learn", "
 
 def device(wanted: str) -> str:
     """cpu, cuda or mps; RuntimeError where the one asked for is not there."""
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if wanted == "auto":
-        return next(name for name, available in there.items() if available)
-    if not there[wanted]:
-        devices = ", ".join(name for name, available in there.items() if available)
-        raise RuntimeError(f"device {wanted!r} was asked for but this machine has: {devices}")
-    return wanted
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    devices = [name for name, present in available.items() if present]
+    if wanted != "auto" and wanted not in devices:
+        raise RuntimeError(f"device {wanted!r} was asked for but this machine has: {', '.join(devices)}")
+    return devices[0] if wanted == "auto" else wanted
 
 
 def has_bf16(kind: str) -> bool:
@@ -99,11 +97,11 @@ def process() -> int:
 def _check_processes(experiment: Experiment) -> None:
     if TORCHRUN not in os.environ:
         return
-    everywhere, here = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
-    if everywhere != experiment.devices * experiment.nodes:
+    world, local = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
+    if world != experiment.devices * experiment.nodes:
         request = f"devices={experiment.devices} nodes={experiment.nodes}"
-        right = f"devices={here}" + (f" nodes={everywhere // here}" if everywhere > here else "")
-        started = f"torchrun started {everywhere} process{'es' if everywhere > 1 else ''}"
+        right = f"devices={local}" + (f" nodes={world // local}" if world > local else "")
+        started = f"torchrun started {world} process{'es' if world > 1 else ''}"
         raise ValueError(f"{started} and the run asks for {request}; say --set {right}")
 
 
@@ -161,14 +159,13 @@ def environment() -> dict[str, Any]:
 
 def git_revision() -> str | None:
     """The commit of the workbench's own checkout, "+" behind it where files differ from it; None outside of git."""
-    folder = Path(workbench.__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(Path(workbench.__file__).parent), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout
+
     try:
-        commit, changes = (
-            subprocess.run(
-                ["git", "-C", str(folder), *words], capture_output=True, text=True, check=True, timeout=10
-            ).stdout
-            for words in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "."])
-        )
+        commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no", ".")
     except (OSError, subprocess.SubprocessError):
         return None
     return commit.strip() + ("+" if changes.strip() else "")

@@ -28,10 +28,10 @@ def begin(system: nn.Module, experiment: Experiment) -> dict[str, str]:
         if layer not in layers:
             raise ValueError(f"freeze names {layer!r}, which has no parameters here{hint(layer, layers)}")
     fixed = set(experiment.procedure.frozen)
-    kept = {name: weight for name, weight in weights_of.items() if weight.dim() > 1 and fixed & set(name.split("."))}
-    random = {name: weight.detach().clone() for name, weight in kept.items()}
+    frozen = {name: weight for name, weight in weights_of.items() if weight.dim() > 1 and fixed & set(name.split("."))}
+    random = {name: weight.detach().clone() for name, weight in frozen.items()}
     account = initialise(system, experiment.init, experiment.runs)
-    for name, weight in kept.items():
+    for name, weight in frozen.items():
         if torch.equal(weight, random[name]):
             raise ValueError(f"{name} is frozen, and nothing in init gives it a value: it would stay random")
     return account
@@ -61,8 +61,8 @@ def _module(system: nn.Module, prefix: str) -> nn.Module:
     try:
         return system.get_submodule(prefix)
     except AttributeError:
-        there = ", ".join(name for name, _ in system.named_children())
-        raise ValueError(f"init names the module {prefix!r}, which the system lacks; it has: {there}") from None
+        modules = ", ".join(name for name, _ in system.named_children())
+        raise ValueError(f"init names the module {prefix!r}, which the system lacks; it has: {modules}") from None
 
 
 def _load(module: nn.Module, prefix: str, source: str, runs: str) -> str:
@@ -74,8 +74,7 @@ def _load(module: nn.Module, prefix: str, source: str, runs: str) -> str:
     if not run.weights.is_file():
         raise ValueError(f"init of {prefix!r} names run {run.id}, which is not finished")
     start = f"{inside}." if inside else ""
-    state = run.state()
-    state = {key.removeprefix(start): value for key, value in state.items() if key.startswith(start)}
+    state = {key.removeprefix(start): value for key, value in run.state().items() if key.startswith(start)}
     try:
         state, parts = fitted(module, state)
     except ValueError as problem:
@@ -93,11 +92,11 @@ def fitted(module: nn.Module, state: dict[str, Tensor]) -> tuple[dict[str, Tenso
     that starts from a classifier of one. The weights then stand in each part, divided by k, so that k times the same
     vector gets the scores that the vector had.
     """
-    own, parts = module.state_dict(), 1
+    expected, parts = module.state_dict(), 1
     if isinstance(module, nn.Linear) and "weight" in state and state["weight"].dim() == 2:
         parts = max(1, module.in_features // state["weight"].shape[1])
         state = {**state, "weight": state["weight"].repeat(1, parts) / parts}
-    wrong = sorted(own.keys() ^ state.keys()) or [key for key in own if own[key].shape != state[key].shape]
+    wrong = sorted(expected.keys() ^ state.keys()) or [k for k in expected if expected[k].shape != state[k].shape]
     if wrong:
         raise ValueError(f"{wrong[0]!r} is missing on one side or differs in shape")
     return state, parts

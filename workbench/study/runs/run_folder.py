@@ -99,9 +99,9 @@ class Run:
         """Whether it learnt from the clips that ``other`` learnt from, parted by the same protocol."""
         if (self.config.dataset, self.config.protocol) != (other.config.dataset, other.config.protocol):
             return False
-        kept = [[run.data_record.get(part) for part in training_data.PARTS] for run in (self, other)]
+        first, second = ([run.data_record.get(part) for part in training_data.PARTS] for run in (self, other))
         root = other.data_record["root"] or other.config.root
-        return (kept[0] == kept[1] and None not in kept[0]) or (root is not None and self.learnt_from(root))
+        return (first == second and None not in first) or (root is not None and self.learnt_from(root))
 
     @cached_property
     def experiment(self) -> Experiment:
@@ -158,8 +158,8 @@ class Run:
     def measured_on(self, split: str, contents: str) -> bool:
         """Whether the run was evaluated on the clips of ``split`` as they are now, ``contents`` being theirs, and what
         it said of them is there."""
-        there = all((self.folder / f"{kind}_{split}.npz").is_file() for kind in self.experiment.kind.results)
-        return there and self.metrics.get(split, {}).get("data") == contents
+        written = all((self.folder / f"{kind}_{split}.npz").is_file() for kind in self.experiment.kind.results)
+        return written and self.metrics.get(split, {}).get("data") == contents
 
     def predictions(self, split: str = "test") -> Predictions:
         """Of a run that labels clips; those of detectors are read by ``study.evaluate.detection.read``."""
@@ -167,7 +167,7 @@ class Run:
             raise ValueError(
                 f"run {self.id} labels moments of videos, not clips: study.evaluate.detection.read has its results"
             )
-        path = self._result("predictions", split)
+        path = self.results("predictions", split)
         arrays = files.read_arrays(path, "ids", "labels", "logits", "features", "scores", way_out=AGAIN)
         if len({len(values) for values in arrays.values()}) > 1 or len(arrays) != 5:
             shapes = ", ".join(f"{name} {list(values.shape)}" for name, values in arrays.items())
@@ -176,9 +176,10 @@ class Run:
 
     def maps(self, split: str = "test") -> dict[str, np.ndarray]:
         """The small maps by name, float32 [S, ...] in the order of ``predictions`` (see types.MAPS); may be empty."""
-        return files.read_arrays(self._result("maps", split), way_out=AGAIN)
+        return files.read_arrays(self.results("maps", split), way_out=AGAIN)
 
-    def _result(self, kind: str, split: str) -> Path:
+    def results(self, kind: str, split: str) -> Path:
+        """The file of "predictions" or "maps"; FileNotFoundError where the split was not evaluated."""
         path = self.folder / f"{kind}_{split}.npz"
         if not present(path):
             raise FileNotFoundError(

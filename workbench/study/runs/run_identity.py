@@ -24,10 +24,10 @@ def run_of(experiment: Experiment, dataset: Data, validation: Data) -> Run:
     The name reads system-protocol-seed-hash; the hash covers the configuration, the weights that it starts from, and
     the contents of both splits: labels, and the bytes of videos, poses and whatever else their clips are read from.
     """
-    words = [experiment.identity, _contents(experiment.init), dataset.contents, validation.contents]
+    parts = [experiment.identity, _contents(experiment.init), dataset.contents, validation.contents]
     if experiment.snippets:
-        words.append(_contents(experiment.snippets))
-    digest = hashlib.sha256(json.dumps(words, sort_keys=True).encode()).hexdigest()[:8]
+        parts.append(_contents(experiment.snippets))
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
     protocol = re.sub(r"[^a-zA-Z0-9]+", "-", dataset.protocol).strip("-")[:40]
     system = re.sub(r"[^a-zA-Z0-9_]+", "-", experiment.config.title.replace(".py:", "-"))
     name = f"{system}-{protocol}-s{experiment.seed}-{digest}"
@@ -37,17 +37,17 @@ def run_of(experiment: Experiment, dataset: Data, validation: Data) -> Run:
 def outdated(run: Run) -> list[str]:
     """One sentence for each finished run of the same configuration whose training or validation clips have changed
     since: ``run``, which is not made yet, takes its place."""
-    mine, sentences = run.data_record, []
-    for other in finished(run.folder.parent):
-        if other.id == run.id or not other.id.startswith(run.id.rpartition("-")[0]):
+    record, sentences = run.data_record, []
+    for older in finished(run.folder.parent):
+        if older.id == run.id or not older.id.startswith(run.id.rpartition("-")[0]):
             continue
-        theirs = other.data_record
-        changed = [split for split in ("train", "validation") if theirs.get(split) != mine[split]]
-        same = other.config.identity() == run.experiment.identity and theirs.get("root") == mine["root"]
-        if same and changed and "train" in theirs:
+        earlier = older.data_record
+        changed = [split for split in ("train", "validation") if earlier.get(split) != record[split]]
+        same = older.config.identity() == run.experiment.identity and earlier.get("root") == record["root"]
+        if same and changed and "train" in earlier:
             splits = " and ".join({"train": "training", "validation": "validation"}[split] for split in changed)
             sentences.append(
-                f"run {other.id} has this configuration, but its {splits} clips (labels, videos or poses) have changed "
+                f"run {older.id} has this configuration, but its {splits} clips (labels, videos or poses) have changed "
                 f"since: it is trained anew as {run.id}"
             )
     return sentences
@@ -66,7 +66,7 @@ def create(run: Run, experiment: Experiment, train: Data, validation: Data, feat
             "clips": len(train),
             "train": train.contents,
             "validation": validation.contents,
-            "root": _absolute(experiment.root),
+            "root": None if experiment.root is None else str(Path(experiment.root).resolve()),
         },
     }
     path = run.folder / "config.json"
@@ -79,14 +79,10 @@ def _contents(sources: dict[str, str]) -> dict[str, str]:
     """What stands behind ``init`` or ``snippets``: a file counts by its bytes, a run by its id."""
 
     def content(source: str) -> str:
-        source_file = weights.file_of(source)
-        if source_file is None:
+        found = weights.file_of(source)
+        if found is None:
             return source
-        file, module = source_file
+        file, module = found
         return hashlib.sha256(file.read_bytes()).hexdigest() + (f":{module}" if module else "")
 
     return {name: content(source) for name, source in sources.items()}
-
-
-def _absolute(root: str | None) -> str | None:
-    return None if root is None else str(Path(root).resolve())

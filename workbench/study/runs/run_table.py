@@ -32,8 +32,7 @@ def table(root: str | Path = "runs", runs: Iterable[Run] | None = None) -> pd.Da
     rows = []
     for run in find_runs.all_runs(root) if runs is None else runs:
         config = run.config
-        row = {name: getattr(config, name) for name in ("dataset", "protocol", "seed")}
-        row = {"system": config.title, **row}
+        row = {"system": config.title} | {name: getattr(config, name) for name in ("dataset", "protocol", "seed")}
         row["options"] = json.dumps(config.options, sort_keys=True) if config.options else ""
         row |= {"status": "finished" if run.finished else "unfinished", "epochs": len(run.history)}
         rows.append({"id": run.id, **row, **flat(run.metrics)})
@@ -60,7 +59,7 @@ def summary(root: str | Path = "runs", data: str | Path | None = None) -> tuple[
         options = ", ".join(f"{name}={value}" for name, value in sorted(run.config.options.items()))
         row = {"network": run.config.system + (f" ({options})" if options else ""), "seed": run.config.seed}
         needs = run.experiment.build().needs_test
-        row["reads"] = " and ".join(words for name, words in READS.items() if name in needs)
+        row["reads"] = " and ".join(title for name, title in READS.items() if name in needs)
         row |= {name: 100 * measured[name] for name in ("top1", "top1_low", "top1_high")}
         row["learnt from"] = _learnt_from(run)
         rows.append(row)
@@ -71,11 +70,14 @@ def summary(root: str | Path = "runs", data: str | Path | None = None) -> tuple[
         return table, ""
     table = table.sort_values("top1", ascending=False, kind="stable", ignore_index=True)
     interval = [f"{low:.0f} to {high:.0f}" for low, high in zip(table["top1_low"], table["top1_high"], strict=True)]
-    words = table[["network", "reads"]].assign(**{"correct, %": table["top1"].round(1), "95 % interval": interval})
-    words["learnt from"] = table["learnt from"]
+    shown = table[["network", "reads"]].assign(**{"correct, %": table["top1"].round(1), "95 % interval": interval})
+    shown["learnt from"] = table["learnt from"]
     if table["seed"].nunique() > 1:
-        words.insert(1, "seed", table["seed"])
-    return words, _of_what(clips, classes)
+        shown.insert(1, "seed", table["seed"])
+    guess = " or ".join(f"{100 / count:.1f}" for count in sorted(classes, reverse=True))
+    many_clips, actions = (" or ".join(map(str, sorted(counts))) for counts in (clips, classes))
+    origin = f"Of {many_clips} test clips of {actions} actions that no network was trained on."
+    return shown, f"{origin} Guessing: {guess} %."
 
 
 def _learnt_from(run: Run) -> str:
@@ -83,16 +85,6 @@ def _learnt_from(run: Run) -> str:
     if run.ready_made:
         return f"{files.read_json(weights.card_of(run.ready_made))['data']['clips']['train']:,} clips, ready-made"
     return f"{run.data_record['clips']:,} clips" if "clips" in run.data_record else ""
-
-
-def _of_what(clips: set[int], classes: set[int]) -> str:
-    def many(counts: set[int]) -> str:
-        return " or ".join(map(str, sorted(counts)))
-
-    guess = " or ".join(f"{100 / count:.1f}" for count in sorted(classes, reverse=True))
-    return (
-        f"Of {many(clips)} test clips of {many(classes)} actions that no network was trained on. Guessing: {guess} %."
-    )
 
 
 def flat(metrics: dict[str, Any]) -> dict[str, float]:

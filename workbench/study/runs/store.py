@@ -32,8 +32,9 @@ log = logging.getLogger(__name__)
 
 def row_of(run: Run, tags: dict[str, Any] | None = None) -> Store:
     """The row of ``run`` in the store that belongs to its folder."""
-    about = run.experiment
-    return Store(run.folder.parent, run.id, about.identity | {"init": about.init}, {**about.tags, **(tags or {})})
+    experiment = run.experiment
+    params = experiment.identity | {"init": experiment.init}
+    return Store(run.folder.parent, run.id, params, {**experiment.tags, **(tags or {})})
 
 
 class Store:
@@ -47,12 +48,13 @@ class Store:
         rows = self._client.search_runs([experiment], f"tags.`{KEY}` = '{run}'", max_results=1)
         if rows:
             self._row = rows[0].info.run_id
-            self._epochs = self._logged()
+            history = self._client.get_metric_history(self._row, "train_total")
+            self._epochs = max((metric.step for metric in history), default=0)
             self._client.update_run(self._row, status="RUNNING")
             return
-        row = self._client.create_run(experiment, run_name=run, tags={KEY: run, **_words(tags)})
+        row = self._client.create_run(experiment, run_name=run, tags={KEY: run, **_texts(tags)})
         self._row, self._epochs = row.info.run_id, 0
-        self._log(params=_words(params))
+        self._log(params=_texts(params))
 
     def epochs(self, history: list[dict[str, Any]]) -> None:
         """Logs the epochs that are not in the store yet; call it after the checkpoint that holds them."""
@@ -79,10 +81,6 @@ class Store:
             if isinstance(value, int | float) and math.isfinite(value)
         ]
         self._client.log_batch(self._row, metrics=numbers, params=[Param(*pair) for pair in (params or {}).items()])
-
-    def _logged(self) -> int:
-        steps = [metric.step for metric in self._client.get_metric_history(self._row, "train_total")]
-        return max(steps, default=0)
 
 
 def _client(root: Path) -> tuple[Any, str]:
@@ -134,17 +132,17 @@ def _unusable(file: Path) -> str:
     try:
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as base:
             tables = {name for (name,) in base.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            whole = {"experiments", "runs", "metrics", "alembic_version"} <= tables
-            whole = whole and bool(base.execute("SELECT version_num FROM alembic_version").fetchall())
+            complete = {"experiments", "runs", "metrics", "alembic_version"} <= tables
+            complete = complete and bool(base.execute("SELECT version_num FROM alembic_version").fetchall())
             ((state, *_), *_) = base.execute("PRAGMA quick_check(1)")
     except sqlite3.Error as problem:
         return f"can't be read as a run store ({problem})"
-    if whole and state != "ok":
+    if complete and state != "ok":
         return f"is damaged ({state})"
-    return "" if whole else "is half-made"
+    return "" if complete else "is half-made"
 
 
-def _words(values: dict[str, Any]) -> dict[str, str]:
+def _texts(values: dict[str, Any]) -> dict[str, str]:
     """Values as MLflow stores them: short texts."""
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in values.items()}
     return {name: text[:5000] for name, text in texts.items()}

@@ -20,10 +20,11 @@ def trained_on(config: TrainConfig, record: dict[str, Any], root: str | Path, se
     """Whether a run of ``config`` learnt from the data at ``root``: by their contents, or, where an old run did not
     keep what it learnt from (``record``, the "data" of its config.json), by the path. ``seen`` remembers contents."""
     root = Path(root)
-    here = record.get("root") == str(root.resolve())
+    same_path = record.get("root") == str(root.resolve())
     if "train" not in record:
-        return here
-    if not here and guess(root) != config.dataset and {guess(root), config.dataset} & {"manifest", "shards", "pyskl"}:
+        return same_path
+    kinds = {guess(root), config.dataset}
+    if not same_path and len(kinds) > 1 and kinds & {"manifest", "shards", "pyskl"}:
         return False
     seen = {} if seen is None else seen
     key = config.dataset, config.kind, config.protocol, json.dumps(config.limit), str(root)
@@ -40,19 +41,19 @@ def _contents(config: TrainConfig, root: Path) -> list[str]:
         return []
 
 
-def how_to_train(system: str, about: TrainConfig, runs: str | Path) -> str:
-    """The command line that trains ``system`` on the data that ``about`` is about, into the run store ``runs``."""
-    root, store = about.root, [] if str(runs) == "runs" else [f"--runs {quote(str(runs))}"]
+def how_to_train(system: str, config: TrainConfig, runs: str | Path) -> str:
+    """The command line that trains ``system`` on the data of ``config``, into the run store ``runs``."""
+    root, store = config.root, [] if str(runs) == "runs" else [f"--runs {quote(str(runs))}"]
     where = [] if root is None else [f"--root {quote(root)}"]
     # The teachers of the others read features of encoders, which a table trains too.
     if kind_of(system) is VIDEOS and system != "detector":
         return " ".join(["python -m workbench sweep notebooks/ablations/detection.yaml --seeds 1", *where, *store])
-    if about.dataset not in (TrainConfig(system=system, root=root).dataset, "synthadl", "synthadl_u"):
-        where.insert(0, f"--data {about.dataset}")
-    poses, first = _facts(system, about.dataset, root)
+    if config.dataset not in (TrainConfig(system=system, root=root).dataset, "synthadl", "synthadl_u"):
+        where.insert(0, f"--data {config.dataset}")
+    poses, first = _facts(system, config.dataset, root)
     pairs = [] if poses else ["preset.crop=frame"]
-    if about.protocol not in (None, first):
-        pairs.append(f"protocol={quote(about.protocol)}")
+    if config.protocol not in (None, first):
+        pairs.append(f"protocol={quote(config.protocol)}")
     return " ".join(["python -m workbench train", quote(system), *where, *store, *(["--set", *pairs] if pairs else [])])
 
 

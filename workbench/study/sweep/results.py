@@ -47,16 +47,20 @@ class Results:
     def _by_place(self) -> dict[tuple[str, str, int], Entry]:
         return {(entry.row, entry.column, entry.seed): entry for entry in self.entries}
 
+    def _key(self, row: str, column: Column, seed: int) -> str:
+        """The cell behind an entry; "" where none is run."""
+        entry = self.entry(row, column, seed)
+        return "" if entry is None else entry.cell
+
     def values(self, row: str, column: Column) -> dict[int, float]:
         """What was measured, by seed, in the column's unit."""
         by_seed = {}
         for seed in self.seeds:
-            entry = self.entry(row, column, seed)
-            if entry is not None and entry.cell:
-                numbers = self._numbers(entry.cell)
-                number = numbers.get(f"test_{column.metric}", numbers.get(column.metric))
-                if number is not None and np.isfinite(number):
-                    by_seed[seed] = column.scale * number
+            key = self._key(row, column, seed)
+            numbers = self._numbers(key) if key else {}
+            number = numbers.get(f"test_{column.metric}", numbers.get(column.metric))
+            if number is not None and np.isfinite(number):
+                by_seed[seed] = column.scale * number
         return by_seed
 
     def reason(self, row: str, column: Column) -> str:
@@ -70,8 +74,8 @@ class Results:
 
     def run(self, row: str, column: Column, seed: int) -> Run | None:
         """The run behind an entry, where it is finished."""
-        entry = self.entry(row, column, seed)
-        run = None if entry is None or not entry.cell else job.run_of(self.plan.cells[entry.cell])
+        key = self._key(row, column, seed)
+        run = job.run_of(self.plan.cells[key]) if key else None
         return run if run is not None and run.finished else None
 
     def predictions(self, row: str, column: Column) -> dict[int, Predictions]:
@@ -81,16 +85,15 @@ class Results:
 
     def record(self, row: str, column: Column, seed: int) -> Record | None:
         """How the cell behind an entry was executed; None where it was not executed by a sweep."""
-        entry = self.entry(row, column, seed)
-        return None if entry is None or not entry.cell else self.cell_record(entry.cell)
+        key = self._key(row, column, seed)
+        return self.cell_record(key) if key else None
 
     def executed(self, row: str, column: Column, seed: int) -> Path | None:
         """The executed notebook behind an entry, also one that failed."""
-        entry = self.entry(row, column, seed)
-        if entry is None or not entry.cell:
+        key = self._key(row, column, seed)
+        if not key:
             return None
-        folder = job.folder(self.plan.cells[entry.cell])
-        paths = (folder / f"{entry.cell}.ipynb", folder / f"{entry.cell}.failed.ipynb")
+        paths = [job.folder(self.plan.cells[key]) / f"{key}{ending}" for ending in (".ipynb", ".failed.ipynb")]
         return next((path for path in paths if path.is_file()), None)
 
     def frame(self) -> pd.DataFrame:

@@ -28,8 +28,6 @@ from workbench.study.runs.run_identity import run_of
 from workbench.study.tables.table_file import Column, Row, Table, stretched
 from workbench.systems import names, variants
 
-TRAIN = "01_train"
-
 
 class NotHere(Exception):
     """Why an entry of a table is not run; the message is what readers see."""
@@ -149,7 +147,7 @@ class Maker:
         setting = (name, json.dumps([column.protocol, column.parameters], sort_keys=True))
         if setting not in self.by_setting:
             _is_there(row, {**self.table.base, **self.where})
-            cell = self._training(row, column, path) if Path(row.notebook).stem == TRAIN else self._other(row)
+            cell = self._training(row, column, path) if row.trains else self._other(row)
             self.by_setting[setting] = self.cells[cell.key] = self.cells.get(cell.key, cell).joined(cell)
         return self.by_setting[setting]
 

@@ -83,6 +83,11 @@ class Row(Config):
             raise ValueError(f"row {self.id!r} needs either parameters or, with absent, a reason why it is not run")
         return self
 
+    @property
+    def trains(self) -> bool:
+        """Whether it is a run of ``fit``."""
+        return Path(self.notebook).stem == "01_train"
+
 
 class Claim(Config):
     """What the paper says of rows, in own words, and how it is tested.
@@ -216,7 +221,7 @@ def configs(path: str | Path, changes: dict[str, Any] | None = None) -> dict[str
     table = read_table(path)
     by_label = {}
     for row in table.shown:
-        if not (row.absent or row.requires) and Path(row.notebook).stem == "01_train":
+        if row.trains and not (row.absent or row.requires):
             by_label[row.label] = TrainConfig(
                 **{**table.base, **row.parameters, **(changes or {}), "init": {}, "snippets": {}, "epochs": None}
             )

@@ -46,11 +46,11 @@ def applying(path: Path) -> Iterator[None]:
 
 def random_state() -> dict[str, Any]:
     """The states of Python's, numpy's, torch's and CUDA's generators, as tensors and plain values."""
-    version, words, gauss = random.getstate()
+    version, numbers, gauss = random.getstate()
     state: tuple[Any, ...] = tuple(np.random.get_state())
     name, keys, position, has_gauss, cached = state
     return {
-        "python": [version, list(words), gauss],
+        "python": [version, list(numbers), gauss],
         "numpy": [name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
@@ -59,8 +59,8 @@ def random_state() -> dict[str, Any]:
 
 def set_random_state(state: dict[str, Any]) -> None:
     """Goes on where ``random_state`` was taken: Python's, NumPy's and torch's generators."""
-    version, words, gauss = state["python"]
-    random.setstate((version, tuple(words), gauss))
+    version, numbers, gauss = state["python"]
+    random.setstate((version, tuple(numbers), gauss))
     name, keys, position, has_gauss, cached = state["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
     torch.set_rng_state(state["torch"])

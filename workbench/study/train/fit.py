@@ -110,14 +110,8 @@ def _evaluate(run: Run, split: str, experiment: Experiment) -> None:
         return
     if run.metrics.get(split, {}).get("data", contents) != contents:
         warnings.warn(f"the {split} clips have changed since {run.id} was evaluated: evaluated anew", stacklevel=3)
-    evaluate(
-        run,
-        split,
-        device=experiment.device,
-        cache=experiment.cache,
-        workers=experiment.workers,
-        progress=experiment.progress,
-    )
+    options = {name: getattr(experiment, name) for name in ("device", "cache", "workers", "progress")}
+    evaluate(run, split, **options)
 
 
 def _train(
@@ -139,7 +133,8 @@ def _train(
         create(run, experiment, *data, experiment.setting.features)
         for sentence in outdated(run):
             warnings.warn(sentence, stacklevel=2)
-        torch.set_num_threads(hardware.threads(_threads_of(run)))
+        earlier = run.folder / "environment.json"  # older versions didn't say with how many threads
+        torch.set_num_threads(hardware.threads(files.read_json(earlier).get("threads") if earlier.is_file() else None))
         code = code_fingerprint.fingerprint(experiment.system, experiment.dataset)
         facts = {**hardware.environment(), "code": code, **facts}
         store = row_of(run, tags={"git": facts["git"], "precision": facts["precision"], "device": facts["device"]})
@@ -151,16 +146,9 @@ def _train(
         except BaseException:
             store.finish({}, "FAILED")
             raise
-        files.write_json(
-            run.folder / "environment.json", {**facts, "skipped": [list(pair) for pair in training.skipped]}
-        )
+        facts["skipped"] = [list(pair) for pair in training.skipped]
+        files.write_json(run.folder / "environment.json", facts)
         store.finish({})
-
-
-def _threads_of(run: Run) -> int | None:
-    """With how many threads the run was begun; None where it was not, or by a version that didn't say."""
-    path = run.folder / "environment.json"
-    return files.read_json(path).get("threads") if path.is_file() else None
 
 
 def _alone(run: Run) -> AbstractContextManager[bool]:

@@ -22,7 +22,7 @@ from workbench.study.runs.run_folder import Run
 from workbench.study.runs.store import Store
 from workbench.study.train import batch_norm, checkpoint, optim
 from workbench.study.train.progress import Position, add, counted
-from workbench.study.train.stage_data import Feed, feed
+from workbench.study.train.stage_data import feed
 from workbench.study.train.step import Step
 from workbench.systems.common.base import Stage, System
 from workbench.types import Batch
@@ -79,7 +79,8 @@ class Training:
     def _stage(self, stage: Stage) -> None:
         module = submodule(self.system, stage.part, System)
         optim.freeze(self.system, stage)
-        self.feed = self._feed(stage, module)
+        shard, folder = (self.fabric.global_rank, self.fabric.world_size), self.run.folder / "features"
+        self.feed = feed(self.experiment, self.datasets, module, stage, shard, folder, self.fabric.device)
         if stage.solve:
             self._solve(stage, module)
         else:
@@ -90,10 +91,6 @@ class Training:
         self.position = Position(stage=self.position.stage + 1, history=self.position.history)
         if self.position.stage < len(self.stages):
             self._save(between=True)
-
-    def _feed(self, stage: Stage, module: System) -> Feed:
-        shard, kept = (self.fabric.global_rank, self.fabric.world_size), self.run.folder / "features"
-        return feed(self.experiment, self.datasets, module, stage, shard, kept, self.fabric.device)
 
     def _solve(self, stage: Stage, module: System) -> None:
         """A stage in closed form is one row of the history."""
@@ -255,15 +252,13 @@ class Training:
 
     def _report(self, stage: Stage) -> None:
         sums, last = self.position.sums, self.position.history[-1] if self.position.history else {}
-        words = {
-            "epoch": f"{self.position.epoch + 1}/{stage.epochs}",
-            "loss": f"{sums['total'] / sums['clips']:.3f}",
-        }
+        postfix = {"epoch": f"{self.position.epoch + 1}/{stage.epochs}"}
+        postfix["loss"] = f"{sums['total'] / sums['clips']:.3f}"
         if "top1" in sums:
-            words["acc"] = f"{sums['top1'] / sums['clips']:.3f}"
+            postfix["acc"] = f"{sums['top1'] / sums['clips']:.3f}"
         if (score := last.get(f"validation_{self.goal.score}")) is not None:
-            words["validation"] = f"{score:.3f}"
-        self.bar.set_postfix(words, refresh=False)
+            postfix["validation"] = f"{score:.3f}"
+        self.bar.set_postfix(postfix, refresh=False)
         self.bar.update()
 
     def _due(self) -> bool:

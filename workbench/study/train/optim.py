@@ -21,8 +21,8 @@ def freeze(system: nn.Module, stage: Stage) -> None:
                 f"stage {stage.name!r} names {prefix!r}, which has no parameters; there are: {', '.join(tops)}"
             )
     for name, parameter in system.named_parameters():
-        kept = matches(name, stage.freezes) or not set(stage.fixed).isdisjoint(name.split("."))
-        parameter.requires_grad_(matches(name, stage.trains) and not kept)
+        frozen = matches(name, stage.freezes) or not set(stage.fixed).isdisjoint(name.split("."))
+        parameter.requires_grad_(matches(name, stage.trains) and not frozen)
 
 
 def train_mode(system: nn.Module) -> None:

@@ -130,14 +130,11 @@ def config(
     numbers: dict[str, Any] = {"preset": "study", "epochs": epochs or recipe.epochs, "limit": limit}
     changes = dict(recipe.changes)
     if "init" in changes:
-        changes["init"] = {part: _newest(source, paths or {}) for part, source in changes["init"].items()}
+        sources = {part: source.partition(":") for part, source in changes["init"].items()}
+        changes["init"] = {
+            part: f"{(paths or {}).get(name, name)}{colon}{module}" for part, (name, colon, module) in sources.items()
+        }
     return TrainConfig(system=recipe.system, **where, **numbers, **changes)
-
-
-def _newest(source: str, made: Mapping[str, Path]) -> str:
-    """``source``, with the file in the place of a name of those that were ``made``."""
-    name, colon, module = source.partition(":")
-    return f"{made.get(name, name)}{colon}{module}"
 
 
 def kept(name: str, system: System) -> nn.Module:

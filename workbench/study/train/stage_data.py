@@ -53,9 +53,9 @@ class Kept(Epochs):
         if self.train:
             order = torch.from_numpy(generator(self.seed, self.epoch, "order").permutation(len(self._ids)))
             order = order[: len(self) * self._size * self._world]
-        mine = order.split(self._size)[self._rank :: self._world]
+        batches = order.split(self._size)[self._rank :: self._world]
         self._given, self._start = self._start, 0
-        for rows in mine[self._given :]:
+        for rows in batches[self._given :]:
             self._given += 1
             features = {name: tensor[rows] for name, tensor in self._tensors.items()}
             yield Batch(features=features, label=self._label[rows], ids=[self._ids[i] for i in rows])
