@@ -87,33 +87,21 @@ def test_a_cell_whose_record_can_not_be_written_is_told_and_the_others_go_on():
     assert records[0]["error"] == "OSError: no space left on device"
 
 
-def test_no_more_workers_than_asked_for():
-    running, most = [], []
-
-    def work(cell, limits):
-        running.append(cell.key)
-        most.append(len(running))
-        time.sleep(0.02)
-        running.remove(cell.key)
-        return {"key": cell.key, "status": DONE}
-
-    executors.side_by_side(cells(**dict.fromkeys("abcdef", ())), Limits(), lambda record: None, work=work, workers=2)
-    assert max(most) == 2
-
-
-def test_a_cell_of_two_threads_takes_two_cores(monkeypatch):
+@pytest.mark.parametrize(("limits", "workers", "most"), [(Limits(threads=2), None, 1), (Limits(), 2, 2)])
+def test_no_more_cells_at_once_than_cores_or_workers(limits, workers, most, monkeypatch):
     monkeypatch.setattr(executors, "cores", lambda: 2)
-    running, most = [], []
+    running, counts = [], []
 
     def work(cell, limits):
         running.append(cell.key)
-        most.append(len(running))
+        counts.append(len(running))
         time.sleep(0.02)
         running.remove(cell.key)
         return {"key": cell.key, "status": DONE}
 
-    executors.side_by_side(cells(a=(), b=(), c=()), Limits(threads=2), lambda record: None, work=work)
-    assert most == [1, 1, 1]
+    six = cells(**dict.fromkeys("abcdef", ()))
+    executors.side_by_side(six, limits, lambda record: None, work=work, workers=workers)
+    assert len(counts) == 6 and max(counts) == most
 
 
 def test_an_interruption_starts_nothing_more(monkeypatch):
