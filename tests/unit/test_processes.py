@@ -87,7 +87,9 @@ def test_a_cell_whose_record_can_not_be_written_is_told_and_the_others_go_on():
     assert records[0]["error"] == "OSError: no space left on device"
 
 
-@pytest.mark.parametrize(("limits", "workers", "most"), [(Limits(threads=2), None, 1), (Limits(), None, 2), (Limits(), 1, 1)])
+@pytest.mark.parametrize(
+    ("limits", "workers", "most"), [(Limits(threads=2), None, 1), (Limits(), None, 2), (Limits(), 1, 1)]
+)
 def test_no_more_cells_at_once_than_cores_or_workers(limits, workers, most, monkeypatch):
     monkeypatch.setattr(executors, "cores", lambda: 2)
     running, counts = [], []
