@@ -168,25 +168,25 @@ def _resolve(table: pd.DataFrame, column: str, folders: list[Folder], faults: Fa
     """Turns a column of files into absolute paths in the first of ``folders`` that has them."""
     names = table[column].tolist()
     poses = column == "pose"
-    found = _find_all(dict.fromkeys(name for name in names if name.strip()), folders, poses)
-    resolved = [found.get(name, ("", "")) for name in names]
+    located = _find_all(dict.fromkeys(name for name in names if name.strip()), folders, poses)
+    resolved = [located.get(name, ("", "")) for name in names]
     for kind, wording in (("missing", "that do not exist in"), ("outside", "that lie outside of")):
         cases = [of_row(names[row], row) for row, (_, problem) in enumerate(resolved) if problem == kind]
         faults.add(f"{column} files {wording} {folders[0].root}", cases)
     table[column] = [path for path, _ in resolved]
     if poses:
-        kinds = {path: posefiles.kind(path) for path, _ in found.values() if path}
+        kinds = {path: posefiles.kind(path) for path, _ in located.values() if path}
         unknown = [of_row(names[row], row) for row, (path, _) in enumerate(resolved) if path and not kinds[path]]
         faults.add(f"pose files of an unknown kind; what is read are {posefiles.KNOWN}", unknown)
 
 
 def _find_all(names: Iterable[str], folders: list[Folder], or_folder: bool) -> dict[str, tuple[str, str]]:
     """What the first of ``folders`` that has a file finds, by name; what the first one does where none has it."""
-    found = folders[0].find_all(names, or_folder)
+    located = folders[0].find_all(names, or_folder)
     for folder in folders[1:]:
-        missing = [name for name, (path, _) in found.items() if not path]
-        found |= {name: result for name, result in folder.find_all(missing, or_folder).items() if result[0]}
-    return found
+        missing = [name for name, (path, _) in located.items() if not path]
+        located |= {name: result for name, result in folder.find_all(missing, or_folder).items() if result[0]}
+    return located
 
 
 def parts(table: pd.DataFrame, protocol: str | None, path: Path, faults: Faults) -> tuple[list[str], str]:

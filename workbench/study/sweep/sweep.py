@@ -114,8 +114,8 @@ def sweep_files(
                     bar.set_postfix_str(standing)
 
             if scheduler or slurm:
-                place = scheduler, slurm, workers, limits.threads, gpus, limits.retries
-                with executors.cluster(*place) as client:
+                request = scheduler, slurm, workers, limits.threads, gpus, limits.retries
+                with executors.cluster(*request) as client:
                     executors.distribute(waiting, limits, finished, client, bool(gpus), work)
             else:
                 executors.side_by_side(waiting, limits, finished, underway, work, gpus or workers)
