@@ -260,6 +260,21 @@ def test_the_report_begins_with_how_the_claims_fared_in_a_checkout_or_not(result
     assert path.read_text().startswith("# Results\n\n1 table by `a command`, on ")
 
 
+def test_the_report_says_per_document_what_was_learnt_before_its_tables(results, tmp_path):
+    path = tmp_path / "results.md"
+    export.write(path, [results, results], "a command")
+    before = path.read_text().split("# Three rows")[0]
+    assert before.count("**Somebody (2020).**") == 1
+    (learnt,) = [
+        line for line in before.splitlines() if line.startswith("**Somebody (2020).** 12 of 14 claims are run. *H")
+    ]
+    judged = {one.claim.id: one for one in verdicts.judge(results)}
+    difference = judged["c1"].tests[0].effect.value
+    assert f"Good is better ({difference:+.1f})" in learnt.split("*Contradicted*")[0]
+    assert "Plain is better than good" in learnt.split("*Contradicted*: ")[1].split("*")[0]
+    assert "Other is better" in learnt.split("*Not run*: ")[1] and learnt.endswith(".")
+
+
 def test_predictions_on_other_clips_are_not_compared(results):
     column = results.table.columns[0]
     run = results.run("same", column, 0)

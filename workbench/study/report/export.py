@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -31,16 +32,32 @@ def write(
     """The report of all tables at ``path``, and under study/ beside it <table>.csv (see ``lines``) and <table>.json
     (see ``facts``). changes are those of every row's configuration, for what the rows cost."""
     sections: list[str] = []
-    verdicts_count: Counter[str] = Counter()
+    by_document: dict[str, list[Judged]] = {}
     for results in studied:
         prices = markdown.prices_of(results, runs, changes)
         study_facts = facts(results, command, prices)
-        verdicts_count.update(claim["verdict"] for claim in study_facts["claims"])
+        document = re.sub(r"(?<=\)), .*", "", results.table.paper or results.table.title)
+        by_document.setdefault(document, []).extend(verdicts.judge(results, prices))
         sections.append(markdown.section(results, command, prices))
         folder = Path(path).parent / "study"
         drafts.write(folder / f"{results.path.stem}.csv", lines(results, prices).to_csv(index=False).encode())
         drafts.write(folder / f"{results.path.stem}.json", files.json_bytes(study_facts))
-    markdown.write(path, [_summary(len(sections), verdicts_count, command), *sections])
+    learnt = [_learnt(document, judged) for document, judged in by_document.items() if judged]
+    count = Counter(one.verdict for judged in by_document.values() for one in judged)
+    markdown.write(path, [_summary(len(sections), count, command), *learnt, *sections])
+
+
+def _learnt(document: str, judged: list[Judged]) -> str:
+    """A paragraph on what a document claims: the claims by verdict, each with the differences that were measured."""
+    ran = sum(one.verdict != verdicts.MISSING for one in judged)
+    parts = [f"**{document}.** {ran} of {len(judged)} {'claim is' if len(judged) == 1 else 'claims are'} run."]
+    by_words: dict[str, list[str]] = {}
+    for one in sorted(judged, key=lambda one: verdicts.VERDICTS.index(one.verdict)):
+        differences = ", ".join(f"{test.effect.value:+.1f}" for test in one.tests)
+        told = one.claim.text.removesuffix(".") + (f" ({differences})" if differences else "")
+        by_words.setdefault(one.words, []).append(told)
+    parts += [f"*{words[0].upper()}{words[1:]}*: {'; '.join(texts)}." for words, texts in by_words.items()]
+    return " ".join(parts) + "\n"
 
 
 def _summary(tables: int, verdicts_count: Counter[str], command: str) -> str:
