@@ -64,6 +64,8 @@ RECIPES: dict[str, Recipe] = {
     "agcn_synthadl_p": Recipe("agcn", "pose_backbone", 40),
     "lstm_synthadl_p": Recipe("pose_lstm", "pose_backbone", 40),
     "pose_lstm_synthadl": Recipe("pose_lstm", "", 40, world="adl", half=True),
+    # One person, as in the tables of VPN++, whose teacher it is.
+    "agcn_synthadl": Recipe("agcn", "", 40, {"options": {"persons": 1}}, world="adl", half=True),
     "rgb_synthadl": Recipe("rgb", "", 10, {"init": {"backbone": "i3d_synthadl_p"}}, world="adl", half=True),
     "vpn_synthadl": Recipe(
         "vpn",
