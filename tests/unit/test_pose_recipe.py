@@ -62,6 +62,8 @@ def test_networks_of_poses_have_a_preset_of_their_own_where_none_is_said():
             made.numbers.augment["turn"] > 0 and resolve(TrainConfig(system=name, preset={"poses": 9})).clip.poses == 9
         )
         assert resolve(TrainConfig(system=name, preset="tiny")).clip.poses == 16
+    streams = [resolve(TrainConfig(system="agcn", preset=name)).options.get("stream") for name in ("poses", "study")]
+    assert streams == ["joint+bone", None]
     assert TrainConfig(system="rgb").preset == "tiny" and resolve(TrainConfig(system="vpn")).clip.poses == 16
 
 

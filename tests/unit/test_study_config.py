@@ -318,10 +318,43 @@ def test_precision_follows_processor_and_network(monkeypatch):
 
 
 def test_a_processor_that_torch_takes_for_a_lesser_one_has_no_bf16(monkeypatch):
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: True)
     for capability, has in (("AVX512", True), ("AVX2", False), ("DEFAULT", False)):
         monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda found=capability: found)
         assert hardware.has_bf16("cpu") is has
+
+
+def test_a_processor_whose_gradients_are_wrong_in_bf16_trains_in_fp32_and_says_why_where_bf16_is_asked(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    config = resolve(TrainConfig(system="rgb", device="cpu"))
+    asked = dataclasses.replace(config, precision="bf16")
+    assert hardware.suits(config, nn.Conv3d(1, 1, 1))["precision"] == "fp32"
+    assert hardware.suits(asked, nn.Linear(1, 1))["precision"] == "bf16"
+    with pytest.raises(
+        ValueError, match="bf16 was asked for, but on this processor .* wrong gradients .* auto or fp32"
+    ):
+        hardware.suits(asked, nn.Conv3d(1, 1, 1))
+
+
+@pytest.mark.parametrize("kernel", [(3, 3, 3), (3, 1, 1), (1, 3, 3), (5, 7, 7)])
+@pytest.mark.parametrize("steps", [1, 2, 3, 4])
+def test_in_the_precision_that_is_chosen_a_convolution_has_the_gradients_of_fp32(kernel, steps):
+    """In memory that was in use before: what a kernel forgets to write is then not zero by chance."""
+    torch.manual_seed(0)
+    network = nn.Conv3d(8, 24, kernel, padding=tuple(size // 2 for size in kernel), bias=False)
+    video = torch.randn(8, 8, steps, 6, 6).contiguous(memory_format=torch.channels_last_3d)
+    chosen = hardware.suits(resolve(TrainConfig(system="rgb", device="cpu")), network)["precision"]
+    weights = {}
+    for precision in ("fp32", chosen):
+        network.zero_grad()
+        for size in (1_000, 10_000, 100_000):
+            torch.full((size,), 1e30)
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            network(video).square().sum().backward()
+        weights[precision] = network.weight.grad.clone()
+    assert (weights[chosen] - weights["fp32"]).norm() < 0.02 * weights["fp32"].norm()
 
 
 def test_channels_last_touches_only_3d_weights():

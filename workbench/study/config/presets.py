@@ -87,7 +87,7 @@ POSES: dict[str, Any] = STUDY | {
     "optimizer": STUDY["optimizer"] | {"pose": {"name": "adamw", "lr": 2e-3, "weight_decay": 0.01}},
     "augment": {"turn": 30.0, "tilt": 10.0, "stretch": 0.1},
     # A clip of fewer poses repeats some of them: behind zeros an LSTM has half forgotten what it saw.
-    "options": STUDY["options"] | {"smoothing": 0.1, "pose_padding": "repeat"},
+    "options": STUDY["options"] | {"smoothing": 0.1, "pose_padding": "repeat", "agcn.stream": "joint+bone"},
 }
 #: The size of published settings.
 FULL: dict[str, Any] = {

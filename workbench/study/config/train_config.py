@@ -48,7 +48,8 @@ class TrainConfig(Config):
       pose_quality         high (as recorded), medium or low (media.pose.degrade), in training and in test
       augment              crop, mirror, brightness, contrast in training
       limit                use only that many clips of each split, for a quick try, or by split: {"train": 100}
-      precision            auto (bf16 where the processor has it and the system convolves in 3D), fp32, bf16, fp16
+      precision            auto (bf16 where the processor is fast and right in it and the system convolves in
+                           3D), fp32, bf16, fp16
       channels_last        auto (on a CPU and with bf16, where the system convolves in 3D), on or off
       network              the SHA-256 of the file of a network of one's own, filled in: another file is another run
     Where and how it runs, without a say in which run it is

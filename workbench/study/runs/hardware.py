@@ -40,12 +40,18 @@ def device(wanted: str) -> str:
 
 
 def has_bf16(kind: str) -> bool:
-    """Whether bf16 is fast on ``kind``; a CPU needs AVX512-bf16 or AMX, and is slower than in fp32 without. A processor
-    that torch is told to use as a lesser one (ATEN_CPU_CAPABILITY=avx2) counts as that."""
+    """Whether bf16 is fast, and right, on ``kind``; a CPU needs AMX. A processor that torch is told to use as a lesser
+    one (ATEN_CPU_CAPABILITY=avx2) counts as that."""
     if kind == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    has = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return kind == "cpu" and has and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    has = torch.cpu._is_amx_tile_supported() and torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return kind == "cpu" and has
+
+
+def spoils_bf16(kind: str) -> bool:
+    """Whether torch's 3D convolutions return wrong gradients in bf16: on CPUs with AVX512-bf16 and no AMX (torch 2.13,
+    two steps of time, kernels of 5 x 7 x 7 and others: the gradient of the weights has what lay in memory before)."""
+    return kind == "cpu" and torch.cpu._is_avx512_bf16_supported() and not torch.cpu._is_amx_tile_supported()
 
 
 def suits(experiment: Experiment, system: nn.Module) -> dict[str, Any]:
@@ -61,6 +67,9 @@ def suits(experiment: Experiment, system: nn.Module) -> dict[str, Any]:
     precision = ("bf16" if helps else "fp32") if experiment.precision == "auto" else experiment.precision
     if precision == "fp16" and kind != "cuda":
         raise ValueError(f"precision fp16 needs a CUDA device, this run is on {kind}; use bf16 or fp32")
+    if experiment.precision == "bf16" and convolves and spoils_bf16(kind):
+        reason = "on this processor (AVX512-bf16 without AMX) torch's 3D convolutions return wrong gradients in bf16"
+        raise ValueError(f"precision bf16 was asked for, but {reason}; use auto or fp32")
     suited = helps or (convolves and kind == "cpu" and torch.backends.mkldnn.is_available())
     last = suited if experiment.channels_last == "auto" else experiment.channels_last == "on"
     return {"device": kind, "precision": precision, "channels_last": last}
