@@ -454,6 +454,16 @@ def test_the_report_has_a_table_of_what_is_alive(place):
     assert export.facts(results, "a command")["alive"] == told
 
 
+def test_a_table_of_validation_scores_says_what_is_alive_too(place, tmp_path, monkeypatch):
+    path = tmp_path / place.table().name
+    path.write_text(place.table().read_text().replace('"metric": "top1"', '"metric": "validation_top1"'))
+    (results,) = sweep.read([path], seeds=1, where={"runs": str(place.runs), "root": str(place.world)})
+    monkeypatch.setattr(type(results), "values", lambda self, row, column: {0: 25.0 if row == "vpn" else 20.0})
+    text = markdown.section(results, "a command")
+    line = text[text.index("Is it alive? (") :].splitlines()[4]
+    assert line.split("|")[2].strip() == "25.0"
+
+
 def test_the_bars_of_a_table_of_ceilings(place, tmp_path):
     found = alive_report.bars(place.table(), place.runs, str(place.world))
     assert found["kind"].tolist() == ["plain", "learnt"] and found["low"].le(found["value"]).all()

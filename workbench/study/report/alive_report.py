@@ -180,7 +180,7 @@ def _legend(heads: dict[str, str], base: Living | None) -> str:
 
 def _line(results: Results, living: Living, rows: list[Living], base: Living | None, column: Column) -> dict[str, str]:
     measured = living.alive or {}
-    mean = metrics.over_seeds([column.scale * run.metrics["test"][column.metric] for run in living.runs.values()])
+    mean = metrics.over_seeds(list(results.values(living.row.id, column).values()))
     verdicts, maps = [*(["ceiling"] if living.ceiling else []), *alive.verdict(measured)], measured.get("maps", {})
     return {
         "accuracy": f"{mean.mean:.1f}",
@@ -202,7 +202,7 @@ def _ahead(results: Results, living: Living, base: Living | None, column: Column
 def _at_best(results: Results, living: Living, rows: list[Living], base: Living | None, column: Column) -> str:
     numbers = []
     for best in ceilings(living, rows):
-        mean = metrics.over_seeds([column.scale * run.metrics["test"][column.metric] for run in best.runs.values()])
+        mean = metrics.over_seeds(list(results.values(best.row.id, column).values()))
         ahead = _ahead(results, best, base, column)
         numbers.append(f"{best.row.label}: {mean.mean:.1f}" + ("" if ahead == "–" else f" ({ahead})"))
     return _joined(numbers)
