@@ -115,9 +115,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     "poses": POSES,
 }
 
-#: Weights of Augmented-RGB's losses by what teaches: the best frame mAP on validation subjects of SynthADL-U, version 2,
-#: two seeds (notebooks/ablations/augmented_rgb_weights.yaml). Two teachers have those of flow. The weight of the other
-#: distillations (alpha_baseline) is carried over from version 1.
+#: Weights of Augmented-RGB's losses by what teaches: the best frame mAP on validation subjects of SynthADL-U version 2,
+#: with two seeds (notebooks/ablations/augmented_rgb_weights.yaml). Two teachers have those of flow. The weight of the
+#: other distillations, alpha_baseline, is carried over from version 1.
 WEIGHTS: dict[str, dict[str, float]] = {
     "alpha_atomic": {"flow": 3e-3, "pose": 3e-3, "flow+pose": 3e-3},
     "alpha_global": {"flow": 1e-5, "pose": 1e-4, "flow+pose": 1e-5},
