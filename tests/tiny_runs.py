@@ -55,7 +55,7 @@ class Place:
     def scatter(self) -> None:
         """Runs as short as these give one answer to every clip: noise on the stored scores gives confusions to see."""
         rng = np.random.default_rng(6)  # gains, losses, and two clips in one cell
-        for path in sorted(self.runs.glob("[rv][gp][bn]-*/predictions_test.npz")):
+        for path in sorted(self.runs.glob("[rv][gp][bn]*-*/predictions_test.npz")):
             with np.load(path) as stored:
                 arrays = dict(stored)
             arrays["logits"] = arrays["logits"] + rng.normal(0, 1, arrays["logits"].shape).astype(np.float32)

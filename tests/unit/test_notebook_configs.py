@@ -21,6 +21,7 @@ from workbench.study.notebooks import (
     execute,
     execution,
 )
+from workbench.views import renderings
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -195,3 +196,8 @@ def test_a_report_of_nothing_is_left_out_with_the_command_that_runs_its_table(tm
 def test_a_configuration_cannot_be_changed_behind_ones_back():
     with pytest.raises(ValueError, match="frozen"):
         Notebook().seed = 3
+
+
+def test_the_renderings_that_a_notebook_opens_with_are_in_its_menu_in_that_order():
+    shown, offered = notebooks.CONFIGS["05_pose_rendering"]().variants, renderings.choices()
+    assert [name for name in offered if name in shown] == shown

@@ -166,7 +166,7 @@ class PoseRendering(OfData):
     """05_pose_rendering: the ways to draw a skeleton as pictures, and what a network makes of each."""
 
     variants: list[str] = Field(
-        default=["video", "frame", "black", "black-dot-coarse"],
+        default=["video", "frame-bar-fine", "black-bar-fine", "black-dot-coarse"],
         description="what is shown side by side: video, or words such as black-dot-coarse-uniform-x2-#ff8800",
     )
     thickness: float = Field(default=1.0, gt=0, le=5, description="how many times as thick as the paper's")
