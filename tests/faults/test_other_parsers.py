@@ -265,3 +265,12 @@ def test_a_pipe_is_not_waited_for(tmp_path, read):
     os.mkfifo(tmp_path / "pipe.json")
     with pytest.raises(ValueError, match=r"pipe.json can't be read: it is no file"):
         read(tmp_path / "pipe.json")
+
+
+@pytest.mark.parametrize("rule", ["charades", "charades_classify"])
+def test_a_truth_file_without_videos_is_named(rule, tmp_path):
+    truth, scores = tmp_path / "truth.csv", tmp_path / "scores.csv"
+    truth.write_text("id,actions,length\n")
+    scores.write_text("")
+    with pytest.raises(ValueError, match="truth.csv lists no video"):
+        score_files(truth, scores, rule)

@@ -102,6 +102,8 @@ def _scored(
         if iou is not None:
             raise ValueError(f"rule {rule} scores points or videos and has no iou, got {iou}")
         truth, lengths = read_charades_truth(ground_truth)
+        if not lengths:
+            raise ValueError(f"{ground_truth} lists no video: it needs a row for each, below the line with the names")
         if rule == "charades":
             scores = entries.of_charades(read_charades_localize(detections), lengths, detections, ground_truth)
             return charades_localize(scores, truth, lengths)
