@@ -54,8 +54,8 @@ def _learnt(document: str, judged: list[Judged]) -> str:
     by_words: dict[str, list[str]] = {}
     for one in sorted(judged, key=lambda one: verdicts.VERDICTS.index(one.verdict)):
         differences = ", ".join(f"{test.effect.value:+.1f}" for test in one.tests)
-        told = one.claim.text.removesuffix(".") + (f" ({differences})" if differences else "")
-        by_words.setdefault(one.words, []).append(told)
+        text = one.claim.text.removesuffix(".") + (f" ({differences})" if differences else "")
+        by_words.setdefault(one.words, []).append(text)
     parts += [f"*{words[0].upper()}{words[1:]}*: {'; '.join(texts)}." for words, texts in by_words.items()]
     return " ".join(parts) + "\n"
 
