@@ -116,6 +116,8 @@ class Warm:
 
 
 _starting = threading.Lock()
+#: Set while an interrupted ``pool`` ends: a cell whose kernel ended with it must not be tried again in a new one.
+_ending = threading.Event()
 
 
 @cache
@@ -124,8 +126,11 @@ def _kept() -> dict[tuple[tuple[str, ...], int], Warm]:
 
 
 def warm(modules: tuple[str, ...], threads: int) -> Warm:
-    """The warm process of this process for these modules, started where there is none."""
+    """The warm process of this process for these modules, started where there is none; RuntimeError while an
+    interrupted ``pool`` ends."""
     with _starting:
+        if _ending.is_set():
+            raise RuntimeError("no kernel is started: this process was interrupted")
         process = _kept().get((modules, threads))
         if process is None or not process.alive:
             _kept()[modules, threads] = process = Warm(modules, threads)
@@ -141,9 +146,15 @@ def pool(size: int) -> Iterator[ThreadPoolExecutor]:
         yield executor
     except BaseException:
         executor.shutdown(wait=False, cancel_futures=True)
-        for source in _kept().values():
-            source.close()
-        _kept().clear()
+        with _starting:
+            _ending.set()
+            for source in _kept().values():
+                source.close()
+            _kept().clear()
+        try:
+            executor.shutdown()
+        finally:
+            _ending.clear()
         raise
     executor.shutdown()
 
