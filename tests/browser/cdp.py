@@ -155,11 +155,15 @@ class Browser:
         return answer["result"].get("value")
 
     def wait(self, condition: str, seconds: float = 20) -> None:
-        """Waits until a JavaScript expression is truthy; TimeoutError otherwise."""
+        """Waits until a JavaScript expression is truthy, over to another page if need be; TimeoutError otherwise."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            if self.run(f"Boolean({condition})"):
-                return
+            try:
+                if self.run(f"Boolean({condition})"):
+                    return
+            except RuntimeError as problem:
+                if "navigated" not in str(problem):
+                    raise
             time.sleep(0.05)
         raise TimeoutError(f"not true within {seconds} s: {condition}; errors: {self.errors}")
 

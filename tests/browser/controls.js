@@ -41,6 +41,9 @@
       return ROOTS.flatMap((selector) => [...document.querySelectorAll(`.jp-Notebook ${selector}`)].map(
         (root, i) => ({ root, name: `${selector.slice(4)} ${i + 1}` })));
     },
+    root(name) {
+      return this.roots().find((one) => one.name === name).root;
+    },
     controls() { // {root, node, kind, name}; disabled ones move nothing
       return this.roots().flatMap(({ root, name }) => within(root, root.player ? OURS : KERNELS)
         .filter((node) => !node.disabled && node.offsetParent && !node.closest(".wb-save")) // which writes, and shows nothing
@@ -90,8 +93,12 @@
       const box = this.find(name).node.getBoundingClientRect();
       return [box.x + box.width * share, box.y + box.height / 2];
     },
-    path() { // on the explorer's first picture: from the right hand to a place beside it
-      const canvas = document.querySelector(".wb-explorer .wb-picture canvas"), box = canvas.getBoundingClientRect();
+    explorer(name) { // the one that a control is in
+      const root = this.find(name).root.closest(".wb-explorer");
+      return this.roots().find((one) => one.root === root).name;
+    },
+    path(explorer) { // on its first picture: from the right hand to a place beside it
+      const canvas = this.root(explorer).querySelector(".wb-picture canvas"), box = canvas.getBoundingClientRect();
       const { scene, state } = canvas.closest(".wb-player").player, zoom = box.width / scene.size[0];
       const [x, y] = scene.pose.joints[0][state.frame][scene.pose.names.indexOf("hand_right")];
       return [[0, 0], [0.1, 0.1], [0.2, 0.2]].map(([right, down]) => [box.x + x * zoom + right * box.width, box.y + y * zoom + down * box.height]);
@@ -110,15 +117,21 @@
       const middle = (edges, at, axis) => axis._offset + axis.c2p((edges[at] + edges[at + 1]) / 2);
       return [box.x + middle(x, column, across), box.y + middle(y, row, down)];
     },
+    away(i) { // from the moment that a player opens at, which is the one that such a click shows
+      for (const player of this.players(this.linked()[i])) player.nudge(player.state.frame ? -player.state.frame : player.count - 1);
+      return true;
+    },
     answer(i) { // what a click there has opened or moved
       return this.players(this.linked()[i]).map((player) => player.root.querySelector("h3").textContent + player.state.frame).join();
     },
-    point(tool) {
-      document.querySelector(".wb-explorer .wb-player").player.set("tool", tool);
+    point(explorer, tool) {
+      const [player] = this.players(this.root(explorer));
+      player.set("tool", tool);
+      player.root.focus();
       return true;
     },
-    changes() { // is there something to undo?
-      return !document.querySelector(".wb-explorer").textContent.includes("nothing changed yet");
+    changes(explorer) { // what was done, in words
+      return [...this.root(explorer).children].find((child) => child.matches(".widget-html")).textContent;
     },
     said(name) {
       return this.find(name)?.root.querySelector("[role=alert]")?.textContent ?? "";

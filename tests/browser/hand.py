@@ -18,6 +18,7 @@ SHIFT = 8
 #: Controls that only say what the next deed does, and that deed.
 DEEDS = {
     "joints": "drop joints",
+    "drag moves": "shove",
     "drag reaches": "shove",
     "drag in all frames": "shove",
     "jitter": "jitter joints",
@@ -126,6 +127,7 @@ class Hand:
 
     def follow(self, i: int) -> bool:
         """Clicks on the heat map of a figure that listens; does a player open, or show another moment?"""
+        self.ask("away", i)
         before, (x, y) = self.ask("answer", i), self.ask("spot", i)
         for kind in ("mouseMoved", "mousePressed", "mouseReleased"):
             self.page.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
@@ -148,25 +150,25 @@ class Hand:
 
     def outcome(self, name: str, deed: str, before: int) -> int:
         """What the view shows after a deed, which is undone."""
-        explorer = "explorer 1"
+        explorer = self.ask("explorer", name)
+        changes = self.ask("changes", explorer)  # the notebook may have made some
         if deed == "shove":
-            self.ask("point", "joint")
-            self.page.run("document.querySelector('.wb-explorer .wb-player').focus()")
+            self.ask("point", explorer, "joint")
             for _ in range(2):
                 self.page.press("ArrowRight", SHIFT)
             self.look(name)
             self.ask("seek", name, 3)  # some frames on: does the change reach as far?
         elif deed in ("drag", "cover"):
             if deed == "cover":
-                self.ask("point", "cover")
-            self.page.drag(*self.ask("path"))
+                self.ask("point", explorer, "cover")
+            self.page.drag(*self.ask("path", explorer))
         else:
             self.page.drag(self.ask("place", f"{explorer}: {deed}", 0.5))
         self.until(name, lambda look: look != before)
         shown = self.look(name)
-        while self.ask("changes"):
+        while self.ask("changes", explorer) != changes:
             self.press(explorer, "undo")
         if deed == "cover":
-            self.ask("point", "joint")
+            self.ask("point", explorer, "joint")
         self.ask("rest", name)
         return shown

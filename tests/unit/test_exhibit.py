@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.tiny_runs import Place
-from workbench import data
+from workbench import data, systems
 from workbench.metrics.attention import grade
 from workbench.study.evaluate import exchanges
 from workbench.study.runs import find_runs, run_table
@@ -59,6 +59,11 @@ def test_the_exhibit_says_what_the_network_answers(runs, monkeypatch):
     assert "Of the 3 clips" in text and "another clip's poses" in text and "equal weights" in text
     scene = json.loads(re.search(r'<script type="application/json">([^<]*)', shown.player.to_html(False))[1])["scene"]
     assert len(scene["tracks"]) == 2 and scene["truth"] is not None
+    own, given = (track["joints"] for track in scene["tracks"])
+    donors = {exchanges.partner(clips, i, seed) for seed in range(exhibit.OTHERS)}
+    others = [exhibit.sample_of_source(clips, donor, run.spec) for donor in donors]
+    shares = [other.pixels.joints[..., :2] / other.clip.frames.shape[2:0:-1] for other in others]
+    assert own is None and any(np.allclose(given, share * scene["size"], atol=0.06) for share in shares)
     wide, high = scene["size"]
     assert wide >= run.spec.size[1] and high >= run.spec.size[0] and len(scene["numbers"]) == exhibit.FRAMES
 
@@ -79,8 +84,10 @@ def test_only_a_network_whose_answers_depend_on_the_poses_is_shown(runs, monkeyp
 def test_the_table_needs_no_term(runs):
     folder = runs["vpn"].folder.parent
     table, note = run_table.summary(folder)
-    assert list(table.columns) == ["network", "reads", "correct, %", "95 % interval", "learnt from"]
-    assert dict(zip(table["network"], table["reads"], strict=True)) == {"rgb": "video", "vpn": "video and poses"}
+    assert list(table.columns) == ["network", "correct, %", "95 % interval", "learnt from"]
+    words = {"rgb": "reads video", "vpn": "reads video and poses: poses say where and when to look"}
+    assert dict(name.split("\n") for name in table["network"]) == words
+    assert set(run_table.BESIDES) <= set(systems.SYSTEMS)
     clips = len(runs["vpn"].dataset("test"))
     assert note == f"Of {clips} test clips of 4 actions that no network was trained on. Guessing: 25.0 %."
     assert run_table.summary(folder / "nowhere")[0].empty

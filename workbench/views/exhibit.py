@@ -21,6 +21,7 @@ from workbench.study.evaluate.exchanges import OWN, UNIFORM
 from workbench.study.evaluate.inference import Answers
 from workbench.study.runs import find_runs
 from workbench.study.runs.run_folder import Run
+from workbench.types import Pose
 from workbench.views.median_clip import median_clip
 
 #: Frames that are shown: enough for a movement to be smooth.
@@ -64,7 +65,8 @@ def of_run(run: Run, split: str = "test") -> Exhibit | None:
     name, classes, label = run.config.system.upper(), clips.classes, clips.labels[i]
     tracks = [_track(answers[OWN], f"{name}, with the clip's own poses", classes)]
     if POSE in answers:
-        tracks.append(_track(answers[POSE], f"the same video, poses of {_name(classes[clips.labels[donor]])}", classes))
+        given = _track(answers[POSE], f"the same video, poses of {_name(classes[clips.labels[donor]])}", classes)
+        tracks.append(replace(given, pixels=_in_pixels(clips, donor, run.spec, seen.clip.frames.shape)))
     action = _name(classes[label])
     title = f"{action}: where {name} attends"
     player = Player(seen.clip, seen.pixels, truth=seen.truth, title=action, tracks=tracks)
@@ -106,6 +108,17 @@ def sample_of_source(clips: data.Dataset, i: int, spec: data.ClipSpec) -> data.S
     x0, y0, x1, y1 = crop
     height, width = (max(have, 2 * round(side / 2)) for have, side in zip(spec.size, (y1 - y0, x1 - x0), strict=True))
     return data.sample(clips, i, replace(spec, frames=max(FRAMES, spec.frames), size=(height, width)))
+
+
+def _in_pixels(clips: data.Dataset, donor: int, spec: data.ClipSpec, shape: tuple[int, ...]) -> Pose | None:
+    """The donor's poses where they were in its own picture, in pixels of frames [T,H,W,3]; None where its poses have no
+    place in a picture."""
+    other = sample_of_source(clips, donor, spec)
+    if other.pixels is None:
+        return None
+    joints = other.pixels.joints.copy()
+    joints[..., :2] *= np.array(shape[2:0:-1]) / np.array(other.clip.frames.shape[2:0:-1])
+    return replace(other.pixels, joints=joints)
 
 
 def _track(answers: Answers, title: str, classes: list[str]) -> Track:

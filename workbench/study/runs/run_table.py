@@ -24,6 +24,21 @@ READS = {
     "parts": "parts of the body",
     "trajectories": "trajectories",
 }
+#: What else is done with it, or what taught the network that reads it.
+BESIDES = {
+    "p_i3d": "poses weigh the parts",
+    "separable_sta": "poses say where and when to look",
+    "vpn": "poses say where and when to look",
+    "temporal_model": "poses weigh the segments",
+    "global_model": "poses weigh the segments",
+    "vpn_f": "poses taught it",
+    "vpn_a": "poses taught it",
+    "vpn_pp": "poses taught it",
+    "mars": "flow taught it",
+    "vfn_pp": "flow taught it",
+    "vpfn_pp": "poses and flow taught it",
+    "perf_net": "flow and drawn poses taught it",
+}
 
 
 def table(root: str | Path = "runs", runs: Iterable[Run] | None = None) -> pd.DataFrame:
@@ -46,10 +61,10 @@ def recent(root: str | Path, run: Run, others: int = 9) -> pd.DataFrame:
 
 
 def summary(root: str | Path = "runs", data: str | Path | None = None) -> tuple[pd.DataFrame, str]:
-    """For readers who know no term: each finished run's network, what it reads, the share of test clips that it
-    classifies correctly and the 95 % interval, how many clips it learnt from, best first; and a sentence on the clips
-    and on guessing. Of runs that learnt from ``data``, a folder or manifest (None: of all); two runs of a kind are told
-    apart by their seeds."""
+    """For readers who know no term: each finished run's network and in a second line what it reads, the share of test
+    clips that it classifies correctly and the 95 % interval, how many clips it learnt from, best first; and a sentence
+    on the clips and on guessing. Of runs that learnt from ``data``, a folder or manifest (None: of all); two runs of a
+    kind are told apart by their seeds."""
     seen: dict = {}
     rows, clips, classes = [], set(), set()
     for run in find_runs.finished(root):
@@ -57,9 +72,11 @@ def summary(root: str | Path = "runs", data: str | Path | None = None) -> tuple[
         if "top1" not in measured or (data is not None and not run.learnt_from(data, seen)):
             continue
         options = ", ".join(f"{name}={value}" for name, value in sorted(run.config.options.items()))
-        row = {"network": run.config.system + (f" ({options})" if options else ""), "seed": run.config.seed}
+        name = run.config.system + (f" ({options})" if options else "")
         needs = run.experiment.build().needs_test
-        row["reads"] = " and ".join(title for name, title in READS.items() if name in needs)
+        reads = "reads " + " and ".join(title for field, title in READS.items() if field in needs)
+        words = ": ".join(filter(None, [reads, BESIDES.get(run.config.system)]))
+        row = {"network": f"{name}\n{words}", "seed": run.config.seed}
         row |= {name: 100 * measured[name] for name in ("top1", "top1_low", "top1_high")}
         row["learnt from"] = _learnt_from(run)
         rows.append(row)
@@ -70,7 +87,7 @@ def summary(root: str | Path = "runs", data: str | Path | None = None) -> tuple[
         return table, ""
     table = table.sort_values("top1", ascending=False, kind="stable", ignore_index=True)
     interval = [f"{low:.0f} to {high:.0f}" for low, high in zip(table["top1_low"], table["top1_high"], strict=True)]
-    shown = table[["network", "reads"]].assign(**{"correct, %": table["top1"].round(1), "95 % interval": interval})
+    shown = table[["network"]].assign(**{"correct, %": table["top1"].round(1), "95 % interval": interval})
     shown["learnt from"] = table["learnt from"]
     if table["seed"].nunique() > 1:
         shown.insert(1, "seed", table["seed"])
