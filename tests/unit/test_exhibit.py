@@ -89,7 +89,7 @@ def test_the_table_needs_no_term(runs):
     assert dict(name.split("\n") for name in table["network"]) == words
     assert set(run_table.BESIDES) <= set(systems.SYSTEMS)
     clips = len(runs["vpn"].dataset("test"))
-    assert note == f"Of {clips} test clips of 4 actions that no network was trained on. Guessing: 25.0 %."
+    assert note == f"Of {clips} test clips of 4 actions; no network has learnt from these clips. Guessing: 25.0 %."
     assert run_table.summary(folder / "nowhere")[0].empty
 
 

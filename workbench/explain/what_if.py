@@ -188,7 +188,8 @@ def _with_pictures(batch: Batch, drawn: Batch) -> Batch:
 def table(session: WhatIf, questions: Mapping[str, Sequence[Change]]) -> pd.DataFrame:
     """A row a question (name -> changes): its answer, or why it can't be asked; of the class that was the answer
     before, the softmax score in [0,1] (``score``) and what it lost (``loss``); the milliseconds, the modules that were
-    run again, and what should have followed but only the loader can make (``untouched``)."""
+    run again, and, where any question leaves such, what should have followed but only the loader can make
+    (``untouched``)."""
     before = session.original
     rows: list[dict[str, Any]] = []
     names = session.classes or [str(label) for label in range(len(before.scores))]
@@ -203,7 +204,8 @@ def table(session: WhatIf, questions: Mapping[str, Sequence[Change]]) -> pd.Data
         row |= {"loss": float(before.scores[before.label]) - score, "milliseconds": answer.milliseconds}
         rows.append(row | {"run again": ", ".join(answer.ran), "untouched": ", ".join(answer.untouched)})
     columns = ["what if", "answer", "score", "loss", "milliseconds", "run again", "untouched"]
-    return pd.DataFrame(rows, columns=columns)
+    found = pd.DataFrame(rows, columns=columns)
+    return found if found["untouched"].any() else found.drop(columns="untouched")
 
 
 def where_and_when(maps: Mapping[str, np.ndarray]) -> np.ndarray | None:

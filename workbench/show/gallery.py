@@ -64,12 +64,14 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Section:
-    """One notebook: the name of its page, its title, its first cell below the title (HTML) and what it shows."""
+    """One notebook: the name of its page, its title, its first cell below the title (HTML), what it shows, and the
+    headings of what only a running kernel shows."""
 
     page: str
     title: str
     lead: str
     items: list[Item] = field(default_factory=list)
+    live: list[str] = field(default_factory=list)
 
 
 def build(
@@ -89,8 +91,8 @@ def build(
     ``out`` opens with the exhibit. Text is shown where a figure follows it. What moves on a page is made here, of the
     data in plots and players; nothing that a notebook says is taken as markup, but for its tables and words, of which
     only harmless tags stay. Left out are outputs that only a running kernel can draw, cells tagged "live" (controls,
-    which repeat a figure) and blanks. FileNotFoundError for a missing notebook; ValueError for one that was not
-    executed or that ended in an error.
+    and what is said of them; their headings are listed) and blanks. FileNotFoundError for a missing notebook;
+    ValueError for one that was not executed or that ended in an error.
     """
     out, sections = Path(out), [section(Path(path), number) for number, path in enumerate(notebooks, 1)]
     for part in sections:
@@ -124,21 +126,27 @@ def render(template: str, kinds: set[str], **context: Any) -> bytes:
 
 def section(path: Path, number: int) -> Section:
     """What one executed notebook shows."""
-    title, lead, items = "", Markup(), []
+    title, lead, items, live = "", Markup(), [], []
     waiting: list[str] = []  # text, until a figure follows it
     for cell in read(path).cells:
         if cell.cell_type == "markdown" and not title and heading(cell.source):
             title, lead = heading(cell.source), markdown(cell.source.partition("\n")[2])
-        elif cell.cell_type == "markdown":
+        elif cell.cell_type == "markdown" and not tagged_live(cell):
             waiting.append(cell.source)
         elif cell.cell_type == "code":
-            shown = [] if "live" in cell.metadata.get("tags", []) else outputs(cell, path)
+            shown = [] if tagged_live(cell) else outputs(cell, path)
+            live += [name for text in waiting if tagged_live(cell) and (name := heading(text))]
             items += [Item("text", markdown(text), heading(text)) for text in waiting if shown]
             name = next((item.title for item in reversed(items) if item.kind == "text"), "")
             items += [replace(item, title=name) for item in shown]
             waiting = []
     slug = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")
-    return Section(f"{number}-{slug}.html", title or path.stem, lead, items)
+    return Section(f"{number}-{slug}.html", title or path.stem, lead, items, live)
+
+
+def tagged_live(cell: nbformat.NotebookNode) -> bool:
+    """Whether a cell is, or speaks of, what only a running kernel shows."""
+    return "live" in cell.metadata.get("tags", [])
 
 
 def read(path: Path) -> nbformat.NotebookNode:
@@ -171,6 +179,8 @@ def outputs(cell: nbformat.NotebookNode, path: Path) -> list[Item]:
             shown += [] if blank(data[PLOTLY]) else [plot(data[PLOTLY], path)]
         elif player is not None:
             shown.append(Item("player", Markup(player)))
+        elif "text/markdown" in data:
+            shown.append(Item("text", markdown(text_of(data, "text/markdown"))))
         elif picture := next((kind for kind in ("image/png", "image/jpeg") if kind in data), None):
             encoded = re.sub(r"[^A-Za-z0-9+/=]", "", text_of(data, picture))
             shown.append(Item("image", f"data:{picture};base64,{encoded}"))

@@ -239,11 +239,13 @@ def of_one_clip(sessions: Mapping[str, WhatIf]) -> dict[str, WhatIf]:
     return {name: session for name, session in sessions.items() if np.array_equal(session.sample.clip.frames, frames)}
 
 
-def looking(sample: Sample, maps: Mapping[str, np.ndarray], heading: str) -> Player:
-    """10: a clip on which a click shows where that place and moment look; a labelled blank for a system without a
-    non-local block."""
+def looking(sample: Sample, maps: Mapping[str, np.ndarray], heading: str) -> Player | go.Figure:
+    """10: a clip on which a click shows where that place and moment look; a blank for a system without a non-local
+    block."""
     lookup = affinity.of(maps)
-    track = Track(maps={"affinity": None} if lookup is None else {}, affinity=lookup)
+    if lookup is None:
+        return common.blank(heading, "this run has no non-local block, so no place looks at others")
+    track = Track(affinity=lookup)
     caption = "Click on the picture: the ring is the place that you selected, the colours are where it attends."
     return Player(sample.clip, sample.pixels, truth=sample.truth, title=heading, caption=caption, tracks=[track])
 

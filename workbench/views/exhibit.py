@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,8 @@ from workbench.views.median_clip import median_clip
 FRAMES = 48
 #: Answers that are shown as bars, and clips whose poses are tried.
 BARS, OTHERS = 3, 9
+#: What short names stand for.
+SPELLED = {"VPN": "a video-pose network"}
 
 
 def of_best(runs: str | Path, root: str | Path | None = None) -> Exhibit | None:
@@ -76,7 +79,7 @@ def of_run(run: Run, split: str = "test") -> Exhibit | None:
         f"Of the {chosen.count} clips that {name} classifies correctly, this one is at the median of {chosen.measure}: "
         f"{chosen.value:.2f}. It is neither the best nor the worst.{origin}"
     )
-    return Exhibit(player, title, (*sentences, choice))
+    return Exhibit(player, title, (*sentences, *_of_all(run.metrics.get(split, {}), name), choice))
 
 
 def posed_first(sessions: dict[str, WhatIf], shown: tuple[Run, ...], split: str, i: int) -> dict[str, WhatIf]:
@@ -131,7 +134,8 @@ def _track(answers: Answers, title: str, classes: list[str]) -> Track:
 def _sentences(answers: dict[str, Answers], classes: list[str], label: int, name: str, true: bool) -> list[str]:
     scores, action = answers[OWN].scores[0], _name(classes[label])
     outlines = " Outlines mark what decides the label." if true else ""
-    sentences = [f"The colours are where and when {name} attends while somebody does “{action}”.{outlines}"]
+    full = f"{name}, {SPELLED[name]}," if name in SPELLED else name
+    sentences = [f"The colours are where and when {full} attends while somebody does “{action}”.{outlines}"]
     answer = f"{name} answers “{_name(classes[scores.argmax()])}” (score {scores.max():.2f})"
     if POSE in answers:
         posed = answers[POSE].scores[0]
@@ -144,6 +148,20 @@ def _sentences(answers: dict[str, Answers], classes: list[str], label: int, name
         weights = f"With equal weights everywhere the score of the right answer is {without:.2f}"
         sentences.append(f"{weights}; with its own attention it is {scores[label]:.2f}.")
     return sentences
+
+
+def _of_all(measured: dict[str, Any], name: str) -> list[str]:
+    """How often the network is right on all clips, as they are and under each exchange."""
+    effects = measured.get("alive", {}).get("exchanges", {})
+    words = {OWN: "as they are", POSE: "with another clip's poses", UNIFORM: "with equal weights everywhere"}
+    right = [
+        f"{100 * effects[key]['top1']['value']:.1f} % {how}"
+        for key, how in words.items()
+        if "top1" in effects.get(key, {})
+    ]
+    if len(right) < 2:
+        return []
+    return [f"Of all {measured['clips']:,} test clips, {name} classifies correctly {', '.join(right)}."]
 
 
 def _name(action: str) -> str:

@@ -209,7 +209,13 @@ def _split(table: pd.DataFrame, split: str, seed: int, certain: bool, proposal: 
     if kind not in ("subject", "leave-one-out", "leave-out") or (kind == "leave-out") != bool(names):
         raise ValueError(f"unknown split {split!r}; known: {', '.join(WAYS)}")
     if len(subjects) < 3:
-        raise ValueError(f"the split {split!r} needs 3 subjects or more, {len(subjects)} found; set --subject-pattern")
+        way = (
+            "begin file names with the person, as in anna_wave_1.mp4, or give an expression with a group for the person"
+        )
+        raise ValueError(
+            f"the split {split!r} needs 3 subjects or more, {len(subjects)} found in the file names; {way}, such as "
+            r"--subject-pattern '(P\d+)'; without --split the clips themselves are parted"
+        )
     if kind == "subject":
         roles = _by_subject(subjects, seed)
     else:

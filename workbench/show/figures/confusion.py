@@ -10,6 +10,9 @@ import plotly.graph_objects as go
 from workbench.explain import confusion as read
 from workbench.show.figures import common
 
+#: Actions whose names stand beside their dots.
+NAMED = 8
+
 
 def matrix(confusion: np.ndarray, classes: Sequence[str], run: str, block: Sequence[int] = ()) -> go.Figure:
     """Row-normalised confusion of counts [N,N] (rows true, columns predicted); the names of ``block`` are in orange."""
@@ -18,7 +21,7 @@ def matrix(confusion: np.ndarray, classes: Sequence[str], run: str, block: Seque
     _class_axes(figure, classes, block)
     accuracy = np.trace(confusion) / max(1, np.sum(confusion))
     below = f"{int(np.sum(confusion))} clips, {accuracy:.1%} right; rows sum to 1"
-    below += "; orange names: the block below" if len(block) else ""
+    below += "; orange names: the block that is confused most" if len(block) else ""
     size = 250 + 21 * len(classes)
     return common.finish(figure, f"Confusion of {run}", below, size, coloraxis=_scale())
 
@@ -120,14 +123,16 @@ def against_dynamicity(
     measured = np.flatnonzero(np.isfinite(change) & np.isfinite(dynamicity))
     if not len(measured):
         return common.blank(heading, "no action has both a gain and poses to measure its dynamicity on")
+    largest = measured[np.argsort(-np.abs(change[measured]), kind="stable")][:NAMED]
+    named = {index for index in largest.tolist() if change[index]}
     figure = go.Figure(
         go.Scatter(
             x=dynamicity[measured],
             y=100 * change[measured],
             mode="markers+text",
             marker={"size": 11, "color": np.where(change[measured] >= 0, common.COLORS[1], common.COLORS[0])},
-            # Where nothing changed, dozens of names would hide each other; hovering gives them.
-            text=[common.text(classes[index]) if change[index] else "" for index in measured.tolist()],
+            # Dozens of names would hide each other: those of the largest changes; hovering gives the rest.
+            text=[common.text(classes[index]) if index in named else "" for index in measured.tolist()],
             customdata=[common.text(classes[index]) for index in measured.tolist()],
             textposition=[
                 "top center" if rank % 2 else "bottom center" for rank in np.argsort(np.argsort(dynamicity[measured]))

@@ -35,7 +35,7 @@ def curves(history: pd.DataFrame, heading: str = "Learning curves") -> go.Figure
     starts = history.groupby("stage", sort=False)["epoch"].min()
     for stage, epoch in list(starts.items())[1:]:
         line = {"line_dash": "dot", "line_color": common.SOFT, "annotation_text": common.text(stage)}
-        figure.add_vline(epoch - 0.5, annotation_position="top left", row=1, col="all", **line)
+        figure.add_vline(epoch - 0.5, annotation_position="top right", row=1, col="all", **line)
     _epochs(figure, history)
     figure.update_yaxes(title_text="loss (nats)", row=1, col=1)
     figure.update_yaxes(title_text=SCORES[score][1], range=[0, 1.02], row=1, col=2)

@@ -78,7 +78,7 @@ def summary(root: str | Path = "runs", data: str | Path | None = None) -> tuple[
         words = ": ".join(filter(None, [reads, BESIDES.get(run.config.system)]))
         row = {"network": f"{name}\n{words}", "seed": run.config.seed}
         row |= {name: 100 * measured[name] for name in ("top1", "top1_low", "top1_high")}
-        row["learnt from"] = _learnt_from(run)
+        row["learnt from"] = clips_learnt(run)
         rows.append(row)
         clips.add(measured["clips"])
         classes.add(len(run.classes))
@@ -93,11 +93,11 @@ def summary(root: str | Path = "runs", data: str | Path | None = None) -> tuple[
         shown.insert(1, "seed", table["seed"])
     guess = " or ".join(f"{100 / count:.1f}" for count in sorted(classes, reverse=True))
     many_clips, actions = (" or ".join(map(str, sorted(counts))) for counts in (clips, classes))
-    origin = f"Of {many_clips} test clips of {actions} actions that no network was trained on."
+    origin = f"Of {many_clips} test clips of {actions} actions; no network has learnt from these clips."
     return shown, f"{origin} Guessing: {guess} %."
 
 
-def _learnt_from(run: Run) -> str:
+def clips_learnt(run: Run) -> str:
     """How many clips it was trained on; of a network that comes with the workbench, those of its card."""
     if run.ready_made:
         return f"{files.read_json(weights.card_of(run.ready_made))['data']['clips']['train']:,} clips, ready-made"
