@@ -133,7 +133,7 @@ def _track(answers: Answers, title: str, classes: list[str]) -> Track:
 
 def _sentences(answers: dict[str, Answers], classes: list[str], label: int, name: str, true: bool) -> list[str]:
     scores, action = answers[OWN].scores[0], _name(classes[label])
-    outlines = " Outlines mark what decides the label." if true else ""
+    outlines = " The clip is drawn by a program, which knows what decides the label: the outlines." if true else ""
     full = f"{name}, {SPELLED[name]}," if name in SPELLED else name
     sentences = [f"The colours are where and when {full} attends while somebody does “{action}”.{outlines}"]
     answer = f"{name} answers “{_name(classes[scores.argmax()])}” (score {scores.max():.2f})"

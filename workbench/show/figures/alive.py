@@ -59,19 +59,20 @@ def exchanged(effects: Numbers, run: str, floor: float) -> go.Figure:
         bars = common.bars(
             value,
             [QUESTIONS[name] for name in questions],
-            "{:.1f} %",
-            "%{x:.1f} %",
+            hover="%{x:.1f} %",
             error_x=common.whiskers(value, low, high),
             marker_color=[common.COLORS[0] if name == "own" else common.GREY for name in questions],
-            textangle=0,
-            constraintext="none",
         )
         figure.add_trace(bars, 1, column)
+        figure.add_scatter(
+            x=high, y=bars.y, mode="text", text=[f"  {number:.1f} %" for number in value], textposition="middle right",
+            cliponaxis=False, hoverinfo="skip", row=1, col=column,
+        )  # fmt: skip
     figure.add_vline(100 * floor, line_dash="dot", annotation_text="floor", line_color=common.INK, row=1, col=1)
     figure.update_yaxes(categoryorder="array", categoryarray=[common.text(QUESTIONS[name]) for name in order[::-1]])
     figure.update_yaxes(title_text="the clips", col=1)
     figure.update_xaxes(title_text="share of clips (%)", range=[0, 100], col=1)
-    figure.update_xaxes(title_text="right (%)", rangemode="tozero", col=2)
+    figure.update_xaxes(title_text="right (%)", range=[0, 110], col=2)
     below = "with 95 % intervals over clips; left of the floor the mechanism is idle, however good its maps are"
     return common.finish(figure, heading, below, 190 + 44 * len(order), showlegend=False)
 

@@ -81,6 +81,7 @@ def frames(clip: Clip, heading: str = "Frames of the clip", columns: int = 8) ->
     """A contact sheet of ``clip``, labelled with source frame numbers and seconds."""
     height, width = clip.frames.shape[1:3]
     below = f"{len(clip.frames)} frames of {width} x {height} pixels at {clip.fps:g} frames per second"
+    below += f"; {columns} of them are shown" if len(clip.frames) > columns else ""
     labels = common.frame_labels(clip)
     return common.sheet({"frame": clip.frames}, labels, heading, below, columns)
 

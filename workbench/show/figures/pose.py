@@ -46,14 +46,14 @@ def schema(pose: Pose) -> go.Figure:
             showlegend=False,
         )
         figure.add_annotation(
-            text=f"<b>{name}</b>{listed}", xref="paper", yref="paper", x=0.62 + 0.14 * place, y=0.98, xanchor="left",
+            text=f"<b>{name}</b>{listed}", xref="paper", yref="paper", x=0.54 + 0.16 * place, y=0.98, xanchor="left",
             yanchor="top", align="left", showarrow=False, font={"size": 13}, xshift=18,
         )  # fmt: skip
         figure.add_shape(
-            type="circle", xref="paper", yref="paper", xanchor=0.62 + 0.14 * place, yanchor=0.98, xsizemode="pixel",
+            type="circle", xref="paper", yref="paper", xanchor=0.54 + 0.16 * place, yanchor=0.98, xsizemode="pixel",
             ysizemode="pixel", x0=0, x1=14, y0=-18, y1=-4, fillcolor=f"rgb{SIDE_COLORS[side]}", line_width=1,
         )  # fmt: skip
-    figure.update_xaxes(domain=[0, 0.58])
+    figure.update_xaxes(domain=[0, 0.5])
     unit, down = ("pixels", "down") if flat else ("metres", "up")
     figure.update_xaxes(title_text=f"x ({unit})").update_yaxes(title_text=f"y ({unit}, {down})", scaleanchor="x")
     figure.update_yaxes(autorange="reversed" if flat else True)
