@@ -101,13 +101,17 @@ def test_text_is_shown_whole_where_a_figure_follows_it_and_controls_and_blanks_a
         V4.new_markdown_cell("More."),
         picture(),
         V4.new_markdown_cell("## Try it\n\nMove the control."),
+        V4.new_markdown_cell("Of the control.", metadata={"tags": ["live"]}),
         live,
+        cell(output(text__markdown="It is **idle** <script>x</script>", text__plain="<Markdown object>")),
         V4.new_markdown_cell("## Blank\n\nOf a map."),
         cell(missing),
     )
     found = gallery.section(path, 1)
-    assert [item.kind for item in found.items] == ["text", "text", "image"]
-    first, second, _ = found.items
+    assert [item.kind for item in found.items] == ["text", "text", "image", "text"]
+    first, second, _, said = found.items
+    assert "<strong>idle</strong>" in said.body and "script" not in said.body
+    assert found.live == ["Try it"]
     assert "First." in first.body and "Second." in first.body and 'display="block"' in first.body
     assert second.body.strip() == "<p>More.</p>"
 

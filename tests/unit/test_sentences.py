@@ -42,10 +42,9 @@ def test_a_network_without_the_option_says_so():
 def test_attention_is_compared_with_its_baselines(run, value, how):
     run.metrics["test"] = {"attention": {"ranking": {"minus_centre": interval(value, 0.1)}}}
     text = sentences.graded(run).data
-    assert (
-        text
-        == f"- *where*: the attention {how} a blob in the centre ({value:+.3f} [{value - 0.1:+.3f}, {value + 0.1:+.3f}])\n"
-    )
+    low, high = value - 0.1, value + 0.1
+    line = f"*where*: the attention {how} a blob in the centre ({value:+.3f} [{low:+.3f}, {high:+.3f}])"
+    assert text == f"- {line}\n"
 
 
 def test_attention_that_was_not_graded_says_so(run):
