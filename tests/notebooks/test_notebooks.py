@@ -142,6 +142,8 @@ def test_attention_maps(place):
     text = _text(book)
     assert "shuffled pose" in text and "data-player" in text
     assert "another clip's poses" in text and "sweep notebooks/ablations/attention_ceiling.yaml" in text
+    for said in ("classifies ", 'modulation = \\"', "a blob in the centre (", "**vpn**: "):
+        assert said in text
 
 
 def test_attention_maps_of_a_run_without_attention_are_labelled_blanks(place):
@@ -198,7 +200,7 @@ def test_confusion(place):
     titles = _figures(book)
     assert titles[:3] == ["Confusion of rgb", "Zoom on the most confused block", "What changed between two runs"]
     assert titles[-1] == "Gain against the dynamicity of the action"
-    assert "vpn minus rgb:" in _text(book)
+    assert "**vpn minus rgb**: " in _text(book) and "classifies " in _text(book)
 
 
 def test_detection(made, place):
@@ -274,10 +276,11 @@ def test_explorer(place):
         "Does the answer depend on the cells that the map names?",
         "Areas under the curves",
         "Where the attention lies",
+        "action 2 (a02_s03_v2)",
         "Confusion of vpn",
     ]
     text = _text(book)
-    assert text.count("data-player role") == 4
+    assert text.count("data-player role") == 3 and "this run has no non-local block" in text
     assert "pose_backbone, dropout, pose_classifier" in text and "adds to action" in text
 
 
