@@ -503,7 +503,10 @@ def test_figures_show_the_numbers_and_label_what_is_missing():
     assert "no attention" in figures.answers({OWN: scores[OWN]}, ["a", "b"], "clip").to_json()
     interval = {"value": 0.25, "low": 0.1, "high": 0.4}
     drawn = figures.exchanged({OWN: {"top1": interval}, POSE: {"top1": interval, "changed": interval}}, nasty, 0.1)
-    assert [list(bar.x) for bar in drawn.data] == [[25.0], [25.0, 25.0]] and drawn.layout.shapes[0].x0 == 10
+    bars, numbers = drawn.data[::2], drawn.data[1::2]
+    assert [list(bar.x) for bar in bars] == [[25.0], [25.0, 25.0]] and drawn.layout.shapes[0].x0 == 10
+    assert [[said.strip() for said in one.text] for one in numbers] == [["25.0 %"], ["25.0 %"] * 2]
+    assert all(list(one.x) == [40.0] * len(one.x) for one in numbers)  # beside the whiskers
     assert "nothing was exchanged" in figures.exchanged({}, "vpn", 0.1).to_json()
     rows = pd.DataFrame([{"label": nasty, "value": 50.0, "low": 40.0, "high": 60.0, "kind": "known truth"}])
     assert "<b>cook" not in figures.ceilings(rows, "a command").to_json()
