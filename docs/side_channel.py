@@ -23,7 +23,7 @@ from workbench.data import Dataset, Loader
 from workbench.explain.reuse import Reuse
 from workbench.metrics.attention import ranking
 from workbench.metrics.statistics import Interval
-from workbench.study.evaluate.attention_grades import partners
+from workbench.study.evaluate.attention_grades import gradable, partners
 from workbench.study.runs.find_runs import open_run
 from workbench.study.runs.run_folder import Run
 from workbench.types import Output
@@ -45,7 +45,7 @@ def same_action(labels: np.ndarray, persons: np.ndarray, seed: int = 0) -> np.nd
 
 
 def ask(run: Run, dataset: Dataset, exchange: bool) -> dict[str, np.ndarray]:
-    """By name, a row a clip: label; maps [S,D], the logarithm of the weights; and by whose poses they are, OWN and
+    """By name, a row a clip. label; maps [S,D], the logarithm of the weights; and by whose poses they are, OWN and
     where asked for SAME and ANOTHER, answers [S,2]: 100 where the answer is right, and the *where* of the attention."""
     system = run.system()
 
@@ -68,7 +68,9 @@ def ask(run: Run, dataset: Dataset, exchange: bool) -> dict[str, np.ndarray]:
                 right = 100.0 * (output.logits.argmax(1).numpy() == labels)
                 row[name] = np.stack([right, where(output, masks) if exchange else right], 1)
                 if name == OWN:
-                    weights = [output.maps[kind].flatten(1).clamp_min(1e-8).log() for kind in MAPS]
+                    weights = [
+                        output.maps[kind].flatten(1).clamp_min(1e-8).log() for kind in MAPS if kind in output.maps
+                    ]
                     row["maps"] = torch.cat(weights, 1).numpy()
             reuse.forget()
             start += len(batch.ids)
@@ -79,10 +81,8 @@ def ask(run: Run, dataset: Dataset, exchange: bool) -> dict[str, np.ndarray]:
 
 def where(output: Output, masks: np.ndarray) -> list[float]:
     """The grade *where* of each clip's attention, in percent."""
-    maps = output.maps.get(
-        "attention", output.maps["spatial"][:, None].expand(-1, output.maps["temporal"].shape[1], -1, -1)
-    )
-    return [100 * ranking(row, mask) for row, mask in zip(maps.numpy(), masks, strict=True)]
+    maps = gradable({name: output.maps[name].numpy() for name in output.maps if name in ("attention", *MAPS)})
+    return [100 * ranking(row, mask) for row, mask in zip(maps["attention"], masks, strict=True)]
 
 
 def line(name: str, value: Interval) -> str:

@@ -7,7 +7,18 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
+from workbench.show.player import Player
+from workbench.types import Clip
 from workbench.views import boards
+
+
+def test_a_system_without_a_non_local_block_looks_nowhere():
+    clip = Clip(np.zeros((4, 8, 8, 3), np.uint8), np.arange(4), 8.0)
+    sample = SimpleNamespace(clip=clip, pixels=None, truth=None)
+    maps = {"feature_map": np.zeros((3, 2, 2, 2), np.float32)}
+    assert "no non-local block" in boards.looking(sample, maps, "a clip").to_json()
+    shown = boards.looking(sample, maps | {"affinity": np.full((8, 8), 1 / 8, np.float32)}, "a clip")
+    assert isinstance(shown, Player) and "Click on the picture" in shown.to_html()
 
 
 def dataset(**columns: list) -> SimpleNamespace:

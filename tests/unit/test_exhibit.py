@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -83,13 +84,19 @@ def test_only_a_network_whose_answers_depend_on_the_poses_is_shown(runs, monkeyp
     assert (exhibit.of_best(runs["vpn"].folder.parent) is not None) is shown
 
 
-def test_the_table_needs_no_term(runs):
+def test_the_table_needs_no_term(runs, monkeypatch):
     folder = runs["vpn"].folder.parent
     table, note = run_table.summary(folder)
     assert list(table.columns) == ["network", "correct, %", "95 % interval", "learnt from"]
     words = {"rgb": "reads video", "vpn": "reads video and poses: poses say where and when to look"}
     assert dict(name.split("\n") for name in table["network"]) == words
     assert set(run_table.BESIDES) <= set(systems.SYSTEMS)
+    ceiling = SimpleNamespace(build=lambda: SimpleNamespace(needs_test=frozenset({"video", "truth"})))
+    with monkeypatch.context() as told:
+        told.setattr(Run, "experiment", ceiling)
+        assert {name.split("\n")[1] for name in run_table.summary(folder)[0]["network"]} == {
+            "reads video and the known truth"
+        }
     clips = len(runs["vpn"].dataset("test"))
     assert note == f"Of {clips} test clips of 4 actions; no network has learnt from these clips. Guessing: 25.0 %."
     assert run_table.summary(folder / "nowhere")[0].empty

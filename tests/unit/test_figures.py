@@ -130,6 +130,15 @@ def test_every_figure_is_titled_labelled_and_escaped(name):
     assert "<script" not in written and "<b>cook" not in written
 
 
+def test_only_the_largest_changes_are_named_beside_their_dots():
+    classes = [f"action {n}" for n in range(12)]
+    change = np.array([0.0, *(0.01 * n * (-1) ** n for n in range(1, 12))])
+    drawn = confusion.against_dynamicity(change, np.ones(12), classes, RUNS)
+    assert [name for name in drawn.data[0].text if name] == classes[4:]
+    few = confusion.against_dynamicity(change[:3], np.ones(3), classes[:3], RUNS)
+    assert [name for name in few.data[0].text if name] == classes[1:3]  # what did not change has no name
+
+
 def test_names_are_shown_letter_by_letter():
     figure = confusion.matrix(FIRST, CLASSES, "vpn")
     assert figure.layout.xaxis.ticktext[2] == ESCAPED

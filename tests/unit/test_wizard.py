@@ -44,6 +44,20 @@ def footage(tmp_path, clip):
     return folder_of(tmp_path / "footage", [f"{a}/{p}_{a}.mp4" for a in ("run", "wave1") for p in PEOPLE], clip)
 
 
+def test_who_finds_no_person_is_told_how_to_name_the_files(tmp_path, clip, capsys):
+    bare = folder_of(tmp_path / "bare", [f"{a}/{n}.mp4" for a in ("clap", "wave") for n in range(4)], clip)
+    assert commands.main(["wizard", str(bare), "--split", "leave-one-out"]) == 1
+    said = capsys.readouterr().err
+    assert "anna_wave_1.mp4" in said and "--subject-pattern '(P\\d+)'" in said and "without --split" in said
+    assert commands.main(["wizard", str(bare)]) == 0  # as it says
+    named = [f"{a}/{p}_{a}_{n}.mp4" for a in ("clap", "wave") for p in ("anna", "ben", "eve") for n in (1, 2)]
+    assert commands.main(["wizard", str(folder_of(tmp_path / "named", named, clip)), "--split", "leave-one-out"]) == 0
+    assert "3 found: anna, ben, eve" in capsys.readouterr().out
+    marked = [f"{a}/x{n}P{n}.mp4" for a in ("clap", "wave") for n in range(3)]
+    options = ["--split", "leave-one-out", "--subject-pattern", r"(P\d+)"]
+    assert commands.main(["wizard", str(folder_of(tmp_path / "marked", marked, clip)), *options]) == 0
+
+
 def test_a_folder_becomes_a_manifest_that_opens(footage, capsys):
     assert commands.main(["wizard", str(footage), "--split", "leave-one-out"]) == 0
     said = capsys.readouterr().out

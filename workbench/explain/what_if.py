@@ -204,8 +204,8 @@ def table(session: WhatIf, questions: Mapping[str, Sequence[Change]]) -> pd.Data
         row |= {"loss": float(before.scores[before.label]) - score, "milliseconds": answer.milliseconds}
         rows.append(row | {"run again": ", ".join(answer.ran), "untouched": ", ".join(answer.untouched)})
     columns = ["what if", "answer", "score", "loss", "milliseconds", "run again", "untouched"]
-    found = pd.DataFrame(rows, columns=columns)
-    return found if found["untouched"].any() else found.drop(columns="untouched")
+    answers = pd.DataFrame(rows, columns=columns)
+    return answers if answers["untouched"].any() else answers.drop(columns="untouched")
 
 
 def where_and_when(maps: Mapping[str, np.ndarray]) -> np.ndarray | None:

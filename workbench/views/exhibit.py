@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -68,8 +67,8 @@ def of_run(run: Run, split: str = "test") -> Exhibit | None:
     name, classes, label = run.config.system.upper(), clips.classes, clips.labels[i]
     tracks = [_track(answers[OWN], f"{name}, with the clip's own poses", classes)]
     if POSE in answers:
-        given = _track(answers[POSE], f"the same video, poses of {_name(classes[clips.labels[donor]])}", classes)
-        tracks.append(replace(given, pixels=_in_pixels(clips, donor, run.spec, seen.clip.frames.shape)))
+        exchanged = _track(answers[POSE], f"the same video, poses of {_name(classes[clips.labels[donor]])}", classes)
+        tracks.append(replace(exchanged, pixels=_in_pixels(clips, donor, run.spec, seen.clip.frames.shape)))
     action = _name(classes[label])
     title = f"{action}: where {name} attends"
     player = Player(seen.clip, seen.pixels, truth=seen.truth, title=action, tracks=tracks)
@@ -79,7 +78,7 @@ def of_run(run: Run, split: str = "test") -> Exhibit | None:
         f"Of the {chosen.count} clips that {name} classifies correctly, this one is at the median of {chosen.measure}: "
         f"{chosen.value:.2f}. It is neither the best nor the worst.{origin}"
     )
-    return Exhibit(player, title, (*sentences, *_of_all(run.metrics.get(split, {}), name), choice))
+    return Exhibit(player, title, (*sentences, *_of_all(run, split, name), choice))
 
 
 def posed_first(sessions: dict[str, WhatIf], shown: tuple[Run, ...], split: str, i: int) -> dict[str, WhatIf]:
@@ -150,8 +149,9 @@ def _sentences(answers: dict[str, Answers], classes: list[str], label: int, name
     return sentences
 
 
-def _of_all(measured: dict[str, Any], name: str) -> list[str]:
+def _of_all(run: Run, split: str, name: str) -> list[str]:
     """How often the network is right on all clips, as they are and under each exchange."""
+    measured = run.metrics.get(split, {})
     effects = measured.get("alive", {}).get("exchanges", {})
     words = {OWN: "as they are", POSE: "with another clip's poses", UNIFORM: "with equal weights everywhere"}
     right = [
@@ -161,7 +161,7 @@ def _of_all(measured: dict[str, Any], name: str) -> list[str]:
     ]
     if len(right) < 2:
         return []
-    return [f"Of all {measured['clips']:,} test clips, {name} classifies correctly {', '.join(right)}."]
+    return [f"Of all {measured['clips']:,} {split} clips, {name} classifies correctly {', '.join(right)}."]
 
 
 def _name(action: str) -> str:

@@ -29,11 +29,11 @@ def network(*runs: Run, split: str = "test") -> Markdown:
 def _network(run: Run, split: str) -> str:
     learnt = clips_learnt(run)
     origin = f"**{run.config.title}** (`{run.id}`)" + (f" learnt from {learnt}" if learnt else "")
-    found = run.metrics.get(split, {})
-    if "top1" not in found:
+    measured = run.metrics.get(split, {})
+    if "top1" not in measured:
         return f"{origin}."
-    low, high = (f"{100 * found[end]:.0f}" for end in ("top1_low", "top1_high"))
-    right = f"{100 * found['top1']:.1f} % of {found['clips']:,} {split} clips (95 % interval {low} to {high})"
+    low, high = (f"{100 * measured[end]:.0f}" for end in ("top1_low", "top1_high"))
+    right = f"{100 * measured['top1']:.1f} % of {measured['clips']:,} {split} clips (95 % interval {low} to {high})"
     return f"{origin}. It classifies {right} correctly."
 
 
@@ -62,9 +62,8 @@ def graded(run: Run, split: str = "test") -> Markdown:
 
 def difference(first: Run, second: Run, split: str = "test") -> Markdown:
     """How much better the second of two runs is on the same clips, and whether other clips could turn that round."""
-    right = [
-        metrics.hits(found.scores, found.labels, 1) for found in (run.predictions(split) for run in (first, second))
-    ]
+    predictions = [run.predictions(split) for run in (first, second)]
+    right = [metrics.hits(one.scores, one.labels, 1) for one in predictions]
     value = metrics.paired_difference(*right)
     points = f"{100 * value.value:+.1f} points [{100 * value.low:+.1f}, {100 * value.high:+.1f}]"
     verdict = "Other test clips could turn this round" if value.low <= 0 <= value.high else "0 is outside the interval"

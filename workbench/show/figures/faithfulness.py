@@ -44,7 +44,7 @@ def areas(measured: Curves) -> go.Figure:
     for column, (kind, best) in enumerate((("deletion", "min"), ("insertion", "max"), ("difference", "max")), 1):
         style = {"marker_color": colors, "text": rows[kind].map("{:z.3f}".format), "textposition": "outside"}
         low, high = min(0.0, rows[kind].min()), max(0.0, rows[kind].max())
-        room = 0.3 * (high - low)  # for the numbers beside the bars
+        room = 0.3 * (high - low or 1.0)  # for the numbers beside the bars
         figure.update_xaxes(range=[low - room * (low < 0), high + room], row=1, col=column)
         figure.add_trace(common.bars(rows[kind], rows["map"], **style), 1, column)
         figure.add_vline(getattr(baselines[kind], best)(), line_dash="dot", row=1, col=column)

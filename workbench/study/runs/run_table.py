@@ -23,6 +23,7 @@ READS = {
     "rendered": "drawn poses",
     "parts": "parts of the body",
     "trajectories": "trajectories",
+    "truth": "the known truth",
 }
 #: What else is done with it, or what taught the network that reads it.
 BESIDES = {
@@ -75,7 +76,8 @@ def summary(root: str | Path = "runs", data: str | Path | None = None) -> tuple[
         name = run.config.system + (f" ({options})" if options else "")
         needs = run.experiment.build().needs_test
         reads = "reads " + " and ".join(title for field, title in READS.items() if field in needs)
-        words = ": ".join(filter(None, [reads, BESIDES.get(run.config.system)]))
+        besides = BESIDES.get(run.config.system) if "truth" not in needs else None  # of a ceiling it would be untrue
+        words = ": ".join(filter(None, [reads, besides]))
         row = {"network": f"{name}\n{words}", "seed": run.config.seed}
         row |= {name: 100 * measured[name] for name in ("top1", "top1_low", "top1_high")}
         row["learnt from"] = clips_learnt(run)
