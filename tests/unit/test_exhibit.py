@@ -57,8 +57,12 @@ def test_the_exhibit_says_what_the_network_answers(runs, monkeypatch):
     scores = exchanges.of_clip(run.system(), clips, i, run.spec)["own"].scores[0]
     text = " ".join(shown.sentences)
     assert f"“{clips.classes[scores.argmax()].replace('_', ' ')}” (score {scores.max():.2f})" in text
-    right = run.metrics["test"]["alive"]["exchanges"]["uniform_attention"]["top1"]["value"]
-    assert f"Of all {len(clips)} test clips" in text and f"{100 * right:.1f} % with equal weights" in text
+    effects = run.metrics["test"]["alive"]["exchanges"]
+    own, posed, equal = (100 * effects[key]["top1"]["value"] for key in ("own", "shuffled_pose", "uniform_attention"))
+    right = (
+        f"{own:.1f} % as they are, {posed:.1f} % with another clip's poses, {equal:.1f} % with equal weights everywhere"
+    )
+    assert f"Of all {len(clips)} test clips, VPN classifies correctly {right}." in text
     assert "Of the 3 clips" in text and "another clip's poses" in text and "equal weights" in text
     scene = json.loads(re.search(r'<script type="application/json">([^<]*)', shown.player.to_html(False))[1])["scene"]
     assert len(scene["tracks"]) == 2 and scene["truth"] is not None

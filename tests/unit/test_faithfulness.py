@@ -10,6 +10,7 @@ from tests.whatif import FRAMES, SIDE, SKELETON, Toy, sample
 from workbench.explain import affinity, faithfulness, methods, outputs
 from workbench.explain.contributions import contributions
 from workbench.explain.grounding import KINDS, grounding, regions
+from workbench.show.figures import faithfulness as figures
 from workbench.systems import build
 from workbench.types import Batch, Output, Pose
 
@@ -102,6 +103,10 @@ def test_curves_tell_a_faithful_map_from_one_that_is_not():
     assert np.all(np.diff(found.deletion["uniform"]) <= 1e-6)
     np.testing.assert_allclose(found.insertion["uniform"], found.deletion["uniform"][::-1], atol=1e-6)
     assert areas.difference["right"] > 0.9 and abs(areas.difference["uniform"]) < 1e-6
+    drawn = figures.areas(found)
+    for bars, axis in zip(drawn.data, drawn.select_xaxes(), strict=True):  # room for the numbers beside the bars
+        assert axis.range[0] <= min(bars.x) and axis.range[1] > max(bars.x)
+        assert axis.range[0] < min(bars.x) or min(bars.x) >= 0
     with pytest.raises(ValueError, match="maps of one grid"):
         faithfulness.curves(Corner(), batch, {"a": right, "b": right[:1]})
 

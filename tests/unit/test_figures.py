@@ -130,6 +130,13 @@ def test_every_figure_is_titled_labelled_and_escaped(name):
     assert "<script" not in written and "<b>cook" not in written
 
 
+def test_the_name_of_a_stage_stands_where_it_begins():
+    drawn = training.curves(HISTORY, "vpn")
+    lines = [shape.x0 for shape in drawn.layout.shapes]
+    names = [note for note in drawn.layout.annotations if note.text == ESCAPED]
+    assert lines == [1.5] * len(names) and {(note.x, note.xanchor) for note in names} == {(1.5, "left")}
+
+
 def test_only_the_largest_changes_are_named_beside_their_dots():
     classes = [f"action {n}" for n in range(12)]
     change = np.array([0.0, *(0.01 * n * (-1) ** n for n in range(1, 12))])

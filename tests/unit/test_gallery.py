@@ -101,7 +101,6 @@ def test_text_is_shown_whole_where_a_figure_follows_it_and_controls_and_blanks_a
         V4.new_markdown_cell("More."),
         picture(),
         V4.new_markdown_cell("## Try it\n\nMove the control."),
-        V4.new_markdown_cell("Of the control.", metadata={"tags": ["live"]}),
         live,
         cell(output(text__markdown="It is **idle** <script>x</script>", text__plain="<Markdown object>")),
         V4.new_markdown_cell("## Blank\n\nOf a map."),

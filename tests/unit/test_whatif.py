@@ -281,6 +281,8 @@ def test_what_only_the_loader_can_make_is_told():
     assert session.ask([Mirror()]).untouched == ("parts",)
     assert session.ask([Cover((0, 0, 9, 9))]).untouched == ("parts",)
     assert session.ask().untouched == () and session.ask().grades == {}
+    assert table(session, {"nothing": [], "mirrored": [Mirror()]})["untouched"].tolist() == ["", "parts"]
+    assert "untouched" not in table(session, {"nothing": []})
 
 
 def test_a_drawn_pose_is_drawn_again():

@@ -90,9 +90,9 @@ def build(
     note says in a sentence what the table measures; left_out names notebooks that are not shown and what they wait for;
     ``out`` opens with the exhibit. Text is shown where a figure follows it. What moves on a page is made here, of the
     data in plots and players; nothing that a notebook says is taken as markup, but for its tables and words, of which
-    only harmless tags stay. Left out are outputs that only a running kernel can draw, cells tagged "live" (controls,
-    and what is said of them; their headings are listed) and blanks. FileNotFoundError for a missing notebook;
-    ValueError for one that was not executed or that ended in an error.
+    only harmless tags stay. Left out are outputs that only a running kernel can draw, cells tagged "live" (controls;
+    the headings above them are listed) and blanks. FileNotFoundError for a missing notebook; ValueError for one that
+    was not executed or that ended in an error.
     """
     out, sections = Path(out), [section(Path(path), number) for number, path in enumerate(notebooks, 1)]
     for part in sections:
@@ -131,22 +131,18 @@ def section(path: Path, number: int) -> Section:
     for cell in read(path).cells:
         if cell.cell_type == "markdown" and not title and heading(cell.source):
             title, lead = heading(cell.source), markdown(cell.source.partition("\n")[2])
-        elif cell.cell_type == "markdown" and not tagged_live(cell):
+        elif cell.cell_type == "markdown":
             waiting.append(cell.source)
         elif cell.cell_type == "code":
-            shown = [] if tagged_live(cell) else outputs(cell, path)
-            live += [name for text in waiting if tagged_live(cell) and (name := heading(text))]
+            controls = "live" in cell.metadata.get("tags", [])
+            live += [name for text in waiting if controls and (name := heading(text))]
+            shown = [] if controls else outputs(cell, path)
             items += [Item("text", markdown(text), heading(text)) for text in waiting if shown]
             name = next((item.title for item in reversed(items) if item.kind == "text"), "")
             items += [replace(item, title=name) for item in shown]
             waiting = []
     slug = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")
     return Section(f"{number}-{slug}.html", title or path.stem, lead, items, live)
-
-
-def tagged_live(cell: nbformat.NotebookNode) -> bool:
-    """Whether a cell is, or speaks of, what only a running kernel shows."""
-    return "live" in cell.metadata.get("tags", [])
 
 
 def read(path: Path) -> nbformat.NotebookNode:
